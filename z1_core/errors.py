@@ -1,0 +1,21 @@
+"""The errors meant for users: their text is one plain sentence with the remedy, fit for a page or a terminal."""
+
+
+class Z1Error(Exception):
+    """Base of every error this project raises on purpose; `str(error)` may be shown to a visitor."""
+
+
+class BadInput(Z1Error, ValueError):
+    """A value that came from outside is not usable; the text names the value and the remedy."""
+
+
+class ContextOverflow(BadInput):
+    """Prompt, window, hint and answer do not fit into the model's context together."""
+
+
+class ModelUnavailable(Z1Error):
+    """The model cannot be had: unknown id, no network, a folder that is no model, too little memory."""
+
+
+class EngineDead(Z1Error):
+    """The engine's process is gone; every request on it is lost and a new engine has to be started."""

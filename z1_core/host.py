@@ -1,0 +1,108 @@
+"""An engine that is started in the background, watched, and started again after it died."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from z1_core.engine import Engine
+from z1_core.errors import EngineDead, Z1Error
+from z1_core.loop_thread import LoopThread
+from z1_core.models import Report
+from z1_core.window import Sampling
+
+WATCH_EVERY_S = 0.5
+
+log = logging.getLogger(__name__)
+
+StartEngine = Callable[[Report], Engine]
+"""Starts an engine, blocking, and reports its stages meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """state: what the engine is doing; text: the same for people; seconds: how long the state has lasted."""
+
+    state: Literal["starting", "ready", "failed"]
+    text: str
+    seconds: float
+
+
+class EngineHost:
+    """Holds the engine and the loop it lives on. Every method may be called from any thread."""
+
+    def __init__(self, start_engine: StartEngine) -> None:
+        self.thread = LoopThread()
+        self._start_engine = start_engine
+        self._engine: Engine | None = None
+        self._state: Literal["starting", "ready", "failed"] = "failed"
+        self._text = "not started"
+        self._since_s = time.monotonic()
+        self._starting = threading.Lock()
+
+    def start(self) -> None:
+        """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs."""
+        with self._starting:
+            if self.status().state != "failed":
+                return
+            self._set("starting", "starting")
+        threading.Thread(target=self._start, name="engine-start", daemon=True).start()
+
+    def status(self) -> Status:
+        """What the engine is doing now; that one has died is known within a second."""
+        return Status(self._state, self._text, time.monotonic() - self._since_s)
+
+    def engine(self) -> Engine:
+        """The running engine. Raises EngineDead, saying why there is none."""
+        if self.status().state != "ready":
+            raise EngineDead(f"the model is not ready: {self._text}")
+        return self._engine
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self.thread.run(self._engine.close())
+            self._engine = None
+            self._set("failed", "closed")
+        self.thread.close()
+
+    def _start(self) -> None:
+        try:
+            if self._engine is not None:
+                self.thread.run(self._engine.close())
+            self._engine = self._start_engine(lambda stage: self._set("starting", stage))
+            self._set("starting", "warming up")
+            self.thread.run(_warm_up(self._engine))
+            self._set("ready", "ready")
+            asyncio.run_coroutine_threadsafe(self._watch(self._engine), self.thread.loop)
+        except Z1Error as error:
+            self._set("failed", str(error))
+        except Exception:
+            log.exception("the engine did not start")
+            self._set("failed", "the engine did not start because of a fault of this program; its log says more")
+
+    async def _watch(self, engine: Engine) -> None:
+        while True:
+            try:
+                await engine.check_health()
+            except EngineDead as error:
+                log.error("%s", error)
+                self._set("failed", str(error))
+                return
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    def _set(self, state: Literal["starting", "ready", "failed"], text: str) -> None:
+        if state != self._state:
+            self._since_s = time.monotonic()
+        self._state, self._text = state, text
+
+
+async def _warm_up(engine: Engine) -> None:
+    """A few tokens, so that the first visitor does not wait for what the engine does once only."""
+    prompt_ids = engine.tokenizer.encode("Warm up.", add_special_tokens=False)
+    async for _ in engine.stream(prompt_ids, Sampling(max_tokens=4)):
+        await asyncio.sleep(0)

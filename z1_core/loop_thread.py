@@ -1,0 +1,65 @@
+"""An event loop in a thread of its own. An engine belongs to one loop for life; this is that loop for callers that
+have none (ThinkingLLM) or another one (the page, whose web server runs its own)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Runs coroutines on its own loop until close()."""
+
+    def __init__(self, name: str = "engine-loop") -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run the coroutine there and wait for its result here; interrupting the wait cancels it."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    async def relay(
+        self, make_stream: Callable[[], AsyncGenerator[T, None]], *, every_s: float
+    ) -> AsyncGenerator[list[T], None]:
+        """What a stream on the engine's loop yields, handed to the caller's loop in bundles, one every every_s seconds
+        (an empty one if nothing came, so that the caller notices when its own reader has gone).
+
+        Closing this generator closes the stream there.
+        """
+        made: deque[T] = deque()
+
+        async def pump() -> None:
+            async with aclosing(make_stream()) as stream:
+                async for item in stream:
+                    made.append(item)
+
+        pumping = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pump(), self.loop))
+        try:
+            while not pumping.done():
+                await asyncio.wait({pumping}, timeout=every_s)
+                yield [made.popleft() for _ in range(len(made))]
+            pumping.result()  # raises what the stream raised
+        finally:
+            pumping.cancel()
+
+    def close(self) -> None:
+        """Cancel what still runs there and end the thread."""
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner.get_loop().run_forever()

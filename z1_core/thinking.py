@@ -1,0 +1,192 @@
+"""The shifted thinking window: one async generator runs both phases (Z1, arXiv 2504.00810, section 2.2).
+
+async for chunk in think(engine, prompt_ids, Window(thinking_tokens=256, answer_tokens=128)):
+    print(chunk.text, end="")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from z1_core.engine import Delta, Engine
+from z1_core.errors import ContextOverflow
+from z1_core.prompt import check_context, encode_text
+from z1_core.window import Chunk, Completion, EndReason, Sampling, Window
+
+GREEDY = Sampling()
+
+
+async def think(
+    engine: Engine,
+    prompt_ids: Sequence[int],
+    window: Window,
+    sampling: Sampling = GREEDY,
+    *,
+    close_window: asyncio.Event | None = None,
+) -> AsyncGenerator[Chunk, None]:
+    """Think inside the window; if it closes, insert the hint and answer. Yields chunks; the last has the end reason.
+
+    The answer continues from token ids (prompt + trace + hint) in a request of its own, sent the moment the window
+    closes. Closing this generator aborts whatever request is running and frees its slot at once.
+    close_window: when set, the window closes early and the model answers from what it has thought so far.
+    Raises ContextOverflow before anything is generated if the four budgets exceed the context; EngineDead.
+    """
+    hint_ids = _check_fits(engine, prompt_ids, window)
+
+    trace, trace_ids, finish_reason = "", [], None
+    phase_1 = engine.stream(prompt_ids, replace(sampling, max_tokens=window.thinking_tokens))
+    async with aclosing(_until(close_window, phase_1) if close_window else phase_1) as deltas:
+        async for delta in deltas:
+            trace += delta.text
+            trace_ids += delta.ids
+            finish_reason = delta.finish_reason
+            yield Chunk("trace", delta.text, delta.ids)
+    if finish_reason == "stop":
+        yield Chunk("trace", "", end_reason="inside")
+        return
+    yield Chunk("trace", _held_back(engine, trace_ids, trace))
+    if finish_reason == "length" and len(trace_ids) < window.thinking_tokens:
+        yield Chunk("trace", "", end_reason="context_full")
+        return
+    yield Chunk("hint", window.hint, tuple(hint_ids))
+
+    answered: EndReason = "cut" if finish_reason == "length" else "answer_now"
+    answer, answer_ids = "", []
+    phase_2 = engine.stream([*prompt_ids, *trace_ids, *hint_ids], replace(sampling, max_tokens=window.answer_tokens))
+    async with aclosing(phase_2) as deltas:
+        async for delta in deltas:
+            answer += delta.text
+            answer_ids += delta.ids
+            finish_reason = delta.finish_reason
+            yield Chunk("answer", delta.text, delta.ids)
+    if finish_reason == "stop":
+        yield Chunk("answer", "", end_reason=answered)
+    else:
+        full = len(answer_ids) < window.answer_tokens
+        rest = _held_back(engine, answer_ids, answer)
+        yield Chunk("answer", rest, end_reason="context_full" if full else "answer_length")
+
+
+class Transcript:
+    """Gathers the chunks of one run; whoever stops consuming early still holds everything that was written."""
+
+    def __init__(self, prompt_ids: Sequence[int]) -> None:
+        self.prompt_ids = tuple(prompt_ids)
+        self.started_s = time.monotonic()
+        self.end_reason: EndReason | None = None
+        self._texts: dict[str, list[str]] = {"trace": [], "hint": [], "answer": []}
+        self._ids: dict[str, list[int]] = {"trace": [], "hint": [], "answer": []}
+
+    def add(self, chunk: Chunk) -> None:
+        self._texts[chunk.phase].append(chunk.text)
+        self._ids[chunk.phase] += chunk.ids
+        self.end_reason = chunk.end_reason or self.end_reason
+
+    @property
+    def trace_tokens(self) -> int:
+        return len(self._ids["trace"])
+
+    def completion(self, end_reason: EndReason | None = None) -> Completion:
+        """The run so far. end_reason: for a run that was ended from outside (user_stop, error)."""
+        reason = self.end_reason or end_reason
+        if reason is None:
+            raise ValueError("the run has not ended; say why it is taken as it is (user_stop, error)")
+        return Completion(
+            prompt_ids=self.prompt_ids,
+            trace="".join(self._texts["trace"]),
+            trace_ids=tuple(self._ids["trace"]),
+            hint_ids=tuple(self._ids["hint"]),
+            answer="".join(self._texts["answer"]),
+            answer_ids=tuple(self._ids["answer"]),
+            end_reason=reason,
+            seconds=time.monotonic() - self.started_s,
+        )
+
+
+async def collect(
+    engine: Engine,
+    prompt_ids: Sequence[int],
+    window: Window,
+    sampling: Sampling = GREEDY,
+    *,
+    close_window: asyncio.Event | None = None,
+) -> Completion:
+    """Run think() to its end and return what it made."""
+    transcript = Transcript(prompt_ids)
+    async with aclosing(think(engine, prompt_ids, window, sampling, close_window=close_window)) as chunks:
+        async for chunk in chunks:
+            transcript.add(chunk)
+    return transcript.completion()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of many."""
+
+    prompt_ids: Sequence[int]
+    window: Window
+    sampling: Sampling = GREEDY
+
+
+async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Completion, None]:
+    """Run all jobs in one continuous batch and yield their completions in the order of the jobs, each as soon as it and
+    those before it are done. Closing the generator, or the failure of a run, aborts all that is still running.
+
+    Raises ContextOverflow, naming the row, before anything is generated.
+    """
+    for row, job in enumerate(jobs, start=1):
+        try:
+            _check_fits(engine, job.prompt_ids, job.window)
+        except ContextOverflow as error:
+            raise ContextOverflow(f"row {row}: {error}") from error
+    runs = [asyncio.ensure_future(collect(engine, job.prompt_ids, job.window, job.sampling)) for job in jobs]
+    try:
+        for run in runs:
+            yield await run
+    finally:
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+
+
+def _check_fits(engine: Engine, prompt_ids: Sequence[int], window: Window) -> list[int]:
+    """The ids of the hint, once it is sure that everything fits into the context."""
+    hint_ids = encode_text(engine.tokenizer, window.hint)
+    check_context(
+        prompt_tokens=len(prompt_ids),
+        window=window,
+        hint_tokens=len(hint_ids),
+        context_tokens=engine.context_tokens,
+    )
+    return hint_ids
+
+
+async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> AsyncIterator[Delta]:
+    """The deltas until `closed` is set, which is acted on at once, also while the engine keeps us waiting."""
+    closing = asyncio.ensure_future(closed.wait())
+    following: asyncio.Future | None = None
+    try:
+        while not closing.done():
+            following = asyncio.ensure_future(anext(deltas, None))
+            await asyncio.wait({closing, following}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            if (delta := following.result()) is None:
+                return
+            yield delta
+    finally:
+        closing.cancel()
+        if following is not None:
+            following.cancel()
+            await asyncio.wait({following})
+        await deltas.aclose()
+
+
+def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
+    """What the ids hold beyond the text shown so far: a character that the end of the budget left incomplete."""
+    whole = engine.tokenizer.decode(ids, skip_special_tokens=True)
+    return whole[len(shown) :] if whole.startswith(shown) else ""

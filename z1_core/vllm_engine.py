@@ -1,0 +1,161 @@
+"""vLLM in this process: an AsyncLLM whose requests of all users share one continuous batch.
+
+vLLM is imported when an engine starts, not with this module: it takes ten seconds and reads its environment then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from z1_core.cpu import openmp_library, this_machine
+from z1_core.engine import Delta
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable
+from z1_core.models import has_gpu
+from z1_core.window import Sampling
+
+DEAD = "the engine's process has ended (killed, or out of memory); start it again"
+
+
+class VllmEngine:
+    """An Engine on vLLM. Make it with VllmEngine.start, from any thread; use it from one event loop for all its life.
+
+    name, context_tokens, tokenizer: as in Engine. llm: the AsyncLLM itself.
+    """
+
+    def __init__(self, llm: Any, name: str) -> None:
+        self.llm = llm
+        self.name = name
+        self.context_tokens: int = llm.model_config.max_model_len
+        self.tokenizer = llm.get_tokenizer()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @classmethod
+    def start(
+        cls,
+        folder: str | Path,
+        *,
+        name: str | None = None,
+        max_model_len: int | None = None,
+        tensor_parallel_size: int = 1,
+        gpu_memory_utilization: float = 0.9,
+        **engine_args: Any,
+    ) -> VllmEngine:
+        """Load the model in a folder (see models.locate). Blocks for the time of loading.
+
+        engine_args: further fields of vLLM's AsyncEngineArgs; they win over what is chosen for this machine.
+        Raises ModelUnavailable, with vLLM's reason and a remedy, where it does not start.
+        """
+        chosen = _gpu_defaults() if has_gpu() else _cpu_defaults()
+        _set_environment()
+        from vllm import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        try:
+            args = AsyncEngineArgs(
+                model=str(folder),
+                max_model_len=max_model_len,
+                tensor_parallel_size=tensor_parallel_size,
+                gpu_memory_utilization=gpu_memory_utilization,
+                disable_log_stats=True,
+                **{**chosen, **engine_args},
+            )
+            llm = AsyncLLM.from_engine_args(args)
+        except Exception as error:  # vLLM raises many kinds here, and its child has already logged the trace
+            raise ModelUnavailable(f"the model in {folder} does not start: {_first_line(error)}") from error
+        return cls(llm, name or Path(folder).name)
+
+    async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        """As Engine.stream. Several streams run side by side in vLLM's continuous batch."""
+        from vllm.exceptions import VLLMClientError
+        from vllm.inputs.engine import tokens_input
+        from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+        self._check_loop()
+        request_id = uuid.uuid4().hex
+        outputs = self.llm.generate(tokens_input(list(prompt_ids)), _vllm_params(sampling), request_id)
+        try:
+            async with aclosing(outputs):
+                async for output in outputs:
+                    completion = output.outputs[0]
+                    yield Delta(
+                        completion.text,
+                        tuple(completion.token_ids),
+                        completion.finish_reason,
+                        output.num_cached_tokens or 0,
+                    )
+        except EngineDeadError as error:
+            raise EngineDead(DEAD) from error
+        except EngineGenerateError as error:
+            raise EngineDead(f"the engine failed on this request: {_first_line(error.__cause__ or error)}") from error
+        except VLLMClientError as error:
+            raise BadInput(f"the engine refuses the request: {_first_line(error)}") from error
+        finally:
+            if not self.llm.errored:  # a cancel while the request is being added leaves it behind (vLLM #57061)
+                await self.llm.abort(request_id)
+
+    async def check_health(self) -> None:
+        """Raise EngineDead if the engine's process is gone."""
+        if self.llm.errored:
+            raise EngineDead(DEAD)
+
+    async def close(self) -> None:
+        """Stop the engine. On its own loop, while that runs: vLLM's sockets are closed there or never, and a process
+        with an open one hangs when it ends."""
+        self._check_loop()
+        self.llm.shutdown()
+
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise RuntimeError("a VllmEngine belongs to the event loop of its first request; keep one loop for it")
+
+
+def _vllm_params(sampling: Sampling) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    fields = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+        "output_kind": RequestOutputKind.DELTA,
+    }
+    return SamplingParams(**{**dict(sampling.extra), **fields})
+
+
+def _gpu_defaults() -> dict[str, Any]:
+    return {}
+
+
+def _cpu_defaults() -> dict[str, Any]:
+    """Fields for AsyncEngineArgs; the thread binding has no field and goes through the environment."""
+    settings = this_machine()
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", settings.threads_bind)
+    library = openmp_library()
+    if library and str(library) not in os.environ.get("LD_PRELOAD", ""):
+        os.environ["LD_PRELOAD"] = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
+    return {
+        "block_size": settings.block_size,
+        "kv_cache_memory_bytes": settings.kv_cache_bytes,
+        "enforce_eager": settings.enforce_eager,
+    }
+
+
+def _set_environment() -> None:
+    """Read by vLLM when it is imported: quiet, no usage statistics, and no fork of a process that has threads."""
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
