@@ -24,9 +24,7 @@ HINTS = {"plain": HINT, "boxed": BOXED_HINT}
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m z1_core", description="Think inside a window, then answer.")
     options.add_argument("question", nargs="?", help="what to ask; or give --prompts")
-    options.add_argument(
-        "--prompts", type=Path, metavar="FILE.jsonl", help="many questions, one JSON object a line"
-    )
+    options.add_argument("--prompts", type=Path, metavar="FILE.jsonl", help="many questions, one JSON object a line")
     options.add_argument("--out", type=Path, metavar="FILE.jsonl", help="where the results of --prompts go, in order")
     options.add_argument("--json", action="store_true", help="print one JSON object instead of streaming text")
     options.add_argument("--thinking-tokens", type=int, default=1024, help="the window (default %(default)s)")

@@ -77,7 +77,7 @@ class EngineHost:
             self._engine = self._start_engine(lambda stage: self._set("starting", stage))
             self._set("starting", "warming up")
             self.thread.run(_warm_up(self._engine))
-            self._set("ready", "ready")
+            self._set("ready", f"{self._engine.name} is ready")
             asyncio.run_coroutine_threadsafe(self._watch(self._engine), self.thread.loop)
         except Z1Error as error:
             self._set("failed", str(error))

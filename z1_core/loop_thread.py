@@ -29,6 +29,14 @@ class LoopThread:
         finally:
             future.cancel()
 
+    async def call(self, function: Callable[[], T]) -> T:
+        """Call a short function on that loop's thread and await its result on the caller's loop."""
+
+        async def called() -> T:
+            return function()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(called(), self.loop))
+
     async def relay(
         self, make_stream: Callable[[], AsyncGenerator[T, None]], *, every_s: float
     ) -> AsyncGenerator[list[T], None]:

@@ -1,0 +1,1 @@
+"""The page's parts. Only these modules and app.py import gradio."""

@@ -1,0 +1,137 @@
+"""One visitor's conversation: turns that run, end, and leave their answers for the next question's context."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from z1_core.engine import Engine
+from z1_core.host import EngineHost
+from z1_core.prompt import chat, check_context, encode_text, render
+from z1_core.thinking import think
+from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
+
+UPDATES_EVERY_S = 0.09
+"""Eleven updates a second: smooth to read, and light enough for a phone and for a server of two cores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the visitor chose. total_tokens: window, hint and answer together."""
+
+    thinking_tokens: int
+    total_tokens: int
+    temperature: float
+    top_p: float
+    hint: str
+    system: str
+    seed: int | None
+
+
+class Turn:
+    """A question and what became of it. Changed only by follow(), and by stop() from the same event loop."""
+
+    def __init__(self, question: str, settings: Settings, prompt_ids: list[int], window: Window) -> None:
+        self.question = question
+        self.settings = settings
+        self.window = window
+        self.sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, seed=settings.seed)
+        self.prompt_ids = prompt_ids
+        self.phase: Phase | None = None
+        self.end_reason: EndReason | None = None
+        self.error = ""
+        self.texts: dict[Phase, str] = {"trace": "", "hint": "", "answer": ""}
+        self.tokens: dict[Phase, int] = {"trace": 0, "hint": 0, "answer": 0}
+        self.close_window = asyncio.Event()
+        self._first_s: float | None = None
+        self._last_s: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """From the first token on; until now while it runs."""
+        if self._first_s is None:
+            return 0.0
+        return (self._last_s if self.end_reason else time.monotonic()) - self._first_s
+
+    @property
+    def answer(self) -> str:
+        """What goes into the context of the next question: the answer, or the trace that holds it."""
+        return self.texts["trace"] if self.end_reason == "inside" else self.texts["answer"]
+
+    async def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
+        """Run to the end; yields whenever there may be something new to show. Closing it frees the engine."""
+        engine = host.engine()
+
+        def chunks() -> AsyncGenerator[Chunk, None]:
+            return think(engine, self.prompt_ids, self.window, self.sampling, close_window=self.close_window)
+
+        async with aclosing(host.thread.relay(chunks, every_s=UPDATES_EVERY_S)) as bundles:
+            async for bundle in bundles:
+                for chunk in bundle:
+                    self._add(chunk)
+                yield
+
+    def stop(self, reason: EndReason = "user_stop", error: str = "") -> None:
+        """End the turn from outside, keeping what was written; does nothing to one that has ended."""
+        if self.end_reason is None:
+            self.end_reason, self.error = reason, error
+            self._last_s = time.monotonic()
+
+    def _add(self, chunk: Chunk) -> None:
+        if self.end_reason:
+            return
+        self._last_s = time.monotonic()
+        self._first_s = self._first_s or self._last_s
+        self.phase = chunk.phase
+        self.texts[chunk.phase] += chunk.text
+        self.tokens[chunk.phase] += len(chunk.ids)
+        self.end_reason = chunk.end_reason
+
+
+class Conversation:
+    """turns: the ones before the current one, oldest first."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.current: Turn | None = None
+
+    async def begin(self, host: EngineHost, question: str, settings: Settings) -> Turn:
+        """Make the question the current turn. Raises BadInput, and changes nothing, where it cannot run as it is."""
+        engine = host.engine()
+        history = [(turn.question, turn.answer) for turn in self._all() if turn.answer.strip()]
+        messages = chat(question, system=settings.system, history=history)
+        turn = await host.thread.call(lambda: _prepare(engine, question, settings, messages))
+        self.turns, self.current = self._all(), turn
+        return turn
+
+    @property
+    def is_running(self) -> bool:
+        return self.current is not None and self.current.end_reason is None
+
+    def clear(self) -> None:
+        self.turns, self.current = [], None
+
+    def _all(self) -> list[Turn]:
+        return [*self.turns, self.current] if self.current else [*self.turns]
+
+
+def _prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
+    """On the engine's thread, where its tokenizer is used by nobody else meanwhile."""
+    prompt_ids = render(engine.tokenizer, messages)
+    hint_tokens = len(encode_text(engine.tokenizer, settings.hint))
+    window = Window.from_total(
+        thinking_tokens=settings.thinking_tokens,
+        total_tokens=settings.total_tokens,
+        hint_tokens=hint_tokens,
+        hint=settings.hint,
+    )
+    check_context(
+        prompt_tokens=len(prompt_ids),
+        window=window,
+        hint_tokens=hint_tokens,
+        context_tokens=engine.context_tokens,
+    )
+    return Turn(question, settings, prompt_ids, window)

@@ -1,0 +1,76 @@
+"""The whole page: header with the state of the model, the Think tab, the note on what is running."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from ui.conversation import Conversation
+from ui.theme import THEME
+from ui.think_tab import ThinkTab, run_button
+from z1_core.host import EngineHost, Status
+from z1_core.models import EMBEDDED_NAME
+
+HERE = Path(__file__).parent
+TITLE = "Shifted thinking"
+SMALL_MODEL = "A small model: it shows the mechanism, not the quality of Z1-7B."
+LAUNCH = {
+    "theme": THEME,
+    "css_paths": HERE / "style.css",
+    "js": (HERE / "keys.js").read_text(encoding="utf-8"),
+    "footer_links": ["api", "settings"],
+    "run_history": False,
+    "ssr_mode": False,
+    "enable_monitoring": False,
+    "show_error": False,
+}
+"""What belongs to the page but is given to launch(). Gradio's run history, which keeps prompts in the visitor's browser
+without asking, is off."""
+
+LOGO = (
+    '<svg width="26" height="26" viewBox="0 0 26 26" aria-hidden="true"><rect x="2" y="6" width="22" height="14" rx="4" '
+    'fill="none" stroke="var(--z1-thinking)" stroke-width="2"/><rect x="5" y="9" width="9" height="8" rx="2" '
+    'fill="var(--z1-thinking)"/><path d="M17 3v20" stroke="currentColor" stroke-width="2" stroke-dasharray="3 2"/></svg>'
+)
+
+
+def build_page(host: EngineHost, *, places: int = 32) -> gr.Blocks:
+    """The page on an engine that may still be starting. places: how many runs share the engine at once."""
+    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        with gr.Row(elem_classes="z1-header"):
+            header = gr.HTML(header_html(host.status()))
+            restart = gr.Button("Start the model again", visible=False, elem_id="restart", size="sm", scale=0)
+        tab = ThinkTab(host, places=places)
+        last_state = gr.State("")
+
+        def refresh(last: str, conversation: Conversation) -> dict:
+            """The model's state; when it has become ready, also the bounds of the sliders."""
+            status = host.status()
+            if status.state == last != "starting":
+                return {last_state: last}
+            updates = {
+                header: header_html(status),
+                restart: gr.update(visible=status.state == "failed"),
+                tab.run: run_button(status, running=conversation.is_running),
+                last_state: status.state,
+            }
+            return updates | (tab.settings.fit(host.engine().context_tokens) if status.state == "ready" else {})
+
+        outputs = [header, restart, tab.run, last_state, tab.settings.window, tab.settings.total]
+        gr.on([gr.Timer(1.0).tick, page.load], refresh, [last_state, tab.conversation], outputs, **quiet)
+        restart.click(host.start, None, None, **quiet)
+    return page.queue(max_size=2 * places, default_concurrency_limit=places)
+
+
+def header_html(status: Status) -> str:
+    """Logo, title, and what the model is doing."""
+    text = escape(status.text)
+    seconds = f" … {status.seconds:.0f} s" if status.state == "starting" else ""
+    small = f'<span class="z1-chip">{SMALL_MODEL}</span>' if EMBEDDED_NAME in status.text else ""
+    return (
+        f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>'
+        f'<span class="z1-chip z1-{status.state}"><i></i>{text}{seconds}</span>{small}</div>'
+    )

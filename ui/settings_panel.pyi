@@ -1,0 +1,123 @@
+"""The settings: four sliders under their published meaning, and what is needed more rarely, folded away."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import gradio as gr
+
+from ui.conversation import Settings
+from z1_core.errors import BadInput
+from z1_core.prompt import SYSTEM_PROMPT
+from z1_core.window import BOXED_HINT, HINT
+
+PUBLISHED_MAX_TOKENS = 32_768
+HINTS = {"Plain": HINT, "Boxed": BOXED_HINT}
+OWN = "Own text"
+
+class SettingsPanel:
+    """Builds the panel where it is made. `inputs` go to read(), in this order."""
+
+    def __init__(self, *, thinking_tokens: int = 512, total_tokens: int = 1024) -> None:
+        with gr.Column(elem_classes="z1-settings", scale=1, min_width=290):
+            self.window = _Slider(
+                minimum=1,
+                maximum=PUBLISHED_MAX_TOKENS,
+                value=thinking_tokens,
+                step=1,
+                label="Shifted thinking window",
+                info="The most tokens the model may think before it is asked for its answer.",
+                elem_id="window",
+            )
+            self.total = _Slider(
+                minimum=1,
+                maximum=PUBLISHED_MAX_TOKENS,
+                value=total_tokens,
+                step=1,
+                label="Total tokens",
+                info="Window, inserted hint and answer together.",
+                elem_id="total",
+            )
+            self.temperature = _Slider(
+                minimum=0, maximum=2, value=0, step=0.1, label="Temperature", info="0 is repeatable.", elem_id="temp"
+            )
+            self.top_p = _Slider(
+                minimum=0.01,
+                maximum=1,
+                value=1,
+                step=0.01,
+                label="Top-p",
+                info="Counts only when the temperature is above 0.",
+                elem_id="top-p",
+            )
+            with gr.Accordion("System prompt, hint, seed", open=False):
+                self.system = gr.Textbox(SYSTEM_PROMPT, lines=2, label="System prompt", info="May be empty.")
+                self.hint = gr.Radio(
+                    [*HINTS, OWN], value="Plain", label="Hint", info="What is inserted when the window closes."
+                )
+                self.own_hint = gr.Textbox(HINT.strip(), lines=2, label="Your hint", visible=False, elem_id="own-hint")
+                self.seed = gr.Textbox(
+                    "", label="Seed", info="A whole number repeats a draw above temperature 0. Empty draws a new one."
+                )
+        self.hint.change(
+            lambda kind: gr.update(visible=kind == OWN), self.hint, self.own_hint, queue=False, api_visibility="private"
+        )
+
+    @property
+    def inputs(self) -> list[gr.components.Component]:
+        return [
+            self.window, self.total, self.temperature, self.top_p, self.system, self.hint, self.own_hint, self.seed,
+        ]  # fmt: skip
+
+    def fit(self, context_tokens: int) -> dict[gr.components.Component, Any]:
+        """Bounds for the sliders, once the model's context is known."""
+        return {slider: gr.update(maximum=context_tokens) for slider in (self.window, self.total)}
+
+    @staticmethod
+    def read(
+        window: object, total: object, temperature: float, top_p: float, system: str, hint: str, own: str, seed: str
+    ) -> Settings:
+        """The settings as values. Raises BadInput, naming the value and the remedy."""
+        if hint == OWN and not own.strip():
+            raise BadInput("your own hint is empty; type the phrase to insert, or choose Plain")
+        return Settings(
+            thinking_tokens=_whole("window (thinking tokens)", window),
+            total_tokens=_whole("total tokens", total),
+            temperature=temperature,
+            top_p=top_p,
+            hint=HINTS.get(hint) or f"\n\n{own.strip()}\n\n",
+            system=system or "",
+            seed=_seed(seed),
+        )
+
+class _Slider(gr.Slider):
+    """A slider that hands on what it is sent, in the page or through the API, for Window and Sampling to check: their
+    sentences name the value and the remedy."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+def _whole(name: str, value: object) -> int:
+    """JSON has one kind of number: 256.0 is 256, but 256.5, NaN and "256" are no counts."""
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise BadInput(f"{name} is {str(value)[:40]!r}; it must be a whole number of at least 1")
+
+def _seed(text: str) -> int:
+    text = str(text or "").strip()
+    if not text:
+        return random.randrange(10**6)  # noqa: S311 - a seed, not a secret
+    if not (text.isascii() and text.isdigit()):
+        raise BadInput(f"seed is {text[:40]!r}; it must be a whole number of at least 0, or empty")
+    return int(text)

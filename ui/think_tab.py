@@ -1,0 +1,204 @@
+"""The conversation: earlier turns, the current one as it is made, the box to ask in, and its buttons."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ui import views
+from ui.conversation import Conversation, Turn
+from ui.settings_panel import SettingsPanel
+from ui.turn_card import TurnCard
+from z1_core.errors import Z1Error
+from z1_core.host import EngineHost, Status
+
+log = logging.getLogger(__name__)
+
+RUN = "Run  Ctrl ↵"
+EXAMPLES = [
+    "How many r are in raspberry?",
+    "A train leaves at 9:40 and travels 150 km at 60 km/h. When does it arrive?",
+    "Write a Python function that reverses the words of a sentence, but not the letters in them.",
+    "Prove that the square root of 2 is irrational.",
+]
+FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
+
+
+class ThinkTab:
+    """Builds the tab where it is made and wires it to the engine."""
+
+    def __init__(self, host: EngineHost, *, places: int) -> None:
+        self.host = host
+        self.conversation = gr.State(Conversation)
+        with gr.Row(elem_classes="z1-main"):
+            with gr.Column(scale=3, min_width=320):
+                self._build_history()
+                self.empty = gr.HTML(EMPTY)
+                self.card = TurnCard()
+                self.message = gr.HTML(elem_id="message")
+                self._build_ask_box()
+            self.settings = SettingsPanel()
+        self.status = gr.HTML('<div role="status" aria-live="polite">Ready.</div>', elem_classes="z1-sr")
+        self._wire(places)
+
+    def _build_history(self) -> None:
+        self.version = gr.Number(0, visible=False)
+
+        @gr.render(
+            inputs=[self.conversation], triggers=[self.version.change], show_progress="hidden", concurrency_limit=None
+        )
+        def earlier(conversation: Conversation) -> None:
+            for turn in conversation.turns:
+                TurnCard(turn, folded=bool(turn.tokens["hint"]))
+
+    def _build_ask_box(self) -> None:
+        with gr.Column(elem_classes="z1-ask"):
+            self.question = gr.Textbox(
+                show_label=False,
+                label="Your question",
+                container=False,
+                lines=2,
+                max_lines=10,
+                placeholder="Ask something. Enter begins a new line, Ctrl+Enter runs.",
+                elem_id="question",
+            )
+            with gr.Row(elem_classes="z1-buttons"):
+                self.run = gr.Button("Starting", variant="primary", interactive=False, elem_id="run", min_width=130)
+                self.answer_now = gr.Button(
+                    "Answer now  Ctrl E", interactive=False, elem_id="answer-now", min_width=130
+                )
+                self.stop = gr.Button("Stop  Esc", interactive=False, elem_id="stop", min_width=90)
+                self.clear = gr.Button("New conversation", elem_id="clear", min_width=130)
+        gr.Examples(EXAMPLES, self.question, label="Try", elem_id="examples", cache_examples=False)
+
+    def _wire(self, places: int) -> None:
+        card = self.card.components
+        running = [self.run, self.answer_now, self.stop]
+        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        begun = gr.on(
+            [self.run.click, self.question.submit],
+            self._begin,
+            [self.question, self.conversation, self.version, *self.settings.inputs],
+            [*card, *running, self.question, self.version, self.message, self.status, self.empty],
+            **quick,
+        )
+        followed = begun.success(
+            self._follow,
+            self.conversation,
+            [*card, *running, self.status],
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_limit=places,
+        )
+        self.answer_now.click(self._answer_now, self.conversation, self.answer_now, **quick)
+        self.stop.click(self._stop, self.conversation, [*card, *running, self.status], cancels=[followed], **quick)
+        self.clear.click(
+            self._clear,
+            [self.conversation, self.version],
+            [*card, *running, self.version, self.message, self.status, self.empty],
+            cancels=[followed],
+            **quick,
+        )
+
+    async def _begin(self, question: str, conversation: Conversation, version: int, *settings: object) -> dict:
+        """Check everything and show the turn; what cannot run is said in one sentence, and the text stays in the box."""
+        try:
+            if conversation.current and not conversation.current.end_reason:
+                conversation.current.stop()
+            turn = await conversation.begin(self.host, question, SettingsPanel.read(*settings))
+        except Z1Error as error:
+            return {self.message: _error_html(str(error))}
+        except Exception:
+            log.exception("a run could not begin")
+            return {self.message: _error_html(FAULT)}
+        return {
+            **self.card.updates(turn, {}),
+            **self._buttons(running=True),
+            self.question: "",
+            self.version: version + 1,
+            self.message: "",
+            self.empty: gr.update(visible=False),
+            self.status: _status_html(turn),
+        }
+
+    async def _follow(self, conversation: Conversation) -> AsyncGenerator[dict, None]:
+        """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once."""
+        turn, shown, said = conversation.current, {}, ""
+        if turn is None or turn.end_reason:
+            return
+        try:
+            async with aclosing(turn.follow(self.host)) as ticks:
+                async for _ in ticks:
+                    updates = self.card.updates(turn, shown)
+                    if (status := _status_html(turn)) != said:
+                        updates[self.status] = said = status
+                        updates |= self._buttons(running=True, thinking=not turn.tokens["hint"])
+                    yield updates
+        except Z1Error as error:
+            turn.stop("error", str(error))
+        except Exception:
+            log.exception("a run failed")
+            turn.stop("error", FAULT)
+        finally:
+            turn.stop()
+        yield {**self.card.updates(turn, shown), **self._buttons(running=False), self.status: _status_html(turn)}
+
+    def _answer_now(self, conversation: Conversation) -> dict:
+        if conversation.current:
+            self.host.thread.loop.call_soon_threadsafe(conversation.current.close_window.set)
+        return {self.answer_now: gr.update(interactive=False)}
+
+    async def _stop(self, conversation: Conversation) -> dict:
+        turn = conversation.current
+        if turn:
+            turn.stop()
+        return {**self.card.updates(turn, {}), **self._buttons(running=False), self.status: _status_html(turn)}
+
+    async def _clear(self, conversation: Conversation, version: int) -> dict:
+        if conversation.current:
+            conversation.current.stop()
+        conversation.clear()
+        return {
+            **self.card.updates(None, {}),
+            **self._buttons(running=False),
+            self.version: version + 1,
+            self.message: "",
+            self.empty: gr.update(visible=True),
+            self.status: _status_html(None),
+        }
+
+    def _buttons(self, *, running: bool, thinking: bool = True) -> dict:
+        return {
+            self.run: run_button(self.host.status(), running=running),
+            self.answer_now: gr.update(interactive=running and thinking),
+            self.stop: gr.update(interactive=running),
+        }
+
+
+EMPTY = """<div class="z1-empty"><h2>Thinking, with a limit</h2>
+<p>The model thinks inside a window of tokens. If it stops by itself, that was the answer. If not, the window closes, a
+hint is inserted, and it answers from what it has thought. Easy questions cost little; hard ones are capped.</p></div>"""
+
+
+def run_button(status: Status, *, running: bool) -> Any:
+    """The Run button, which says why it waits."""
+    if running:
+        return gr.update(value="Running", interactive=False)
+    if status.state == "ready":
+        return gr.update(value=RUN, interactive=True)
+    if status.state == "starting":
+        return gr.update(value=f"Waits: {status.text}", interactive=False)
+    return gr.update(value="Model not running", interactive=False)
+
+
+def _error_html(text: str) -> str:
+    return f'<div class="z1-error" role="alert">{escape(text[:1].upper() + text[1:])}.</div>'
+
+
+def _status_html(turn: Turn | None) -> str:
+    return f'<div role="status" aria-live="polite">{escape(views.status_sentence(turn))}</div>'
