@@ -57,6 +57,7 @@ class LoopThread:
             while not pumping.done():
                 await asyncio.wait({pumping}, timeout=every_s)
                 yield [made.popleft() for _ in range(len(made))]
+            yield list(made)  # what came while the last bundle was being used
             pumping.result()  # raises what the stream raised
         finally:
             pumping.cancel()
