@@ -73,6 +73,8 @@ class Turn:
                 for chunk in bundle:
                     self._add(chunk)
                 yield
+                if self.end_reason:
+                    return
 
     def stop(self, reason: EndReason = "user_stop", error: str = "") -> None:
         """End the turn from outside, keeping what was written; does nothing to one that has ended."""
@@ -103,7 +105,7 @@ class Conversation:
         engine = host.engine()
         history = [(turn.question, turn.answer) for turn in self._all() if turn.answer.strip()]
         messages = chat(question, system=settings.system, history=history)
-        turn = await host.thread.call(lambda: _prepare(engine, question, settings, messages))
+        turn = await host.thread.submit(prepare(engine, question, settings, messages))
         self.turns, self.current = self._all(), turn
         return turn
 
@@ -118,8 +120,11 @@ class Conversation:
         return [*self.turns, self.current] if self.current else [*self.turns]
 
 
-def _prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
-    """On the engine's thread, where its tokenizer is used by nobody else meanwhile."""
+async def prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
+    """A turn that fits the model. To be run on the engine's loop, where its tokenizer is used by nobody else meanwhile.
+
+    Raises BadInput.
+    """
     prompt_ids = render(engine.tokenizer, messages)
     hint_tokens = len(encode_text(engine.tokenizer, settings.hint))
     window = Window.from_total(

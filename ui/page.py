@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from ui.api import add_api
 from ui.conversation import Conversation
 from ui.theme import THEME
 from ui.think_tab import ThinkTab, run_button
@@ -44,6 +45,8 @@ def build_page(host: EngineHost, *, places: int = 32) -> gr.Blocks:
             header = gr.HTML(header_html(host.status()))
             restart = gr.Button("Start the model again", visible=False, elem_id="restart", size="sm", scale=0)
         tab = ThinkTab(host, places=places)
+        tab.settings.tell_what_is_left(host.count_tokens)
+        add_api(host, places=places)
         last_state = gr.State("")
 
         def refresh(last: str, conversation: Conversation) -> dict:

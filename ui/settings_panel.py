@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Awaitable, Callable
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -11,7 +13,10 @@ import gradio as gr
 from ui.conversation import Settings
 from z1_core.errors import BadInput
 from z1_core.prompt import SYSTEM_PROMPT
-from z1_core.window import BOXED_HINT, HINT
+from z1_core.window import BOXED_HINT, HINT, Window
+
+CountTokens = Callable[[str], Awaitable[int]]
+"""How many tokens a hint takes."""
 
 PUBLISHED_MAX_TOKENS = 32_768
 HINTS = {"Plain": HINT, "Boxed": BOXED_HINT}
@@ -41,6 +46,7 @@ class SettingsPanel:
                 info="Window, inserted hint and answer together.",
                 elem_id="total",
             )
+            self.leaves = gr.HTML()
             self.temperature = _Slider(
                 minimum=0, maximum=2, value=0, step=0.1, label="Temperature", info="0 is repeatable.", elem_id="temp"
             )
@@ -66,6 +72,31 @@ class SettingsPanel:
             lambda kind: gr.update(visible=kind == OWN), self.hint, self.own_hint, queue=False, api_visibility="private"
         )
 
+    def tell_what_is_left(self, count_tokens: CountTokens) -> None:
+        """Keep a line under the sliders that says how many tokens the total leaves for the answer."""
+
+        async def left(*settings: object) -> str:
+            try:
+                chosen = self.read(*settings)
+                hint_tokens = await count_tokens(chosen.hint)
+                window = Window.from_total(
+                    thinking_tokens=chosen.thinking_tokens, total_tokens=chosen.total_tokens, hint_tokens=hint_tokens
+                )
+            except BadInput as error:
+                return f'<div class="z1-leaves z1-none">{escape(str(error))}</div>'
+            return f'<div class="z1-leaves">Leaves {window.answer_tokens:,} for the answer.</div>'
+
+        gr.on(
+            [field.change for field in (self.window, self.total, self.hint, self.own_hint)],
+            left,
+            self.inputs,
+            self.leaves,
+            queue=False,
+            show_progress="hidden",
+            trigger_mode="always_last",
+            api_visibility="private",
+        )
+
     @property
     def inputs(self) -> list[gr.components.Component]:
         return [
@@ -84,8 +115,8 @@ class SettingsPanel:
         if hint == OWN and not own.strip():
             raise BadInput("your own hint is empty; type the phrase to insert, or choose Plain")
         return Settings(
-            thinking_tokens=_whole("window (thinking tokens)", window),
-            total_tokens=_whole("total tokens", total),
+            thinking_tokens=whole_number("window (thinking tokens)", window),
+            total_tokens=whole_number("total tokens", total),
             temperature=temperature,
             top_p=top_p,
             hint=HINTS.get(hint) or f"\n\n{own.strip()}\n\n",
@@ -104,13 +135,13 @@ class _Slider(gr.Slider):
         return payload
 
 
-def _whole(name: str, value: object) -> int:
-    """JSON has one kind of number: 256.0 is 256, but 256.5, NaN and "256" are no counts."""
+def whole_number(name: str, value: object, *, at_least: int = 1) -> int:
+    """JSON has one kind of number: 256.0 is 256, but 256.5, NaN and "256" are no counts. Raises BadInput."""
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:
         return value
-    raise BadInput(f"{name} is {str(value)[:40]!r}; it must be a whole number of at least 1")
+    raise BadInput(f"{name} is {value!r:.40}; it must be a whole number of at least {at_least}")
 
 
 def _seed(text: str) -> int:

@@ -14,7 +14,7 @@ from ui import views
 from ui.conversation import Conversation, Turn
 from ui.settings_panel import SettingsPanel
 from ui.turn_card import TurnCard
-from z1_core.errors import Z1Error
+from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost, Status
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ class ThinkTab:
             api_visibility="private",
             concurrency_limit=places,
         )
+        followed.failure(self._refuse, self.conversation, [*card, *running, self.status], **quick)
         self.answer_now.click(self._answer_now, self.conversation, self.answer_now, **quick)
         self.stop.click(self._stop, self.conversation, [*card, *running, self.status], cancels=[followed], **quick)
         self.clear.click(
@@ -108,8 +109,8 @@ class ThinkTab:
     async def _begin(self, question: str, conversation: Conversation, version: int, *settings: object) -> dict:
         """Check everything and show the turn; what cannot run is said in one sentence, and the text stays in the box."""
         try:
-            if conversation.current and not conversation.current.end_reason:
-                conversation.current.stop()
+            if conversation.is_running:
+                raise BadInput("a run is still going on; stop it first (Esc)")
             turn = await conversation.begin(self.host, question, SettingsPanel.read(*settings))
         except Z1Error as error:
             return {self.message: _error_html(str(error))}
@@ -158,6 +159,12 @@ class ThinkTab:
         if turn:
             turn.stop()
         return {**self.card.updates(turn, {}), **self._buttons(running=False), self.status: _status_html(turn)}
+
+    async def _refuse(self, conversation: Conversation) -> dict:
+        """The queue took no more, so that the turn never ran."""
+        if conversation.current:
+            conversation.current.stop("error", "Too many people are waiting at the moment; try again in a minute.")
+        return await self._stop(conversation)
 
     async def _clear(self, conversation: Conversation, version: int) -> dict:
         if conversation.current:

@@ -14,6 +14,7 @@ from z1_core.engine import Engine
 from z1_core.errors import EngineDead, Z1Error
 from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
+from z1_core.prompt import encode_text
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5
@@ -62,6 +63,16 @@ class EngineHost:
         if self.status().state != "ready":
             raise EngineDead(f"the model is not ready: {self._text}")
         return self._engine
+
+    async def count_tokens(self, text: str) -> int:
+        """How many tokens a hint takes; 0 while there is no engine. Counted on the engine's loop, for any loop."""
+        if self.status().state != "ready":
+            return 0
+
+        async def count() -> int:
+            return len(encode_text(self._engine.tokenizer, text))
+
+        return await self.thread.submit(count())
 
     def close(self) -> None:
         if self._engine is not None:

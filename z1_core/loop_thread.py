@@ -29,13 +29,9 @@ class LoopThread:
         finally:
             future.cancel()
 
-    async def call(self, function: Callable[[], T]) -> T:
-        """Call a short function on that loop's thread and await its result on the caller's loop."""
-
-        async def called() -> T:
-            return function()
-
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(called(), self.loop))
+    async def submit(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run the coroutine there and await its result on the caller's loop; cancelling the wait cancels it."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
 
     async def relay(
         self, make_stream: Callable[[], AsyncGenerator[T, None]], *, every_s: float

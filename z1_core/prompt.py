@@ -25,9 +25,9 @@ def chat(question: str, *, system: str = SYSTEM_PROMPT, history: Iterable[tuple[
 
     Raises BadInput if the question is empty.
     """
-    if not isinstance(question, str) or not question.strip():
-        raise BadInput("the prompt is empty; type a question first")
     _check_text("prompt", question)
+    if not question.strip():
+        raise BadInput("the prompt is empty; type a question first")
     _check_text("system prompt", system)
     messages = [{"role": "system", "content": system}] if system.strip() else []
     for earlier_question, answer in history:
@@ -54,7 +54,8 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, s
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of plain text (a hint), without control tokens, whatever strings it holds."""
+    """Token ids of a hint: plain text without control tokens, whatever strings it holds. Raises BadInput for no text."""
+    _check_text("hint", text)
     seam = _new_seam()
     return _encode_pieces(tokenizer, _mark(_control_pattern(tokenizer), seam, text).split(seam))
 
@@ -70,7 +71,9 @@ def check_context(*, prompt_tokens: int, window: Window, hint_tokens: int, conte
         )
 
 
-def _check_text(name: str, text: str) -> None:
+def _check_text(name: str, text: object) -> None:
+    if not isinstance(text, str):
+        raise BadInput(f"the {name} is {text!r:.40}; it must be a text")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
