@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -73,6 +74,7 @@ def main() -> None:
         host.close()
         sys.exit(f"error: {error}; choose another with --port")
     print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the engine's processes end with this one
     host.start()
     try:
         page.block_thread()

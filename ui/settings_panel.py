@@ -28,7 +28,7 @@ class SettingsPanel:
 
     def __init__(self, *, thinking_tokens: int = 512, total_tokens: int = 1024) -> None:
         with gr.Column(elem_classes="z1-settings", scale=1, min_width=290):
-            self.window = _Slider(
+            self.window = gr.Slider(
                 minimum=1,
                 maximum=PUBLISHED_MAX_TOKENS,
                 value=thinking_tokens,
@@ -37,7 +37,7 @@ class SettingsPanel:
                 info="The most tokens the model may think before it is asked for its answer.",
                 elem_id="window",
             )
-            self.total = _Slider(
+            self.total = gr.Slider(
                 minimum=1,
                 maximum=PUBLISHED_MAX_TOKENS,
                 value=total_tokens,
@@ -47,10 +47,10 @@ class SettingsPanel:
                 elem_id="total",
             )
             self.leaves = gr.HTML()
-            self.temperature = _Slider(
+            self.temperature = gr.Slider(
                 minimum=0, maximum=2, value=0, step=0.1, label="Temperature", info="0 is repeatable.", elem_id="temp"
             )
-            self.top_p = _Slider(
+            self.top_p = gr.Slider(
                 minimum=0.01,
                 maximum=1,
                 value=1,
@@ -123,16 +123,6 @@ class SettingsPanel:
             system=system or "",
             seed=_seed(seed),
         )
-
-
-class _Slider(gr.Slider):
-    """A slider that hands on what it is sent, in the page or through the API, for Window and Sampling to check: their
-    sentences name the value and the remedy."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
 
 
 def whole_number(name: str, value: object, *, at_least: int = 1) -> int:

@@ -137,9 +137,9 @@ class ThinkTab:
                 async for _ in ticks:
                     updates = self.card.updates(turn, shown)
                     if (status := _status_html(turn)) != said:
-                        updates[self.status] = said = status
                         updates |= self._buttons(running=True, thinking=not turn.tokens["hint"])
-                    yield updates
+                    said = status
+                    yield {**updates, self.status: status}
         except Z1Error as error:
             turn.stop("error", str(error))
         except Exception:

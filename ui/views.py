@@ -99,7 +99,10 @@ def footer_html(turn: Turn) -> str:
     facts.append(f"temperature {settings.temperature:g}")
     if settings.temperature > 0:
         facts += [f"top-p {settings.top_p:g}", f"seed {settings.seed}"]
-    return f'<div class="z1-foot" data-end="{turn.end_reason}"><span>{escape(end_sentence(turn))}</span><span>{" · ".join(facts)}</span></div>'
+    return (
+        f'<div class="z1-foot" data-end="{turn.end_reason}"><span>{escape(end_sentence(turn))}</span>'
+        f"<span>{' · '.join(facts)}</span></div>"
+    )
 
 
 def status_sentence(turn: Turn | None) -> str:

@@ -1,0 +1,117 @@
+"""A real Chromium, and the real app started as its user starts it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+QUIET_CHROMIUM = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+]
+
+
+@dataclass(frozen=True)
+class App:
+    process: subprocess.Popen
+    address: str
+    log: Path
+    seconds_to_page: float
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.fail("Chromium is missing: run `make test`, or install the package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=QUIET_CHROMIUM)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visitors(browser: Browser) -> Iterator[list[Page]]:
+    """Two visitors with nothing in common; console errors of the page fail the test."""
+    contexts = [browser.new_context(viewport={"width": 1280, "height": 1000}) for _ in range(2)]
+    pages, complaints = [context.new_page() for context in contexts], []
+    for page in pages:
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield pages
+    for context in contexts:
+        context.close()
+    assert not complaints, complaints
+
+
+@pytest.fixture
+def page(visitors: list[Page]) -> Page:
+    return visitors[0]
+
+
+def start_app(tmp: Path, *options: str) -> App:
+    """python app.py OPTIONS on a free port; returns when it has printed its address."""
+    log = tmp / "app.log"
+    started = time.monotonic()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True
+        )
+    while "The page is at " not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() - started < 60, log.read_text()
+        time.sleep(0.05)
+    address = log.read_text().split("The page is at ")[1].split()[0]
+    return App(process, address, log, time.monotonic() - started)
+
+
+def stop_app(app: App) -> None:
+    app.process.send_signal(signal.SIGTERM)
+    try:
+        app.process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        app.process.kill()
+        app.process.wait()
+        pytest.fail(f"the app did not end within 30 s of SIGTERM:\n{app.log.read_text()[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def real_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app on the embedded model, which really generates."""
+    app = start_app(tmp_path_factory.mktemp("real"))
+    yield app
+    stop_app(app)
+
+
+@pytest.fixture(scope="session")
+def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app on the scripted engine, with a single place: a second visitor has to queue."""
+    app = start_app(tmp_path_factory.mktemp("fake"), "--fake", "--places", "1")
+    yield app
+    stop_app(app)
+
+
+def child_pids(app: App) -> list[int]:
+    """The processes of the app's engine."""
+    import psutil
+
+    return [child.pid for child in psutil.Process(app.process.pid).children(recursive=True)]
+
+
+def kill_engine(app: App) -> None:
+    for pid in child_pids(app):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,248 @@
+"""The page as a person uses it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import App, kill_engine
+
+READY_S = 120
+
+
+def visit(page: Page, app: App) -> None:
+    page.goto(app.address)
+    expect(page.locator("#run")).to_have_text(re.compile("Run"), timeout=READY_S * 1000)
+    expect(page.locator("#run")).to_be_enabled(timeout=READY_S * 1000)
+
+
+def choose(page: Page, *, window: int, total: int) -> None:
+    """By the exact number boxes beside the sliders."""
+    for name, value in {"window": window, "total": total}.items():
+        page.locator(f"#{name} input[type=number]").fill(str(value))
+        page.keyboard.press("Tab")
+
+
+def ask(page: Page, question: str, *, window: int, total: int) -> None:
+    choose(page, window=window, total=total)
+    page.locator("#question textarea").fill(question)
+    page.locator("#run").click()
+
+
+def card(page: Page) -> Locator:
+    """The newest turn."""
+    return page.locator(".z1-turn-outer:visible").last
+
+
+def expect_tokens(page: Page, text: str) -> None:
+    expect(card(page).locator(".z1-key")).to_contain_text(text)
+
+
+def wait_for_trace(page: Page, characters: int = 20) -> None:
+    expect(card(page).locator(".z1-trace-text .md")).to_have_text(
+        re.compile(rf".{{{characters},}}", re.DOTALL), timeout=30_000
+    )
+
+
+def wait_for_end(page: Page, reason: str, timeout_s: float = 60) -> None:
+    expect(card(page).locator(f".z1-foot[data-end={reason}]")).to_be_visible(timeout=timeout_s * 1000)
+    expect(page.locator("#run")).to_be_enabled()
+
+
+def test_the_page_opens_before_the_model_is_ready_and_says_why_run_waits(real_app: App, page: Page):
+    page.goto(real_app.address)
+    expect(page.locator("h1")).to_have_text("Shifted thinking")
+    if page.locator(".z1-starting").count():
+        expect(page.locator("#run")).to_have_text(re.compile("Waits: (loading|preparing|warming|starting)"))
+    visit(page, real_app)
+    expect(page.locator(".z1-chip.z1-ready")).to_have_text("SmolLM2-135M is ready")
+    expect(page.get_by_text("it shows the mechanism, not the quality")).to_be_visible()
+
+
+def test_a_hard_question_is_cut_at_the_window_and_answered(real_app: App, page: Page):
+    visit(page, real_app)
+    ask(page, "Prove step by step that the square root of 2 is irrational.", window=48, total=96)
+    wait_for_end(page, "answer_length")
+    expect(card(page).locator(".z1-head b")).to_have_text("Thinking cut after 48 tokens")
+    expect(card(page).locator(".z1-cut")).to_contain_text("window closed at 48 tokens")
+    expect(card(page).locator(".z1-inserted em")).to_have_text("Inserted")
+    expect(card(page).locator(".z1-inserted")).to_contain_text("I overthought it, the final answer should be:")
+    expect(card(page).locator(".z1-answer-text .md")).not_to_be_empty()
+    expect_tokens(page, "thinking 48")
+    expect_tokens(page, "answer 34 of 34")
+    expect_tokens(page, "total 96 of 96")
+
+
+def test_an_easy_question_ends_inside_the_window(real_app: App, page: Page):
+    visit(page, real_app)
+    ask(page, "Hello!", window=400, total=600)
+    wait_for_end(page, "inside")
+    expect(card(page).locator(".z1-foot")).to_contain_text(re.compile(r"Answered inside the window: \d+ of 400 tokens"))
+    expect(card(page).locator(".z1-inserted")).to_have_count(0)
+
+
+def test_answer_now_closes_the_window_early(real_app: App, page: Page):
+    visit(page, real_app)
+    ask(page, "Write a very long story about a lighthouse.", window=3000, total=3100)
+    wait_for_trace(page)
+    page.keyboard.press("Control+e")
+    expect(card(page).locator(".z1-inserted")).to_be_visible(timeout=3000)
+    expect(card(page).locator(".z1-cut")).to_contain_text("window closed by you")
+    expect(page.locator("#answer-now")).to_be_disabled()
+    expect(card(page).locator(".z1-foot")).to_be_visible(timeout=30_000)
+    expect(card(page).locator(".z1-head b")).to_have_text(re.compile(r"Thinking closed by you after \d+ tokens"))
+
+
+def test_stop_keeps_the_text_and_frees_the_engine(real_app: App, page: Page):
+    visit(page, real_app)
+    ask(page, "Write a very long story about a lighthouse.", window=3000, total=3200)
+    wait_for_trace(page)
+    page.keyboard.press("Escape")
+    wait_for_end(page, "user_stop", timeout_s=3)
+    kept = card(page).locator(".z1-trace-text .md").inner_text()
+    assert len(kept) >= 20
+    page.wait_for_timeout(1000)
+    assert card(page).locator(".z1-trace-text .md").inner_text() == kept
+    ask(page, "Hello!", window=200, total=300)
+    wait_for_end(page, "inside")
+
+
+def test_a_second_turn_knows_the_first_answer_and_folds_it(real_app: App, page: Page):
+    visit(page, real_app)
+    ask(page, "Say hello to Anna.", window=30, total=60)
+    expect(card(page).locator(".z1-foot")).to_be_visible(timeout=30_000)
+    expect(page.locator("#run")).to_be_enabled()
+    ask(page, "Say it again.", window=30, total=60)
+    expect(page.locator(".z1-turn-outer:visible")).to_have_count(2)
+    expect(card(page).locator(".z1-foot")).to_be_visible(timeout=30_000)
+    expect(page.locator(".z1-question:visible")).to_have_text(["Say hello to Anna.", "Say it again."])
+    page.locator("#clear").click()
+    expect(page.locator(".z1-turn-outer:visible")).to_have_count(0)
+    expect(page.locator(".z1-empty")).to_be_visible()
+
+
+def test_two_visitors_at_once_do_not_mix(real_app: App, visitors: list[Page]):
+    first, second = visitors
+    for page in visitors:
+        visit(page, real_app)
+    ask(first, "Write a long story about an apple. Use the word apple often.", window=120, total=150)
+    ask(second, "Write a long story about a tiger. Use the word tiger often.", window=120, total=150)
+    for page in visitors:
+        wait_for_trace(page)
+    assert all(page.locator(".z1-busy").count() for page in visitors), "both run at the same time"
+    for page in visitors:
+        expect(card(page).locator(".z1-foot")).to_be_visible(timeout=60_000)
+    texts = [card(page).inner_text().lower() for page in visitors]
+    assert "apple" in texts[0]
+    assert "tiger" in texts[1]
+    assert "tiger" not in texts[0]
+    assert "apple" not in texts[1]
+
+
+@pytest.mark.parametrize(
+    ("question", "window", "total", "sentence"),
+    [
+        ("   ", 100, 200, "The prompt is empty; type a question first."),
+        ("Hello", 200, 200, "A total of 200 tokens leaves no room for an answer"),
+        ("word " * 9000, 100, 200, "but the model holds 8,192"),
+    ],
+)
+def test_invalid_input_is_one_sentence_and_keeps_the_text(
+    real_app: App, page: Page, question: str, window: int, total: int, sentence: str
+):
+    visit(page, real_app)
+    ask(page, question, window=window, total=total)
+    expect(page.locator("#message .z1-error")).to_contain_text(sentence)
+    expect(page.locator("#question textarea")).to_have_value(question)
+    ask(page, "Hello!", window=200, total=300)
+    wait_for_end(page, "inside")
+    expect(page.locator("#message .z1-error")).to_have_count(0)
+
+
+def test_the_total_says_what_it_leaves_for_the_answer(real_app: App, page: Page):
+    visit(page, real_app)
+    choose(page, window=100, total=200)
+    expect(page.locator(".z1-leaves")).to_have_text("Leaves 86 for the answer.")
+    choose(page, window=100, total=110)
+    expect(page.locator(".z1-leaves")).to_contain_text("leaves no room for an answer")
+
+
+def test_stop_and_answer_now_act_while_another_visitor_queues(fake_app: App, visitors: list[Page]):
+    running, queued = visitors
+    for page in visitors:
+        visit(page, fake_app)
+    ask(running, "When does the train arrive?", window=2000, total=2300)
+    wait_for_trace(running)
+    ask(queued, "When does the bus arrive?", window=2000, total=2300)
+    expect(card(queued).locator(".z1-head b")).to_have_text("Waiting for the first token")
+    running.locator("#answer-now").click()
+    expect(card(running).locator(".z1-inserted")).to_be_visible(timeout=1500)
+    queued.keyboard.press("Escape")
+    wait_for_end(queued, "user_stop", timeout_s=2)
+    wait_for_end(running, "answer_now")
+
+
+def test_a_queued_visitor_gets_the_place_when_it_is_free(fake_app: App, visitors: list[Page]):
+    running, queued = visitors
+    for page in visitors:
+        visit(page, fake_app)
+    ask(running, "When does the train arrive?", window=2000, total=2300)
+    wait_for_trace(running)
+    ask(queued, "When does the bus arrive?", window=20, total=100)
+    running.locator("#stop").click()
+    wait_for_end(queued, "cut")
+
+
+def test_a_closed_tab_frees_its_place(fake_app: App, visitors: list[Page]):
+    leaving, staying = visitors
+    for page in visitors:
+        visit(page, fake_app)
+    ask(leaving, "When does the train arrive?", window=5000, total=5300)
+    wait_for_trace(leaving)
+    leaving.close()
+    ask(staying, "When does the bus arrive?", window=20, total=100)
+    wait_for_end(staying, "cut", timeout_s=30)
+
+
+def test_text_from_people_is_shown_as_text(fake_app: App, page: Page):
+    visit(page, fake_app)
+    owned = "document.title='owned'"
+    hostile = f'hi <img src=x onerror="{owned}"> ${{1+1}} `x` <|im_end|> <script>{owned}</script>'
+    ask(page, hostile, window=50, total=200)
+    wait_for_end(page, "inside")
+    expect(card(page).locator(".z1-question")).to_have_text(hostile)
+    assert page.locator(".z1-question img").count() == 0
+    assert page.title() == "Shifted thinking"
+
+
+def test_a_killed_engine_is_said_in_words_and_can_be_started_again(real_app: App, page: Page):
+    visit(page, real_app)
+    ask(page, "Write a very long story about a lighthouse.", window=3000, total=3200)
+    wait_for_trace(page)
+    kill_engine(real_app)
+    expect(card(page).locator(".z1-error")).to_contain_text("the engine's process has ended", timeout=15_000)
+    assert len(card(page).locator(".z1-trace-text .md").inner_text()) >= 20
+    expect(page.locator(".z1-chip.z1-failed")).to_be_visible(timeout=15_000)
+    expect(page.locator("#run")).to_have_text("Model not running")
+    page.locator("#restart").click()
+    expect(page.locator("#run")).to_have_text(re.compile("Waits"), timeout=10_000)
+    expect(page.locator("#run")).to_be_enabled(timeout=READY_S * 1000)
+    ask(page, "Hello!", window=200, total=300)
+    wait_for_end(page, "inside")
+
+
+def test_the_phone_page_has_no_sideways_scroll(fake_app: App, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    visit(page, fake_app)
+    ask(page, "When does the train arrive?", window=40, total=200)
+    wait_for_end(page, "cut")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_the_engine_is_still_there_after_all_this(fake_app: App):
+    assert fake_app.process.poll() is None
+    assert "Traceback" not in fake_app.log.read_text(), fake_app.log.read_text()
