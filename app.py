@@ -70,9 +70,9 @@ def main() -> None:
             quiet=True,
             **LAUNCH,
         )
-    except OSError as error:
+    except OSError:
         host.close()
-        sys.exit(f"error: {error}; choose another with --port")
+        sys.exit(f"error: port {options.port or 'range 7860-7959'} is in use; choose another with --port")
     print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the engine's processes end with this one
     host.start()

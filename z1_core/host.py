@@ -91,6 +91,7 @@ class EngineHost:
             self._set("ready", f"{self._engine.name} is ready")
             asyncio.run_coroutine_threadsafe(self._watch(self._engine), self.thread.loop)
         except Z1Error as error:
+            log.error("%s", error)
             self._set("failed", str(error))
         except Exception:
             log.exception("the engine did not start")

@@ -109,9 +109,23 @@ def _folder(model: str) -> Model:
         raise ModelUnavailable(f"there is no folder {model}; give an existing one, or a hub id such as {Z1_7B}")
     if not (folder / "config.json").is_file():
         raise ModelUnavailable(f"{model} is no model folder: it has no config.json")
-    if not any(folder.glob("*.safetensors")):
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
         raise ModelUnavailable(f"{model} holds no .safetensors weights; other formats are not loaded")
+    for file in weights:
+        _check_weights(file)
     return Model(name=folder.resolve().name, source=str(folder), folder=folder)
+
+
+def _check_weights(file: Path) -> None:
+    """Reads the header only, which also tells whether the file was cut off."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy"):
+            pass
+    except (SafetensorError, MemoryError) as error:
+        raise ModelUnavailable(f"{file} is damaged or cut off; copy or download it again") from error
 
 
 def _from_hub(model: str, report: Report) -> Model:

@@ -67,7 +67,7 @@ class VllmEngine:
             )
             llm = AsyncLLM.from_engine_args(args)
         except Exception as error:  # vLLM raises many kinds here, and its child has already logged the trace
-            raise ModelUnavailable(f"the model in {folder} does not start: {_first_line(error)}") from error
+            raise ModelUnavailable(f"{name or folder} does not start: {_reason(error)}") from error
         return cls(llm, name or Path(folder).name)
 
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
@@ -151,11 +151,25 @@ def _cpu_defaults() -> dict[str, Any]:
 
 def _set_environment() -> None:
     """Read by vLLM when it is imported: quiet, no usage statistics, and no fork of a process that has threads."""
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
 
 
+def _reason(error: Exception) -> str:
+    """Why vLLM did not start, and what to do, in one sentence."""
+    if isinstance(error, RuntimeError):  # a child failed; it has logged its own trace
+        return (
+            "its process ended while it loaded (the lines above say why); if memory was short, lower --max-model-len "
+            "or close other programs"
+        )
+    details = getattr(error, "errors", list)()  # pydantic keeps vLLM's sentence inside its own
+    return _first_sentence(details[0]["msg"].removeprefix("Value error, ")) if details else _first_line(error)
+
+
 def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+    return _first_sentence(str(error).strip() or type(error).__name__)
+
+
+def _first_sentence(text: str) -> str:
+    return text.splitlines()[0].split(". ")[0].rstrip(".")[:300]
