@@ -34,7 +34,7 @@ class ThinkTab:
 
     def __init__(self, host: EngineHost, *, places: int) -> None:
         self.host = host
-        self.conversation = gr.State(Conversation)
+        self.conversation = gr.State(Conversation())
         with gr.Row(elem_classes="z1-main"):
             with gr.Column(scale=3, min_width=320):
                 self._build_history()

@@ -48,15 +48,16 @@ class LoopThread:
                 async for item in stream:
                     made.append(item)
 
-        pumping = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pump(), self.loop))
+        pumping = await self.submit(_start(pump()))
+        ended = asyncio.ensure_future(self.submit(_end(pumping)))
         try:
-            while not pumping.done():
-                await asyncio.wait({pumping}, timeout=every_s)
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=every_s)
                 yield [made.popleft() for _ in range(len(made))]
             yield list(made)  # what came while the last bundle was being used
             pumping.result()  # raises what the stream raised
         finally:
-            pumping.cancel()
+            await self.submit(_end(pumping, cancel=True))
 
     def close(self) -> None:
         """Cancel what still runs there and end the thread."""
@@ -68,3 +69,14 @@ class LoopThread:
         asyncio.set_event_loop(self.loop)
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             runner.get_loop().run_forever()
+
+
+async def _start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.ensure_future(coroutine)
+
+
+async def _end(task: asyncio.Task[None], *, cancel: bool = False) -> None:
+    """Wait until the task has ended, whichever way."""
+    if cancel:
+        task.cancel()
+    await asyncio.wait({task})

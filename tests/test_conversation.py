@@ -1,0 +1,178 @@
+"""A visitor's conversation on the scripted engine, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ui import views
+from ui.conversation import Conversation, Settings, Turn
+from ui.settings_panel import OWN, SettingsPanel
+from z1_core import HINT, BadInput, ContextOverflow, EngineDead, FakeEngine
+from z1_core.host import EngineHost
+
+
+def script(prompt: str) -> str:
+    """Thinks for ever about anything but greetings; answers after a hint with the last word of the question."""
+    question = prompt.rsplit("<|im_start|>user\n", 1)[-1].split("<|im_end|>")[0]
+    if HINT in prompt.rsplit("assistant\n", 1)[-1]:
+        return f"The answer about {question}."
+    return "Hello!" if question == "hi" else "thinking " * 500
+
+
+@pytest.fixture
+def host() -> Iterator[EngineHost]:
+    host = EngineHost(lambda report: FakeEngine(script, context_tokens=4000, seconds_per_token=0.0005))
+    host._start()
+    assert host.status().state == "ready"
+    yield host
+    host.close()
+
+
+def settings(**changes) -> Settings:
+    chosen = {
+        "thinking_tokens": 40,
+        "total_tokens": 200,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "hint": HINT,
+        "system": "",
+        "seed": 7,
+    }
+    return Settings(**{**chosen, **changes})
+
+
+async def run(conversation: Conversation, host: EngineHost, question: str, **changes) -> Turn:
+    turn = await conversation.begin(host, question, settings(**changes))
+    async for _ in turn.follow(host):
+        pass
+    return turn
+
+
+async def test_only_answers_go_back_into_the_context(host: EngineHost):
+    conversation = Conversation()
+    await run(conversation, host, "first")
+    await run(conversation, host, "hi")
+    turn = await run(conversation, host, "third")
+    prompt = host.engine().tokenizer.decode(turn.prompt_ids)
+    assert "The answer about first." in prompt
+    assert "<|im_start|>assistant\nHello!<|im_end|>" in prompt
+    assert "thinking" not in prompt
+    assert HINT.strip() not in prompt
+
+
+async def test_a_stopped_turn_leaves_its_trace_on_the_page_but_not_in_the_context(host: EngineHost):
+    conversation = Conversation()
+    turn = await conversation.begin(host, "first", settings(thinking_tokens=400, total_tokens=900))
+    async for _ in turn.follow(host):
+        if turn.tokens["trace"] > 5:
+            turn.stop()
+    assert turn.end_reason == "user_stop"
+    assert turn.texts["trace"].startswith("thinking")
+    assert host.engine().active == 0
+    later = await conversation.begin(host, "second", settings())
+    assert "first" not in host.engine().tokenizer.decode(later.prompt_ids)
+
+
+async def test_each_slider_reaches_its_budget(host: EngineHost):
+    turn = await run(
+        Conversation(), host, "x", thinking_tokens=30, total_tokens=100, temperature=0.5, top_p=0.9, seed=3
+    )
+    hint_tokens = turn.tokens["hint"]
+    phase_1, phase_2 = (request.sampling for request in host.engine().requests[-2:])
+    assert (phase_1.max_tokens, phase_2.max_tokens) == (30, 100 - 30 - hint_tokens)
+    assert (phase_1.temperature, phase_1.top_p, phase_1.seed) == (0.5, 0.9, 3)
+    assert turn.tokens["trace"] == 30
+
+
+async def test_what_does_not_fit_is_refused_and_changes_nothing(host: EngineHost):
+    conversation = Conversation()
+    await run(conversation, host, "first")
+    before = conversation.current
+    for question, changes, error in [
+        ("", {}, BadInput),
+        ("long " * 5000, {}, ContextOverflow),
+        ("x", {"total_tokens": 40}, BadInput),
+        ("x", {"temperature": 3.0}, BadInput),
+        ("x", {"top_p": 0.0}, BadInput),
+    ]:
+        with pytest.raises(error):
+            await conversation.begin(host, question, settings(**changes))
+    assert conversation.current is before
+    assert conversation.turns == []
+
+
+async def test_a_question_to_an_engine_that_is_gone_says_so(host: EngineHost):
+    host.engine().dead = True
+    turn = Turn("x", settings(), [1, 2, 3], (await Conversation().begin(host, "x", settings())).window)
+    with pytest.raises(EngineDead):
+        async for _ in turn.follow(host):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("changes", "question", "reason", "headline", "sentence"),
+    [
+        ({}, "first", "cut", "Thinking cut after 40 tokens", "Answered after the cut."),
+        ({}, "hi", "inside", "Answered inside the window", "of 40 tokens"),
+        ({"total_tokens": 65}, "x", "answer_length", "Thinking cut after 40 tokens", "raise the total"),
+    ],
+)
+async def test_every_end_is_said_in_words(host: EngineHost, changes, question, reason, headline, sentence):
+    turn = await run(Conversation(), host, question, **changes)
+    assert turn.end_reason == reason
+    assert views.headline(turn) == headline
+    assert sentence in views.footer_html(turn)
+    assert views.status_sentence(turn) == views.end_sentence(turn)
+
+
+async def test_the_bar_adds_up_to_the_total(host: EngineHost):
+    turn = await run(Conversation(), host, "first")
+    html = views.meter_html(turn)
+    used = sum(turn.tokens.values())
+    assert f"total {used} of 200" in html
+    assert f'style="width:{100 * 40 / 200:.2f}%"' in html
+    assert 'style="left:20.00%"' in html
+
+
+async def test_question_and_own_hint_are_escaped(host: EngineHost):
+    turn = await run(Conversation(), host, "<b>x</b>", hint="\n\n<i>stop</i>\n\n")
+    assert "&lt;b&gt;" in views.question_html(turn)
+    assert "&lt;i&gt;stop&lt;/i&gt;" in views.cut_html(turn)
+
+
+PANEL = {
+    "window": 100, "total": 200, "temperature": 0.0, "top_p": 1.0,
+    "system": "", "hint": "Plain", "own": "", "seed": "5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("window", "abc", "window (thinking tokens) is 'abc'; it must be a whole number of at least 1"),
+        ("window", float("nan"), "window (thinking tokens) is nan"),
+        ("window", 0, "is 0; it must be a whole number of at least 1"),
+        ("total", -3, "total tokens is -3"),
+        ("total", 10.5, "total tokens is 10.5"),
+        ("total", True, "total tokens is True"),
+        ("seed", "-1", "seed is '-1'"),
+        ("seed", "²", "seed is '²'"),
+    ],
+)
+def test_values_that_are_no_settings_are_named(field: str, value: object, sentence: str):
+    with pytest.raises(BadInput) as error:
+        SettingsPanel.read(*{**PANEL, field: value}.values())
+    assert sentence in str(error.value)
+
+
+def test_an_own_hint_is_taken_and_an_empty_one_refused():
+    assert SettingsPanel.read(*{**PANEL, "hint": OWN, "own": " Stop. "}.values()).hint == "\n\nStop.\n\n"
+    with pytest.raises(BadInput, match="your own hint is empty"):
+        SettingsPanel.read(*{**PANEL, "hint": OWN, "own": " "}.values())
+
+
+def test_an_empty_seed_draws_a_new_one_each_time():
+    seeds = {SettingsPanel.read(*{**PANEL, "seed": ""}.values()).seed for _ in range(20)}
+    assert len(seeds) > 10
