@@ -155,7 +155,7 @@ def _record(completion: Completion) -> dict:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
@@ -167,6 +167,12 @@ def _row(line: str, number: int) -> dict:
         raise BadInput(f"row {number} is no JSON: {error}") from error
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
         raise BadInput(f'row {number} has no text under "prompt"')
+    try:
+        json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput(
+            f"row {number} holds half a character (\\u{ord(error.object[error.start]):x}); remove it"
+        ) from error
     return row
 
 

@@ -68,7 +68,7 @@ class FakeEngine:
 
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Engine.stream; the script's text ends with the end-of-turn token, as a model's does."""
-        if len(prompt_ids) >= self.context_tokens:
+        if not 0 < len(prompt_ids) < self.context_tokens:
             raise BadInput(f"prompt has {len(prompt_ids):,} tokens; the model holds {self.context_tokens:,}")
         self.requests.append(Request(tuple(prompt_ids), sampling))
         written = self._write(prompt_ids)

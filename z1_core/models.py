@@ -87,11 +87,16 @@ def prepare_embedded(cache: Path | None = None) -> Path:
     from filelock import FileLock
 
     cache = cache or user_cache()
-    cache.mkdir(parents=True, exist_ok=True)
     target = cache / f"{EMBEDDED_NAME}-{EMBEDDED_SHA256[:12]}"
-    with FileLock(cache / f"{target.name}.lock"):
-        if not _is_whole(target):
-            _convert_in_child(target)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / f"{target.name}.lock"):
+            if not _is_whole(target):
+                _convert_in_child(target)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"no room for the embedded model: {error}; name another folder in XDG_CACHE_HOME"
+        ) from error
     return target
 
 
@@ -104,7 +109,7 @@ def _looks_like_path(model: str) -> bool:
 
 
 def _folder(model: str) -> Model:
-    folder = Path(model).expanduser()
+    folder = Path(os.path.expanduser(model))  # unlike Path.expanduser, leaves the home of an unknown user as it is
     if not folder.is_dir():
         raise ModelUnavailable(f"there is no folder {model}; give an existing one, or a hub id such as {Z1_7B}")
     if not (folder / "config.json").is_file():
@@ -132,7 +137,6 @@ def _from_hub(model: str, report: Report) -> Model:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
@@ -149,8 +153,11 @@ def _from_hub(model: str, report: Report) -> Model:
         raise ModelUnavailable(f"{model} is gated: accept its terms on the Hub, then run `hf auth login`") from error
     except RepositoryNotFoundError as error:
         raise ModelUnavailable(f"the Hub knows no model {model}; check its name, or log in if it is private") from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise ModelUnavailable(f"the Hub cannot be reached and {model} is not in the local cache; {offline}") from error
+    except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
+        raise ModelUnavailable(f"{model} could not be downloaded: {reason}; {offline}") from error
     return Model(name=model.rsplit("/", 1)[-1], source=model, folder=folder)
 
 
@@ -170,7 +177,7 @@ def _convert_in_child(target: Path) -> None:
             text=True,
         )
         if child.returncode != 0:
-            detail = (child.stderr or "see above").strip().splitlines()[-1]
+            detail = [f"exit status {child.returncode}", *(child.stderr or "").strip().splitlines()][-1]
             raise ModelUnavailable(f"the embedded model could not be prepared in {target.parent}: {detail}")
         _write_manifest(draft)
         shutil.rmtree(target, ignore_errors=True)

@@ -31,6 +31,8 @@ def chat(question: str, *, system: str = SYSTEM_PROMPT, history: Iterable[tuple[
     _check_text("system prompt", system)
     messages = [{"role": "system", "content": system}] if system.strip() else []
     for earlier_question, answer in history:
+        _check_text("earlier question", earlier_question)
+        _check_text("earlier answer", answer)
         messages += [{"role": "user", "content": earlier_question}, {"role": "assistant", "content": answer}]
     return [*messages, {"role": "user", "content": question}]
 
@@ -81,8 +83,10 @@ def _check_text(name: str, text: object) -> None:
 
 
 def _control_pattern(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
-    """Matches (at zero width) wherever the string of an added token starts, also inside another one."""
-    strings = sorted({token.content for token in tokenizer.added_tokens_decoder.values()}, key=len, reverse=True)
+    """Matches (at zero width) wherever the string of an added token starts, also inside another one. Runs of blanks,
+    which some tokenizers add as tokens, control nothing and stay whole."""
+    contents = {token.content for token in tokenizer.added_tokens_decoder.values()}
+    strings = sorted((content for content in contents if content.strip()), key=len, reverse=True)
     return re.compile(f"(?=({'|'.join(map(re.escape, strings))}))" if strings else r"(?!)")
 
 

@@ -170,7 +170,7 @@ async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> 
     closing = asyncio.ensure_future(closed.wait())
     following: asyncio.Future | None = None
     try:
-        while not closing.done():
+        while not closed.is_set():
             following = asyncio.ensure_future(anext(deltas, None))
             await asyncio.wait({closing, following}, return_when=asyncio.FIRST_COMPLETED)
             if not following.done():

@@ -15,7 +15,7 @@ from typing import Any
 
 from z1_core.cpu import openmp_library, this_machine
 from z1_core.engine import Delta
-from z1_core.errors import BadInput, EngineDead, ModelUnavailable
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.models import has_gpu
 from z1_core.window import Sampling
 
@@ -44,14 +44,16 @@ class VllmEngine:
         max_model_len: int | None = None,
         tensor_parallel_size: int = 1,
         gpu_memory_utilization: float = 0.9,
+        tune_cpu: bool = True,
         **engine_args: Any,
     ) -> VllmEngine:
         """Load the model in a folder (see models.locate). Blocks for the time of loading.
 
+        tune_cpu: without a GPU, choose cores, cache blocks and OpenMP for this machine; False leaves vLLM's defaults.
         engine_args: further fields of vLLM's AsyncEngineArgs; they win over what is chosen for this machine.
         Raises ModelUnavailable, with vLLM's reason and a remedy, where it does not start.
         """
-        chosen = _gpu_defaults() if has_gpu() else _cpu_defaults()
+        chosen = {} if has_gpu() else _cpu_defaults(tune=tune_cpu)
         _set_environment()
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -78,9 +80,9 @@ class VllmEngine:
 
         self._check_loop()
         request_id = uuid.uuid4().hex
-        outputs = self.llm.generate(tokens_input(list(prompt_ids)), _vllm_params(sampling), request_id)
         try:
-            async with aclosing(outputs):
+            params = _vllm_params(sampling)
+            async with aclosing(self.llm.generate(tokens_input(list(prompt_ids)), params, request_id)) as outputs:
                 async for output in outputs:
                     completion = output.outputs[0]
                     yield Delta(
@@ -92,7 +94,8 @@ class VllmEngine:
         except EngineDeadError as error:
             raise EngineDead(DEAD) from error
         except EngineGenerateError as error:
-            raise EngineDead(f"the engine failed on this request: {_first_line(error.__cause__ or error)}") from error
+            reason = _first_line(error.__cause__ or error)
+            raise Z1Error(f"the engine failed on this request, try it again: {reason}") from error
         except VLLMClientError as error:
             raise BadInput(f"the engine refuses the request: {_first_line(error)}") from error
         finally:
@@ -131,22 +134,18 @@ def _vllm_params(sampling: Sampling) -> Any:
     return SamplingParams(**{**dict(sampling.extra), **fields})
 
 
-def _gpu_defaults() -> dict[str, Any]:
-    return {}
-
-
-def _cpu_defaults() -> dict[str, Any]:
-    """Fields for AsyncEngineArgs; the thread binding has no field and goes through the environment."""
+def _cpu_defaults(*, tune: bool) -> dict[str, Any]:
+    """Fields for AsyncEngineArgs. The memory is always chosen: vLLM would take nine tenths of it, and may not start. The
+    thread binding has no field and goes through the environment."""
     settings = this_machine()
+    memory = {"kv_cache_memory_bytes": settings.kv_cache_bytes}
+    if not tune:
+        return memory
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", settings.threads_bind)
     library = openmp_library()
     if library and str(library) not in os.environ.get("LD_PRELOAD", ""):
         os.environ["LD_PRELOAD"] = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
-    return {
-        "block_size": settings.block_size,
-        "kv_cache_memory_bytes": settings.kv_cache_bytes,
-        "enforce_eager": settings.enforce_eager,
-    }
+    return memory | {"block_size": settings.block_size, "enforce_eager": settings.enforce_eager}
 
 
 def _set_environment() -> None:

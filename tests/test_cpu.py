@@ -1,0 +1,46 @@
+"""The CPU settings follow from the cores and the memory of the machine."""
+
+from pathlib import Path
+
+import pytest
+
+from z1_core import cpu
+from z1_core.cpu import GIB, cpu_settings
+
+
+@pytest.mark.parametrize(
+    ("cores", "bind"),
+    [([0], "0"), ([0, 1], "0,1"), ([2, 5], "2,5"), ([0, 1, 2, 3], "0,1,2,3"), (list(range(5)), "auto")],
+)
+def test_few_cores_all_compute_and_many_leave_one_to_the_scheduler(cores, bind):
+    assert cpu_settings(cores, 16 * GIB).threads_bind == bind
+
+
+@pytest.mark.parametrize(("memory_gib", "cache_gib"), [(1, 1), (2, 1), (8, 2), (23.9, 5), (64, 16), (2000, 16)])
+def test_the_kv_cache_takes_a_quarter_of_what_is_free_in_whole_gib_from_1_to_16(memory_gib, cache_gib):
+    assert cpu_settings([0, 1], int(memory_gib * GIB)).kv_cache_bytes == cache_gib * GIB
+
+
+def test_the_blocks_are_small_enough_to_make_a_continuation_cheap_and_large_enough_to_start():
+    assert cpu_settings([0, 1], GIB).block_size == 32
+
+
+@pytest.mark.parametrize(("limit", "free"), [("max\n", 8 * GIB), (f"{2 * GIB}\n", 2 * GIB), (f"{64 * GIB}\n", 8 * GIB)])
+def test_the_limit_of_a_container_counts_where_it_is_lower_than_what_is_free(tmp_path, monkeypatch, limit, free):
+    (tmp_path / "memory.max").write_text(limit)
+    monkeypatch.setattr(cpu, "Path", lambda *_: tmp_path / "memory.max")
+    assert cpu._free_memory_bytes(8 * GIB) == free
+
+
+def test_without_a_container_there_is_no_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(cpu, "Path", lambda *_: tmp_path / "absent")
+    assert cpu._free_memory_bytes(8 * GIB) == 8 * GIB
+
+
+def test_only_an_installed_openmp_library_is_offered(tmp_path, monkeypatch):
+    monkeypatch.setattr(cpu.sys, "prefix", str(tmp_path))
+    assert cpu.openmp_library() is None
+    (tmp_path / "lib").mkdir()
+    library = Path(tmp_path, "lib", "libiomp5.so")
+    library.write_bytes(b"")
+    assert cpu.openmp_library() == library

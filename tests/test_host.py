@@ -1,0 +1,419 @@
+"""The engine behind a page: started in the background, watched, started again, and heard from another loop."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+
+import pytest
+
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable
+from z1_core.fake_engine import FakeEngine
+from z1_core.host import EngineHost
+from z1_core.loop_thread import LoopThread
+from z1_core.prompt import encode_text
+from z1_core.thinking import collect, think
+from z1_core.window import HINT, Window
+
+WINDOW = Window(thinking_tokens=20, answer_tokens=50)
+
+
+@pytest.fixture
+def hosted() -> Iterator[Callable[..., EngineHost]]:
+    """Makes hosts and closes them at the end."""
+    hosts: list[EngineHost] = []
+
+    def make(start_engine) -> EngineHost:
+        hosts.append(EngineHost(start_engine))
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        host.close()
+
+
+@pytest.fixture
+def engine_loop() -> Iterator[LoopThread]:
+    thread = LoopThread()
+    yield thread
+    thread.close()
+
+
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = 3) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    await asyncio.to_thread(wait_until, condition)
+
+
+def wait_for(host: EngineHost, state: str) -> str:
+    wait_until(lambda: host.status().state == state)
+    return host.status().text
+
+
+# Starting
+
+
+def test_a_host_that_was_not_started_says_so(hosted):
+    host = hosted(lambda report: FakeEngine())
+    assert (host.status().state, host.status().text) == ("failed", "not started")
+    with pytest.raises(EngineDead, match="the model is not ready: not started"):
+        host.engine()
+
+
+def test_the_engine_starts_in_the_background_and_tells_its_stages(hosted):
+    may_go_on = threading.Event()
+    engine = FakeEngine()
+
+    def start(report):
+        report("downloading a model")
+        may_go_on.wait(5)
+        return engine
+
+    host = hosted(start)
+    host.start()  # returns while the engine still starts
+    wait_until(lambda: host.status().text == "downloading a model")
+    assert host.status().state == "starting"
+    with pytest.raises(EngineDead, match="the model is not ready: downloading a model"):
+        host.engine()
+    may_go_on.set()
+    assert wait_for(host, "ready") == "scripted engine is ready"
+    assert host.engine() is engine
+
+
+def test_a_ready_engine_has_been_warmed_up_and_its_slot_is_free(hosted):
+    host = hosted(lambda report: FakeEngine())
+    host.start()
+    wait_for(host, "ready")
+    (warm_up,) = host.engine().requests
+    assert warm_up.sampling.max_tokens < 10
+    assert host.engine().active == 0
+
+
+def test_the_seconds_count_from_when_the_state_began(hosted):
+    may_go_on = threading.Event()
+    host = hosted(lambda report: (report("one"), may_go_on.wait(5), report("two"), FakeEngine())[-1])
+    host.start()
+    time.sleep(0.3)
+    assert host.status().seconds >= 0.25
+    may_go_on.set()
+    wait_for(host, "ready")
+    assert host.status().seconds < 0.25
+
+
+def test_starting_twice_starts_one_engine(hosted):
+    started = []
+
+    def start(report):
+        started.append(1)
+        time.sleep(0.05)
+        return FakeEngine()
+
+    host = hosted(start)
+    callers = [threading.Thread(target=host.start) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    wait_for(host, "ready")
+    host.start()
+    assert (len(started), host.status().state) == (1, "ready")
+
+
+def test_a_failed_start_is_told_in_words_and_can_be_tried_again(hosted):
+    outcomes = iter([ModelUnavailable("the Hub knows no model a/b; check its name"), FakeEngine()])
+
+    def start(report):
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    host = hosted(start)
+    host.start()
+    assert wait_for(host, "failed") == "the Hub knows no model a/b; check its name"
+    host.start()
+    wait_for(host, "ready")
+
+
+def test_a_fault_of_the_program_is_logged_and_told_without_its_trace(hosted, caplog):
+    host = hosted(lambda report: {}["missing"])
+    host.start()
+    wait_until(lambda: host.status().text.startswith("the engine did not start"))
+    assert "KeyError" not in host.status().text
+    assert "KeyError" in caplog.text
+
+
+def test_an_engine_that_dies_while_warming_up_is_a_failed_start(hosted):
+    class StillBorn(FakeEngine):
+        def stream(self, prompt_ids, sampling):
+            self.dead = True
+            return super().stream(prompt_ids, sampling)
+
+    host = hosted(lambda report: StillBorn())
+    host.start()
+    assert "start it again" in wait_for(host, "failed")
+
+
+# Dying
+
+
+def test_a_dead_engine_is_noticed_within_a_second_and_can_be_started_again(hosted):
+    engines = []
+
+    def start(report):
+        engines.append(FakeEngine())
+        return engines[-1]
+
+    host = hosted(start)
+    host.start()
+    wait_for(host, "ready")
+    engines[0].dead = True
+    wait_until(lambda: host.status().state == "failed", timeout_s=1)
+    with pytest.raises(EngineDead, match="the engine has stopped; start it again"):
+        host.engine()
+    host.start()
+    wait_for(host, "ready")
+    assert host.engine() is engines[1]
+    assert host.thread.run(collect(host.engine(), [5, 6, 7], WINDOW)).end_reason == "cut"
+
+
+def test_the_second_engine_is_watched_like_the_first(hosted):
+    host = hosted(lambda report: FakeEngine())
+    for _ in range(2):
+        host.start()
+        wait_for(host, "ready")
+        host.engine().dead = True
+        wait_for(host, "failed")
+
+
+def test_a_dead_engine_is_closed_before_its_successor_starts(hosted):
+    alive = []
+
+    class Counted(FakeEngine):
+        async def close(self):
+            alive.remove(self)
+
+    def start(report):
+        assert alive == []
+        alive.append(Counted())
+        return alive[-1]
+
+    host = hosted(start)
+    host.start()
+    wait_for(host, "ready")
+    host.engine().dead = True
+    wait_for(host, "failed")
+    host.start()
+    wait_for(host, "ready")
+    assert len(alive) == 1
+
+
+def test_closing_closes_the_engine_ends_its_thread_and_may_be_repeated():
+    host = EngineHost(lambda report: FakeEngine())
+    host.start()
+    wait_for(host, "ready")
+    engine = host.engine()
+    host.close()
+    host.close()
+    assert engine.dead
+    assert host.status().state == "failed"
+    assert "engine-loop" not in {thread.name for thread in threading.enumerate()}
+
+
+# Counting tokens for the page
+
+
+async def test_tokens_are_counted_by_the_engines_own_tokenizer(hosted):
+    host = hosted(lambda report: FakeEngine())
+    assert await host.count_tokens(HINT) == 0
+    host.start()
+    await eventually(lambda: host.status().state == "ready")
+    assert await host.count_tokens(HINT) == len(encode_text(host.engine().tokenizer, HINT)) > 5
+    with pytest.raises(BadInput, match="half a character"):
+        await host.count_tokens("\ud800")
+
+
+# The loop of its own
+
+
+def test_results_and_errors_come_back_to_the_callers_thread(engine_loop):
+    async def where(fail: bool) -> str:
+        if fail:
+            raise EngineDead("gone")
+        return threading.current_thread().name
+
+    assert engine_loop.run(where(False)) == "engine-loop"
+    with pytest.raises(EngineDead, match="gone"):
+        engine_loop.run(where(True))
+
+
+def test_interrupting_the_wait_cancels_what_runs_there(engine_loop):
+    """Ctrl+C in a script must not leave its requests running."""
+    ended = threading.Event()
+
+    async def endless() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    def interrupt(*_) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine_loop.run(endless())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ended.wait(2)
+
+
+async def test_cancelling_a_submitted_call_cancels_it_there(engine_loop):
+    begun, ended = threading.Event(), threading.Event()
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    waiting = asyncio.create_task(engine_loop.submit(endless()))
+    await eventually(begun.is_set)
+    waiting.cancel()
+    await eventually(ended.is_set)
+
+
+def test_closing_the_loop_cancels_what_still_runs_and_may_be_repeated():
+    thread = LoopThread()
+    begun, ended = threading.Event(), threading.Event()
+
+    async def endless() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    running = asyncio.run_coroutine_threadsafe(endless(), thread.loop)
+    assert begun.wait(2)
+    thread.close()
+    thread.close()
+    assert ended.is_set()
+    assert running.cancelled()
+
+
+# The relay
+
+
+async def test_everything_is_handed_over_once_and_in_order(engine_loop):
+    async def numbers():
+        for number in range(500):
+            if number % 50 == 0:
+                await asyncio.sleep(0.002)
+            yield number
+
+    async with aclosing(engine_loop.relay(numbers, every_s=0.003)) as bundles:
+        received = [bundle async for bundle in bundles]
+    assert [number for bundle in received for number in bundle] == list(range(500))
+    assert len(received) < 100
+
+
+async def test_what_comes_while_the_last_bundle_is_used_is_handed_over_too(engine_loop):
+    """The stream ends while its reader is busy: the end of the answer must not be lost."""
+    may_end = threading.Event()
+    ended = threading.Event()
+
+    async def stream():
+        yield "first"
+        await asyncio.to_thread(may_end.wait, 2)
+        yield "last"
+        ended.set()
+
+    received = []
+    async with aclosing(engine_loop.relay(stream, every_s=0.01)) as bundles:
+        async for bundle in bundles:
+            received += bundle
+            if bundle == ["first"]:
+                may_end.set()
+                await asyncio.to_thread(ended.wait, 2)
+                await asyncio.sleep(0.02)  # the reader is still busy when the stream has ended
+    assert received == ["first", "last"]
+
+
+async def test_a_stream_that_gives_nothing_gives_empty_bundles_at_its_pace(engine_loop):
+    async def stuck():
+        await asyncio.sleep(60)
+        yield "never"
+
+    began = time.monotonic()
+    async with aclosing(engine_loop.relay(stuck, every_s=0.02)) as bundles:
+        assert [await anext(bundles) for _ in range(3)] == [[], [], []]
+    assert 0.05 < time.monotonic() - began < 1
+
+
+async def test_an_error_comes_through_behind_what_came_before_it(engine_loop):
+    async def failing():
+        yield 1
+        yield 2
+        raise EngineDead("the engine has stopped; start it again")
+
+    received = []
+
+    async def read() -> None:
+        async for bundle in engine_loop.relay(failing, every_s=0.01):
+            received.extend(bundle)
+
+    with pytest.raises(EngineDead, match="start it again"):
+        await read()
+    assert received == [1, 2]
+
+
+@pytest.mark.parametrize("phase", ["trace", "answer"])
+async def test_closing_the_relay_closes_the_run_on_the_other_loop(engine_loop, scripted, ask, phase):
+    engine = scripted(answer="And so on. " * 100, seconds_per_token=0.002)
+    prompt_ids = ask(engine)
+
+    def run():
+        return think(engine, prompt_ids, Window(thinking_tokens=20, answer_tokens=500))
+
+    async with aclosing(engine_loop.relay(run, every_s=0.005)) as bundles:
+        async for bundle in bundles:
+            if any(chunk.phase == phase for chunk in bundle):
+                assert engine.active == 1
+                break
+    assert engine.active == 0  # at once: the relay has waited for the end of the run
+    await asyncio.sleep(0.05)
+    assert len(engine.requests) == (1 if phase == "trace" else 2)
+
+
+async def test_a_reader_that_goes_away_before_the_first_bundle_frees_the_slot_too(engine_loop, scripted, ask):
+    engine = scripted(seconds_per_token=60)
+    prompt_ids = ask(engine)
+    reading = asyncio.create_task(anext(engine_loop.relay(lambda: think(engine, prompt_ids, WINDOW), every_s=60)))
+    await eventually(lambda: engine.active == 1)
+    reading.cancel()
+    await eventually(lambda: engine.active == 0)
+
+
+async def test_two_runs_on_the_engines_loop_do_not_wait_for_each_other(engine_loop, scripted, ask):
+    engine = scripted(seconds_per_token=0.002)
+    prompt_ids = ask(engine)
+
+    async def whole_run() -> list:
+        bundles = engine_loop.relay(lambda: think(engine, prompt_ids, WINDOW), every_s=0.005)
+        return [chunk async for bundle in bundles for chunk in bundle]
+
+    first, second = await asyncio.gather(whole_run(), whole_run())
+    assert first == second
+    starts = [len(request.prompt_ids) for request in engine.requests]
+    assert starts[:2] == [len(prompt_ids)] * 2  # both think before either answers
