@@ -17,13 +17,12 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from unittest.mock import patch
 
 import pandas as pd
 
@@ -132,26 +131,27 @@ async def run(method: str, load: Load) -> list[Row]:
     return rows
 
 
-async def measure(load: Load, rounds: int, reset_prefix_cache: Callable[[], Awaitable[bool]]) -> pd.DataFrame:
-    """All methods in turns, in another order each round, so that what else the machine does meets all of them.
-
-    reset_prefix_cache: called before each measurement, so that none finds the prompts of the one before.
-    Returns a line for each method and round, in the order in which they ran.
-    """
+async def warm_up(load: Load) -> None:
     few = min(WARM_UP_TOKENS, load.window.thinking_tokens, load.window.answer_tokens)
     window = replace(load.window, thinking_tokens=few, answer_tokens=few)
     for method in METHODS:
         await run(method, replace(load, prompts=load.prompts[:WARM_UP_ROWS], window=window))
+
+
+async def measure(load: Load, number: int, reset_prefix_cache: Callable[[], Awaitable[bool]]) -> list[dict[str, Any]]:
+    """One round: a line for each method, in the order in which they ran, which is another one in the next round.
+
+    reset_prefix_cache: called before each method, so that none finds the prompts of the one before.
+    """
     lines = []
-    for number in range(rounds):
-        for method in rotated(list(METHODS), number):
-            if not await reset_prefix_cache():
-                raise RuntimeError("the prefix cache cannot be emptied while requests run")
-            started_s = time.monotonic()
-            rows = await run(method, load)
-            lines.append({"round": number + 1, "method": method, **figures(rows, time.monotonic() - started_s)})
-            print(f"round {number + 1} of {rounds}: {method} {lines[-1]['wall_s']:.1f} s", file=sys.stderr)
-    return with_ratios(pd.DataFrame(lines))
+    for method in rotated(list(METHODS), number - 1):
+        if not await reset_prefix_cache():
+            raise RuntimeError("the prefix cache cannot be emptied while requests run")
+        started_s = time.monotonic()
+        rows = await run(method, load)
+        lines.append({"round": number, "method": method, **figures(rows, time.monotonic() - started_s)})
+        print(f"round {number}: {method} {lines[-1]['wall_s']:.1f} s", file=sys.stderr)
+    return lines
 
 
 async def pooled(run_one: Callable[[Item], Awaitable[Result]], items: Sequence[Item], concurrency: int) -> list[Result]:
@@ -190,8 +190,9 @@ def figures(rows: Sequence[Row], wall_s: float) -> dict[str, float]:
     }
 
 
-def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
+def with_ratios(measured: list[dict[str, Any]]) -> pd.DataFrame:
     """of_plain: tokens/s as a share of what plain reached in the same round; wall_of_ours: time in terms of ours'."""
+    lines = pd.DataFrame(measured)
     ceiling = lines[lines.method == "plain"].set_index("round").tokens_per_s
     own_wall_s = lines[lines.method == "ours"].set_index("round").wall_s
     return lines.assign(
@@ -298,23 +299,20 @@ def start_engine(options: argparse.Namespace) -> VllmEngine:
     model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
     header = assistant_header(AutoTokenizer.from_pretrained(model.folder))
     engine_args: dict[str, Any] = {"reasoning_config": {"reasoning_start_str": header, "reasoning_end_str": HINT}}
-    tuned = nullcontext()
-    if options.default_cpu_settings:  # but for the memory: vLLM would take nine tenths of it, and may not start
-        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = "auto"
-        engine_args |= {"block_size": None, "enforce_eager": False}
-        tuned = patch("z1_core.vllm_engine.openmp_library", return_value=None)
     print(f"loading {model.name} ...", file=sys.stderr)
-    with tuned:
-        return VllmEngine.start(model.folder, name=model.name, **engine_args)
+    return VllmEngine.start(model.folder, name=model.name, tune_cpu=not options.default_cpu_settings, **engine_args)
 
 
 async def _run(engine: VllmEngine, options: argparse.Namespace, chats: list[list[dict]]) -> None:
     try:
         load = make_load(engine, options, chats)
-        lines = await measure(load, options.rounds, engine.llm.reset_prefix_cache)
-        if options.out:
-            write(options.out, record(engine, load, options, lines))
-        print(table(lines))
+        await warm_up(load)
+        lines = []
+        for number in range(1, options.rounds + 1):
+            lines += await measure(load, number, engine.llm.reset_prefix_cache)
+            if options.out:  # after each round: a run that is stopped has lost only its last
+                write(options.out, record(engine, load, options, lines))
+        print(table(with_ratios(lines)))
     finally:
         await engine.close()
 
@@ -337,7 +335,7 @@ def make_load(engine: Engine, options: argparse.Namespace, chats: list[list[dict
     return load
 
 
-def record(engine: VllmEngine, load: Load, options: argparse.Namespace, lines: pd.DataFrame) -> dict[str, Any]:
+def record(engine: VllmEngine, load: Load, options: argparse.Namespace, lines: list[dict]) -> dict[str, Any]:
     """Everything that is needed to run it again and to judge it."""
     config = engine.llm.vllm_config
     preloaded = os.environ.get("LD_PRELOAD", "").split(":")
@@ -359,7 +357,7 @@ def record(engine: VllmEngine, load: Load, options: argparse.Namespace, lines: p
         "preloaded": [Path(library).name for library in preloaded if library],
         "versions": {package.name: package.version for package in distributions() if package.name in PACKAGES},
         "cpus": len(os.sched_getaffinity(0)),
-        "rounds": lines.to_dict("records"),
+        "rounds": with_ratios(lines).to_dict("records"),
     }
 
 

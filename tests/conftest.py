@@ -64,3 +64,9 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "vllm":
         return request.getfixturevalue("vllm_engine")
     return FakeEngine(context_tokens=REAL_CONTEXT_TOKENS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser last: Playwright's synchronous API keeps an event loop running on the main thread from its first use
+    on, and no asynchronous test can run beside that."""
+    items.sort(key=lambda item: "browser" in item.path.parts)

@@ -109,10 +109,10 @@ async def test_a_row_that_stops_inside_the_window_is_cut_by_no_method(tmp_path):
 async def test_methods_take_turns_and_start_with_an_empty_prefix_cache(scripted, tmp_path):
     engine = scripted(LONG)
     prefix = Prefix(engine)
-    lines = await measure(load_for(engine, tmp_path), 2, prefix.reset)
+    lines = [line for number in (1, 2) for line in await measure(load_for(engine, tmp_path), number, prefix.reset)]
     names = list(METHODS)
-    assert list(lines.method) == [*names, *names[1:], names[0]]
-    assert list(lines["round"]) == [1] * 4 + [2] * 4
+    assert [line["method"] for line in lines] == [*names, *names[1:], names[0]]
+    assert [line["round"] for line in lines] == [1] * 4 + [2] * 4
     assert len(prefix.resets_at) == 8
     assert len(set(prefix.resets_at)) == 8, "each measurement has a reset of its own before it"
 
@@ -125,11 +125,18 @@ async def test_a_prefix_cache_that_cannot_be_emptied_ends_the_run(scripted, tmp_
         await measure(load_for(scripted(LONG), tmp_path), 1, refuse)
 
 
+async def test_warming_up_runs_every_method_on_few_tokens(scripted, tmp_path):
+    engine = scripted(LONG)
+    await throughput.warm_up(load_for(engine, tmp_path, questions=["One?"] * 9))
+    assert max(budgets(engine)) == 2 * throughput.WARM_UP_TOKENS + HINT_TOKENS
+    assert len(engine.requests) == throughput.WARM_UP_ROWS * 6
+
+
 async def test_tokens_are_traces_and_answers_without_hints(scripted, tmp_path):
     engine = scripted(LONG, "It is 42.")
     answer = len(encode_text(small_tokenizer(), "It is 42.")) + 1
     lines = await measure(load_for(engine, tmp_path), 1, Prefix(engine).reset)
-    tokens = lines.set_index("method").tokens
+    tokens = {line["method"]: line["tokens"] for line in lines}
     assert tokens["plain"] == 3 * TOTAL
     assert tokens["published"] == tokens["ours"] == 3 * (WINDOW + answer)
 
@@ -181,11 +188,11 @@ def test_figures_of_known_rows():
 
 def test_ratios_compare_within_a_round():
     walls = {"plain": (1.0, 10.0), "published": (3.0, 30.0), "native": (1.0, 10.0), "ours": (2.0, 20.0)}
-    lines = pd.DataFrame(
+    lines = [
         {"round": n + 1, "method": method, "wall_s": wall[n], "tokens_per_s": 100 / wall[n]}
         for n in range(2)
         for method, wall in walls.items()
-    )
+    ]
     ratios = throughput.with_ratios(lines).set_index(["method", "round"])
     assert list(ratios.of_plain["ours"]) == [0.5, 0.5]
     assert list(ratios.wall_of_ours["published"]) == [1.5, 1.5]
@@ -273,8 +280,8 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_anything_runs(scripted, 
     assert engine.requests == []
 
 
-def test_the_whole_run_writes_its_settings_and_all_rounds(tmp_path, monkeypatch, capsys):
-    engine = FakeEngine(lambda prompt: "It is 42." if HINT in prompt else LONG)
+def on_a_scripted_vllm(engine: FakeEngine) -> FakeEngine:
+    """With as much of vLLM's own engine as the benchmark asks about."""
     config = SimpleNamespace(
         reasoning_config=SimpleNamespace(reasoning_start_str="<|im_start|>assistant\n"),
         cache_config=SimpleNamespace(block_size=32, kv_cache_memory_bytes=1),
@@ -282,12 +289,20 @@ def test_the_whole_run_writes_its_settings_and_all_rounds(tmp_path, monkeypatch,
         scheduler_config=SimpleNamespace(max_num_seqs=128),
     )
     engine.llm = SimpleNamespace(vllm_config=config, reset_prefix_cache=Prefix(engine).reset)
-    monkeypatch.setattr(throughput, "start_engine", lambda options: engine)
-    rows, out = tmp_path / "rows.jsonl", tmp_path / "out.json"
-    rows.write_text('{"question": "One?"}\n{"question": "Two?"}\n')
-    given = ["--prompts", str(rows), "--window", str(WINDOW), "--answer", str(ANSWER), "--concurrency", "2"]
-    assert throughput.main([*given, "--rounds", "2", "--out", str(out)]) == 0
-    record = json.loads(out.read_text())
+    return engine
+
+
+def run_main(engine: FakeEngine, tmp_path, monkeypatch) -> int:
+    monkeypatch.setattr(throughput, "start_engine", lambda options: on_a_scripted_vllm(engine))
+    (tmp_path / "rows.jsonl").write_text('{"question": "One?"}\n{"question": "Two?"}\n')
+    given = ["--prompts", str(tmp_path / "rows.jsonl"), "--window", str(WINDOW), "--answer", str(ANSWER)]
+    return throughput.main([*given, "--concurrency", "2", "--rounds", "2", "--out", str(tmp_path / "out.json")])
+
+
+def test_the_whole_run_writes_its_settings_and_all_rounds(scripted, tmp_path, monkeypatch, capsys):
+    engine = scripted(LONG)
+    assert run_main(engine, tmp_path, monkeypatch) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
     assert record["options"]["rounds"] == 2
     assert record["rows"] == 2
     assert record["total_tokens"] == TOTAL
@@ -298,3 +313,17 @@ def test_the_whole_run_writes_its_settings_and_all_rounds(tmp_path, monkeypatch,
     assert list(tmp_path.glob("*.part")) == []
     assert engine.dead, "the engine is closed"
     assert "wall_of_ours" in capsys.readouterr().out
+
+
+def test_a_run_that_dies_keeps_its_finished_rounds(scripted, tmp_path, monkeypatch, capsys):
+    engine = scripted(LONG)
+    measured = throughput.measure
+
+    async def die_in_round_2(load, number, reset):
+        engine.dead = number == 2
+        return await measured(load, number, reset)
+
+    monkeypatch.setattr(throughput, "measure", die_in_round_2)
+    assert run_main(engine, tmp_path, monkeypatch) == 2
+    assert "the engine has stopped" in capsys.readouterr().err
+    assert {line["round"] for line in json.loads((tmp_path / "out.json").read_text())["rounds"]} == {1}
