@@ -17,6 +17,7 @@ from z1_core.cpu import openmp_library, this_machine
 from z1_core.engine import Delta
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.models import has_gpu
+from z1_core.orphans import end_together
 from z1_core.window import Sampling
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
@@ -34,6 +35,7 @@ class VllmEngine:
         self.context_tokens: int = llm.model_config.max_model_len
         self.tokenizer = llm.get_tokenizer()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._guard = end_together(process.pid for process in llm.engine_core.resources.engine_manager.processes)
 
     @classmethod
     def start(
@@ -111,6 +113,8 @@ class VllmEngine:
         """Stop the engine. On its own loop, while that runs: vLLM's sockets are closed there or never, and a process
         with an open one hangs when it ends."""
         self._check_loop()
+        self._guard.kill()
+        self._guard.wait()
         self.llm.shutdown()
 
     def _check_loop(self) -> None:
