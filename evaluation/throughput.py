@@ -131,20 +131,22 @@ async def run(method: str, load: Load) -> list[Row]:
     return rows
 
 
-async def warm_up(load: Load) -> None:
+async def warm_up(load: Load, methods: Sequence[str]) -> None:
     few = min(WARM_UP_TOKENS, load.window.thinking_tokens, load.window.answer_tokens)
     window = replace(load.window, thinking_tokens=few, answer_tokens=few)
-    for method in METHODS:
+    for method in methods:
         await run(method, replace(load, prompts=load.prompts[:WARM_UP_ROWS], window=window))
 
 
-async def measure(load: Load, number: int, reset_prefix_cache: Callable[[], Awaitable[bool]]) -> list[dict[str, Any]]:
+async def measure(
+    load: Load, methods: Sequence[str], number: int, reset_prefix_cache: Callable[[], Awaitable[bool]]
+) -> list[dict[str, Any]]:
     """One round: a line for each method, in the order in which they ran, which is another one in the next round.
 
     reset_prefix_cache: called before each method, so that none finds the prompts of the one before.
     """
     lines = []
-    for method in rotated(list(METHODS), number - 1):
+    for method in rotated(list(methods), number - 1):
         if not await reset_prefix_cache():
             raise RuntimeError("the prefix cache cannot be emptied while requests run")
         started_s = time.monotonic()
@@ -195,10 +197,11 @@ def with_ratios(measured: list[dict[str, Any]]) -> pd.DataFrame:
     lines = pd.DataFrame(measured)
     ceiling = lines[lines.method == "plain"].set_index("round").tokens_per_s
     own_wall_s = lines[lines.method == "ours"].set_index("round").wall_s
-    return lines.assign(
+    ratios = lines.assign(
         of_plain=lines.tokens_per_s / lines["round"].map(ceiling),
         wall_of_ours=lines.wall_s / lines["round"].map(own_wall_s),
     )
+    return ratios.dropna(axis="columns", how="all")  # where plain or ours did not run
 
 
 def table(lines: pd.DataFrame) -> str:
@@ -210,7 +213,7 @@ def table(lines: pd.DataFrame) -> str:
         middle, low, high = (f"{value:,.{digits}f}" for value in (values.median(), values.min(), values.max()))
         return middle if low == high else f"{middle} ({low}-{high})"
 
-    return lines.drop(columns="round").groupby("method").agg(cell).loc[list(METHODS)].T.to_string()
+    return lines.drop(columns="round").groupby("method").agg(cell).reindex(METHODS).dropna(how="all").T.to_string()
 
 
 def find(wanted: list[int], ids: list[int]) -> int | None:
@@ -238,6 +241,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--window", type=int, required=True, help="thinking tokens")
     options.add_argument("--answer", type=int, required=True, help="answer tokens")
     options.add_argument("--concurrency", type=int, required=True, help="rows in flight at a time")
+    options.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="which (default: all)")
     options.add_argument("--rounds", type=int, default=3, help="times each method runs (default %(default)s)")
     options.add_argument("--limit", type=int, help="use the first rows only")
     options.add_argument("--out", type=Path, metavar="FILE.json", help="where settings and figures go")
@@ -306,10 +310,10 @@ def start_engine(options: argparse.Namespace) -> VllmEngine:
 async def _run(engine: VllmEngine, options: argparse.Namespace, chats: list[list[dict]]) -> None:
     try:
         load = make_load(engine, options, chats)
-        await warm_up(load)
+        await warm_up(load, options.methods)
         lines = []
         for number in range(1, options.rounds + 1):
-            lines += await measure(load, number, engine.llm.reset_prefix_cache)
+            lines += await measure(load, options.methods, number, engine.llm.reset_prefix_cache)
             if options.out:  # after each round: a run that is stopped has lost only its last
                 write(options.out, record(engine, load, options, lines))
         print(table(with_ratios(lines)))

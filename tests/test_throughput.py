@@ -109,7 +109,9 @@ async def test_a_row_that_stops_inside_the_window_is_cut_by_no_method(tmp_path):
 async def test_methods_take_turns_and_start_with_an_empty_prefix_cache(scripted, tmp_path):
     engine = scripted(LONG)
     prefix = Prefix(engine)
-    lines = [line for number in (1, 2) for line in await measure(load_for(engine, tmp_path), number, prefix.reset)]
+    lines = [
+        line for number in (1, 2) for line in await measure(load_for(engine, tmp_path), METHODS, number, prefix.reset)
+    ]
     names = list(METHODS)
     assert [line["method"] for line in lines] == [*names, *names[1:], names[0]]
     assert [line["round"] for line in lines] == [1] * 4 + [2] * 4
@@ -122,12 +124,12 @@ async def test_a_prefix_cache_that_cannot_be_emptied_ends_the_run(scripted, tmp_
         return False
 
     with pytest.raises(RuntimeError, match="prefix cache"):
-        await measure(load_for(scripted(LONG), tmp_path), 1, refuse)
+        await measure(load_for(scripted(LONG), tmp_path), METHODS, 1, refuse)
 
 
 async def test_warming_up_runs_every_method_on_few_tokens(scripted, tmp_path):
     engine = scripted(LONG)
-    await throughput.warm_up(load_for(engine, tmp_path, questions=["One?"] * 9))
+    await throughput.warm_up(load_for(engine, tmp_path, questions=["One?"] * 9), METHODS)
     assert max(budgets(engine)) == 2 * throughput.WARM_UP_TOKENS + HINT_TOKENS
     assert len(engine.requests) == throughput.WARM_UP_ROWS * 6
 
@@ -135,7 +137,7 @@ async def test_warming_up_runs_every_method_on_few_tokens(scripted, tmp_path):
 async def test_tokens_are_traces_and_answers_without_hints(scripted, tmp_path):
     engine = scripted(LONG, "It is 42.")
     answer = len(encode_text(small_tokenizer(), "It is 42.")) + 1
-    lines = await measure(load_for(engine, tmp_path), 1, Prefix(engine).reset)
+    lines = await measure(load_for(engine, tmp_path), METHODS, 1, Prefix(engine).reset)
     tokens = {line["method"]: line["tokens"] for line in lines}
     assert tokens["plain"] == 3 * TOTAL
     assert tokens["published"] == tokens["ours"] == 3 * (WINDOW + answer)
@@ -319,9 +321,9 @@ def test_a_run_that_dies_keeps_its_finished_rounds(scripted, tmp_path, monkeypat
     engine = scripted(LONG)
     measured = throughput.measure
 
-    async def die_in_round_2(load, number, reset):
+    async def die_in_round_2(load, methods, number, reset):
         engine.dead = number == 2
-        return await measured(load, number, reset)
+        return await measured(load, methods, number, reset)
 
     monkeypatch.setattr(throughput, "measure", die_in_round_2)
     assert run_main(engine, tmp_path, monkeypatch) == 2

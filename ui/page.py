@@ -14,8 +14,12 @@ from ui.think_tab import ThinkTab, run_button
 from z1_core.host import EngineHost, Status
 from z1_core.models import EMBEDDED_NAME
 
+LOOK_S, LOOK_SLOWLY_S = 1.0, 5.0
+"""How often the page asks for the model's state: while it loads or is down, and when it is ready."""
+
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
+RESTART = "Start the model again"
 SMALL_MODEL = "A small model: it shows the mechanism, not the quality of Z1-7B."
 LAUNCH = {
     "theme": THEME,
@@ -43,27 +47,31 @@ def build_page(host: EngineHost, *, places: int = 32) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_classes="z1-header"):
             header = gr.HTML(header_html(host.status()))
-            restart = gr.Button("Start the model again", visible=False, elem_id="restart", size="sm", scale=0)
+            restart = gr.Button(RESTART, visible=False, elem_id="restart", size="sm", scale=0)
         tab = ThinkTab(host, places=places)
         tab.settings.tell_what_is_left(host.count_tokens)
         add_api(host, places=places)
-        last_state = gr.State("")
+        known = gr.Textbox("", visible=False)
+        clock = gr.Timer(LOOK_S)
 
-        def refresh(last: str, conversation: Conversation) -> dict:
-            """The model's state; when it has become ready, also the bounds of the sliders."""
+        def look() -> dict:
             status = host.status()
-            if status.state == last != "starting":
-                return {last_state: last}
-            updates = {
-                header: header_html(status),
-                restart: gr.update(visible=status.state == "failed"),
-                tab.run: run_button(status, running=conversation.is_running),
-                last_state: status.state,
-            }
-            return updates | (tab.settings.fit(host.engine().context_tokens) if status.state == "ready" else {})
+            return {header: header_html(status), known: f"{status.state}: {status.text}"}
 
-        outputs = [header, restart, tab.run, last_state, tab.settings.window, tab.settings.total]
-        gr.on([gr.Timer(1.0).tick, page.load], refresh, [last_state, tab.conversation], outputs, **quiet)
+        def adapt(conversation: Conversation) -> dict:
+            """What depends on the model's state: the way out of a failure, the Run button, the sliders' bounds."""
+            status = host.status()
+            return {
+                restart: gr.update(value=RESTART, visible=status.state == "failed"),
+                tab.run: run_button(status, running=conversation.is_running),
+                clock: gr.Timer(LOOK_SLOWLY_S if status.state == "ready" else LOOK_S),
+                **tab.settings.fit(host.engine().context_tokens if status.state == "ready" else None),
+            }
+
+        gr.on([clock.tick, page.load], look, None, [header, known], **quiet)
+        known.change(
+            adapt, tab.conversation, [restart, tab.run, clock, tab.settings.window, tab.settings.total], **quiet
+        )
         restart.click(host.start, None, None, **quiet)
     return page.queue(max_size=2 * places, default_concurrency_limit=places)
 

@@ -103,9 +103,11 @@ class SettingsPanel:
             self.window, self.total, self.temperature, self.top_p, self.system, self.hint, self.own_hint, self.seed,
         ]  # fmt: skip
 
-    def fit(self, context_tokens: int) -> dict[gr.components.Component, Any]:
-        """Bounds for the sliders, once the model's context is known."""
-        return {slider: gr.update(maximum=context_tokens) for slider in (self.window, self.total)}
+    def fit(self, context_tokens: int | None) -> dict[gr.components.Component, Any]:
+        """Bounds for the sliders: the model's context, once it is known."""
+        return {
+            slider: gr.update(maximum=context_tokens or PUBLISHED_MAX_TOKENS) for slider in (self.window, self.total)
+        }
 
     @staticmethod
     def read(

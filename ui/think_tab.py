@@ -19,7 +19,7 @@ from z1_core.host import EngineHost, Status
 
 log = logging.getLogger(__name__)
 
-RUN = "Run  Ctrl ↵"
+RUN, ANSWER_NOW, STOP = "Run  Ctrl ↵", "Answer now  Ctrl E", "Stop  Esc"
 EXAMPLES = [
     "How many r are in raspberry?",
     "A train leaves at 9:40 and travels 150 km at 60 km/h. When does it arrive?",
@@ -72,74 +72,68 @@ class ThinkTab:
                 self.answer_now = gr.Button(
                     "Answer now  Ctrl E", interactive=False, elem_id="answer-now", min_width=130
                 )
-                self.stop = gr.Button("Stop  Esc", interactive=False, elem_id="stop", min_width=90)
+                self.stop = gr.Button(STOP, interactive=False, elem_id="stop", min_width=90)
                 self.clear = gr.Button("New conversation", elem_id="clear", min_width=130)
         gr.Examples(EXAMPLES, self.question, label="Try", elem_id="examples", cache_examples=False)
 
     def _wire(self, places: int) -> None:
-        card = self.card.components
-        running = [self.run, self.answer_now, self.stop]
+        buttons = [self.run, self.answer_now, self.stop]
+        view = [*self.card.components, *buttons, self.status]
+        frame = [self.question, self.version, self.message, self.empty]
         quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         begun = gr.on(
             [self.run.click, self.question.submit],
             self._begin,
             [self.question, self.conversation, self.version, *self.settings.inputs],
-            [*card, *running, self.question, self.version, self.message, self.status, self.empty],
+            [*view, *frame],
             **quick,
         )
         followed = begun.success(
             self._follow,
             self.conversation,
-            [*card, *running, self.status],
+            [*self.card.live_components, self.status],
             show_progress="hidden",
             api_visibility="private",
             concurrency_limit=places,
         )
-        followed.failure(self._refuse, self.conversation, [*card, *running, self.status], **quick)
-        self.answer_now.click(self._answer_now, self.conversation, self.answer_now, **quick)
-        self.stop.click(self._stop, self.conversation, [*card, *running, self.status], cancels=[followed], **quick)
-        self.clear.click(
-            self._clear,
-            [self.conversation, self.version],
-            [*card, *running, self.version, self.message, self.status, self.empty],
-            cancels=[followed],
-            **quick,
-        )
+        followed.failure(self._refuse, self.conversation, view, **quick)
+        self.status.change(self._buttons, self.conversation, buttons, **quick)
+        self.answer_now.click(self._answer_now, self.conversation, None, **quick)
+        self.stop.click(self._stop, self.conversation, view, cancels=[followed], **quick)
+        self.clear.click(self._clear, [self.conversation, self.version], [*view, *frame], cancels=[followed], **quick)
 
     async def _begin(self, question: str, conversation: Conversation, version: int, *settings: object) -> dict:
         """Check everything and show the turn; what cannot run is said in one sentence, and the text stays in the box."""
+        complaint = ""
         try:
             if conversation.is_running:
                 raise BadInput("a run is still going on; stop it first (Esc)")
-            turn = await conversation.begin(self.host, question, SettingsPanel.read(*settings))
+            await conversation.begin(self.host, question, SettingsPanel.read(*settings))
         except Z1Error as error:
-            return {self.message: _error_html(str(error))}
+            complaint = str(error)
         except Exception:
             log.exception("a run could not begin")
-            return {self.message: _error_html(FAULT)}
+            complaint = FAULT
         return {
-            **self.card.updates(turn, {}),
-            **self._buttons(running=True),
-            self.question: "",
-            self.version: version + 1,
-            self.message: "",
-            self.empty: gr.update(visible=False),
-            self.status: _status_html(turn),
+            **self._view(conversation),
+            self.question: question if complaint else "",
+            self.version: version if complaint else version + 1,
+            self.message: _error_html(complaint) if complaint else "",
+            self.empty: gr.update(visible=conversation.current is None),
         }
 
     async def _follow(self, conversation: Conversation) -> AsyncGenerator[dict, None]:
-        """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once."""
-        turn, shown, said = conversation.current, {}, ""
-        if turn is None or turn.end_reason:
+        """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once.
+
+        Only what changes with the tokens is among its outputs: the browser works on every output at every update.
+        """
+        turn = conversation.current
+        if turn is None:
             return
         try:
             async with aclosing(turn.follow(self.host)) as ticks:
                 async for _ in ticks:
-                    updates = self.card.updates(turn, shown)
-                    if (status := _status_html(turn)) != said:
-                        updates |= self._buttons(running=True, thinking=not turn.tokens["hint"])
-                    said = status
-                    yield {**updates, self.status: status}
+                    yield self._live(turn)
         except Z1Error as error:
             turn.stop("error", str(error))
         except Exception:
@@ -147,44 +141,50 @@ class ThinkTab:
             turn.stop("error", FAULT)
         finally:
             turn.stop()
-        yield {**self.card.updates(turn, shown), **self._buttons(running=False), self.status: _status_html(turn)}
+        yield self._live(turn)
 
-    def _answer_now(self, conversation: Conversation) -> dict:
+    def _answer_now(self, conversation: Conversation) -> None:
         if conversation.current:
             self.host.thread.loop.call_soon_threadsafe(conversation.current.close_window.set)
-        return {self.answer_now: gr.update(interactive=False)}
 
     async def _stop(self, conversation: Conversation) -> dict:
-        turn = conversation.current
-        if turn:
-            turn.stop()
-        return {**self.card.updates(turn, {}), **self._buttons(running=False), self.status: _status_html(turn)}
+        if conversation.current:
+            conversation.current.stop()
+        return self._view(conversation)
 
     async def _refuse(self, conversation: Conversation) -> dict:
         """The queue took no more, so that the turn never ran."""
         if conversation.current:
             conversation.current.stop("error", "Too many people are waiting at the moment; try again in a minute.")
-        return await self._stop(conversation)
+        return self._view(conversation)
 
     async def _clear(self, conversation: Conversation, version: int) -> dict:
         if conversation.current:
             conversation.current.stop()
         conversation.clear()
         return {
-            **self.card.updates(None, {}),
-            **self._buttons(running=False),
+            **self._view(conversation),
+            self.question: "",
             self.version: version + 1,
             self.message: "",
             self.empty: gr.update(visible=True),
-            self.status: _status_html(None),
         }
 
-    def _buttons(self, *, running: bool, thinking: bool = True) -> dict:
+    def _live(self, turn: Turn) -> dict:
+        return {**self.card.live_values(turn), self.status: _status_html(turn)}
+
+    def _buttons(self, conversation: Conversation) -> dict:
+        turn, running = conversation.current, conversation.is_running
         return {
             self.run: run_button(self.host.status(), running=running),
-            self.answer_now: gr.update(interactive=running and thinking),
-            self.stop: gr.update(interactive=running),
+            self.answer_now: gr.update(value=ANSWER_NOW, interactive=running and not turn.tokens["hint"]),
+            self.stop: gr.update(value=STOP, interactive=running),
         }
+
+    def _view(self, conversation: Conversation) -> dict:
+        """What the current turn, the buttons and the status line show."""
+        turn = conversation.current
+        return {**self.card.values(turn), **self._buttons(conversation), self.status: _status_html(turn)}
 
 
 EMPTY = """<div class="z1-empty"><h2>Thinking, with a limit</h2>

@@ -18,7 +18,7 @@ LATEX = [
 
 
 class TurnCard:
-    """Builds the components where it is made; updates() says what changed since it was last asked for that turn.
+    """Builds the components where it is made; values() says what they show for a turn.
 
     The trace and the answer are components of their own, so that a code fence or a formula that the cut left open ends
     with the trace.
@@ -38,11 +38,7 @@ class TurnCard:
                     )
                 self.cut = gr.HTML(shown["cut"])
                 self.answer = gr.Markdown(
-                    shown["answer"],
-                    latex_delimiters=LATEX,
-                    elem_classes="z1-answer-text",
-                    line_breaks=True,
-                    visible=bool(shown["answer"]),
+                    shown["answer"], latex_delimiters=LATEX, elem_classes="z1-answer-text", line_breaks=True
                 )
                 self.footer = gr.HTML(shown["footer"])
 
@@ -50,14 +46,20 @@ class TurnCard:
     def components(self) -> list[gr.blocks.Block]:
         return [self.column, self.question, self.meter, self.trace, self.cut, self.answer, self.footer]
 
-    def updates(self, turn: Turn | None, last: dict[str, str]) -> dict[gr.blocks.Block, Any]:
-        """Values for the components whose content differs from `last`, which is brought up to date."""
-        shown = _values(turn)
-        changed = {name: value for name, value in shown.items() if last.get(name) != value}
-        if not last:
-            changed["column"] = turn is not None
-        last.update(shown)
-        return {getattr(self, name): _update(name, value) for name, value in changed.items()}
+    @property
+    def live_components(self) -> list[gr.blocks.Block]:
+        """Those that change while the turn runs."""
+        return [self.meter, self.trace, self.cut, self.answer, self.footer]
+
+    def live_values(self, turn: Turn) -> dict[gr.blocks.Block, Any]:
+        values = self.values(turn)
+        return {component: values[component] for component in self.live_components}
+
+    def values(self, turn: Turn | None) -> dict[gr.blocks.Block, Any]:
+        """A value for every component: one that is left out would be sent as an empty update, which blanks buttons and
+        costs as much. Gradio sends only what differs from the last time."""
+        shown = {getattr(self, name): value for name, value in _values(turn).items()}
+        return {**shown, self.column: gr.update(visible=turn is not None)}
 
 
 def _values(turn: Turn | None) -> dict[str, str]:
@@ -71,9 +73,3 @@ def _values(turn: Turn | None) -> dict[str, str]:
         "answer": turn.texts["answer"],
         "footer": views.footer_html(turn),
     }
-
-
-def _update(name: str, value: Any) -> Any:
-    if name == "column":
-        return gr.update(visible=value)
-    return gr.update(value=value, visible=bool(value)) if name == "answer" else value

@@ -75,10 +75,10 @@ class EngineHost:
         return await self.thread.submit(count())
 
     def close(self) -> None:
-        if self._engine is not None:
-            self.thread.run(self._engine.close())
-            self._engine = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
             self._set("failed", "closed")
+            self.thread.run(engine.close())
         self.thread.close()
 
     def _start(self) -> None:
@@ -98,7 +98,7 @@ class EngineHost:
             self._set("failed", "the engine did not start because of a fault of this program; its log says more")
 
     async def _watch(self, engine: Engine) -> None:
-        while True:
+        while engine is self._engine:
             try:
                 await engine.check_health()
             except EngineDead as error:

@@ -91,6 +91,8 @@ def prepare_embedded(cache: Path | None = None) -> Path:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / f"{target.name}.lock"):
+            for left_by_a_killed_process in cache.glob(f".{target.name}-*"):
+                shutil.rmtree(left_by_a_killed_process, ignore_errors=True)
             if not _is_whole(target):
                 _convert_in_child(target)
     except OSError as error:
