@@ -14,8 +14,8 @@ from ui.think_tab import ThinkTab, run_button
 from z1_core.host import EngineHost, Status
 from z1_core.models import EMBEDDED_NAME
 
-LOOK_S, LOOK_SLOWLY_S = 1.0, 5.0
-"""How often the page asks for the model's state: while it loads or is down, and when it is ready."""
+LOOK_S = 1.0
+"""How often the page asks for the model's state."""
 
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
@@ -64,14 +64,11 @@ def build_page(host: EngineHost, *, places: int = 32) -> gr.Blocks:
             return {
                 restart: gr.update(value=RESTART, visible=status.state == "failed"),
                 tab.run: run_button(status, running=conversation.is_running),
-                clock: gr.Timer(LOOK_SLOWLY_S if status.state == "ready" else LOOK_S),
                 **tab.settings.fit(host.engine().context_tokens if status.state == "ready" else None),
             }
 
         gr.on([clock.tick, page.load], look, None, [header, known], **quiet)
-        known.change(
-            adapt, tab.conversation, [restart, tab.run, clock, tab.settings.window, tab.settings.total], **quiet
-        )
+        known.change(adapt, tab.conversation, [restart, tab.run, tab.settings.window, tab.settings.total], **quiet)
         restart.click(host.start, None, None, **quiet)
     return page.queue(max_size=2 * places, default_concurrency_limit=places)
 

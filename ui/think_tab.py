@@ -91,13 +91,12 @@ class ThinkTab:
         followed = begun.success(
             self._follow,
             self.conversation,
-            [*self.card.live_components, self.status],
+            view,
             show_progress="hidden",
             api_visibility="private",
             concurrency_limit=places,
         )
         followed.failure(self._refuse, self.conversation, view, **quick)
-        self.status.change(self._buttons, self.conversation, buttons, **quick)
         self.answer_now.click(self._answer_now, self.conversation, None, **quick)
         self.stop.click(self._stop, self.conversation, view, cancels=[followed], **quick)
         self.clear.click(self._clear, [self.conversation, self.version], [*view, *frame], cancels=[followed], **quick)
@@ -123,17 +122,14 @@ class ThinkTab:
         }
 
     async def _follow(self, conversation: Conversation) -> AsyncGenerator[dict, None]:
-        """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once.
-
-        Only what changes with the tokens is among its outputs: the browser works on every output at every update.
-        """
+        """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once."""
         turn = conversation.current
         if turn is None:
             return
         try:
             async with aclosing(turn.follow(self.host)) as ticks:
                 async for _ in ticks:
-                    yield self._live(turn)
+                    yield self._view(conversation)
         except Z1Error as error:
             turn.stop("error", str(error))
         except Exception:
@@ -141,7 +137,7 @@ class ThinkTab:
             turn.stop("error", FAULT)
         finally:
             turn.stop()
-        yield self._live(turn)
+        yield self._view(conversation)
 
     def _answer_now(self, conversation: Conversation) -> None:
         if conversation.current:
@@ -169,9 +165,6 @@ class ThinkTab:
             self.message: "",
             self.empty: gr.update(visible=True),
         }
-
-    def _live(self, turn: Turn) -> dict:
-        return {**self.card.live_values(turn), self.status: _status_html(turn)}
 
     def _buttons(self, conversation: Conversation) -> dict:
         turn, running = conversation.current, conversation.is_running

@@ -46,15 +46,6 @@ class TurnCard:
     def components(self) -> list[gr.blocks.Block]:
         return [self.column, self.question, self.meter, self.trace, self.cut, self.answer, self.footer]
 
-    @property
-    def live_components(self) -> list[gr.blocks.Block]:
-        """Those that change while the turn runs."""
-        return [self.meter, self.trace, self.cut, self.answer, self.footer]
-
-    def live_values(self, turn: Turn) -> dict[gr.blocks.Block, Any]:
-        values = self.values(turn)
-        return {component: values[component] for component in self.live_components}
-
     def values(self, turn: Turn | None) -> dict[gr.blocks.Block, Any]:
         """A value for every component: one that is left out would be sent as an empty update, which blanks buttons and
         costs as much. Gradio sends only what differs from the last time."""
