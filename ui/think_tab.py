@@ -124,7 +124,8 @@ class ThinkTab:
     async def _follow(self, conversation: Conversation) -> AsyncGenerator[dict, None]:
         """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once."""
         turn = conversation.current
-        if turn is None:
+        if turn is None:  # a first question that was refused; a generator without a yield would blank its outputs
+            yield self._view(conversation)
             return
         try:
             async with aclosing(turn.follow(self.host)) as ticks:
