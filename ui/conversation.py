@@ -101,6 +101,7 @@ class Conversation:
     def __init__(self) -> None:
         self.turns: list[Turn] = []
         self.current: Turn | None = None
+        self._to_follow: Turn | None = None
 
     async def begin(self, host: EngineHost, question: str, settings: Settings) -> Turn:
         """Make the question the current turn. Raises BadInput, and changes nothing, where it cannot run as it is."""
@@ -108,7 +109,12 @@ class Conversation:
         history = [(turn.question, turn.answer) for turn in self._all() if turn.answer.strip()]
         messages = chat(question, system=settings.system, history=history)
         turn = await host.thread.submit(prepare(engine, question, settings, messages))
-        self.turns, self.current = self._all(), turn
+        self.turns, self.current, self._to_follow = self._all(), turn, turn
+        return turn
+
+    def take(self) -> Turn | None:
+        """The turn that was begun and not yet taken; None after a question that was refused. A turn is run once."""
+        turn, self._to_follow = self._to_follow, None
         return turn
 
     @property

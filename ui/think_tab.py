@@ -69,9 +69,7 @@ class ThinkTab:
             )
             with gr.Row(elem_classes="z1-buttons"):
                 self.run = gr.Button("Starting", variant="primary", interactive=False, elem_id="run", min_width=130)
-                self.answer_now = gr.Button(
-                    "Answer now  Ctrl E", interactive=False, elem_id="answer-now", min_width=130
-                )
+                self.answer_now = gr.Button(ANSWER_NOW, interactive=False, elem_id="answer-now", min_width=130)
                 self.stop = gr.Button(STOP, interactive=False, elem_id="stop", min_width=90)
                 self.clear = gr.Button("New conversation", elem_id="clear", min_width=130)
         gr.Examples(EXAMPLES, self.question, label="Try", elem_id="examples", cache_examples=False)
@@ -123,8 +121,8 @@ class ThinkTab:
 
     async def _follow(self, conversation: Conversation) -> AsyncGenerator[dict, None]:
         """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once."""
-        turn = conversation.current
-        if turn is None:  # a first question that was refused; a generator without a yield would blank its outputs
+        turn = conversation.take()
+        if turn is None:  # the question was refused; a generator without a yield would blank its outputs
             yield self._view(conversation)
             return
         try:

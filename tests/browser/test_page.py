@@ -209,6 +209,17 @@ def test_a_closed_tab_frees_its_place(fake_app: App, visitors: list[Page]):
     wait_for_end(staying, "cut", timeout_s=30)
 
 
+def test_a_question_asked_while_one_runs_is_refused_and_disturbs_nothing(fake_app: App, page: Page):
+    visit(page, fake_app)
+    ask(page, "When does the train arrive?", window=200, total=400)
+    wait_for_trace(page)
+    page.locator("#question textarea").fill("And the bus?")
+    page.locator("#question textarea").press("Shift+Enter")
+    expect(page.locator("#message .z1-error")).to_contain_text("A run is still going on")
+    wait_for_end(page, "cut")
+    expect_tokens(page, "thinking 200")
+
+
 def test_text_from_people_is_shown_as_text(fake_app: App, page: Page):
     visit(page, fake_app)
     owned = "document.title='owned'"
