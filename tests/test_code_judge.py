@@ -24,9 +24,6 @@ from evaluation.problem import Verdict
 from evaluation.sandbox import Sandbox
 from tests.standins import codeforces_problems, leetcode_problems
 
-FAKER = "its tests import faker, a library that its list of libraries leaves out"
-NOT_JUDGED_HERE = {"BigCodeBench/287": FAKER, "BigCodeBench/313": FAKER, "BigCodeBench/826": FAKER}
-"""Of the 36 standard-library tasks, those that cannot be judged with the standard library alone."""
 NEEDS_CGI = {"BigCodeBench/273", "BigCodeBench/274"}
 """Broken by Python 3.13, which has no cgi."""
 SLOW_TASK = "BigCodeBench/1040"
@@ -250,11 +247,11 @@ def test_all_164_humaneval_references_pass(shared_data, sandbox):
 
 
 def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandbox):
+    """The tests of three of them import faker, which their lists of libraries leave out."""
     verdicts = on_two_cores(bigcodebench(shared_data, sandbox))
     assert len(verdicts) == 36
     missing = {name for name, verdict in verdicts.items() if verdict.status == "not_judged"}
-    without_cgi = NEEDS_CGI if sys.version_info >= (3, 13) else set()
-    assert missing - without_cgi <= set(NOT_JUDGED_HERE)
+    assert missing == (NEEDS_CGI if sys.version_info >= (3, 13) else set())
     assert set(not_right(verdicts)) == missing, not_right(verdicts)
 
 
