@@ -16,6 +16,9 @@ from z1_core.options import add_engine_options, start_engine
 READING_PACE_S = 0.02
 """The scripted engine writes at a pace that can be watched."""
 
+LOOK_AGAIN_S = 3.0
+"""How often a server that is away is looked for."""
+
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=__doc__)
@@ -38,7 +41,10 @@ def main() -> None:
     from ui.page import LAUNCH, build_page
     from z1_core.host import EngineHost
 
-    host = EngineHost(partial(start_engine, options, fake_seconds_per_token=READING_PACE_S))
+    host = EngineHost(
+        partial(start_engine, options, fake_seconds_per_token=READING_PACE_S),
+        look_again_s=LOOK_AGAIN_S if options.server_url else None,
+    )
     page = build_page(host, places=options.places, results=options.results)
     try:
         _, address, _ = page.launch(

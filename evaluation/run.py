@@ -29,6 +29,7 @@ from evaluation.score import Score
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, ContextOverflow, Z1Error
 from z1_core.options import add_engine_options, start_engine, tokenizer_of
+from z1_core.patience import Patience
 from z1_core.prompt import encode_text, render
 from z1_core.sweep import sweep
 from z1_core.thinking import Transcript, check_fits
@@ -56,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
     add_plan_options(options)
     options.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/MODEL)")
     options.add_argument("--concurrency", type=int, default=32, metavar="N", help="traces at a time (default 32)")
+    options.add_argument(
+        "--wait-for-server",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="how long to wait for a server that goes away, before the run stops and can be continued (default 600)",
+    )
     options.add_argument("--no-running-accuracy", action="store_true", help="do not judge while answers come in")
     options.add_argument("--dry-run", action="store_true", help="print the first prompts and the cost, run nothing")
     options.add_argument("--list", action="store_true", help="what each benchmark needs, and whether it is there")
@@ -73,6 +81,8 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         if options.concurrency < 1:
             raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
+        if not options.wait_for_server >= 0:
+            raise BadInput(f"--wait-for-server is {options.wait_for_server:g}; it must be at least 0 seconds")
         plan = make_plan(options)
         tell_bad_rows(plan)
         if options.dry_run:
@@ -94,6 +104,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def say(stage: str) -> None:
     print(f"{stage} ...", file=sys.stderr)
+
+
+def say_beside_the_bar(stage: str) -> None:
+    tqdm.write(f"{stage} ...", file=sys.stderr)
 
 
 def tell_bad_rows(plan: Plan) -> None:
@@ -118,26 +132,36 @@ async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
             finished = sum(map(len, done.values()))
             bar = stack.enter_context(tqdm(total=plan.answers, initial=finished, unit="answer", dynamic_ncols=True))
             score = stack.enter_context(Score(bar, off=options.no_running_accuracy))
-            await pooled(partial(answer, engine, plan, files, score), traces, options.concurrency)
+            patience = Patience(engine, options.wait_for_server if options.server_url else 0, say_beside_the_bar)
+            await pooled(partial(answer, engine, plan, files, score, patience), traces, options.concurrency)
             await score.settled()
     finally:
         await engine.close()
     return out
 
 
-async def answer(engine: Engine, plan: Plan, files: dict[str, store.Lines], score: Score, trace: Trace) -> None:
-    """One trace, and its answer at every place: each is a line the moment it is finished."""
-    transcripts = [Transcript(trace.prompt_ids) for _ in trace.places]
-    windows = [window for _, window in trace.places]
+async def answer(
+    engine: Engine, plan: Plan, files: dict[str, store.Lines], score: Score, patience: Patience, trace: Trace
+) -> None:
+    """One trace, and its answer at every place: each is a line the moment it is finished. Where a server goes away and
+    comes back, the places that have no line yet get a new trace."""
+    left = list(trace.places)
     sampling = plan.sampling_of(trace.problem, trace.sample)
-    async with aclosing(sweep(engine, trace.prompt_ids, windows, sampling)) as pieces:
-        async for piece in pieces:
-            transcripts[piece.index].add(piece.chunk)
-            if piece.chunk.end_reason:
-                task, window = trace.places[piece.index]
-                row = answer_row(trace, window, transcripts[piece.index].completion())
-                files[task.name].add(row)
-                score.add(task.benchmark, trace.problem, row, counts=window.thinking_tokens == plan.sizes[-1])
+
+    async def what_is_left() -> None:
+        places = tuple(left)
+        transcripts = [Transcript(trace.prompt_ids) for _ in places]
+        async with aclosing(sweep(engine, trace.prompt_ids, [window for _, window in places], sampling)) as pieces:
+            async for piece in pieces:
+                transcripts[piece.index].add(piece.chunk)
+                if piece.chunk.end_reason:
+                    task, window = places[piece.index]
+                    row = answer_row(trace, window, transcripts[piece.index].completion())
+                    files[task.name].add(row)
+                    left.remove(places[piece.index])
+                    score.add(task.benchmark, trace.problem, row, counts=window.thinking_tokens == plan.sizes[-1])
+
+    await patience.insist(what_is_left)
 
 
 def answer_row(trace: Trace, window: Window, run: Completion) -> dict[str, Any]:

@@ -215,6 +215,42 @@ def test_a_dead_engine_is_closed_before_its_successor_starts(hosted):
     assert len(alive) == 1
 
 
+def test_an_engine_elsewhere_is_looked_for_until_it_is_back(caplog):
+    """Quietly: one line in the log, and the status says what is wrong until the engine is ready again."""
+    engines, is_away = [], threading.Event()
+
+    def start(report):
+        report("asking")
+        if is_away.is_set():
+            raise EngineDead("nothing listens there")
+        engines.append(FakeEngine())
+        return engines[-1]
+
+    host = EngineHost(start, look_again_s=0.02)
+    is_away.set()
+    host.start()
+    assert wait_for(host, "failed") == "nothing listens there; this is tried again by itself"
+    states = set()
+    for _ in range(100):
+        states.add(host.status().text)
+        time.sleep(0.002)
+    assert states == {"nothing listens there; this is tried again by itself"}
+    assert caplog.text.count("nothing listens there") == 1
+    is_away.clear()
+    wait_for(host, "ready")
+    engines[0].dead = True  # it stays away for a while, and comes back
+    wait_for(host, "failed")
+    wait_for(host, "ready")
+    assert host.engine() is engines[1]
+    assert host.thread.run(collect(host.engine(), [5, 6, 7], WINDOW)).end_reason == "cut"
+    is_away.set()
+    engines[1].dead = True
+    wait_for(host, "failed")
+    host.close()
+    time.sleep(0.1)
+    assert len(engines) == 2  # a closed host looks for nothing
+
+
 def test_closing_closes_the_engine_ends_its_thread_and_may_be_repeated():
     host = EngineHost(lambda report: FakeEngine())
     host.start()

@@ -1,4 +1,8 @@
-"""An engine that is started in the background, watched, and started again after it died."""
+"""An engine that is started in the background, watched, and started again after it died.
+
+One in this process is started again by whoever asks for it; one on a server, which others keep running, is looked for
+again until it is back.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from z1_core.engine import Engine
@@ -37,22 +42,31 @@ class Status:
 class EngineHost:
     """Holds the engine and the loop it lives on. Every method may be called from any thread."""
 
-    def __init__(self, start_engine: StartEngine) -> None:
+    def __init__(self, start_engine: StartEngine, *, look_again_s: float | None = None) -> None:
+        """look_again_s: how often to look for an engine that is away; None for one that only start() brings back."""
         self.thread = LoopThread()
         self._start_engine = start_engine
+        self._look_again_s = look_again_s
+        self._next_look: asyncio.TimerHandle | None = None
         self._engine: Engine | None = None
         self._state: Literal["starting", "ready", "failed"] = "failed"
         self._text = "not started"
         self._since_s = time.monotonic()
         self._starting = threading.Lock()
+        self._is_starting = self._is_closed = False
 
-    def start(self) -> None:
-        """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs."""
+    def start(self, *, quietly: bool = False) -> None:
+        """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs.
+
+        quietly: the status stays what it is until the engine is ready, or fails for another reason than before.
+        """
         with self._starting:
-            if self.status().state != "failed":
+            if self._is_starting or self._is_closed or self._state == "ready":
                 return
-            self._set("starting", "starting")
-        threading.Thread(target=self._start, name="engine-start", daemon=True).start()
+            self._is_starting = True
+            if not quietly:
+                self._set("starting", "starting")
+        threading.Thread(target=self._start, args=(quietly,), name="engine-start", daemon=True).start()
 
     def status(self) -> Status:
         """What the engine is doing now; that one has died is known within a second."""
@@ -75,37 +89,64 @@ class EngineHost:
         return await self.thread.submit(count())
 
     def close(self) -> None:
+        self._is_closed = True
         engine, self._engine = self._engine, None
         if engine is not None:
             self._set("failed", "closed")
             self.thread.run(engine.close())
         self.thread.close()
 
-    def _start(self) -> None:
+    def _start(self, quietly: bool) -> None:
         try:
-            if self._engine is not None:
-                self.thread.run(self._engine.close())
-            self._engine = self._start_engine(lambda stage: self._set("starting", stage))
-            self._set("starting", "warming up")
-            self.thread.run(_warm_up(self._engine))
-            self._set("ready", f"{self._engine.name} is ready")
-            asyncio.run_coroutine_threadsafe(self._watch(self._engine), self.thread.loop)
+            engine = self._new_engine((lambda stage: None) if quietly else partial(self._set, "starting"))
+        except EngineDead as error:
+            self._has_gone(error)
         except Z1Error as error:
             log.error("%s", error)
-            self._set("failed", str(error))
+            self._end_start("failed", str(error))
         except Exception:
             log.exception("the engine did not start")
-            self._set("failed", "the engine did not start because of a fault of this program; its log says more")
+            self._end_start("failed", "the engine did not start because of a fault of this program; its log says more")
+        else:
+            self._end_start("ready", f"{engine.name} is ready")
+            asyncio.run_coroutine_threadsafe(self._watch(engine), self.thread.loop)
+
+    def _new_engine(self, report: Report) -> Engine:
+        if self._engine is not None:
+            self.thread.run(self._engine.close())
+        self._engine = self._start_engine(report)
+        report("warming up")
+        self.thread.run(_warm_up(self._engine))
+        return self._engine
 
     async def _watch(self, engine: Engine) -> None:
         while engine is self._engine:
             try:
                 await engine.check_health()
             except EngineDead as error:
-                log.error("%s", error)
-                self._set("failed", str(error))
+                self._has_gone(error)
                 return
             await asyncio.sleep(WATCH_EVERY_S)
+
+    def _has_gone(self, error: EngineDead) -> None:
+        """Say so, and look for it again where it may come back by itself."""
+        comes_back = self._look_again_s is not None and not self._is_closed
+        text = f"{error}; this is tried again by itself" if comes_back else str(error)
+        if text != self._text:  # once, however often it is looked for in vain
+            log.error("%s", text)
+        self._end_start("failed", text)
+        if comes_back:
+            self.thread.loop.call_soon_threadsafe(self._look_later)
+
+    def _look_later(self) -> None:
+        if self._next_look:
+            self._next_look.cancel()
+        self._next_look = self.thread.loop.call_later(self._look_again_s, partial(self.start, quietly=True))
+
+    def _end_start(self, state: Literal["ready", "failed"], text: str) -> None:
+        with self._starting:
+            self._is_starting = False
+            self._set(state, text)
 
     def _set(self, state: Literal["starting", "ready", "failed"], text: str) -> None:
         if state != self._state:
