@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from z1_core.options import add_engine_options, start_engine
+from z1_core.options import add_engine_options, start_engine, take_variables
 
 READING_PACE_S = 0.02
 """The scripted engine writes at a pace that can be watched."""
@@ -21,7 +21,9 @@ LOOK_AGAIN_S = 3.0
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(
+        description=__doc__, epilog="Each option with a value can be a variable instead: Z1_MODEL for --model."
+    )
     options.add_argument("--host", help="address to listen on; 0.0.0.0 lets other machines in (default: 127.0.0.1)")
     options.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     options.add_argument("--share", action="store_true", help="also make a public link through Gradio's tunnel")
@@ -30,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="reports to show (default results)"
     )
     add_engine_options(options)
+    take_variables(options)
     return options
 
 

@@ -16,6 +16,26 @@ def test_few_cores_all_compute_and_many_leave_one_to_the_scheduler(cores, bind):
     assert cpu_settings(cores, 16 * GIB).threads_bind == bind
 
 
+@pytest.mark.parametrize(("share", "threads"), [(2.0, 2), (3.5, 3), (0.5, 1)])
+def test_a_container_with_a_part_of_many_cores_gets_so_many_threads_bound_to_none(share, threads):
+    """A CPU Space: two cores' worth of time on a machine that shows sixteen."""
+    made = cpu_settings(list(range(16)), 16 * GIB, share=share)
+    assert (made.threads_bind, made.threads) == ("nobind", threads)
+    assert cpu_settings([0, 1], 16 * GIB, share=2.0) == cpu_settings([0, 1], 16 * GIB)
+
+
+def test_the_share_is_what_a_space_tells_else_the_containers_quota(tmp_path, monkeypatch):
+    quota = tmp_path / "cpu.max"
+    monkeypatch.setattr(cpu, "Path", lambda *_: quota)
+    monkeypatch.setenv("CPU_CORES", "2")
+    assert cpu._share_of_cores() is None  # no Space
+    for text, share in (("max 100000\n", None), ("150000 100000\n", 1.5)):
+        quota.write_text(text)
+        assert cpu._share_of_cores() == share
+    monkeypatch.setenv("SPACE_ID", "someone/z1")
+    assert cpu._share_of_cores() == 2.0
+
+
 @pytest.mark.parametrize(("memory_gib", "cache_gib"), [(1, 1), (2, 1), (8, 2), (23.9, 5), (64, 16), (2000, 16)])
 def test_the_kv_cache_takes_a_quarter_of_what_is_free_in_whole_gib_from_1_to_16(memory_gib, cache_gib):
     assert cpu_settings([0, 1], int(memory_gib * GIB)).kv_cache_bytes == cache_gib * GIB

@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
+    RevisionNotFoundError,
 )
 from safetensors.numpy import save_file
 
@@ -43,9 +44,9 @@ def hub(monkeypatch, tmp_path):
             self.asked: list[str] = []
             self.error: Exception | None = None
 
-        def download(self, model, allow_patterns):
+        def download(self, model, revision, allow_patterns):
             assert "*.bin" not in allow_patterns
-            self.asked.append(model)
+            self.asked.append(f"{model}@{revision}" if revision else model)
             if self.error:
                 raise self.error
             return str(tmp_path / "hub")
@@ -75,6 +76,12 @@ def test_a_model_that_was_named_wins_on_every_machine(monkeypatch, hub, model_fo
     found = locate(str(model_folder))
     assert (found.name, found.folder, found.source) == ("My-Model", model_folder, str(model_folder))
     assert hub.asked == ["org/Some-Model"]
+
+
+def test_a_revision_may_be_named_behind_the_hub_id(hub):
+    found = locate("org/Some-Model@v1")
+    assert (found.name, found.source) == ("Some-Model", "org/Some-Model@v1")
+    assert hub.asked == ["org/Some-Model@v1"]
 
 
 def test_with_a_gpu_the_default_is_the_papers_model(monkeypatch, hub):
@@ -158,6 +165,7 @@ class ProxyError(Exception):
     ("error", "words"),
     [
         (http_error(RepositoryNotFoundError, 404), "the Hub knows no model org/model; check its name"),
+        (http_error(RevisionNotFoundError, 404), "org/model has no revision main; name a branch"),
         (http_error(GatedRepoError, 403), "org/model is gated: accept its terms on the Hub"),
         (LocalEntryNotFoundError("no connection"), "the Hub cannot be reached and org/model is not in the local cache"),
         (OfflineModeIsEnabled("HF_HUB_OFFLINE"), "the Hub cannot be reached and org/model is not in the local cache"),
@@ -165,7 +173,7 @@ class ProxyError(Exception):
         (ProxyError("proxy refused"), "org/model could not be downloaded: proxy refused"),
         (OSError(errno.ENOSPC, "No space left on device"), "org/model could not be downloaded: [Errno 28] No space"),
     ],
-    ids=["unknown", "gated", "no network", "offline mode", "server error", "proxy", "disk full"],
+    ids=["unknown", "unknown revision", "gated", "no network", "offline mode", "server error", "proxy", "disk full"],
 )
 def test_a_model_the_hub_does_not_give_is_explained(hub, error, words):
     hub.answers_with(error)

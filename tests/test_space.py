@@ -1,0 +1,199 @@
+"""What a Hugging Face Space needs: requirements that resolve with what it adds, an image that holds all the page needs, a
+start as uid 1000 where only home and temporary folders can be written, and its variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+import app
+from z1_core import options
+from z1_core.errors import ModelUnavailable
+from z1_core.models import Z1_7B
+
+ROOT = Path(__file__).parents[1]
+FRONT = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---")[1])
+GUIDE = (ROOT / "docs" / "space.md").read_text(encoding="utf-8")
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions in order, as (word, rest)."""
+    lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.lstrip().startswith("#")]
+    whole = "\n".join(lines).replace("\\\n", " ")
+    return [tuple(line.split(maxsplit=1)) for line in whole.splitlines() if line.strip()]
+
+
+def copied() -> list[str]:
+    """What the image holds of this repository."""
+    copies = [
+        [word for word in shlex.split(rest) if not word.startswith("--")] for at, rest in instructions() if at == "COPY"
+    ]
+    return [source for words in copies for source in words[:-1]]
+
+
+# The Gradio SDK
+
+
+def test_what_the_gradio_sdk_installs_resolves_without_conflict(tmp_path):
+    """The builder's one command, as far as the versions: metadata alone is fetched, no package."""
+    beside = [f"gradio[oauth,mcp]=={FRONT['sdk_version']}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces"]
+    (tmp_path / "beside.txt").write_text("\n".join(beside))
+    command = [sys.executable, "-m", "uv", "pip", "compile", "requirements.txt", str(tmp_path / "beside.txt")]
+    command += ["--python-version", FRONT["python_version"], "--python-platform", "x86_64-unknown-linux-gnu"]
+    done = subprocess.run([*command, "--no-annotate"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    if re.search("error sending request|Could not connect|dns error", done.stderr) and not os.environ.get("CI"):
+        pytest.skip("no network to the package index")
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"^([\w.-]+)(?:\[.*?\])?==(\S+)$", done.stdout, re.MULTILINE))
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if "==" in line:
+            name, _, version = line.partition("==")
+            assert found[name] == version
+    assert {"mcp", "spaces", "authlib"} <= found.keys()
+
+
+def test_the_front_matter_names_what_the_guide_promises():
+    assert FRONT["models"] == FRONT["preload_from_hub"] == [Z1_7B]
+    assert FRONT["datasets"] == ["efficientscaling/Z1-Code-Reasoning-107K"]
+    assert FRONT["suggested_hardware"] == "l4x1"
+    assert FRONT["startup_duration_timeout"] == "1h"
+    assert "2504.00810" in (ROOT / "README.md").read_text()
+
+
+# The Dockerfile
+
+
+def test_the_image_is_made_by_instructions_in_an_order_that_works():
+    words = [word for word, _ in instructions()]
+    assert set(words) <= {"FROM", "RUN", "USER", "ENV", "WORKDIR", "COPY", "EXPOSE", "CMD"}
+    assert instructions()[0] == ("FROM", f"python:{FRONT['python_version']}-slim")
+    users = [rest for word, rest in instructions() if word == "USER"]
+    assert users == ["user"], "nothing runs as root but the system packages and the making of the user"
+    as_root = [rest for word, rest in instructions()[: words.index("USER")] if word == "RUN"]
+    assert "apt-get install" in as_root[0]
+    assert "useradd --create-home --uid 1000 user" in as_root[1]
+    assert all(rest.startswith("--chown=user ") for word, rest in instructions() if word == "COPY")
+    port = str(FRONT["app_port"])
+    assert ("EXPOSE", port) in instructions()
+    assert any(f"GRADIO_SERVER_PORT={port}" in rest for word, rest in instructions() if word == "ENV")
+    assert json.loads(instructions()[-1][1])[-1] == FRONT["app_file"]
+
+
+def test_all_that_it_copies_is_there_and_is_kept_out_of_no_context():
+    assert copied()
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    for source in copied():
+        assert (ROOT / source).exists()
+        assert source.rstrip("/") not in ignored
+
+
+def test_its_make_target_takes_the_broken_packages_out_again():
+    """In the same step: a later one would leave their gigabytes in the image."""
+    made = subprocess.run(
+        ["make", "--dry-run", "--always-make", ".venv/installed-cpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    install, remove = (
+        made.index("-r requirements-cpu.txt"),
+        made.index("uninstall -y torchvision torchaudio torchcodec"),
+    )
+    assert install < remove
+    assert any("make .venv/installed-cpu" in rest for word, rest in instructions() if word == "RUN")
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None and not os.environ.get("CI"), reason="bubblewrap is not installed")
+def test_the_copied_files_start_the_page_as_uid_1000_with_only_home_and_tmp_to_write_in(tmp_path):
+    """Everything else is read-only, the program's own folder too; the port is open before any model is there."""
+    program, home, temporary = (tmp_path / name for name in ("app", "home", "temporary"))
+    home.mkdir()
+    temporary.mkdir()
+    for source in copied():
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, program / source, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            program.mkdir(exist_ok=True)
+            shutil.copy(ROOT / source, program)
+    box = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--die-with-parent", "--unshare-user"]
+    box += ["--uid", "1000", "--gid", "1000", "--chdir", str(program)]
+    for name, folder in (("HOME", home), ("TMPDIR", temporary)):
+        box += ["--bind", str(folder), str(folder), "--setenv", name, str(folder)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [*box, sys.executable, "app.py", "--fake"],
+        env={**os.environ, "SYSTEM": "spaces", "SPACE_ID": "someone/z1", "Z1_PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said = []
+        while f"The page is at {address}" not in "".join(said):
+            said.append(process.stdout.readline())
+            assert said[-1], "".join(said)
+        page = urllib.request.urlopen(f"{address}/config", timeout=10).read().decode()
+        assert '"space_id":"someone/z1"' in page
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+# Its variables
+
+
+def test_every_option_with_a_value_has_a_variable_and_the_command_line_wins(monkeypatch):
+    given = {"Z1_MODEL": "org/model@v1", "Z1_MAX_MODEL_LEN": "4096", "Z1_PLACES": "8", "Z1_RESULTS": "/data"}
+    for name, value in (given | {"Z1_SERVER_URL": ""}).items():
+        monkeypatch.setenv(name, value)
+    read = app.parser().parse_args(["--places", "9"])
+    assert (read.model, read.max_model_len, read.places, read.results) == ("org/model@v1", 4096, 9, Path("/data"))
+    assert (read.server_url, read.tensor_parallel_size, read.share) == (None, 1, False)
+
+
+def test_a_variable_that_cannot_be_read_is_told_by_its_option(monkeypatch, capsys):
+    monkeypatch.setenv("Z1_PLACES", "many")
+    with pytest.raises(SystemExit):
+        app.parser().parse_args([])
+    assert "argument --places: invalid int value: 'many'" in capsys.readouterr().err
+
+
+def test_the_variables_of_the_guide_exist():
+    known = {f"Z1_{action.dest.upper()}" for action in app.parser()._actions if action.nargs != 0}
+    named = set(re.findall(r"`(Z1_\w+)`", GUIDE)) - {"Z1_", "Z1_API_KEY"}
+    assert len(named) >= 8
+    assert named <= known
+
+
+@pytest.mark.parametrize(
+    ("build", "gpu", "refused"), [("0.29.0", False, True), ("0.29.0", True, False), ("0.29.0+cpu", False, False)]
+)
+def test_the_build_for_gpus_on_hardware_without_one_names_the_other_edition(monkeypatch, build, gpu, refused):
+    """Before anything is downloaded, and in one sentence."""
+    asked = []
+    monkeypatch.setattr(options, "version", lambda name: build)
+    monkeypatch.setattr(options, "has_gpu", lambda: gpu)
+
+    def locate(model, *, report):
+        asked.append(model)
+        raise ModelUnavailable("found out")
+
+    monkeypatch.setattr(options, "locate", locate)
+    with pytest.raises(ModelUnavailable, match="there is no GPU here.*the Dockerfile" if refused else "found out"):
+        options.start_engine(app.parser().parse_args([]), lambda stage: None)
+    assert bool(asked) != refused
