@@ -6,6 +6,7 @@ The server is a real one on loopback that writes the scripted engine's tokens; t
 from __future__ import annotations
 
 import asyncio
+import base64
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -127,6 +128,31 @@ async def test_the_key_comes_from_the_environment(serve, monkeypatch):
     assert server.headers[-1]["authorization"] == "Bearer secret"
 
 
+@pytest.mark.parametrize("key", ["k\u00e9y", "two\nlines"])
+def test_a_key_that_no_header_can_carry_is_told(serve, monkeypatch, key):
+    monkeypatch.setenv("Z1_API_KEY", key)
+    with pytest.raises(BadInput, match="Z1_API_KEY holds signs that no key has"):
+        connect(serve())
+
+
+def test_blanks_around_key_and_address_do_no_harm(serve, monkeypatch):
+    server = serve(key="secret")
+    monkeypatch.setenv("Z1_API_KEY", " secret\n")
+    assert ServerEngine.start(f" {server.url} \n").context_tokens == 2048
+
+
+async def test_a_login_in_the_address_is_sent_and_never_shown(serve):
+    server = serve()
+    engine = ServerEngine.start(server.url.replace("//", "//me:p%40ss@"), retries=0)
+    await generated(engine, 2)
+    assert server.headers[-1]["authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
+    await asyncio.to_thread(server.stop)
+    with pytest.raises(EngineDead, match="nothing listens at") as caught:
+        await generated(engine, 2)
+    assert "ss@" not in str(caught.value)
+    server.start()
+
+
 def test_less_of_the_context_can_be_used(serve):
     assert connect(serve(), max_model_len=512).context_tokens == 512
 
@@ -209,6 +235,8 @@ def test_without_any_tokenizer_both_remedies_are_named(serve):
     [
         ("localhost:8000", "write it like http://127.0.0.1:8000"),
         ("http://", "write it like http://127.0.0.1:8000"),
+        ("http://127.0.0.1:80a", "write it like http://127.0.0.1:8000"),
+        ("http://127.0.0.1:99999", "write it like http://127.0.0.1:8000"),
         ("http://127.0.0.1:9", "nothing listens at .*z1_core.serve.* or correct --server-url"),
         ("http://no-such-host.invalid:8000", "cannot be reached .*check --server-url"),
     ],
@@ -228,6 +256,10 @@ def test_a_wrong_address_is_told(url, words):
         ({"models": ()}, {}, "serves no model; name"),
         ({}, {"model": "nothing"}, f"serves no model nothing, but {MODEL}; name that with --model"),
         ({"context_tokens": None}, {}, "does not tell the context.*--max-model-len"),
+        ({}, {"max_model_len": 0}, "--max-model-len is 0; it must be at least 1"),
+        ({"refuses": (405, "Method Not Allowed")}, {}, "redirects its calls elsewhere; give the address"),
+        ({"refuses": (500, "boom")}, {}, r"failed on this request \(boom\); try it again"),
+        ({"refuses": (429, "slow down")}, {}, r"takes no more requests at the moment \(slow down\); try again later"),
         ({}, {"max_model_len": 4096}, "--max-model-len is 4,096, but the server holds 2,048 tokens; lower it"),
         ({"ids_by": ""}, {}, "does not tell the token ids of its answers.*use vLLM"),
         (

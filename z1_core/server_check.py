@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from openai import APIConnectionError, APIError, APIStatusError, NotFoundError, OpenAI, Stream
 
@@ -25,19 +25,28 @@ ENGINE_LABEL = re.compile(r'^vllm:num_requests_running\{[^}]*engine="(\d+)"', re
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is. api: the address of its OpenAI-compatible calls, ending in /v1; root: the one before it."""
+    """Where a server is. api: the address of its OpenAI-compatible calls, ending in /v1; root: the one before it.
+
+    login: "name:password", for a proxy that asks for one. It stands in the address a user gives, and in no message.
+    """
 
     api: str
     root: str
+    login: str | None = None
 
     @classmethod
     def of(cls, url: str) -> Address:
         """Raises BadInput for what is no address."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        try:
+            parts = urlsplit(url.strip())
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is none
+            usable = False
+        if not usable:
             raise BadInput(f"--server-url is {url!r}; write it like http://127.0.0.1:8000")
-        root = url.rstrip("/").removesuffix("/v1")
-        return cls(api=f"{root}/v1", root=root)
+        login, _, place = parts.netloc.rpartition("@")
+        root = f"{parts.scheme}://{place}{parts.path}".rstrip("/").removesuffix("/v1")
+        return cls(api=f"{root}/v1", root=root, login=unquote(login) or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ class Served:
 
 def find_model(client: OpenAI, address: Address, *, model: str | None, max_model_len: int | None) -> Served:
     """The model to use there. Raises ModelUnavailable or BadInput, naming what is served; EngineDead without a server."""
+    if max_model_len is not None and max_model_len < 1:
+        raise BadInput(f"--max-model-len is {max_model_len}; it must be at least 1")
     entries = _model_list(client, address)
     names = [entry["id"] for entry in entries]
     if model is None and len(names) != 1:

@@ -5,6 +5,7 @@ engine = ServerEngine.start("http://127.0.0.1:8000")     # then as any other eng
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
@@ -176,12 +177,25 @@ def server_tokenizer(url: str, *, model: str | None = None, tokenizer: str | Non
 
 def _client_options(address: Address, *, retries: int = RETRIES, silence_s: float = SILENCE_S) -> dict[str, Any]:
     timeout = Timeout(silence_s, connect=min(CONNECT_S, silence_s))
-    return {"base_url": address.api, "api_key": key(), "max_retries": retries, "timeout": timeout}
+    options = {"base_url": address.api, "api_key": key(), "max_retries": retries, "timeout": timeout}
+    if address.login:
+        basic = base64.b64encode(address.login.encode()).decode()
+        options["default_headers"] = {"Authorization": f"Basic {basic}"}
+    return options
 
 
 def key() -> str:
-    """The server's key. Never an option: a command line can be read by others. The client wants one in any case."""
-    return next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
+    """The server's key. Never an option: a command line can be read by others. The client wants one in any case.
+
+    Raises BadInput for what no header can carry.
+    """
+    name = next((name for name in KEYS if os.environ.get(name, "").strip()), None)
+    found = os.environ[name].strip() if name else "none"
+    if not found.isascii() or not found.isprintable():
+        raise BadInput(
+            f"{name} holds signs that no key has (line breaks, letters with accents); copy the key once more"
+        )
+    return found
 
 
 def _delta(choice: Mapping[str, Any]) -> Delta:

@@ -42,11 +42,13 @@ def in_words(error: APIError, url: str, *, streaming: bool = False) -> Z1Error:
         return BadInput(f"the engine refuses the request: {words}")
     if status == 404:
         return ModelUnavailable(f"{url} has no such address or model: {words}; check --server-url and --model")
+    if status == 405:  # a redirected POST arrives as a GET
+        return ModelUnavailable(f"{url} redirects its calls elsewhere; give the address it redirects to (https://?)")
     if status == 429:
         return Z1Error(f"{url} takes no more requests at the moment ({words}); try again later")
     if status in AWAY:
         return EngineDead(f"{url} cannot answer now (status {status}): it is starting, or it has stopped")
-    return Z1Error(f"the server failed on this request, try it again: {words}")
+    return Z1Error(f"the server failed on this request ({words}); try it again, its log may say more")
 
 
 def no_api(url: str) -> ModelUnavailable:
