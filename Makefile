@@ -1,7 +1,6 @@
 # make demo   install what is missing, start the page, print its address
 # make test   install what is missing, check style, run all tests: the fast ones on two cores, then those with a real
 #             model or a real browser one after another
-#             test_server.py is left out: it has not been seen to pass yet, and needs a second engine on the same cores
 # make model  prepare the embedded model only
 # Options of the app go through: make demo ARGS="--port 8000 --fake"
 
@@ -20,7 +19,7 @@ demo: $(VENV)/installed-$(DEVICE) model
 test: $(VENV)/installed-$(DEVICE) $(VENV)/installed-dev model lint
 	sh tests/need.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/browser $(ARGS)
-	$(BIN)/python -m pytest tests/integration tests/browser --ignore tests/integration/test_server.py $(ARGS)
+	$(BIN)/python -m pytest tests/integration tests/browser $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

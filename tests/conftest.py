@@ -55,7 +55,9 @@ async def vllm_engine() -> AsyncIterator[Engine]:
     """The embedded model on a real vLLM: started once, on the session's loop, and closed there."""
     from z1_core.vllm_engine import VllmEngine
 
-    engine = VllmEngine.start(prepare_embedded(), name=EMBEDDED_NAME, max_model_len=REAL_CONTEXT_TOKENS)
+    engine = VllmEngine.start(
+        prepare_embedded(), name=EMBEDDED_NAME, max_model_len=REAL_CONTEXT_TOKENS, kv_cache_memory_bytes=2**30
+    )
     yield engine
     await engine.close()
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import app
+from z1_core import serve
 from z1_core.__main__ import parser
 
 ROOT = Path(__file__).parents[1]
@@ -59,5 +60,7 @@ def test_the_commands_in_it_have_options_that_exist(command: str):
     words = shlex.split(command)
     if words[1] == "app.py":
         app.parser().parse_args(words[2:])
+    elif words[2] == "z1_core.serve":
+        assert not serve.parser().parse_known_args(words[3:])[1]
     else:
         parser().parse_args(words[3:])

