@@ -7,12 +7,12 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from z1_core.errors import Z1Error
 
@@ -36,22 +36,32 @@ def flops_per_token(model: torch.nn.Module, *, context_tokens: float, trains_all
 
 
 class JsonlLog(TrainerCallback):
-    """Writes a line for each logged step and each evaluation. Time spent in evaluation and saving is not counted."""
+    """Writes a line for each logged step and each evaluation, and tells it in short. The speed leaves out the time of
+    evaluation and saving."""
 
     def __init__(
-        self, path: Path, *, flops_per_token: float, masked_fraction: float, held_out_rows: Mapping[str, int]
+        self,
+        path: Path,
+        *,
+        flops_per_token: float,
+        masked_fraction: float,
+        held_out_rows: Mapping[str, int],
+        tell: Callable[[str], None],
     ) -> None:
         """held_out_rows: how many rows each length bin has, in the order in which the trainer evaluates them."""
         self._path = path
+        self._tell = tell
         self._held_out_rows = held_out_rows
         self._flops = flops_per_token
         self._masked_fraction = masked_fraction
-        self._seconds, self._mark = 0.0, 0.0
+        self._seconds, self._mark, self._began = 0.0, 0.0, 0.0
+        self._first_step = 0
         self._tokens = 0
         self._held_out: dict[str, float] = {}
 
     def on_train_begin(self, args, state, control, **_: Any) -> None:
-        self._mark = time.perf_counter()
+        self._mark = self._began = time.perf_counter()
+        self._first_step = state.global_step
 
     def on_step_end(self, args, state, control, **_: Any) -> None:
         now = time.perf_counter()
@@ -68,7 +78,9 @@ class JsonlLog(TrainerCallback):
         if not state.is_world_process_zero:
             return
         if "loss" in logs:
-            self._write({"step": state.global_step, "of": state.max_steps, **self._training(logs, args.world_size)})
+            line = {"step": state.global_step, "of": state.max_steps, **self._training(logs, args.world_size)}
+            self._write(line)
+            self._tell(f"{progress(line)}, {duration(self._seconds_left(state))} left")
         elif "train_runtime" not in logs:
             self._evaluated(logs, state.global_step)
 
@@ -96,7 +108,12 @@ class JsonlLog(TrainerCallback):
         total = sum(loss * self._held_out_rows[name] for name, loss in self._held_out.items())
         mean = total / sum(self._held_out_rows.values())
         self._write({"step": step, "held_out": {"all": mean, **self._held_out}})
+        self._tell(f"step {step}: held-out loss {mean:.4f}")
         self._held_out = {}
+
+    def _seconds_left(self, state: TrainerState) -> float:
+        a_step = (time.perf_counter() - self._began) / max(1, state.global_step - self._first_step)
+        return a_step * (state.max_steps - state.global_step)
 
     def _write(self, line: dict[str, Any]) -> None:
         try:
@@ -106,6 +123,23 @@ class JsonlLog(TrainerCallback):
             raise Z1Error(
                 f"{self._path} cannot be written: {error.strerror}; free some space and give the same command again"
             ) from error
+
+
+def progress(line: Mapping[str, Any]) -> str:
+    """A logged step in short."""
+    parts = [
+        f"step {line['step']} of {line['of']}: loss {line['loss']:.4f}",
+        f"{line['tokens_per_second']:,.0f} tokens/s",
+        *([f"{line['mfu']:.0%} MFU"] if "mfu" in line else []),
+        f"{line['peak_memory_gb']:.1f} GB",
+    ]
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class StopOnNan(TrainerCallback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,37 +11,65 @@ from training import manifest, run_folder
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+ALL = "all"
 
-def plot_run(out: Path, data: manifest.Manifest) -> None:
+
+def plot_run(out: Path, data: manifest.Manifest, name: str) -> None:
     """Write OUT/loss.png and OUT/length.png."""
-    lines = run_folder.read_log(out / run_folder.LOG)
-    _figure(out / "loss.png", lambda axes: _draw_loss(axes, lines))
-    _figure(out / "length.png", lambda axes: _draw_lengths(axes, data.lengths))
+    from training.figure_style import drawn
+
+    with drawn(out / "loss.png", 8, 4.5) as figure:
+        _draw_loss(figure.add_subplot(), run_folder.read_log(out / run_folder.LOG), name)
+    with drawn(out / "length.png", 8, 4.5) as figure:
+        _draw_lengths(figure.add_subplot(), data)
 
 
-def held_out(lines: list[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:
+def length_bins(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The held-out bins of a log, shortest first; none where there is only one, which is all there is."""
+    names = {name for line in lines for name in line.get("held_out", {})} - {ALL}
+    return sorted(names, key=lambda name: (name.startswith("over"), int(name.split("_")[-1]))) if len(names) > 1 else []
+
+
+def held_out(lines: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
     """Steps and losses of one length bin."""
     points = [(line["step"], line["held_out"][name]) for line in lines if name in line.get("held_out", {})]
     return [step for step, _ in points], [loss for _, loss in points]
 
 
-def _draw_loss(axes: Axes, lines: list[dict[str, Any]]) -> None:
+def _draw_loss(axes: Axes, lines: Sequence[Mapping[str, Any]], name: str) -> None:
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    from training.figure_style import ACCENT, GREY
+
     train = [line for line in lines if "loss" in line]
-    axes.plot([line["step"] for line in train], [line["loss"] for line in train], label="training", linewidth=1)
-    for name in sorted({name for line in lines for name in line.get("held_out", {})}):
-        axes.plot(*held_out(lines, name), marker="o", markersize=3, label=f"held out, {name.replace('_', ' ')}")
-    axes.set(xlabel="step", ylabel="loss per labelled token")
+    axes.plot([line["step"] for line in train], [line["loss"] for line in train], color=GREY, label="training")
+    bins = length_bins(lines)
+    for place, bin_ in enumerate(bins):
+        colour = colormaps["viridis"](place / len(bins))
+        label = f"held out, {bin_.replace('_', ' ')} tokens"
+        axes.plot(*held_out(lines, bin_), color=colour, linewidth=1, marker=".", label=label)
+    if any("held_out" in line for line in lines):
+        axes.plot(*held_out(lines, ALL), color=ACCENT, linewidth=2, marker="o", label="held out, mean over rows")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(title=f"{name}: loss", xlabel="step", ylabel="loss per labelled token")
     axes.legend()
 
 
-def _draw_lengths(axes: Axes, lengths: list[dict[str, int]]) -> None:
-    axes.bar([bin_["from"] for bin_ in lengths], [bin_["rows"] for bin_ in lengths], width=256, align="edge")
-    axes.set(xlabel="tokens of a row, prompt included", ylabel="rows")
+def _draw_lengths(axes: Axes, data: manifest.Manifest) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+    from training.figure_style import TEAL
 
-def _figure(path: Path, draw: Any) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    draw(figure.add_subplot())
-    figure.savefig(path, dpi=120)
+    edges = [bin_["from"] - 1 for bin_ in data.lengths]
+    widths = [bin_["to"] - start for bin_, start in zip(data.lengths, edges, strict=True)]
+    axes.bar(edges, [bin_["rows"] for bin_ in data.lengths], width=widths, align="edge", color=TEAL, edgecolor="white")
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="x", visible=False)
+    axes.set(
+        title=f"{data.counts['train']:,} rows, {data.tokens['all']:,} tokens, {1 - data.masked_fraction:.0%} with loss",
+        xlabel="tokens of a row, prompt included",
+        ylabel="rows",
+    )

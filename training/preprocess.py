@@ -55,6 +55,11 @@ class Settings:
     limit: int = 0
     """Only the first so many rows of the source; 0: all."""
 
+    def __post_init__(self) -> None:
+        for name, least in (("max_length", 1), ("held_out", 0), ("limit", 0)):
+            if getattr(self, name) < least:
+                raise BadInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least {least}")
+
 
 def preprocess(source: Sequence[str], out: Path, settings: Settings, *, workers: int = 0) -> manifest.Manifest:
     """Make the folder `out`: train/, held_out/ and manifest.json. It appears whole or not at all. Raises BadInput.
@@ -88,7 +93,7 @@ def preprocess(source: Sequence[str], out: Path, settings: Settings, *, workers:
         if isinstance(error.__cause__, Z1Error):  # what read_rows said, wrapped by datasets
             raise error.__cause__ from None
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise Z1Error(f"{out} cannot be written: {reason}; free some space and try again") from error
+        raise Z1Error(f"{out} cannot be written: {reason}; check --out and free some space") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return made
@@ -185,7 +190,8 @@ def _save(rows: Dataset, draft: Path, held_out_rows: int) -> dict[str, Any]:
     length, labelled, place, reason = (columns[name].to_numpy() for name in numbers)
     kept = reason == 0
     if not kept.any():
-        raise BadInput(f"none of the {len(kept):,} rows can be used: {_drops(reason)}; raise --max-length")
+        counts = ", ".join(f"{name} {count:,}" for name, count in _drops(reason).items() if count)
+        raise BadInput(f"none of the {len(kept):,} rows can be used ({counts}); raise --max-length")
     held_out = kept & (place <= _threshold(place[kept], held_out_rows))
     train = kept & ~held_out
     if not train.any():
@@ -218,11 +224,12 @@ def _drops(reason: Any) -> dict[str, int]:
 
 
 def _histogram(lengths: Any) -> list[dict[str, int]]:
-    """Rows by length, in steps of 256 tokens."""
+    """Rows by length, in twenty to forty steps of a power of two."""
     import numpy as np
 
-    counts = np.bincount(lengths // 256)
-    return [{"from": 256 * step, "rows": int(count)} for step, count in enumerate(counts) if count]
+    step = max(16, 2 ** (int(lengths.max()) // 40).bit_length())
+    counts = np.bincount((lengths - 1) // step)
+    return [{"from": step * n + 1, "to": step * (n + 1), "rows": int(count)} for n, count in enumerate(counts) if count]
 
 
 def _describe(source: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from z1_core.errors import BadInput
@@ -20,6 +21,11 @@ def load_tokenizer(name: str) -> Any:
 
 
 def model_folder(name: str) -> str:
+    """What transformers loads by. Raises BadInput for a folder that is not there."""
     from z1_core.models import prepare_embedded
 
-    return str(prepare_embedded()) if name == "embedded" else name
+    if name == "embedded":
+        return str(prepare_embedded())
+    if not Path(name).is_dir() and (name.count("/") != 1 or name.startswith(("/", "."))):
+        raise BadInput(f"{name} is no folder here and no hub id (owner/name); give the model's folder or id")
+    return name

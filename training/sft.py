@@ -80,6 +80,9 @@ def arguments(run: Plan, *, evaluates: bool) -> SFTConfig:
 
     recipe = run.recipe
     checkpointing = recipe.checkpointing != "none"
+    word = (
+        "activation" if hasattr(SFTConfig, "activation_checkpointing") else "gradient"
+    )  # its name up to transformers 5.17
     selective = {"selective": True} if recipe.checkpointing == "selective" else {}
     return SFTConfig(
         output_dir=str(run.out),
@@ -104,8 +107,10 @@ def arguments(run: Plan, *, evaluates: bool) -> SFTConfig:
         use_cpu=recipe.device == "cpu",
         bf16=recipe.precision == "bf16",
         torch_compile=recipe.compile,
-        gradient_checkpointing=checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False, **selective} if checkpointing else None,
+        **{
+            f"{word}_checkpointing": checkpointing,
+            f"{word}_checkpointing_kwargs": {"use_reentrant": False, **selective} if checkpointing else None,
+        },
         logging_steps=recipe.log_every,
         logging_nan_inf_filter=False,
         eval_strategy="steps" if evaluates else "no",
@@ -116,7 +121,7 @@ def arguments(run: Plan, *, evaluates: bool) -> SFTConfig:
         save_total_limit=recipe.keep_checkpoints,
         report_to=[] if recipe.report == "jsonl" else [recipe.report],
         run_name=recipe.name,
-        disable_tqdm=not sys.stderr.isatty(),
+        disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=recipe.device == "gpu",
     )
@@ -139,6 +144,8 @@ def load_model(recipe: Recipe) -> PreTrainedModel:
 
 def build(run: Plan) -> Trainer:
     """The trainer, with its batch asserted."""
+    from transformers import PrinterCallback
+
     from training.callbacks import JsonlLog, StopOnNan, flops_per_token
     from training.trainer import Trainer
 
@@ -151,6 +158,7 @@ def build(run: Plan) -> Trainer:
         flops_per_token=flops,
         masked_fraction=run.data.masked_fraction,
         held_out_rows={name: len(rows) for name, rows in held_out.items()},
+        tell=lambda line: print(line, flush=True),
     )
     trainer = Trainer(
         model=model,
@@ -161,6 +169,7 @@ def build(run: Plan) -> Trainer:
         callbacks=[StopOnNan(), log],
         peft_config=lora(recipe) if recipe.method == "lora" else None,
     )
+    trainer.remove_callback(PrinterCallback)  # the log tells the same in words
     at_once = trainer.args.world_size * trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps
     if at_once != recipe.batch:
         raise BadInput(f"the launcher would train on {at_once} {recipe.unit} a step, the recipe says {recipe.batch}")
@@ -215,7 +224,7 @@ def train(run: Plan) -> None:
     trainer.accelerator.wait_for_everyone()
     if state.is_main_process:
         export(run_folder.checkpoints(run.out)[-1], run.out / "model", recipe=run.recipe, data=run.data)
-        plot_run(run.out, run.data)
+        plot_run(run.out, run.data, run.recipe.name)
     trainer.accelerator.wait_for_everyone()
 
 
@@ -232,6 +241,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a key of the recipe")
     parser.add_argument("--dry-run", action="store_true", help="check everything, say what would be done, and stop")
     options = parser.parse_args(argv)
+    if not sys.stderr.isatty():
+        _hide_bars()
     try:
         recipe = load_recipe(options.recipe, options.set)
         run = plan(replace(recipe, model=options.model or recipe.model), options.data, options.out)
@@ -241,6 +252,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             train(run)
     except Z1Error as error:
         sys.exit(f"error: {error}")
+
+
+def _hide_bars() -> None:
+    """Of libraries that draw them into log files too."""
+    from datasets import disable_progress_bars
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bars()
+    disable_progress_bar()
 
 
 def dry_run(run: Plan) -> None:

@@ -7,42 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-INK, MUTED, LINE = "#1d1b19", "#655f57", "#e7e2da"
-COMMON, OWN = "#b9b2a7", "#b4531f"
-STAGE_COLOURS = {"read": "#d8d2c8", "sound": "#8fb3b0", "selected": "#1f6f6b"}
-STYLE = {
-    "font.size": 10,
-    "font.family": "DejaVu Sans",
-    "text.color": INK,
-    "text.parse_math": False,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "legend.frameon": False,
-}
+from training.figure_style import ACCENT, GREY, INK, TEAL, drawn
+
+STAGE_COLOURS = {"read": "#d8d2c8", "sound": "#8fb3b0", "selected": TEAL}
 LABEL_CHARACTERS = 34
 
 
 def save_lengths(report: Mapping[str, Any], path: Path) -> None:
     """Rows and tokens by length, as read, after the filters, and as chosen."""
     bins = report["lengths"]
-    with rc_context(STYLE):
-        figure = Figure(figsize=(11, 4.4), layout="constrained")
+    with drawn(path, 11, 4.4) as figure:
         rows, tokens = figure.subplots(1, 2)
         _draw_lengths(rows, bins, "", "rows")
         _draw_lengths(tokens, bins, "_tokens", "tokens")
@@ -52,15 +30,13 @@ def save_lengths(report: Mapping[str, Any], path: Path) -> None:
             for stage, name in names.items()
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
-        figure.savefig(path, dpi=130, facecolor="white", metadata={"Software": None})
 
 
 def save_trigrams(report: Mapping[str, Any], path: Path) -> None:
     """A panel for each set; what the other set has in its top too is grey."""
     sets = report["trigrams"]
     entries = max(1, *(len(each["top"]) for each in sets))
-    with rc_context(STYLE):
-        figure = Figure(figsize=(6.2 * len(sets), 1.4 + 0.2 * entries), layout="constrained")
+    with drawn(path, 6.2 * len(sets), 1.4 + 0.2 * entries) as figure:
         panels = figure.subplots(1, len(sets), squeeze=False, sharex=True)[0]
         for place, (axes, each) in enumerate(zip(panels, sets, strict=True)):
             others = {words for other in sets[:place] + sets[place + 1 :] for words, _ in other["top"]}
@@ -68,11 +44,10 @@ def save_trigrams(report: Mapping[str, Any], path: Path) -> None:
         if len(sets) > 1:
             shared = len({words for words, _ in sets[0]["top"]} & {words for words, _ in sets[1]["top"]})
             handles = [
-                Patch(color=COMMON, label=f"in both top {entries} ({shared})"),
-                Patch(color=OWN, label="in this one only"),
+                Patch(color=GREY, label=f"in both top {entries} ({shared})"),
+                Patch(color=ACCENT, label="in this one only"),
             ]
             figure.legend(handles=handles, loc="outside lower center", ncols=2)
-        figure.savefig(path, dpi=130, facecolor="white", metadata={"Software": None})
 
 
 def _draw_lengths(axes: Axes, bins: Sequence[Mapping[str, int]], suffix: str, unit: str) -> None:
@@ -91,7 +66,7 @@ def _draw_lengths(axes: Axes, bins: Sequence[Mapping[str, int]], suffix: str, un
 def _draw_trigrams(axes: Axes, each: Mapping[str, Any], others: set[str], *, compared: bool) -> None:
     words = [entry for entry, _ in each["top"]]
     rates = [1e6 * count / each["total"] for _, count in each["top"]]
-    colours = [COMMON if compared and entry in others else OWN for entry in words]
+    colours = [GREY if compared and entry in others else ACCENT for entry in words]
     axes.barh(range(len(words)), rates, color=colours, height=0.72)
     axes.set_yticks(range(len(words)), [_label(entry) for entry in words], fontsize=8, family="DejaVu Sans Mono")
     axes.set_ylim(len(words) - 0.4, -0.6)
