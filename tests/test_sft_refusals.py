@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from accelerate.utils.launch import prepare_multi_gpu_env
 
 from tests.tiny_training import ROOT, make_data, make_model, make_recipe, write_recipe
 from training import run_folder, sft
@@ -45,14 +47,42 @@ def test_the_papers_recipe_makes_the_papers_steps():
     assert recipe.epochs * ((107_173 - 160) // recipe.batch) == 836
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "training/launch").glob("*.yaml")), ids=lambda path: path.stem)
-def test_accelerate_reads_every_launch_file(path):
-    from accelerate.commands.config.config_args import ClusterConfig
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_trl_takes_every_recipe(tmp_path, path):
+    """All but bf16, which it refuses where there is no GPU."""
+    recipe = replace(load_recipe(path), device="cpu", precision="fp32")
+    made = sft.arguments(sft.Plan(recipe, None, tmp_path, tmp_path, 1, recipe.accumulation(1)), evaluates=True)
+    assert made.per_device_train_batch_size * made.gradient_accumulation_steps == recipe.batch
+    assert (made.learning_rate, made.warmup_steps, made.num_train_epochs) == (
+        recipe.learning_rate,
+        recipe.warmup_steps,
+        recipe.epochs,
+    )
+    assert made.gradient_checkpointing is (recipe.checkpointing != "none")
+    assert (made.max_length, made.packing, made.loss_type) == (None, False, "nll")  # TRL neither cuts nor packs
 
-    config = ClusterConfig.from_yaml_file(str(path))
-    assert config.mixed_precision == "bf16"
-    if config.num_processes > 1:
-        assert config.fsdp_config["fsdp_version"] == 2
+
+@pytest.mark.parametrize("name", ["z1_7b", "z1_7b_lora", "ablation_random_16k"])
+def test_the_papers_values_are_in_the_recipes_that_follow_it(name):
+    recipe = load_recipe(ROOT / f"training/recipes/{name}.yaml")
+    assert recipe.model == "Qwen/Qwen2.5-Coder-7B-Instruct"
+    assert (recipe.warmup_steps, recipe.schedule, recipe.weight_decay, recipe.epochs) == (100, "cosine", 0.0, 2)
+    assert recipe.learning_rate == (1e-4 if recipe.method == "lora" else 1e-5)
+    assert recipe.max_length >= 8192
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "training/launch").glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_takes_every_launch_file(path):
+    """As its own command reads them: an unknown key fails, FSDP 2 reaches the processes it starts."""
+    from accelerate.commands import launch
+
+    options = ["--config_file", str(path), "--machine_rank", "0", "--main_process_ip", "node1", "training.sft"]
+    args, _, _ = launch._validate_launch_command(launch.launch_command_parser().parse_args(options))
+    environment = prepare_multi_gpu_env(args)
+    assert args.mixed_precision == "bf16"
+    if args.num_processes > 1:
+        assert environment["FSDP_VERSION"] == "2"
+        assert environment["FSDP_TRANSFORMER_CLS_TO_WRAP"] == "Qwen2DecoderLayer"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name in self.without:
             if name not in FILTERS:
-                raise BadInput(f"--without is {name!r}; the filters are {', '.join(FILTERS)}")
+                raise BadInput(f"--without is {name!r}; the filters are {', '.join(FILTERS)}, or all")
 
 
 def make_subset(settings: Settings, out: Path, advance: Callable[[int], None] = lambda _: None) -> dict:
@@ -118,7 +118,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--max-tokens", type=int, default=MAX_TOKENS, help="longer rows are left out (default 8192)")
     options.add_argument("--against", nargs="+", default=[], metavar="FILE", help="benchmarks: FILE or FILE:FIELD")
     options.add_argument("--ngram", type=int, default=13, help="words in common that count, 8 to 13 (default 13)")
-    options.add_argument("--without", nargs="+", default=[], metavar="FILTER", help=f"turn off: {', '.join(FILTERS)}")
+    options.add_argument(
+        "--without", nargs="+", default=[], metavar="FILTER", help=f"turn off: {', '.join(FILTERS)}; all"
+    )
     options.add_argument("--compare", type=Path, metavar="OTHER.jsonl", help="set to compare trigrams with")
     return options
 
@@ -133,7 +135,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         max_tokens=options.max_tokens,
         against=tuple(options.against),
         ngram=options.ngram,
-        without=tuple(options.without),
+        without=FILTERS if options.without == ["all"] else tuple(options.without),
         compare=options.compare,
     )
 
