@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.vllm_serve import KEY, VllmServe
 from z1_core.engine import Engine
 from z1_core.fake_engine import FakeEngine
+from z1_core.host import EngineHost
 from z1_core.models import EMBEDDED_NAME, prepare_embedded
 from z1_core.prompt import chat, render
 from z1_core.window import HINT
@@ -38,6 +40,14 @@ def ask() -> Callable[..., list[int]]:
         return render(engine.tokenizer, chat(question))
 
     return rendered
+
+
+def wait_until_ready(host: EngineHost) -> None:
+    """Start its engine, which is a scripted one and takes no time."""
+    host.start()
+    while host.status().state == "starting":
+        time.sleep(0.01)
+    assert host.status().state == "ready"
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import wait_until_ready
 from ui import views
 from ui.conversation import Conversation, Settings, Turn
 from ui.settings_panel import OWN, SettingsPanel
@@ -24,8 +25,7 @@ def script(prompt: str) -> str:
 @pytest.fixture
 def host() -> Iterator[EngineHost]:
     host = EngineHost(lambda report: FakeEngine(script, context_tokens=4000, seconds_per_token=0.0005))
-    host._start()
-    assert host.status().state == "ready"
+    wait_until_ready(host)
     yield host
     host.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.conftest import wait_until_ready
 from ui import views
 from ui.conversation import Conversation, Origin, Settings, Turn
 from ui.export import MOST_BYTES, fenced, from_json, to_json, to_markdown, to_record
@@ -63,7 +64,7 @@ def test_the_record_holds_all_that_repeats_the_run():
 
 async def test_an_imported_run_can_be_run_again_from_the_same_messages():
     host = EngineHost(lambda report: FakeEngine(lambda prompt: "It is so.", context_tokens=2000))
-    host._start()
+    wait_until_ready(host)
     conversation = Conversation()
     conversation.show(from_json(to_json(a_turn()).encode()))
     turn = await conversation.again(host, new_seed=3)
