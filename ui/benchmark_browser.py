@@ -12,6 +12,8 @@ import gradio as gr
 from ui import benchmark_views as views
 from ui.benchmark_data import Report, Task, clean, find_reports
 from ui.benchmark_problems import Index, Item, index
+from ui.views import error_html
+from ui.wiring import QUICK
 from z1_core.errors import BadInput
 
 log = logging.getLogger(__name__)
@@ -58,12 +60,11 @@ class BenchmarkBrowser:
         return [*self.choices, self.item, self.before, self.after, self.note, self.shown, self.kept]
 
     def _wire(self, names: gr.State) -> None:
-        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         read = [names, *self.choices]
-        gr.on([choice.input for choice in self.choices], self.values, [*read, self.kept], self.outputs, **quick)
-        self.item.input(self._turn_by(0), [*read, self.kept, self.item], self.outputs, **quick)
-        self.before.click(self._turn_by(-1), [*read, self.kept, self.item], self.outputs, **quick)
-        self.after.click(self._turn_by(1), [*read, self.kept, self.item], self.outputs, **quick)
+        gr.on([choice.input for choice in self.choices], self.values, [*read, self.kept], self.outputs, **QUICK)
+        self.item.input(self._turn_by(0), [*read, self.kept, self.item], self.outputs, **QUICK)
+        self.before.click(self._turn_by(-1), [*read, self.kept, self.item], self.outputs, **QUICK)
+        self.after.click(self._turn_by(1), [*read, self.kept, self.item], self.outputs, **QUICK)
 
     def _turn_by(self, step: int) -> Callable[..., dict]:
         def turn(names: list, run: Any, task: Any, window: Any, status: Any, kept: Any, item: Any) -> dict:
@@ -133,7 +134,7 @@ class BenchmarkBrowser:
             self.before: gr.update(value="← Previous", interactive=False),
             self.after: gr.update(value="Next →", interactive=False),
             self.note: "",
-            self.shown: views.complaint_html(complaint),
+            self.shown: error_html(complaint),
             self.kept: None,
         }
 

@@ -1,4 +1,4 @@
-"""The charts of the Benchmarks tab. Colours of their texts and lines come from style.css, so that both themes suit."""
+"""The charts of the Benchmarks tab."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ import altair as alt
 import pandas as pd
 
 from ui.benchmark_data import PAPER_MODEL, Line, paper
+from ui.charts import RUST, TEAL, finished
 
-RUNS = ("#c8662d", "#1f8a84", "#7a66c4", "#a37f1f", "#3f86c2", "#c0528a")
-"""Three to one against the card in both themes."""
+RUNS = (RUST, TEAL, "#7a66c4", "#a37f1f", "#3f86c2", "#c0528a")
 PAPER_GREY = "#8b857c"
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 PAPER_SHAPES = ("square", "cross")
 SCALING_HEIGHT, BAR_STEP = 300, 22
-EMBED = {"embedOptions": {"actions": False, "renderer": "svg"}}
 TICKS = [2**power for power in range(18)]
 OTHERS = "other models"
-FONT = "Inter, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
-"""The page's: Vega makes room for labels by it."""
 AVERAGE = "avg_printed"
 
 
@@ -45,9 +42,10 @@ def scaling_chart(lines: Sequence[Line], title: str) -> Any:
         tooltip=["curve", "window", alt.Tooltip("tokens:Q", title="average thinking tokens", format=",.0f"),
                  alt.Tooltip("accuracy:Q", format=".1%"), "interval", "answers"],
     )  # fmt: skip
-    chart = bars.encode(y=_share("low"), y2="high:Q") + line + points.add_params(chosen)
+    intervals = [bars.encode(y=_share("low"), y2="high:Q")] if table.low.notna().any() else []
+    chart = alt.layer(*intervals, line, points.add_params(chosen))
     described = f"{title}: accuracy against average thinking tokens; the figures are in the table beside it"
-    return _finished(chart, SCALING_HEIGHT, described)
+    return finished(chart, SCALING_HEIGHT, described)
 
 
 def table1_chart(benchmark: str, title: str) -> Any:
@@ -73,7 +71,7 @@ def table1_chart(benchmark: str, title: str) -> Any:
     bars = base.mark_bar(size=11, cornerRadiusEnd=3).encode(color=colour)
     text = base.mark_text(align="left", dx=5).encode(text=alt.Text("accuracy:Q", format=".1%"))
     described = f"{title}: accuracy of the models of the paper's Table 1; the figures are in the table"
-    return _finished(bars + text, BAR_STEP * len(rows), described)
+    return finished(bars + text, BAR_STEP * len(rows), described)
 
 
 def _best_first(rows: Sequence[dict]) -> list[str]:
@@ -133,16 +131,3 @@ def _dashes(lines: Sequence[Line], names: list[str]) -> alt.Scale:
 def _legend() -> alt.Legend:
     """The same for colour, dash and shape: Vega joins them into one."""
     return alt.Legend(title=None, orient="bottom", direction="vertical", columns=1, labelLimit=320, symbolStrokeWidth=2)
-
-
-def _finished(chart: Any, height: int, described: str) -> Any:
-    return (
-        chart.properties(width="container", height=height, background="transparent", description=described)
-        .properties(usermeta=EMBED, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-        .configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(labelFontSize=12, titleFontSize=12, titleFontWeight="normal", domain=False, ticks=False)
-        .configure_axisX(grid=False)
-        .configure_legend(labelFontSize=12)
-        .configure_text(fontSize=11)
-    )

@@ -45,10 +45,6 @@ def head_html(title: str, line: str) -> str:
     return f'<div class="z1-card-head"><h2>{escape(title)}</h2><span class="z1-card-line">{escape(line)}</span></div>'
 
 
-def complaint_html(text: str) -> str:
-    return f'<div class="z1-error" role="alert">{escape(_sentence(text[:1].upper() + text[1:]))}</div>'
-
-
 def status_text(status: str) -> str:
     return STATUSES.get(status, status)
 

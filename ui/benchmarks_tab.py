@@ -11,6 +11,7 @@ from ui import benchmark_plots as plots
 from ui import benchmark_views as views
 from ui.benchmark_browser import BenchmarkBrowser
 from ui.benchmark_data import Found, find_reports, paper_titles
+from ui.wiring import QUICK
 
 
 class BenchmarksTab:
@@ -50,16 +51,15 @@ class BenchmarksTab:
                     self.table1_plot = gr.Plot(show_label=False, elem_classes="z1-plot z1-bench-plot")
 
     def _wire(self, opened: Any) -> None:
-        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         figures = [self.scaling, self.figures, self.table1, self.table1_plot]
         gr.on(
             [self.refresh.click, opened],
             self._look,
             [self.names, self.benchmark, *self.browser.choices, self.browser.kept],
             [self.names, self.found, self.benchmark, *figures, self.browser.frame, *self.browser.outputs],
-            **quick,
+            **QUICK,
         )
-        self.benchmark.input(self._choose, self.benchmark, figures, **quick)
+        self.benchmark.input(self._choose, self.benchmark, figures, **QUICK)
 
     def _look(self, names: list[str], benchmark: str, run: Any, *choices: Any) -> dict[gr.blocks.Block, Any]:
         """Read the folder anew; what a visitor has chosen stays where it is still there."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -14,6 +13,8 @@ from ui import compare_views as views
 from ui.comparison import MOST_PLACES, Comparison, prepare_comparison
 from ui.settings_panel import SettingsPanel, whole_number
 from ui.turn_card import LATEX
+from ui.views import error_html, live_html, sentence
+from ui.wiring import QUICK
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -27,7 +28,7 @@ goes on beside it. When it is done, click any word of the trace to cut it there.
 TRACE_HEAD = (
     '<div class="z1-card-head"><b>The trace</b><span class="z1-card-line">click a word to cut there</span></div>'
 )
-NOTE = '<span class="z1-card-line">The other settings are those of the Think tab.</span>'
+NOTE = '<div class="z1-compare-note">Temperature, top-p, system prompt, hint and seed are those of the Think tab.</div>'
 EXAMPLE = "A train leaves at 9:40 and travels 150 km at 60 km/h. When does it arrive?"
 
 
@@ -65,14 +66,12 @@ class CompareTab:
                     gr.HTML(TRACE_HEAD)
                     self.trace = gr.HTML()
                     with gr.Row(elem_classes="z1-recut-row"):
-                        self.at = gr.Number(
-                            value=1, precision=0, minimum=1, label="Cut after token", elem_id="recut-at", min_width=120
-                        )
+                        self.at = gr.Number(value=1, label="Cut after token", elem_id="recut-at", min_width=120)
                         self.recut = gr.Button("Answer from here", elem_id="recut", min_width=140)
                 with gr.Column(scale=2, min_width=280):
                     gr.HTML('<div class="z1-card-head"><b>Answer against thinking tokens</b></div>')
                     self.plot = gr.Plot(show_label=False, elem_classes="z1-plot")
-        self.status = gr.HTML('<div role="status" aria-live="polite"></div>', elem_classes="z1-sr")
+        self.status = gr.HTML(live_html(""), elem_classes="z1-sr")
         self._wire(settings, places)
 
     def _build_inputs(self) -> None:
@@ -94,7 +93,7 @@ class CompareTab:
                     min_width=260,
                 )
                 self.answer_tokens = gr.Number(
-                    256, precision=0, minimum=1, label="Answer (tokens)", info="At most, at each window.", scale=1,
+                    256, label="Answer (tokens)", info="At most, at each window.", scale=1,
                     elem_id="compare-answer", min_width=150,
                 )  # fmt: skip
             with gr.Row(elem_classes="z1-buttons"):
@@ -103,17 +102,16 @@ class CompareTab:
                 gr.HTML(NOTE)
 
     def _wire(self, settings: SettingsPanel, places: int) -> None:
-        quick = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         slow = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": places}
         begun = self.run.click(
             self._begin,
             [self.question, self.sizes, self.answer_tokens, self.state, *settings.inputs],
             [self.state, *self.outputs],
-            **quick,
+            **QUICK,
         )
         followed = begun.success(self._follow, self.state, self.outputs, **slow)
         cut = self.recut.click(self._recut, [self.state, self.at], self.outputs, **slow)
-        self.stop.click(self._stop, self.state, self.outputs, cancels=[followed, cut], **quick)
+        self.stop.click(self._stop, self.state, self.outputs, cancels=[followed, cut], **QUICK)
 
     @property
     def outputs(self) -> list[gr.blocks.Block]:
@@ -192,7 +190,7 @@ class CompareTab:
         finished = comparison is not None and not running and len(comparison.trace.ids["trace"]) > 0
         shown: dict[gr.blocks.Block, Any] = {
             self.empty: gr.update(visible=comparison is None),
-            self.message: _error_html(complaint) if complaint else "",
+            self.message: error_html(complaint) if complaint else "",
             self.frame: gr.update(visible=comparison is not None),
             self.ruler: views.ruler_html(comparison) if comparison else "",
             self.after: gr.update(visible=finished),
@@ -200,7 +198,7 @@ class CompareTab:
             self.plot: views.chart(comparison) if finished and any(p.end_reason for p in comparison.places) else None,
             self.run: gr.update(value="Comparing" if running else RUN, interactive=not running),
             self.stop: gr.update(value=STOP, interactive=running),
-            self.status: f'<div role="status" aria-live="polite">{escape(_status(comparison))}</div>',
+            self.status: live_html(_status(comparison)),
         }
         places = sorted(comparison.places, key=lambda place: place.window.thinking_tokens) if comparison else []
         for number, card in enumerate(self.cards):
@@ -213,9 +211,9 @@ class CompareTab:
             return {card.column: gr.update(visible=False), card.head: "", card.answer: "", card.foot: ""}
         return {
             card.column: gr.update(visible=True),
-            card.head: views.card_head_html(comparison, place),
+            card.head: views.card_head_html(place),
             card.answer: place.shown,
-            card.foot: views.card_foot_html(place),
+            card.foot: views.card_foot_html(comparison, place),
         }
 
 
@@ -236,12 +234,8 @@ def _status(comparison: Comparison | None) -> str:
     if comparison is None:
         return ""
     if comparison.error:
-        return comparison.error
+        return sentence(comparison.error)
     done = sum(place.end_reason is not None for place in comparison.places)
     return (
         f"{done} of {len(comparison.places)} places answered." if comparison.is_running else "The comparison is done."
     )
-
-
-def _error_html(text: str) -> str:
-    return f'<div class="z1-error" role="alert">{escape(text[:1].upper() + text[1:])}.</div>'

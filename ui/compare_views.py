@@ -9,11 +9,12 @@ import altair as alt
 import pandas as pd
 from tokenizers import decoders
 
+from ui.charts import RUST, TEAL, finished
 from ui.comparison import Comparison, Place
 from z1_core.engine import Engine
 
-PLOT_WIDTH, PLOT_HEIGHT = 260, 44
-"""Pixels; the height is that of each different answer."""
+ANSWER_HEIGHT = 44
+"""Pixels of the plot for each different answer."""
 
 
 def ruler_html(comparison: Comparison) -> str:
@@ -50,12 +51,11 @@ def _mark(place: Place, room: int, written: int) -> str:
     return f'<u class="{passed}{kind}" style="left:{100 * size / room:.2f}%" title="{size:,} tokens"></u>'
 
 
-def card_head_html(comparison: Comparison, place: Place) -> str:
+def card_head_html(place: Place) -> str:
     size, used = place.window.thinking_tokens, len(place.ids["trace"])
     name = f"Re-cut at {size:,}" if place.recut else f"Window {size:,}"
     return (
-        f'<div class="z1-card-head"><b>{name}</b>{_chip(comparison, place)}</div>'
-        f'<div class="z1-card-line">{_progress(place, used, size)}</div>'
+        f'<div class="z1-card-head"><b>{name}</b></div><div class="z1-card-line">{_progress(place, used, size)}</div>'
     )
 
 
@@ -67,9 +67,9 @@ def _progress(place: Place, used: int, size: int) -> str:
     return f"thinking, {used:,} of {size:,}" if used else "waits for the trace to get there"
 
 
-def _chip(comparison: Comparison, place: Place) -> str:
+def _agreement(comparison: Comparison, place: Place) -> str:
     if place is comparison.trace:
-        return '<span class="z1-agree">largest</span>'
+        return '<span class="z1-agree">largest window</span>'
     match comparison.agrees(place):
         case True:
             return '<span class="z1-agree z1-yes">✓ same answer</span>'
@@ -79,14 +79,15 @@ def _chip(comparison: Comparison, place: Place) -> str:
             return ""
 
 
-def card_foot_html(place: Place) -> str:
+def card_foot_html(comparison: Comparison, place: Place) -> str:
     answer, room = len(place.ids["answer"]), place.window.answer_tokens
     short = f'<span class="z1-short">{escape(place.short)}</span>' if place.end_reason and place.short else ""
+    said = f"<div>{short}{_agreement(comparison, place)}</div>" if short else ""
     total = sum(map(len, place.ids.values()))
     parts = [f"answer {answer:,} of {room:,}"] if place.is_cut else ["no hint needed"] if place.end_reason else []
     parts += ["ran into its limit"] if place.end_reason == "answer_length" else []
     parts += [f"{total:,} in all"] if total else []
-    return f'<div class="z1-card-foot">{short}<span>{" · ".join(parts)}</span></div>'
+    return f'<div class="z1-card-foot">{said}{" · ".join(parts)}</div>' if parts else ""
 
 
 def trace_html(engine: Engine, comparison: Comparison) -> str:
@@ -117,18 +118,19 @@ def chart(comparison: Comparison) -> Any:
     table = pd.DataFrame(rows)
     colour = alt.Color(
         "agreement:N",
-        scale=alt.Scale(domain=["as the largest window", "another answer"], range=["#1f8a84", "#c8662d"]),
+        scale=alt.Scale(domain=["as the largest window", "another answer"], range=[TEAL, RUST]),
         legend=alt.Legend(title=None, orient="top"),
     )
-    return (
+    chart = (
         alt.Chart(table)
         .mark_point(filled=True, size=130, opacity=1)
         .encode(
-            x=alt.X("thinking tokens:Q", scale=alt.Scale(zero=True)),
-            y=alt.Y("answer:N", title=None, sort=None, axis=alt.Axis(labelLimit=180)),
+            x=alt.X("thinking tokens:Q", scale=alt.Scale(zero=True), axis=alt.Axis(format=",.0f", labelOverlap=True)),
+            y=alt.Y("answer:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, grid=True)),
             color=colour,
             shape=alt.Shape("place:N", legend=None, scale=alt.Scale(domain=["window", "re-cut"])),
             tooltip=["thinking tokens", "answer", "place"],
         )
-        .properties(width=PLOT_WIDTH, height=max(2, table["answer"].nunique()) * PLOT_HEIGHT)
     )
+    height = max(2, table["answer"].nunique()) * ANSWER_HEIGHT
+    return finished(chart, height, "Which answer at how many thinking tokens; the cards above say the same")

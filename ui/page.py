@@ -13,6 +13,7 @@ from ui.compare_tab import CompareTab
 from ui.conversation import Conversation
 from ui.theme import THEME
 from ui.think_tab import ThinkTab, run_button
+from ui.wiring import QUICK
 from z1_core.host import EngineHost, Status
 from z1_core.models import EMBEDDED_NAME
 
@@ -23,10 +24,17 @@ HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
 RESTART = "Start the model again"
 SMALL_MODEL = "A small model: it shows the mechanism, not the quality of Z1-7B."
+CALLS_NOBODY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'\">"
+)
+"""Model text may hold an image; one that lies elsewhere would tell its owner who reads what."""
+
 LAUNCH = {
     "theme": THEME,
     "css_paths": HERE / "style.css",
     "js": (HERE / "keys.js").read_text(encoding="utf-8"),
+    "head": CALLS_NOBODY,
     "footer_links": ["api", "settings"],
     "run_history": False,
     "ssr_mode": False,
@@ -46,7 +54,6 @@ LOGO = (
 
 def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("results")) -> gr.Blocks:
     """The page on an engine that may still be starting. places: how many runs share the engine at once."""
-    quiet = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_classes="z1-header"):
             header = gr.HTML(header_html(host.status()))
@@ -76,9 +83,9 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
                 **tab.settings.fit(host.engine().context_tokens if status.state == "ready" else None),
             }
 
-        gr.on([clock.tick, page.load], look, None, [header, known], **quiet)
-        known.change(adapt, tab.conversation, [restart, tab.run, tab.settings.window, tab.settings.total], **quiet)
-        restart.click(host.start, None, None, **quiet)
+        gr.on([clock.tick, page.load], look, None, [header, known], **QUICK)
+        known.change(adapt, tab.conversation, [restart, tab.run, tab.settings.window, tab.settings.total], **QUICK)
+        restart.click(host.start, None, None, **QUICK)
     return page.queue(max_size=2 * places, default_concurrency_limit=places)
 
 
@@ -86,8 +93,8 @@ def header_html(status: Status) -> str:
     """Logo, title, and what the model is doing."""
     text = escape(status.text)
     seconds = f" … {status.seconds:.0f} s" if status.state == "starting" else ""
-    small = f'<span class="z1-chip">{SMALL_MODEL}</span>' if EMBEDDED_NAME in status.text else ""
+    small = f'<span class="z1-note">{SMALL_MODEL}</span>' if EMBEDDED_NAME in status.text else ""
     return (
         f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>'
-        f'<span class="z1-chip z1-{status.state}"><i></i>{text}{seconds}</span>{small}</div>'
+        f'<span class="z1-chip z1-{status.state}"><i></i><span>{text}{seconds}</span></span>{small}</div>'
     )

@@ -16,6 +16,7 @@ from gradio.context import Context
 from ui.choices import CHOICES, HINTS, MOST_TOKENS, OWN, link_sentence, read_choices
 from ui.conversation import Settings
 from ui.presets import PRESETS, preset_of
+from ui.wiring import QUICK
 from z1_core.errors import BadInput
 from z1_core.window import Window
 
@@ -27,7 +28,6 @@ ContextTokens = Callable[[], int | None]
 
 DEFAULTS = {choice.name: choice.default for choice in CHOICES}
 COPY_LINK, RESET = "Copy link", "Reset"
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 REMEMBERED = "z1-demo-settings"
 
 
@@ -38,7 +38,7 @@ class SettingsPanel:
         with gr.Column(elem_classes="z1-settings", scale=1, min_width=290):
             self.preset = gr.Radio([*PRESETS], value="Balanced", label="Window preset", elem_id="preset")
             self._build_sliders()
-            with gr.Accordion("System prompt, hint, seed", open=False):
+            with gr.Accordion("System prompt, hint, seed", open=False, elem_classes="z1-rarer"):
                 self._build_rarer()
             with gr.Row(elem_classes="z1-settings-foot"):
                 self.copy_link = gr.Button(COPY_LINK, size="sm", elem_id="copy-link", min_width=90)
@@ -164,12 +164,9 @@ class SettingsPanel:
             self.window, self.total, self.temperature, self.top_p, self.system, self.hint, self.own_hint, self.seed,
         ]  # fmt: skip
 
-    def fit(self, context_tokens: int | None, *values: int) -> dict[gr.components.Component, Any]:
-        """Bounds for the sliders: the model's context, once it is known. values: what they stand at, to be lowered."""
-        most = context_tokens or MOST_TOKENS
-        lowered = [{"value": min(value, most)} for value in values] or [{}, {}]
-        sliders = (self.window, self.total)
-        return {slider: gr.update(maximum=most, **value) for slider, value in zip(sliders, lowered, strict=True)}
+    def fit(self, context_tokens: int | None) -> dict[gr.components.Component, Any]:
+        """Bounds for the sliders: the model's context, once it is known."""
+        return dict.fromkeys((self.window, self.total), gr.update(maximum=context_tokens or MOST_TOKENS))
 
     @staticmethod
     def read(
@@ -195,7 +192,8 @@ def whole_number(name: str, value: object, *, at_least: int = 1) -> int:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= at_least:
         return value
-    raise BadInput(f"{name} is {value!r:.40}; it must be a whole number of at least {at_least}")
+    shown = "empty" if value in (None, "") else f"{value!r:.40}"
+    raise BadInput(f"{name} is {shown}; it must be a whole number of at least {at_least}")
 
 
 def read_seed(text: str) -> int:

@@ -1,4 +1,5 @@
-"""Colours and type for gr.themes: warm paper by day, dark by the system's wish."""
+"""Colours and type for gr.themes: warm paper by day, dark by the system's wish. The fonts come with Gradio,
+whose files of other weights hold a part of the letters only."""
 
 import gradio as gr
 
@@ -17,8 +18,8 @@ THEME = gr.themes.Base(
     primary_hue=_RUST,
     neutral_hue=_STONE,
     radius_size=gr.themes.sizes.radius_lg,
-    font=["Inter", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
-    font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    font=[gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"],
+    font_mono=[gr.themes.LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"],
 ).set(
     body_background_fill="*neutral_50",
     body_background_fill_dark="*neutral_950",
@@ -28,6 +29,20 @@ THEME = gr.themes.Base(
     block_info_text_color="*neutral_600",
     block_info_text_color_dark="*neutral_400",
     block_title_text_weight="600",
+    block_title_text_color="*neutral_900",
+    block_title_text_color_dark="*neutral_100",
+    body_text_color="*neutral_900",
+    body_text_color_dark="#ece8e1",
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_400",
+    button_large_padding="7px 15px",
+    button_large_radius="8px",
+    button_large_text_size="14px",
+    button_large_text_weight="400",
+    button_small_padding="5px 11px",
+    button_small_radius="7px",
+    button_small_text_size="13px",
+    button_small_text_weight="400",
     button_primary_background_fill="*primary_600",
     button_primary_background_fill_dark="*primary_600",
     button_primary_background_fill_hover="*primary_700",
@@ -38,6 +53,14 @@ THEME = gr.themes.Base(
     button_secondary_border_color="*neutral_300",
     button_secondary_border_color_dark="*neutral_700",
     button_border_width="1px",
+    button_secondary_background_fill_hover="*neutral_100",
+    button_secondary_background_fill_hover_dark="*neutral_800",
+    input_border_width="1px",
+    input_border_color="*neutral_300",
+    input_border_color_dark="*neutral_700",
+    input_placeholder_color="*neutral_500",
+    input_placeholder_color_dark="*neutral_400",
+    input_text_size="14px",
     input_background_fill="white",
     input_background_fill_dark="*neutral_900",
     slider_color="*primary_600",

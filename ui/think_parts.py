@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ui import views
-from ui.conversation import Turn
 from ui.export import MOST_BYTES
 from z1_core.host import Status
 
-RUN, ANSWER_NOW, STOP = "Run  Ctrl ↵", "Answer now  Ctrl E", "Stop  Esc"
+RUN, ANSWER_NOW, STOP = "Run", "Answer now", "Stop"
+"""The style sheet puts the key beside each that presses it."""
 FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
 STILL_RUNS = "a run is still going on; stop it first (Esc)"
 EDITING = (
@@ -45,11 +43,3 @@ def read_and_remove(path: str) -> bytes:
             return opened.read(MOST_BYTES + 1)
     finally:
         file.unlink(missing_ok=True)
-
-
-def error_html(text: str) -> str:
-    return f'<div class="z1-error" role="alert">{escape(text[:1].upper() + text[1:])}.</div>'
-
-
-def status_html(turn: Turn | None) -> str:
-    return f'<div role="status" aria-live="polite">{escape(views.status_sentence(turn))}</div>'

@@ -11,7 +11,7 @@ import gradio as gr
 from ui.conversation import Conversation
 from ui.examples import examples_html
 from ui.export import from_json
-from ui.settings_panel import QUICK, SettingsPanel, read_seed
+from ui.settings_panel import SettingsPanel, read_seed
 from ui.think_parts import (
     ANSWER_NOW,
     EDITING,
@@ -19,12 +19,12 @@ from ui.think_parts import (
     FAULT,
     STILL_RUNS,
     STOP,
-    error_html,
     read_and_remove,
     run_button,
-    status_html,
 )  # fmt: skip
 from ui.turn_card import TurnCard
+from ui.views import error_html, live_html, status_sentence
+from ui.wiring import QUICK
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -48,7 +48,7 @@ class ThinkTab:
                 self._build_ask_box()
                 gr.HTML(examples_html(), elem_id="examples")
             self.settings = SettingsPanel()
-        self.status = gr.HTML('<div role="status" aria-live="polite">Ready.</div>', elem_classes="z1-sr")
+        self.status = gr.HTML(live_html(status_sentence(None)), elem_classes="z1-sr")
         self._wire()
         self.settings.offer_presets(self._context_tokens)
         self.settings.remember(self._context_tokens)
@@ -78,11 +78,14 @@ class ThinkTab:
                 elem_id="question",
             )
             with gr.Row(elem_classes="z1-buttons"):
-                self.run = gr.Button("Starting", variant="primary", interactive=False, elem_id="run", min_width=130)
+                self.run = gr.Button("Starting", variant="primary", interactive=False, elem_id="run", min_width=110)
                 self.answer_now = gr.Button(ANSWER_NOW, interactive=False, elem_id="answer-now", min_width=130)
                 self.stop = gr.Button(STOP, interactive=False, elem_id="stop", min_width=90)
-                self.clear = gr.Button("New conversation", elem_id="clear", min_width=130)
-                self.load = gr.UploadButton("Import run", file_types=[".json"], elem_id="import", min_width=100)
+                with gr.Row(elem_classes="z1-quiet"):
+                    self.clear = gr.Button("New conversation", elem_id="clear", size="sm", min_width=130)
+                    self.load = gr.UploadButton(
+                        "Import run", file_types=[".json"], elem_id="import", size="sm", min_width=90
+                    )
 
     def _wire(self) -> None:
         buttons = [self.run, self.answer_now, self.stop]
@@ -269,4 +272,4 @@ class ThinkTab:
     def _view(self, conversation: Conversation) -> dict:
         """What the current turn, the buttons and the status line show."""
         turn = conversation.current
-        return {**self.card.values(turn), **self._buttons(conversation), self.status: status_html(turn)}
+        return {**self.card.values(turn), **self._buttons(conversation), self.status: live_html(status_sentence(turn))}

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ui import export, views
 from ui.conversation import Conversation, Turn
+from ui.wiring import QUICK
 
 LATEX = [
     {"left": "$$", "right": "$$", "display": True},
@@ -70,7 +71,6 @@ def _values(turn: Turn | None) -> dict[str, str]:
 
 
 COPY = "Copy answer"
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 class Actions:

@@ -11,6 +11,20 @@ WAITS = "Every place is taken. This starts by itself as soon as one is free; Sto
 RUNNING = {None: "Waiting for the first token", "trace": "Thinking", "hint": "Answering", "answer": "Answering"}
 
 
+def sentence(text: str) -> str:
+    """Begins with a capital and ends with one full stop: errors of the library are parts of sentences."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def error_html(text: str) -> str:
+    return f'<div class="z1-error" role="alert">{escape(sentence(text))}</div>'
+
+
+def live_html(text: str) -> str:
+    """A line that screen readers speak when it changes."""
+    return f'<div role="status" aria-live="polite">{escape(text)}</div>'
+
+
 def question_html(turn: Turn) -> str:
     return f'<div class="z1-question">{escape(turn.question)}</div>'
 
@@ -88,7 +102,7 @@ def end_sentence(turn: Turn) -> str:
         case "user_stop":
             return "Stopped by you. What was written is kept."
         case "error":
-            return turn.error
+            return sentence(turn.error)
 
 
 def footer_html(turn: Turn) -> str:
@@ -96,7 +110,7 @@ def footer_html(turn: Turn) -> str:
     if turn.end_reason is None:
         return ""
     if turn.end_reason == "error":
-        return f'<div class="z1-error" role="alert">{escape(turn.error)}</div>'
+        return error_html(turn.error)
     settings = turn.settings
     facts = [f"imported, ran on {escape(turn.origin.model)}"] if turn.origin.is_imported else []
     facts += [f"{turn.seconds:.1f} s", f"window {settings.thinking_tokens:,}", f"total {settings.total_tokens:,}"]

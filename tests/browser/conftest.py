@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,13 @@ def page(visitors: list[Page]) -> Page:
     return visitors[0]
 
 
-def start_app(tmp: Path, *options: str, python: str = sys.executable) -> App:
+def start_app(tmp: Path, *options: str, python: str = sys.executable, program: Sequence[str] = ("app.py",)) -> App:
     """python app.py OPTIONS on a free port; returns when it has printed its address."""
     log = tmp / "app.log"
     started = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
-            [python, "app.py", *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True
+            [python, *program, *options], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, text=True
         )
     while "The page is at " not in log.read_text():
         assert process.poll() is None, log.read_text()
@@ -101,6 +101,14 @@ def real_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on the scripted engine, with a single place: a second visitor has to queue."""
     app = start_app(tmp_path_factory.mktemp("fake"), "--fake", "--places", "1")
+    yield app
+    stop_app(app)
+
+
+@pytest.fixture(scope="session")
+def stage_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The page on an engine that says what it is told to, see stage.py."""
+    app = start_app(tmp_path_factory.mktemp("stage"), "--pace", "0.001", program=("-m", "tests.browser.stage"))
     yield app
     stop_app(app)
 

@@ -44,7 +44,7 @@ def test_think_returns_the_record_of_the_run(client: Client):
         ({"thinking_tokens": 0}, "window (thinking tokens) is 0; it must be a whole number of at least 1"),
         ({"thinking_tokens": -5}, "window (thinking tokens) is -5"),
         ({"thinking_tokens": "abc"}, "window (thinking tokens) is 'abc'"),
-        ({"thinking_tokens": None}, "window (thinking tokens) is None"),
+        ({"thinking_tokens": None}, "window (thinking tokens) is empty"),
         ({"total_tokens": 0}, "total tokens is 0"),
         ({"total_tokens": 520}, "leaves no room for an answer"),
         ({"thinking_tokens": 10**6, "total_tokens": 10**7}, "lower the window or the total by"),

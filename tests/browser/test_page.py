@@ -236,7 +236,7 @@ def test_a_killed_engine_is_said_in_words_and_can_be_started_again(real_app: App
     ask(page, "Write a very long story about a lighthouse.", window=3000, total=3200)
     wait_for_trace(page)
     kill_engine(real_app)
-    expect(card(page).locator(".z1-error")).to_contain_text("the engine's process has ended", timeout=15_000)
+    expect(card(page).locator(".z1-error")).to_contain_text("The engine's process has ended", timeout=15_000)
     assert len(card(page).locator(".z1-trace-text .md").inner_text()) >= 20
     expect(page.locator(".z1-chip.z1-failed")).to_be_visible(timeout=15_000)
     expect(page.locator("#run")).to_have_text("Model not running")

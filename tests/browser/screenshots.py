@@ -1,0 +1,249 @@
+"""Pictures of every state of the page, desktop and phone, light and dark, to be looked at by people.
+
+python -m tests.browser.screenshots --out screenshots [--only SCENE_OR_LOOK ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.stage import GREETING, TRAIN, Stage, write_report
+
+CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+SLOW_MS = 60_000
+VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Takes a story's pictures in one look. browser and look: for a second visitor."""
+
+    page: Page
+    stage: Stage
+    look: str
+    out: Path
+    browser: Browser
+
+    def take(self, scene: str) -> None:
+        self.page.mouse.move(0, 0)
+        self.page.wait_for_timeout(350)
+        self.page.screenshot(path=self.out / f"{scene}-{self.look}.png", full_page=True)
+
+    def visit(self, tab: str = "") -> None:
+        self.page.goto(self.stage.address)
+        expect(self.page.locator("#run")).to_be_enabled(timeout=SLOW_MS)
+        if tab:
+            self.page.get_by_role("tab", name=tab).click()
+
+    def number(self, name: str, value: int) -> None:
+        self.page.locator(f"#{name} input[type=number]").fill(str(value))
+        self.page.keyboard.press("Tab")
+
+    def ask(self, question: str, *, window: int, total: int) -> None:
+        self.number("window", window)
+        self.number("total", total)
+        self.page.locator("#question textarea").fill(question)
+        self.page.locator("#run").click()
+
+    def wait_for_end(self, reason: str) -> None:
+        expect(self.page.locator(f".z1-foot[data-end={reason}]:visible").last).to_be_visible(timeout=SLOW_MS)
+        expect(self.page.locator("#run")).to_be_enabled(timeout=SLOW_MS)
+
+    def wait_for_tokens(self, count: int, *, of: str = ".z1-head:visible") -> None:
+        self.page.wait_for_function(
+            "([of, count]) => { const heads = [...document.querySelectorAll(of.replace(':visible', ''))];"
+            " const text = heads.filter((head) => head.offsetParent).at(-1)?.innerText.replaceAll(',', '') ?? '';"
+            " return Number(text.match(/(\\d+) (of \\d+ )?tokens/)?.[1] ?? 0) >= count; }",
+            arg=[of, count],
+            timeout=SLOW_MS,
+        )
+
+
+def loading(camera: Camera) -> None:
+    camera.page.goto(camera.stage.address)
+    expect(camera.page.locator("#run")).to_have_text(re.compile("loading", re.IGNORECASE), timeout=SLOW_MS)
+    camera.take("think-loading")
+
+
+def cut(camera: Camera) -> None:
+    camera.visit()
+    camera.take("think-empty")
+    camera.ask(TRAIN, window=360, total=700)
+    camera.wait_for_tokens(120)
+    camera.take("think-running")
+    camera.wait_for_end("cut")
+    camera.take("think-cut")
+    camera.page.get_by_role("button", name=re.compile("System prompt")).click()
+    camera.take("think-settings-open")
+    camera.page.locator("#edit").click()
+    camera.take("think-editing")
+    camera.page.locator("#keep").click()
+    camera.ask(GREETING, window=360, total=700)
+    camera.wait_for_end("inside")
+    camera.take("think-second-turn")
+
+
+def inside(camera: Camera) -> None:
+    camera.visit()
+    camera.ask(GREETING, window=400, total=800)
+    camera.wait_for_end("inside")
+    camera.take("think-inside")
+
+
+def closed_by_you(camera: Camera) -> None:
+    camera.visit()
+    camera.ask(TRAIN, window=3000, total=4000)
+    camera.wait_for_tokens(150)
+    camera.page.keyboard.press("Control+e")
+    camera.wait_for_end("answer_now")
+    camera.take("think-answer-now")
+    camera.page.locator("#clear").click()
+    camera.ask(TRAIN, window=3000, total=4000)
+    camera.wait_for_tokens(150)
+    camera.page.keyboard.press("Escape")
+    camera.wait_for_end("user_stop")
+    camera.take("think-stopped")
+
+
+def refused(camera: Camera) -> None:
+    camera.visit()
+    camera.ask(TRAIN, window=8000, total=8190)
+    expect(camera.page.locator("#message .z1-error")).to_be_visible()
+    camera.take("think-error")
+
+
+def queued(camera: Camera) -> None:
+    other = Camera(camera.browser.new_page(), camera.stage, camera.look, camera.out, camera.browser)
+    other.visit()
+    other.ask(TRAIN, window=6000, total=7000)
+    other.wait_for_tokens(1)
+    camera.visit()
+    camera.ask(TRAIN, window=360, total=700)
+    expect(camera.page.locator(".z1-waits")).to_be_visible()
+    camera.take("think-queued")
+    other.page.locator("#stop").click()
+    camera.wait_for_end("cut")
+    other.page.close()
+
+
+def compare(camera: Camera) -> None:
+    camera.visit("Compare windows")
+    camera.take("compare-empty")
+    camera.page.locator("#compare-windows input").click()
+    for _ in range(3):
+        camera.page.keyboard.press("Backspace")
+    for size in (60, 160, 320, 640):
+        camera.page.locator("#compare-windows input").fill(str(size))
+        camera.page.keyboard.press("Enter")
+    camera.page.keyboard.press("Tab")
+    camera.page.locator("#compare").click()
+    camera.wait_for_tokens(220)
+    camera.take("compare-running")
+    expect(camera.page.locator(".z1-tokens")).to_be_visible(timeout=SLOW_MS)
+    expect(camera.page.locator(".z1-plot:visible .vega-embed").first).to_be_visible(timeout=SLOW_MS)
+    camera.take("compare-done")
+    camera.page.locator(".z1-tokens span[data-n='110']").click()
+    expect(camera.page.locator(".z1-here.z1-recut")).to_be_visible(timeout=SLOW_MS)
+    camera.take("compare-recut")
+    camera.number("recut-at", 9999)
+    camera.page.locator("#recut").click()
+    expect(camera.page.locator(".z1-message .z1-error")).to_be_visible()
+    camera.take("compare-error")
+
+
+def engine(camera: Camera) -> None:
+    camera.visit()
+    camera.ask(TRAIN, window=3000, total=4000)
+    camera.wait_for_tokens(150)
+    camera.stage.kill_engine()
+    expect(camera.page.locator(".z1-chip.z1-failed")).to_be_visible(timeout=SLOW_MS)
+    expect(camera.page.locator("#run")).to_have_text("Model not running")
+    camera.take("think-engine-failed")
+    camera.page.locator("#restart").click()
+    expect(camera.page.locator(".z1-chip.z1-starting")).to_be_visible(timeout=SLOW_MS)
+    camera.page.wait_for_timeout(1500)
+    camera.take("think-engine-restarting")
+    camera.stage.may_start.set()
+    expect(camera.page.locator("#run")).to_be_enabled(timeout=SLOW_MS)
+
+
+def benchmarks(camera: Camera, results: Path) -> None:
+    shutil.rmtree(results, ignore_errors=True)
+    camera.visit("Benchmarks")
+    plot = camera.page.locator(".z1-bench-plot:visible .vega-embed svg")
+    expect(plot.first).to_be_visible(timeout=SLOW_MS)
+    camera.take("benchmarks-empty")
+    write_report(results / "z1")
+    camera.page.locator("#benchmarks-refresh").click()
+    expect(camera.page.locator(".z1-bench-item")).to_be_visible(timeout=SLOW_MS)
+    camera.take("benchmarks-report")
+    camera.page.locator("#answers-window input").click()
+    camera.page.get_by_role("option", name="256").click()
+    camera.page.locator("#answers-status input").click()
+    camera.page.get_by_role("option", name=re.compile("wrong")).click()
+    expect(camera.page.locator(".z1-bench-verdict")).to_contain_text("wrong")
+    camera.page.locator(".z1-bench-card").last.scroll_into_view_if_needed()
+    camera.take("benchmarks-problem")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--out", type=Path, default=Path("screenshots"))
+    options.add_argument("--only", nargs="*", default=[], help="stories or looks: cut compare phone dark ...")
+    chosen = options.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    path = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("error: Chromium is missing")
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "results"
+        stage = Stage(results)
+
+        def start(camera: Camera) -> None:
+            stage.may_start.set()
+            camera.visit()
+
+        stories: list[Callable[[Camera], None]] = [loading, start, cut, inside, closed_by_you, refused, queued, compare]
+        stories += [engine, lambda camera: benchmarks(camera, results)]
+        stories[-1].__name__ = "benchmarks"
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+            for story in stories:
+                for look in [(size, scheme) for size in VIEWPORTS for scheme in ("light", "dark")]:
+                    if story is not start and chosen.only and not _wanted(chosen.only, story.__name__, look):
+                        continue
+                    shoot(browser, stage, story, look, chosen.out)
+            browser.close()
+        stage.close()
+    print(f"{len(list(chosen.out.glob('*.png')))} pictures in {chosen.out}")
+
+
+def _wanted(only: list[str], story: str, look: tuple[str, str]) -> bool:
+    """Every kind of name that is given must match: a story, a size, a scheme."""
+    kinds = [{"desktop", "phone"}, {"light", "dark"}]
+    names = {name for name in only if not any(name in kind for kind in kinds)}
+    return (not names or story in names) and all(
+        not (kind & set(only)) or part in only for kind, part in zip(kinds, look, strict=True)
+    )
+
+
+def shoot(browser: Browser, stage: Stage, story: Callable, look: tuple[str, str], out: Path) -> None:
+    size, scheme = look
+    context = browser.new_context(
+        viewport=VIEWPORTS[size], color_scheme=scheme, is_mobile=size == "phone", has_touch=size == "phone"
+    )
+    page = context.new_page()
+    page.set_default_timeout(SLOW_MS)
+    story(Camera(page, stage, f"{size}-{scheme}", out, browser))
+    context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The page on a scripted engine that says what it is told to, waits, dies and comes back on command.
+
+python -m tests.browser.stage --pace 0.004
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from evaluation.results import read_results
+from evaluation.summary import summarize
+from tests.test_report import Run, answer_row, verdict_row, write_lines
+from ui.page import LAUNCH, build_page
+from z1_core.fake_engine import FakeEngine
+from z1_core.host import EngineHost
+from z1_core.models import EMBEDDED_NAME, Report
+from z1_core.window import HINT
+
+TRAIN = "A train leaves at 9:40 and travels 150 km at 60 km/h. When does it arrive?"
+GREETING = "Hello! Who are you?"
+THOUGHT = r"""To find when the train arrives, I first need how long it travels. Time is distance divided by speed:
+
+\[ t = \frac{150\ \text{km}}{60\ \text{km/h}} = 2.5\ \text{h} \]
+
+2.5 hours is 2 hours and 30 minutes. Now add this to the departure time:
+
+- 9:40 plus 2 hours is 11:40
+- 11:40 plus 30 minutes is 12:10
+
+Let me check the units again. Kilometres divided by kilometres per hour gives hours, so \(t\) is right. """
+DOUBT = "Is it really? {}: 60 km/h is one kilometre a minute, and 150 minutes are two and a half hours. "
+ANSWER = """The train travels for **2 h 30 min**, so it arrives at **{}**.
+
+```python
+departure + timedelta(minutes=150)
+```
+"""
+REPEAT = "Say this: "
+"""The model then writes what follows."""
+LONG = "Think for long."
+GREETED = "Hello! I am a small language model. Ask me something that needs a thought, and watch the window."
+
+
+def script(prompt: str) -> str:
+    """A right answer where the trace has come far enough, a greeting that ends by itself, and what it is told to say."""
+    written, asked = prompt.rsplit("assistant\n", 1)[-1], prompt.rsplit("user\n", 1)[-1].split("<|im_end|>")[0]
+    if asked.startswith(REPEAT):
+        return asked.removeprefix(REPEAT)
+    if asked.startswith(LONG):
+        return "\n\n".join(f"## Try {number}\n\n{THOUGHT}\n\n{ANSWER.format(number)}" for number in range(400))
+    if HINT.strip() in written:
+        return ANSWER.format("12:10" if "12:10" in written else "11:40" if "2.5" in written else "10:10")
+    if asked.startswith(GREETING):
+        return GREETED
+    return THOUGHT + "".join(DOUBT.format(number) for number in range(2, 400))
+
+
+class Stage:
+    """The page at `address`. The engine starts when `may_start` is set."""
+
+    def __init__(self, results: Path, *, pace_s: float = 0.004, context_tokens: int = 8192) -> None:
+        self.pace_s, self.context_tokens = pace_s, context_tokens
+        self.may_start = threading.Event()
+        self.engine: FakeEngine | None = None
+        self.host = EngineHost(self._start)
+        self._page = build_page(self.host, places=1, results=results)
+        _, self.address, _ = self._page.launch(server_port=None, prevent_thread_lock=True, quiet=True, **LAUNCH)
+        self.host.start()
+
+    def kill_engine(self) -> None:
+        """As if its process had been killed; what starts next waits for may_start."""
+        self.may_start.clear()
+        self.engine.dead = True
+
+    def close(self) -> None:
+        self.may_start.set()
+        self._page.close()
+        self.host.close()
+
+    def _start(self, report: Report) -> FakeEngine:
+        report(f"loading {EMBEDDED_NAME}")
+        self.may_start.wait()
+        self.engine = FakeEngine(script, context_tokens=self.context_tokens, seconds_per_token=self.pace_s)
+        self.engine.name = EMBEDDED_NAME
+        return self.engine
+
+
+def write_report(folder: Path) -> None:
+    """A judged run as evaluation.run leaves it, with texts that can be read."""
+    run = Run(folder, model="efficientscaling/Z1-7B", windows=(256, 512, 1024, 2048))
+    for name, title in {"math500": "MATH500", "gpqa": "GPQA-Diamond"}.items():
+        run.add(name, title=title, problems=24)
+        rows = [_readable(answer_row(f"{name}/{n}", window=w, length=130 * n)) for n in range(24) for w in run.windows]
+        asked = [json.loads(line) for line in (folder / name / "problems.jsonl").read_text().splitlines()]
+        write_lines(folder / name / "problems.jsonl", [_asked(row) for row in asked])
+        write_lines(folder / name / "answers.jsonl", rows)
+        write_lines(folder / name / "verdicts.jsonl", [_judged(row) for row in rows])
+    (folder / "summary.json").write_text(json.dumps(summarize(read_results(folder))))
+
+
+def _asked(row: dict) -> dict:
+    return {**row, "messages": [{"role": "user", "content": TRAIN}]}
+
+
+def _readable(row: dict) -> dict:
+    cut = bool(row["hint_ids"])
+    thought = (THOUGHT + DOUBT.format(2) * 20)[: 3 * len(row["trace_ids"])]
+    return {**row, "trace": thought, "answer": ANSWER.format("12:10") if cut else ""}
+
+
+def _judged(row: dict) -> dict:
+    number = int(row["problem_id"].rsplit("/")[-1])
+    right = number % 5 != 3 and (not row["hint_ids"] or row["thinking_tokens"] >= 60 * number)
+    made = verdict_row(row, "right" if right else "no_answer" if number % 4 == 3 else "wrong", "12:10")
+    return {**made, "detail": "the reference is 12:10"}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--pace", type=float, default=0.004, metavar="SECONDS", help="of each token")
+    stage = Stage(Path("no-results"), pace_s=options.parse_args().pace, context_tokens=32_768)
+    stage.may_start.set()
+    print(f"The page is at {stage.address}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        threading.Event().wait()
+    finally:
+        stage.close()
+
+
+if __name__ == "__main__":
+    main()
