@@ -1,0 +1,93 @@
+"""axe-core finds nothing serious on any tab, in either theme, before and after a run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import App, start_app, stop_app
+from tests.browser.stage import write_report
+from tests.browser.test_compare import compare
+from tests.browser.test_compare import wait_for_end as wait_for_comparison
+from tests.browser.test_page import ask, visit, wait_for_end
+
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture(scope="module")
+def app(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    started = start_app(tmp_path_factory.mktemp("axe"), "--fake", "--results", str(results))
+    yield started
+    stop_app(started)
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    if not AXE.is_file():
+        if os.environ.get("CI"):
+            pytest.fail("axe-core is missing, and CI is set: run sh tests/need.sh")
+        pytest.skip("axe-core is missing: run sh tests/need.sh")
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme=request.param)
+    yield context.new_page()
+    context.close()
+
+
+def check(page: Page) -> None:
+    page.wait_for_timeout(400)  # colours fade in
+    if not page.evaluate("typeof axe === 'object'"):
+        page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    assert len(found["passes"]) > 10, "it has looked"
+    bad = [
+        f"{rule['impact']} {rule['id']}: {node['target']} {node['html'][:200]} {node['failureSummary'][:300]}"
+        for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+    assert not bad, "\n".join(bad)
+
+
+def test_the_think_tab(app: App, page: Page):
+    visit(page, app)
+    check(page)
+    ask(page, "When does the train arrive?", window=40, total=200)
+    wait_for_end(page, "cut")
+    page.get_by_role("button", name=re.compile("System prompt")).click()
+    check(page)
+    page.locator("#edit").click()
+    ask(page, " ", window=40, total=200)
+    expect(page.locator("#message .z1-error")).to_be_visible()
+    check(page)
+
+
+def test_the_compare_tab(app: App, page: Page):
+    visit(page, app)
+    page.get_by_role("tab", name="Compare windows").click()
+    expect(page.locator("#compare")).to_be_visible()
+    check(page)
+    compare(page, 20, 60)
+    wait_for_comparison(page)
+    page.locator(".z1-tokens span[data-n='10']").click()
+    expect(page.locator(".z1-here.z1-recut")).to_be_visible()
+    check(page)
+
+
+def test_the_benchmarks_tab(app: App, page: Page, results: Path):
+    visit(page, app)
+    page.get_by_role("tab", name="Benchmarks").click()
+    expect(page.locator(".z1-bench-plot .vega-embed svg").first).to_be_visible(timeout=30_000)
+    check(page)
+    write_report(results / "z1")
+    page.locator("#benchmarks-refresh").click()
+    expect(page.locator(".z1-bench-item")).to_be_visible(timeout=30_000)
+    check(page)
