@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -106,6 +107,17 @@ def test_a_run_gives_up_in_time_and_the_same_command_goes_on(evaluate, server, t
     assert evaluate() == 0
     assert answers(tmp_path)[: len(kept)] == kept
     check_whole(tmp_path)
+
+
+def test_both_replicas_of_a_server_are_kept_busy(evaluate, server, tmp_path):
+    server.ranks = 2
+    assert evaluate() == 0
+    check_whole(tmp_path)
+    asked = Counter(headers.get("x-data-parallel-rank") for headers in server.headers)
+    probe = asked.pop(None)
+    assert probe == 1
+    assert set(asked) == {"0", "1"}
+    assert min(asked.values()) >= 0.4 * asked.total()
 
 
 def test_a_server_that_is_not_there_at_the_start_is_told_at_once(evaluate, server, capsys):

@@ -32,7 +32,7 @@ SILENCE_S = 300.0
 RETRIES = 2
 """By the openai client, with backoff, and only until an answer begins: nothing that was read is asked for again."""
 
-STREAMS_A_TOKEN, MOST_TOKENS = 8, 8
+STREAMS_A_TOKEN, MOST_TOKENS = 4, 8
 """With every so many streams side by side an event brings one token more, up to so many: sending each token alone takes
 time that the model computes in. One reader alone sees each token as it is made."""
 
