@@ -17,8 +17,9 @@ from ui.wiring import QUICK
 from z1_core.host import EngineHost, Status
 from z1_core.models import EMBEDDED_NAME
 
-LOOK_S = 1.0
-"""How often the page asks for the model's state."""
+LOOK_S, CALM_LOOK_S = 1.0, 5.0
+"""How often the page asks for the model's state: while it starts, and later. A look costs browser and server some 60 ms,
+which on a laptop the model computes with; a run that fails tells it at once."""
 
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
@@ -80,12 +81,15 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
             return {
                 restart: gr.update(value=RESTART, visible=status.state == "failed"),
                 tab.run: run_button(status, running=conversation.is_running),
+                clock: gr.Timer(LOOK_S if status.state == "starting" else CALM_LOOK_S),
                 **tab.settings.fit(host.engine().context_tokens if status.state == "ready" else None),
             }
 
         gr.on([clock.tick, page.load], look, None, [header, known], **QUICK)
-        known.change(adapt, tab.conversation, [restart, tab.run, tab.settings.window, tab.settings.total], **QUICK)
-        restart.click(host.start, None, None, **QUICK)
+        known.change(
+            adapt, tab.conversation, [restart, tab.run, clock, tab.settings.window, tab.settings.total], **QUICK
+        )
+        restart.click(host.start, None, None, **QUICK).then(look, None, [header, known], **QUICK)
     return page.queue(max_size=2 * places, default_concurrency_limit=places)
 
 

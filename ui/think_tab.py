@@ -42,7 +42,7 @@ class ThinkTab:
         with gr.Row(elem_classes="z1-main"):
             with gr.Column(scale=3, min_width=320):
                 self._build_history()
-                self.empty = gr.HTML(EMPTY)
+                gr.HTML(EMPTY, elem_classes="z1-empty-outer")
                 self.card = TurnCard()
                 self.message = gr.HTML(elem_id="message")
                 self._build_ask_box()
@@ -91,7 +91,7 @@ class ThinkTab:
         buttons = [self.run, self.answer_now, self.stop]
         view = [*self.card.components, *buttons, self.status]
         beside = [self.message, self.editing]
-        frame = [*beside, self.question, self.version, self.empty]
+        frame = [*beside, self.question, self.version]
         begun = gr.on(
             [self.run.click, self.question.submit],
             self._begin,
@@ -110,7 +110,7 @@ class ThinkTab:
         self.load.upload(
             self._import,
             [self.load, self.conversation, self.version],
-            [*view, *beside, self.version, self.empty],
+            [*view, *beside, self.version],
             **QUICK,
         )
         self.answer_now.click(self._answer_now, self.conversation, None, **QUICK)
@@ -143,7 +143,6 @@ class ThinkTab:
             **self._beside(conversation, complaint),
             self.question: question if complaint else "",
             self.version: version if complaint else version + 1,
-            self.empty: gr.update(visible=conversation.current is None),
         }
 
     async def _again(self, conversation: Conversation, seed: str) -> dict:
@@ -197,7 +196,6 @@ class ThinkTab:
             **self._view(conversation),
             **self._beside(conversation, complaint),
             self.version: version if complaint else version + 1,
-            self.empty: gr.update(visible=conversation.current is None),
         }
 
     async def _follow(self, conversation: Conversation) -> AsyncGenerator[dict, None]:
@@ -248,7 +246,6 @@ class ThinkTab:
             **self._beside(conversation),
             self.question: "",
             self.version: version + 1,
-            self.empty: gr.update(visible=True),
         }
 
     def _beside(self, conversation: Conversation, complaint: str = "") -> dict:

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from z1_core.cpu import openmp_library, this_machine
+from z1_core.cpu import one_process, openmp_library, this_machine
 from z1_core.engine import Delta
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.models import has_gpu
@@ -55,7 +55,7 @@ class VllmEngine:
         engine_args: further fields of vLLM's AsyncEngineArgs; they win over what is chosen for this machine.
         Raises ModelUnavailable, with vLLM's reason and a remedy, where it does not start.
         """
-        chosen = {} if has_gpu() else _cpu_defaults(tune=tune_cpu)
+        chosen = {} if has_gpu() else _cpu_defaults(tune=tune_cpu, tensor_parallel_size=tensor_parallel_size)
         _set_environment()
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -139,20 +139,22 @@ def _vllm_params(sampling: Sampling) -> Any:
     return SamplingParams(**{**dict(sampling.extra), **fields})
 
 
-def _cpu_defaults(*, tune: bool) -> dict[str, Any]:
-    """Fields for AsyncEngineArgs. The memory is always chosen: vLLM would take nine tenths of it, and may not start. The
-    thread binding has no field and goes through the environment."""
+def _cpu_defaults(*, tune: bool, tensor_parallel_size: int) -> dict[str, Any]:
+    """Fields for AsyncEngineArgs. The memory is always chosen: vLLM would take nine tenths of it, and may not start.
+    Threads have no field and go through the environment; a binding that the user has set there stands."""
     settings = this_machine()
     memory = {"kv_cache_memory_bytes": settings.kv_cache_bytes}
     if not tune:
         return memory
-    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", settings.threads_bind)
-    if settings.threads:
-        os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads))
     library = openmp_library()
     if library and str(library) not in os.environ.get("LD_PRELOAD", ""):
         os.environ["LD_PRELOAD"] = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
-    return memory | {"block_size": settings.block_size, "enforce_eager": settings.enforce_eager}
+    chosen = memory | {"block_size": settings.block_size, "enforce_eager": settings.enforce_eager}
+    if tensor_parallel_size == 1 and "VLLM_CPU_OMP_THREADS_BIND" not in os.environ:
+        threads = one_process(settings, intel_openmp=library is not None)
+        os.environ.update(threads)
+        return chosen | ({"distributed_executor_backend": "uni"} if threads else {})
+    return chosen
 
 
 def _set_environment() -> None:
