@@ -151,7 +151,9 @@ def test_ctrl_c_ends_the_wait(server, tmp_path):
     server.stop()
     said = ""
     while "waiting up to 600 s" not in said:
-        said += run.stderr.read(1)
+        piece = run.stderr.read(1)
+        assert piece, said
+        said += piece
     os.kill(run.pid, signal.SIGINT)
     said += run.communicate(timeout=10)[1]
     assert run.returncode == 130
