@@ -128,10 +128,10 @@ def start_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def curl(options: argparse.Namespace, name: str, *, key: bool) -> str:
-    """A line for a shell: a plain chat with a window of 64 tokens."""
+    """A line for a shell: a plain chat with a window of 64 tokens, on a question that outgrows it: the hint is seen."""
     body = {
         "model": name,
-        "messages": [{"role": "user", "content": "How many r are in raspberry?"}],
+        "messages": [{"role": "user", "content": "Prove step by step that the square root of 2 is irrational."}],
         "temperature": 0,
         "max_tokens": 256,
         "thinking_token_budget": 64,
