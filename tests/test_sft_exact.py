@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import time
@@ -16,6 +17,7 @@ from transformers import TrainerCallback
 
 from tests.tiny_training import finished, make_data, make_model, make_recipe, run_sft, write_recipe
 from training import run_folder, sft
+from training.plots import length_bins
 from z1_core.errors import Z1Error
 
 ROUNDING = 2e-5
@@ -160,11 +162,21 @@ def test_a_run_ends_at_the_first_loss_that_is_no_number(tmp_path, model, data, m
     assert [path.name for path in run_folder.checkpoints(tmp_path / "run")] == ["checkpoint-2"]
 
 
-def test_the_log_tells_speed_memory_and_what_is_masked(tmp_path, model, data):
+def test_the_log_tells_speed_memory_and_what_is_masked(tmp_path, model, data, capsys):
     train(model, data, tmp_path / "run", max_steps=2)
+    said = capsys.readouterr().out
+    assert "step 0: held-out loss " in said
+    assert re.search(r"step 2 of 2: loss \d\.\d{4}, [\d,]+ tokens/s, \d\.\d GB, 0 s left\n", said)
+    assert "{'" not in said  # the trainer's own dicts
     first = next(line for line in run_folder.read_log(tmp_path / "run/log.jsonl") if "loss" in line)
     assert first["tokens"] > 0 < first["tokens_per_second"]
     assert first["peak_memory_gb"] > 0.05
     manifest = json.loads((data / "manifest.json").read_text())["tokens"]
     assert first["masked_fraction"] == pytest.approx(1 - manifest["labelled"] / manifest["all"], abs=1e-4)
     assert (tmp_path / "run/loss.png").stat().st_size > 1000 < (tmp_path / "run/length.png").stat().st_size
+
+
+def test_a_figure_names_the_bins_shortest_first_and_only_where_there_are_several():
+    several = [{"step": 0, "held_out": {"all": 1.0, "over_16384": 1.0, "up_to_1024": 1.0, "up_to_512": 1.0}}]
+    assert length_bins(several) == ["up_to_512", "up_to_1024", "over_16384"]
+    assert length_bins([{"step": 0, "held_out": {"all": 1.0, "up_to_512": 1.0}}, {"step": 1, "loss": 1.0}]) == []

@@ -9,12 +9,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from tests.small_disk import disk_of
 from tests.tiny_training import make_data, make_model, make_recipe
 from training import manifest, run_folder, sft
-from training.export import RECORD
+from training.export import RECORD, export
 from training.export import main as export_main
 from training.preprocess import Settings, preprocess
 from training.recipe import load_recipe
+from z1_core.errors import Z1Error
 from z1_core.fake_engine import small_tokenizer
 from z1_core.models import embedded_file, locate
 from z1_core.prompt import chat, render
@@ -73,6 +75,19 @@ def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, bas
     record = json.loads((tmp_path / "model" / RECORD).read_text())
     assert record["data"]["settings"]["system"] == Settings.system
     assert record["recipe"]["batch"] == 8
+
+
+def test_a_disk_that_fills_during_the_export_is_said_with_the_command_that_goes_on(tmp_path, base, data):
+    run = sft.plan(make_recipe(base), data, tmp_path)
+    sft.train(run)
+    before = (tmp_path / "model/model.safetensors").read_bytes()
+    with (
+        disk_of(50_000),
+        pytest.raises(Z1Error, match=r"model cannot be written: .*; free some space, then: python -m training.export"),
+    ):
+        export(tmp_path / "checkpoint-4", tmp_path / "model", recipe=run.recipe, data=run.data)
+    assert (tmp_path / "model/model.safetensors").read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_any_checkpoint_can_be_exported_later(tmp_path, base, data, capsys):

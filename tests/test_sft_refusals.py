@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests.tiny_training import ROOT, make_data, make_model, make_recipe, write_
 from training import run_folder, sft
 from training.batches import train_rows
 from training.export import main as export_main
-from training.recipe import Recipe, as_dict, load_recipe, recipe_from
+from training.recipe import Recipe, load_recipe, recipe_from
 from z1_core import models
 from z1_core.errors import BadInput
 from z1_core.fake_engine import small_tokenizer
@@ -102,7 +102,7 @@ def test_accelerate_takes_every_launch_file(path):
 )
 def test_a_recipe_that_makes_no_sense_is_refused_by_name(model, changes, complaint):
     with pytest.raises(BadInput, match=complaint):
-        recipe_from({**as_dict(make_recipe(model)), **changes})
+        recipe_from({**asdict(make_recipe(model)), **changes})
 
 
 def test_a_missing_key_is_named():
@@ -177,7 +177,7 @@ def test_too_few_rows_for_one_step_are_refused(tmp_path, model, data):
 
 @pytest.mark.parametrize("changes", [{"learning_rate": 2e-3}, {"seed": 7}, {"data": "other"}])
 def test_the_folder_of_another_run_is_refused(tmp_path, model, changes):
-    settings = {**as_dict(make_recipe(model)), "data": "hash"}
+    settings = {**asdict(make_recipe(model)), "data": "hash"}
     run_folder.claim(tmp_path / "run", settings, {"processes": 1})
     run_folder.claim(tmp_path / "run", settings, {"processes": 8})
     with pytest.raises(BadInput, match=f"holds another run: its {next(iter(changes))} is"):
@@ -187,7 +187,7 @@ def test_the_folder_of_another_run_is_refused(tmp_path, model, changes):
 def test_a_folder_with_other_files_is_refused(tmp_path, model):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"holds other files and no run\.json"):
-        run_folder.claim(tmp_path, as_dict(make_recipe(model)), {})
+        run_folder.claim(tmp_path, asdict(make_recipe(model)), {})
 
 
 def test_the_command_says_one_sentence_and_leaves(tmp_path, data, capsys, monkeypatch):

@@ -127,6 +127,15 @@ def test_a_row_that_comes_twice_is_left_out_once_and_other_fields_are_kept(tmp_p
     assert [row["reason"] for row in lines(tmp_path / "out" / "dropped.jsonl")] == ["duplicate_id"]
 
 
+def test_without_all_takes_what_every_filter_would_leave_out(tmp_path: Path):
+    """As the paper chose its subsets; only the same row again stays out."""
+    made = rows(3)
+    made[2] |= {"question": made[0]["question"], "response": "```python", "token_num_qwen": 9000}
+    source = written(tmp_path / "in.jsonl", made)
+    assert main([str(source), "--without", "all", "--out", str(tmp_path / "out")]) == 0
+    assert lines(tmp_path / "out" / "subset.jsonl") == made
+
+
 def test_rows_of_several_files_are_one_pool(tmp_path: Path):
     made = rows(10)
     files = [written(tmp_path / f"{n}.jsonl", made[n::3]) for n in range(3)]

@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -92,9 +92,7 @@ def make_recipe(model: Path, **changes) -> Recipe:
 
 
 def write_recipe(path: Path, recipe: Recipe) -> Path:
-    from training.recipe import as_dict
-
-    path.write_text(json.dumps(as_dict(recipe)))  # which is YAML as well
+    path.write_text(json.dumps(asdict(recipe)))  # which is YAML as well
     return path
 
 

@@ -17,9 +17,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 from training import manifest, run_folder
 from training.pretrained import load_tokenizer, model_folder
-from training.recipe import Recipe, as_dict
+from training.recipe import Recipe
 from z1_core.errors import BadInput, Z1Error
 
 if TYPE_CHECKING:
@@ -39,13 +41,13 @@ def export(checkpoint: Path, out: Path, *, recipe: Recipe, data: manifest.Manife
         _set_end(model, data.settings["end_token_id"], tokenizer.pad_token_id)
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        manifest.write_json(draft / RECORD, {"recipe": as_dict(recipe), "data": asdict(data)})
+        manifest.write_json(draft / RECORD, {"recipe": asdict(recipe), "data": asdict(data)})
         shutil.rmtree(out, ignore_errors=True)
         draft.rename(out)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise Z1Error(
-            f"{out} cannot be written: {error.strerror or error}; free some space, then: python -m training.export "
-            f"{checkpoint} --out {out}"
+            f"{out} cannot be written: {reason}; free some space, then: python -m training.export {checkpoint} --out {out}"
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

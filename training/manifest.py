@@ -110,11 +110,12 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, manifest: Manifest, mode
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): _sha256(path) for path in sorted(folder.glob("*/data-*.arrow"))}
+    return {str(path.relative_to(folder)): hash_file(path) for path in sorted(folder.glob("*/data-*.arrow"))}
 
 
 def hash_file(path: Path) -> str:
-    return _sha256(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -130,11 +131,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise Z1Error(f"{path} cannot be written: {error.strerror}; free some space and try again") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sha256_of(text: str) -> str:

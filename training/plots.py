@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import manifest, run_folder
+from z1_core.errors import Z1Error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,13 +16,19 @@ ALL = "all"
 
 
 def plot_run(out: Path, data: manifest.Manifest, name: str) -> None:
-    """Write OUT/loss.png and OUT/length.png."""
+    """Write OUT/loss.png and OUT/length.png. Raises Z1Error where the disk is full."""
     from training.figure_style import drawn
 
-    with drawn(out / "loss.png", 8, 4.5) as figure:
-        _draw_loss(figure.add_subplot(), run_folder.read_log(out / run_folder.LOG), name)
-    with drawn(out / "length.png", 8, 4.5) as figure:
-        _draw_lengths(figure.add_subplot(), data)
+    try:
+        with drawn(out / "loss.png", 8, 4.5) as figure:
+            _draw_loss(figure.add_subplot(), run_folder.read_log(out / run_folder.LOG), name)
+        with drawn(out / "length.png", 8, 4.5) as figure:
+            _draw_lengths(figure.add_subplot(), data)
+    except OSError as error:
+        raise Z1Error(
+            f"the figures in {out} cannot be written: {error.strerror or error}; the model is whole: free some space and "
+            "give the same command again for the figures"
+        ) from error
 
 
 def length_bins(lines: Sequence[Mapping[str, Any]]) -> list[str]:

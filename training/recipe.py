@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, asdict, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -159,10 +159,6 @@ def recipe_from(values: Mapping[str, Any]) -> Recipe:
         raise BadInput(f"the recipe lacks {', '.join(missing)}; add a line for each")
     types = get_type_hints(Recipe)
     return Recipe(**{name: _typed(known[name], types[name], value) for name, value in values.items()})
-
-
-def as_dict(recipe: Recipe) -> dict[str, Any]:
-    return asdict(recipe)
 
 
 def _typed(field: Field, wanted: type, value: Any) -> Any:

@@ -23,7 +23,7 @@ from training import manifest, run_folder
 from training.batches import held_out_rows, train_rows
 from training.preprocess import show
 from training.pretrained import load_tokenizer, model_folder
-from training.recipe import Recipe, as_dict, load_recipe
+from training.recipe import Recipe, load_recipe
 from z1_core.errors import BadInput, Z1Error
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def train(run: Plan) -> None:
     from training.plots import plot_run
 
     state = PartialState(cpu=run.recipe.device == "cpu")
-    settings = {**as_dict(run.recipe), "data": run.data.fingerprint}
+    settings = {**asdict(run.recipe), "data": run.data.fingerprint}
     with state.main_process_first():
         if state.is_main_process:
             run_folder.claim(run.out, settings, {"versions": versions(), "processes": run.processes})
