@@ -11,17 +11,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from tests.small_disk import disk_of
 from tests.tiny_training import make_data, make_model, make_recipe
-from training import manifest, run_folder, sft
+from training import manifest, sft
 from training.export import RECORD, export
 from training.export import main as export_main
-from training.preprocess import Settings, preprocess
-from training.recipe import load_recipe
+from training.preprocess import Settings
 from z1_core.errors import Z1Error
 from z1_core.fake_engine import small_tokenizer
-from z1_core.models import embedded_file, locate
 from z1_core.prompt import chat, render
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -95,25 +91,3 @@ def test_any_checkpoint_can_be_exported_later(tmp_path, base, data, capsys):
     export_main([str(tmp_path / "run/checkpoint-2"), "--out", str(tmp_path / "early")])
     early = AutoModelForCausalLM.from_pretrained(tmp_path / "early")
     assert not torch.equal(logits(early), logits(AutoModelForCausalLM.from_pretrained(tmp_path / "run/model")))
-
-
-def test_the_smoke_recipe_learns(tmp_path, shared_data):
-    """The embedded model, real trajectories, fewer and shorter steps than smoke.yaml: the whole way in a minute."""
-    if embedded_file() is None:
-        pytest.skip("the embedded model is not installed")
-    torch.set_num_threads(1)
-    source = shared_data / "trajectories_sample" / "train.jsonl"
-    settings = Settings(tokenizer="embedded", max_length=256, held_out=8, limit=1500)
-    preprocess([str(source)], tmp_path / "data", settings)
-    small = ["max_length=256", "max_steps=5", "batch=2", "warmup_steps=1", "eval_every=5", "save_every=5"]
-    recipe = load_recipe(ROOT / "training/recipes/smoke.yaml", small)
-    sft.train(sft.plan(recipe, tmp_path / "data", tmp_path / "run"))
-    lines = run_folder.read_log(tmp_path / "run" / run_folder.LOG)
-    before, after = (line["held_out"]["all"] for line in lines if "held_out" in line)
-    assert after < before
-    model = locate(str(tmp_path / "run/model"))
-    tokenizer = AutoTokenizer.from_pretrained(model.folder)
-    exported = AutoModelForCausalLM.from_pretrained(model.folder)
-    ids = torch.tensor([render(tokenizer, chat("What is 2 + 2?"))])
-    written = exported.generate(ids, max_new_tokens=8, do_sample=False)
-    assert written.shape[1] > ids.shape[1]

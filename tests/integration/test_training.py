@@ -1,0 +1,66 @@
+"""The whole way of training/recipes/smoke.yaml in small, by the commands that a user gives: trajectories, subset, ids,
+training of the embedded model, export, and vLLM answering from the export."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from training import manifest, preprocess, run_folder, sft, subset
+from training.export import RECORD
+from z1_core.models import locate
+from z1_core.thinking import collect
+from z1_core.vllm_engine import VllmEngine
+from z1_core.window import Sampling, Window
+
+RECIPE = Path(__file__).parents[2] / "training/recipes/smoke.yaml"
+SMALLER = ("max_length=256", "batch=2", "max_steps=4", "warmup_steps=1", "eval_every=4", "save_every=4", "eval_rows=6")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
+    """The folder of a finished run."""
+    folder = tmp_path_factory.mktemp("smoke")
+    source = str(shared_data / "trajectories_sample" / "train.jsonl")
+    chosen, data, out = (str(folder / name) for name in ("subset", "data", "run"))
+    assert subset.main([source, "--mode", "shortest", "--budget", "30000", "--out", chosen]) == 0
+    preprocess.main([f"{chosen}/subset.jsonl", "--max-length", "256", "--held-out", "6", "--out", data])
+    changes = [word for change in SMALLER for word in ("--set", change)]
+    sft.main([str(RECIPE), "--data", data, "--out", out, *changes])
+    return Path(out)
+
+
+@pytest.fixture(scope="module")
+async def trained(run: Path) -> AsyncIterator[VllmEngine]:
+    engine = VllmEngine.start(locate(str(run / "model")).folder, name="smoke", max_model_len=512)
+    yield engine
+    await engine.close()
+
+
+def test_the_model_has_learnt(run):
+    losses = [line["held_out"]["all"] for line in run_folder.read_log(run / run_folder.LOG) if "held_out" in line]
+    assert len(losses) == 2
+    assert losses[1] < losses[0] - 0.05
+
+
+async def test_vllm_thinks_and_answers_from_the_export(trained, ask):
+    done = await collect(trained, ask(trained), Window(thinking_tokens=16, answer_tokens=8))
+    assert done.trace
+    assert done.end_reason in ("inside", "cut", "answer_length")
+
+
+async def test_the_trained_model_stops_at_its_end_token(run, trained, ask):
+    """By itself, at the token that the loss taught it and that the export names."""
+    end = manifest.read(run.parent / "data").settings["end_token_id"]
+    assert trained.tokenizer.convert_ids_to_tokens(end) == "<|im_end|>"
+    async with aclosing(trained.stream(ask(trained, "What is 2 + 3?"), Sampling(max_tokens=256))) as deltas:
+        ids, reason = [], None
+        async for delta in deltas:
+            ids += delta.ids
+            reason = delta.finish_reason
+    assert reason == "stop"
+    assert ids.index(end) == len(ids) - 1
+    assert (run / "model" / RECORD).exists()
