@@ -51,6 +51,15 @@ def test_a_gpu_keeps_vllms_own_choices_and_a_cpu_gets_those_for_its_cores():
     assert "--enforce-eager" in on_cpu
 
 
+def test_one_replica_computes_in_the_engines_process_and_several_in_workers(monkeypatch):
+    monkeypatch.delenv("VLLM_CPU_OMP_THREADS_BIND", raising=False)
+    assert command(settings=CPU)["--distributed-executor-backend"] == "uni"
+    for words in (("--data-parallel-size", "2"), ("--tensor-parallel-size", "2")):
+        assert "--distributed-executor-backend" not in command(*words, settings=CPU)
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "0")  # the user's own choice stays
+    assert "--distributed-executor-backend" not in command(settings=CPU)
+
+
 def test_replicas_share_memory_and_cores():
     assert command("--data-parallel-size", "2", settings=CPU)["--kv-cache-memory-bytes"] == str(2 * GIB)
     assert "--data-parallel-size" not in command()
@@ -70,11 +79,14 @@ def test_the_hub_id_is_the_served_name_and_a_folders_name_where_there_is_none(tm
 def test_the_key_is_on_no_command_line(monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "own.so")
     monkeypatch.setenv("VLLM_NO_USAGE_STATS", "0")
-    made = serve.environment(CPU, 1, "secret")
-    assert (made["VLLM_API_KEY"], made["VLLM_CPU_OMP_THREADS_BIND"]) == ("secret", "0,1,2,3")
+    one, two = (serve.parser().parse_args(["--data-parallel-size", count]) for count in ("1", "2"))
+    made = serve.environment(one, CPU, "secret")
+    assert (made["VLLM_API_KEY"], made["OMP_NUM_THREADS"]) == ("secret", "4")
+    assert not any(name.endswith("AFFINITY") for name in made)
+    assert serve.environment(two, CPU, "")["VLLM_CPU_OMP_THREADS_BIND"] == "0,1|2,3"
     assert made["LD_PRELOAD"].startswith("own.so")
     assert made["VLLM_NO_USAGE_STATS"] == "0"  # the user's own choice stays
-    assert "VLLM_API_KEY" not in serve.environment(None, 1, "")
+    assert "VLLM_API_KEY" not in serve.environment(one, None, "")
     assert "secret" not in str(command(settings=CPU))
 
 

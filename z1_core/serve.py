@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from z1_core.cpu import CpuSettings, openmp_library, this_machine
+from z1_core.cpu import CpuSettings, one_process, openmp_library, this_machine
 from z1_core.errors import BadInput, Z1Error
 from z1_core.models import Model, has_gpu, locate
 from z1_core.prompt import chat
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     print(
         f"When it says that it is ready, ask it:\n\n  {curl(options, served_name(model), key=bool(key))}\n", flush=True
     )
-    os.execve(sys.executable, command, environment(settings, options.data_parallel_size, key))  # noqa: S606
+    os.execve(sys.executable, command, environment(options, settings, key))  # noqa: S606
 
 
 def serve_command(options: argparse.Namespace, model: Model, turn: str, settings: CpuSettings | None) -> list[str]:
@@ -83,22 +83,37 @@ def serve_command(options: argparse.Namespace, model: Model, turn: str, settings
         cache_bytes = settings.kv_cache_bytes // options.data_parallel_size
         command += ["--kv-cache-memory-bytes", str(cache_bytes), "--block-size", str(settings.block_size)]
         command += ["--enforce-eager"] if settings.enforce_eager else []
+        if _threads_in_one_process(options, settings):
+            command += ["--distributed-executor-backend", "uni"]
     return command
 
 
-def environment(settings: CpuSettings | None, replicas: int, key: str) -> Mapping[str, str]:
+def environment(options: argparse.Namespace, settings: CpuSettings | None, key: str) -> Mapping[str, str]:
     """What vLLM reads from there: the key, which others could read on a command line, and the cores of a CPU."""
     made = {"VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn", **os.environ}
     if key:
         made["VLLM_API_KEY"] = key
     if settings:
-        made.setdefault("VLLM_CPU_OMP_THREADS_BIND", shared_cores(settings.threads_bind, replicas))
-        if settings.threads:
-            made.setdefault("OMP_NUM_THREADS", str(max(1, settings.threads // replicas)))
+        replicas = options.data_parallel_size
+        if threads := _threads_in_one_process(options, settings):
+            made.update(threads)
+        else:
+            made.setdefault("VLLM_CPU_OMP_THREADS_BIND", shared_cores(settings.threads_bind, replicas))
+            if settings.threads:
+                made.setdefault("OMP_NUM_THREADS", str(max(1, settings.threads // replicas)))
         library = openmp_library()
         if library and str(library) not in made.get("LD_PRELOAD", ""):
             made["LD_PRELOAD"] = ":".join(filter(None, [made.get("LD_PRELOAD"), str(library)]))
     return made
+
+
+def _threads_in_one_process(options: argparse.Namespace, settings: CpuSettings) -> Mapping[str, str]:
+    """As for an engine here, but bound to no cores: the server's own process would be bound first, and hand the engine
+    its one core. Empty where there are several processes, or the user has bound the threads."""
+    if options.data_parallel_size * options.tensor_parallel_size > 1 or "VLLM_CPU_OMP_THREADS_BIND" in os.environ:
+        return {}
+    threads = one_process(settings, intel_openmp=openmp_library() is not None)
+    return {name: value for name, value in threads.items() if not name.endswith("AFFINITY")}
 
 
 def shared_cores(bind: str, replicas: int) -> str:
