@@ -6,7 +6,7 @@ import pytest
 
 from ui.choices import CHOICES, link_sentence, read_choices
 from ui.examples import examples_html
-from ui.presets import PRESETS, preset_of
+from ui.presets import PRESETS, compared_within, preset_of
 
 
 def test_the_words_of_a_link_become_values():
@@ -58,6 +58,12 @@ def test_the_preset_with_the_numbers_is_shown_and_stays_where_two_are_the_same()
     assert preset_of(1024, 2000, 32_768, "Balanced") is None
     small = PRESETS["Deep"].within(2048)
     assert preset_of(small.thinking_tokens, small.total_tokens, 2048, "Deep") == "Deep"
+
+
+def test_compare_begins_with_windows_that_the_model_holds():
+    assert compared_within(32_768) == [128, 512, 2048]
+    assert compared_within(2048) == [128, 512]
+    assert compared_within(64) == [128]
 
 
 def test_the_examples_are_of_both_kinds_in_three_fields():

@@ -11,8 +11,9 @@ import gradio as gr
 
 from ui import compare_views as views
 from ui.comparison import MOST_PLACES, Comparison, prepare_comparison
+from ui.presets import COMPARED, compared_within
 from ui.settings_panel import SettingsPanel, whole_number
-from ui.turn_card import LATEX
+from ui.turn_card import LATEX, at_rest
 from ui.views import error_html, live_html, sentence
 from ui.wiring import QUICK
 from z1_core.errors import BadInput, Z1Error
@@ -83,7 +84,7 @@ class CompareTab:
             with gr.Row(elem_classes="z1-buttons z1-compare-inputs", equal_height=True):
                 self.sizes = gr.Dropdown(
                     ["32", "64", "128", "256", "512", "1024", "2048", "4096"],
-                    value=["128", "512", "2048"],
+                    value=[*map(str, COMPARED)],
                     multiselect=True,
                     allow_custom_value=True,
                     label="Windows (tokens)",
@@ -118,6 +119,11 @@ class CompareTab:
         fixed = [self.empty, self.message, self.frame, self.ruler, self.after, self.trace, self.plot]
         cards = [component for card in self.cards for component in card.components]
         return [*fixed, *cards, self.run, self.stop, self.status]
+
+    def fit(self, chosen: list[str], context_tokens: int | None) -> dict[gr.components.Component, Any]:
+        """Leave out of the first choice what the model does not hold; what a visitor has chosen is theirs."""
+        untouched = chosen == [*map(str, COMPARED)] and context_tokens
+        return {self.sizes: [*map(str, compared_within(context_tokens))] if untouched else gr.update()}
 
     async def _begin(
         self, question: str, sizes: list, answer: object, before: Comparison | None, *settings: object
@@ -212,7 +218,7 @@ class CompareTab:
         return {
             card.column: gr.update(visible=True),
             card.head: views.card_head_html(place),
-            card.answer: place.shown,
+            card.answer: at_rest(place.shown),
             card.foot: views.card_foot_html(comparison, place),
         }
 

@@ -1,6 +1,8 @@
 () => {
+  // What a model writes may bear any name: it is never taken for a part of the page.
+  const own = (selector) => [...document.querySelectorAll(selector)].find((element) => !element.closest(".md"));
   const seen = (id) => {
-    const element = document.getElementById(id);
+    const element = own(`#${id}`);
     return element && element.offsetParent !== null ? element : null;
   };
   const press = (...ids) => {
@@ -20,13 +22,13 @@
   });
   document.addEventListener("click", (event) => {
     const example = event.target.closest?.("[data-example]");
-    const question = example && document.querySelector("#question textarea");
+    const question = example && own("#question textarea");
     if (question) {
       type(question, example.dataset.example);
       question.focus();
     }
     const token = event.target.closest?.(".z1-tokens span[data-n]");
-    const input = token && document.querySelector("#recut-at input");
+    const input = token && own("#recut-at input");
     if (!input) return;
     type(input, token.dataset.n);
     setTimeout(() => press("recut"), 60);
@@ -61,6 +63,6 @@
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     },
-    focus: (id) => document.querySelector(`#${id} textarea, button#${id}`)?.focus(),
+    focus: (id) => own(`#${id} textarea, button#${id}`)?.focus(),
   };
 }

@@ -26,10 +26,13 @@ TITLE = "Shifted thinking"
 RESTART = "Start the model again"
 SMALL_MODEL = "A small model: it shows the mechanism, not the quality of Z1-7B."
 CALLS_NOBODY = (
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"img-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'\">"
+    '<meta http-equiv="Content-Security-Policy" content="'
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; script-src * 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'"
+    '">'
 )
-"""Model text may hold an image; one that lies elsewhere would tell its owner who reads what."""
+"""Model text may hold images and style sheets. Fetched from elsewhere they would tell its owner who reads what, and dress
+the page up. Scripts never get that far: Gradio takes them out, and its own come from where it likes."""
 
 LAUNCH = {
     "theme": THEME,
@@ -63,7 +66,7 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
             with gr.Tab("Think", id="think"):
                 tab = ThinkTab(host, places=places)
             with gr.Tab("Compare windows", id="compare"):
-                CompareTab(host, tab.settings, places=places)
+                compare = CompareTab(host, tab.settings, places=places)
             with gr.Tab("Benchmarks", id="benchmarks") as benchmarks:
                 BenchmarksTab(results, opened=benchmarks.select)
         tab.settings.tell_what_is_left(host.count_tokens)
@@ -75,20 +78,21 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
             status = host.status()
             return {header: header_html(status), known: f"{status.state}: {status.text}"}
 
-        def adapt(conversation: Conversation) -> dict:
-            """What depends on the model's state: the way out of a failure, the Run button, the sliders' bounds."""
+        def adapt(conversation: Conversation, compared: list[str]) -> dict:
+            """What depends on the model's state: the way out of a failure, the Run button, the bounds of the windows."""
             status = host.status()
+            context_tokens = host.engine().context_tokens if status.state == "ready" else None
             return {
                 restart: gr.update(value=RESTART, visible=status.state == "failed"),
                 tab.run: run_button(status, running=conversation.is_running),
                 clock: gr.Timer(LOOK_S if status.state == "starting" else CALM_LOOK_S),
-                **tab.settings.fit(host.engine().context_tokens if status.state == "ready" else None),
+                **tab.settings.fit(context_tokens),
+                **compare.fit(compared, context_tokens),
             }
 
         gr.on([clock.tick, page.load], look, None, [header, known], **QUICK)
-        known.change(
-            adapt, tab.conversation, [restart, tab.run, clock, tab.settings.window, tab.settings.total], **QUICK
-        )
+        bounded = [tab.settings.window, tab.settings.total, compare.sizes]
+        known.change(adapt, [tab.conversation, compare.sizes], [restart, tab.run, clock, *bounded], **QUICK)
         restart.click(host.start, None, None, **QUICK).then(look, None, [header, known], **QUICK)
     return page.queue(max_size=2 * places, default_concurrency_limit=places)
 

@@ -20,6 +20,15 @@ class Preset:
 PRESETS = {"Quick": Preset(256, 768), "Balanced": Preset(1024, 2048), "Deep": Preset(4096, 6144)}
 
 
+COMPARED = (128, 512, 2048)
+"""The windows that Compare begins with."""
+
+
+def compared_within(context_tokens: int) -> list[int]:
+    """Those that leave a quarter of the context for prompt and answer; the first at least."""
+    return [size for size in COMPARED if size <= context_tokens * 3 // 4] or [COMPARED[0]]
+
+
 def preset_of(thinking_tokens: object, total_tokens: object, context_tokens: int, before: str | None) -> str | None:
     """The name of the preset with these numbers; None for others. before: the one shown now, which stays where a small
     context makes two the same."""

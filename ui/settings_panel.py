@@ -178,8 +178,8 @@ class SettingsPanel:
         return Settings(
             thinking_tokens=whole_number("window (thinking tokens)", window),
             total_tokens=whole_number("total tokens", total),
-            temperature=temperature,
-            top_p=top_p,
+            temperature=filled("temperature", temperature),
+            top_p=filled("top-p", top_p),
             hint=HINTS.get(hint) or f"\n\n{own.strip()}\n\n",
             system=system or "",
             seed=read_seed(seed),
@@ -194,6 +194,13 @@ def whole_number(name: str, value: object, *, at_least: int = 1) -> int:
         return value
     shown = "empty" if value in (None, "") else f"{value!r:.40}"
     raise BadInput(f"{name} is {shown}; it must be a whole number of at least {at_least}")
+
+
+def filled(name: str, value: float | None) -> float:
+    """Raises BadInput for the value of a field that was emptied."""
+    if value is None:
+        raise BadInput(f"{name} is empty; enter a number")
+    return value
 
 
 def read_seed(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,12 @@ LATEX = [
     {"left": "\\(", "right": "\\)", "display": False},
 ]
 """A single $ is left out: it eats prices."""
+
+
+def at_rest(text: str) -> str:
+    """Model text for showing. Of all that Gradio lets through, a <meta http-equiv> alone acts by being there: it leads the
+    page elsewhere. A mark without width keeps it from being a tag."""
+    return re.sub("<(?=meta)", "<\u200b", text, flags=re.IGNORECASE) if "http-equiv" in text.lower() else text
 
 
 class TurnCard:
@@ -63,9 +70,9 @@ def _values(turn: Turn | None) -> dict[str, str]:
     return {
         "question": views.question_html(turn),
         "meter": views.meter_html(turn),
-        "trace": turn.texts["trace"],
+        "trace": at_rest(turn.texts["trace"]),
         "cut": views.cut_html(turn),
-        "answer": turn.texts["answer"],
+        "answer": at_rest(turn.texts["answer"]),
         "footer": views.footer_html(turn),
     }
 

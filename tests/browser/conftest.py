@@ -108,7 +108,7 @@ def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture(scope="session")
 def stage_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The page on an engine that says what it is told to, see stage.py."""
-    app = start_app(tmp_path_factory.mktemp("stage"), "--pace", "0.001", program=("-m", "tests.browser.stage"))
+    app = start_app(tmp_path_factory.mktemp("stage"), "--pace", "0.0002", program=("-m", "tests.browser.stage"))
     yield app
     stop_app(app)
 

@@ -130,7 +130,7 @@ def main() -> None:
     try:
         threading.Event().wait()
     finally:
-        stage.close()
+        stage.host.close()  # the page ends with the process, as in app.py
 
 
 if __name__ == "__main__":

@@ -1,0 +1,200 @@
+"""Text that wants to run, to cover the page, to call home or to break it: shown, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import App
+from tests.browser.stage import REPEAT
+from tests.browser.test_compare import choose_windows
+from tests.browser.test_page import ask, card, choose, visit, wait_for_end
+
+OWNED = "document.title='owned'"
+ELSEWHERE = "http://elsewhere"
+"""Stands for the address of a server that is not the page's."""
+HOSTILE = {
+    "script": f"<script>{OWNED}</script>",
+    "handlers": f'<img src=x onerror="{OWNED}"><svg onload="{OWNED}"></svg><details open ontoggle="{OWNED}">x</details>',
+    "links": f'[a](javascript:{OWNED}) <a href="javascript:{OWNED}">b</a> [c](data:text/html,<script>{OWNED}</script>)',
+    "frames": f'<iframe srcdoc="<script>parent.{OWNED}</script>"></iframe><object data="javascript:{OWNED}"></object>',
+    "latex": f"\\(\\href{{javascript:{OWNED}}}{{a}}\\) \\(\\htmlStyle{{position:fixed}}{{b}}\\) "
+    f"\\[\\includegraphics{{{ELSEWHERE}/a.png}}\\] \\(\\url{{javascript:{OWNED}}}\\)",
+    "calls home": f'![a]({ELSEWHERE}/b.png) <img src="{ELSEWHERE}/c.png"> '
+    f'<link rel="stylesheet" href="{ELSEWHERE}/d.css"><link rel="prefetch" href="{ELSEWHERE}/p">'
+    f'<video src="{ELSEWHERE}/e.mp4" autoplay></video><div style="background:url({ELSEWHERE}/f.png)">f</div>',
+    "style": "<style>* { display: none !important }</style><style>.z1-ask { visibility: hidden }</style>",
+    "covers": '<div style="position:fixed;inset:0;z-index:99999;background:red">x</div>',
+    "takes names": '<div id="run">x</div><button id="stop">x</button><input id="question" autofocus><a name="z1">z</a>',
+    "refresh": f'<meta http-equiv="refresh" content="0;url={ELSEWHERE}"><base href="{ELSEWHERE}/">',
+    "form": f'<form action="{ELSEWHERE}"><input name=a><button>Log in</button></form><textarea>',
+    "closes": "</div></div></section></body></html><!-- <table><tr><td>",
+    "headings": '# Huge\n<h1 style="font-size:900px">x</h1>\n<font size="99">y</font>',
+    "long word": "W" * 10_000,
+    "wide": f"| {' | '.join('column' for _ in range(60))} |\n{'|---' * 60}|\n\n```\n{'wide ' * 400}\n```",
+    "big formula": "\\(\\rule{9999em}{9999em}\\) \\[\\rule{9999em}{9999em}\\] \\(\\kern{9999em}x\\)",
+    "open fence": "```python\nprint(1)\n$$ \\frac{1}{ \\( \\[ **bold _x `",
+    "deep": ">" * 1000 + " x " + "- " * 300 + "[" * 1000 + "*" * 1000,
+    "strange characters": "a\u202ebc \u0000 \ufffd \U0001f468\u200d\U0001f469 Z" + "\u0335" * 300 + "\r\n\u2028",
+}
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """A server that is not the page's: its address, and what was asked of it."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+
+
+@pytest.fixture
+def phone(stage_app: App, browser: Browser) -> Iterator[Page]:
+    """A page that fails the test when something runs."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page, complaints = context.new_page(), []
+    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    visit(page, stage_app)
+    yield page
+    context.close()
+    assert not complaints, complaints
+
+
+def check(page: Page, name: str) -> None:
+    assert page.title() == "Shifted thinking", name
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    assert page.evaluate("document.documentElement.scrollHeight") <= 12_000, name
+    assert page.locator(".z1-turn iframe, .z1-turn object, .z1-turn script, .z1-turn style").count() == 0
+    assert page.locator(".z1-turn [href^=javascript]").count() == 0, name
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_the_model_writes_is_shown_and_does_nothing(phone: Page, elsewhere: tuple[str, list[str]], name: str):
+    address, asked = elsewhere
+    ask(phone, f"{REPEAT}{HOSTILE[name].replace(ELSEWHERE, address)}", window=12_000, total=13_000)
+    wait_for_end(phone, "inside", timeout_s=60)
+    phone.wait_for_timeout(300)
+    check(phone, name)
+    for link in card(phone).locator(".z1-trace-text a:visible").all():
+        assert link.get_attribute("target") in ("_blank", None)
+    choose(phone, window=5, total=100)
+    phone.locator("#question textarea").fill("And after that?")  # really the page's box, and uncovered
+    phone.keyboard.press("Control+Enter")
+    wait_for_end(phone, "cut")
+    check(phone, name)
+    assert not asked
+    phone.locator("#clear").click()  # fails where something covers it
+    expect(phone.locator(".z1-empty")).to_be_visible(timeout=30_000)
+
+
+def test_a_cut_inside_a_fence_does_not_swallow_the_answer(phone: Page):
+    ask(phone, f"{REPEAT}```python\n" + "print(1)\n" * 200, window=60, total=200)
+    wait_for_end(phone, "cut")
+    expect(card(phone).locator(".z1-answer-text .md")).to_contain_text("it arrives at")
+    expect(card(phone).locator(".z1-inserted")).to_contain_text("I overthought it")
+
+
+def test_compare_shows_hostile_answers_as_text(phone: Page):
+    phone.get_by_role("tab", name="Compare windows").click()
+    everything = "\n\n".join(text for name, text in HOSTILE.items() if name not in ("long word", "deep", "closes"))
+    phone.locator("#compare-question textarea").fill(f"{REPEAT}{everything} {'X' * 500}")
+    choose_windows(phone, 10, 9000)
+    phone.locator("#compare").click()
+    expect(phone.locator(".z1-tokens")).to_be_visible(timeout=60_000)
+    check(phone, "compare")
+    phone.locator("#recut").click()
+    expect(phone.locator(".z1-here.z1-recut")).to_be_visible(timeout=30_000)
+
+
+def test_200_kb_pasted_into_the_prompt(phone: Page):
+    pasted = "word and <b>markup</b> \\(x\\) " * 7000
+    ask(phone, pasted, window=100, total=200)
+    expect(phone.locator("#message .z1-error")).to_contain_text("but the model holds 32,768", timeout=30_000)
+    assert len(phone.locator("#question textarea").input_value()) == len(pasted)
+    ask(phone, "hi", window=100, total=200)
+    wait_for_end(phone, "cut")
+    check(phone, "pasted")
+
+
+@pytest.mark.parametrize("name", ["window", "total", "temp", "top-p"])
+def test_settings_that_are_no_such_number_are_said_or_set_right(phone: Page, name: str):
+    for typed in ("", "-5", "2.55", "99999999999", "e"):
+        phone.locator(f"#{name} input[type=number]").focus()
+        phone.keyboard.press("Control+a")
+        phone.keyboard.press("Delete")
+        phone.keyboard.type(typed)
+        phone.keyboard.press("Tab")
+        phone.locator("#question textarea").fill(f"{REPEAT}yes")
+        phone.locator("#run").click()
+        end = phone.locator("#message .z1-error, .z1-foot:visible, [data-testid=toast-body]").first
+        expect(end).to_be_visible(timeout=30_000)
+        assert "None" not in end.inner_text(), typed
+        expect(phone.locator("#run")).to_be_enabled()
+        phone.reload()
+        expect(phone.locator("#run")).to_be_enabled(timeout=30_000)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("abc", "Window 'abc' is no whole number"),
+        ("-5", "Window '-5' is"),
+        ("2.5", "Window '2.5' is"),
+        ("1e3", "Window '1e3'"),
+    ],
+)
+def test_windows_that_are_no_numbers_are_named(phone: Page, typed: str, sentence: str):
+    phone.get_by_role("tab", name="Compare windows").click()
+    choose_windows(phone, typed)
+    phone.locator("#compare").click()
+    expect(phone.locator(".z1-message .z1-error")).to_contain_text(sentence)
+    choose_windows(phone, 5)
+    phone.locator("#compare").click()
+    expect(phone.locator(".z1-tokens")).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("0", "it must be a whole number of at least 1"),
+        ("-1", "at least 1"),
+        ("2.5", "is 2.5"),
+        ("", "is empty"),
+        ("21", "not in the trace"),
+    ],
+)
+def test_a_recut_that_is_no_place_of_the_trace_is_said(phone: Page, typed: str, sentence: str):
+    phone.get_by_role("tab", name="Compare windows").click()
+    choose_windows(phone, 20)
+    phone.locator("#compare").click()
+    expect(phone.locator(".z1-tokens")).to_be_visible(timeout=30_000)
+    phone.locator("#recut-at input").fill(typed)
+    phone.keyboard.press("Tab")
+    phone.locator("#recut").click()
+    expect(phone.locator(".z1-message .z1-error")).to_contain_text(sentence)
+    phone.locator("#recut-at input").fill("7")
+    phone.keyboard.press("Tab")
+    phone.locator("#recut").click()
+    expect(phone.locator(".z1-here.z1-recut")).to_be_visible(timeout=30_000)
+
+
+def test_the_log_of_all_this_holds_no_trace(stage_app: App):
+    assert "Traceback" not in stage_app.log.read_text(), stage_app.log.read_text()
