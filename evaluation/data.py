@@ -175,6 +175,7 @@ def _from_hub(source: Source, revision: str | None) -> _Files:
     )
 
     wanted = revision or source.revision
+    huggingface_hub.utils.logging.set_verbosity_error()  # it would warn of each of its retries
     try:
         if not COMMIT.fullmatch(wanted):
             wanted = huggingface_hub.HfApi().dataset_info(source.repo, revision=wanted).sha

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,15 @@ from tqdm import tqdm
 from evaluation import store
 from evaluation.benchmarks import benchmark
 from evaluation.data import load
+from evaluation.interpreter import inspect_interpreter
 from evaluation.judging import as_row, in_order, judge_row, judge_text, judges
-from evaluation.problem import Benchmark, Judges, Problem
+from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from evaluation.record import versions
+from evaluation.results import run_record
 from z1_core.errors import BadInput, Z1Error
+
+NO_ROW = "\0fault"
+"""Under this name a line that is no row carries what is wrong with it."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,8 +49,11 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         check(options)
-        with judges(unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
-            statuses = judge_responses(options, tools) if options.responses else judge_folder(options, tools)
+        run = None if options.responses else run_record(options.folder)
+        names = [each["benchmark"] for each in run["benchmarks"].values()] if run else [options.benchmark]
+        code = any(benchmark(name).gold_field is None for name in names)
+        with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
+            statuses = judge_folder(options, run, tools) if run else judge_responses(options, tools)
     except (Z1Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,17 +73,18 @@ def check(options: argparse.Namespace) -> None:
         raise BadInput("--responses needs --benchmark NAME")
     if options.workers is not None and options.workers < 1:
         raise BadInput(f"--workers is {options.workers}; it must be at least 1")
+    if options.python:
+        inspect_interpreter(options.python)
 
 
-def judge_folder(options: argparse.Namespace, tools: Judges) -> Counter[str]:
+def judge_folder(options: argparse.Namespace, run: dict[str, Any], tools: Judges) -> Counter[str]:
     """Verdicts for every answer that is there, and the report."""
     from evaluation.report import write_report
 
-    run = store.read_json(options.folder / "run.json")
     statuses: Counter[str] = Counter()
     for name, about in run["benchmarks"].items():
         statuses += judge_task(options.folder / name, benchmark(about["benchmark"]), tools, options.workers)
-    judged = {"sandbox": tools.sandbox.kind, "python": options.python, "versions": versions()}
+    judged = {"sandbox": tools.sandbox and tools.sandbox.kind, "python": options.python, "versions": versions()}
     store.write_json(options.folder / "judge.json", judged)
     write_report(options.folder)
     print(f"{', '.join(f'{count} {status}' for status, count in statuses.most_common())}")
@@ -103,56 +112,67 @@ def _problem(row: dict[str, Any]) -> Problem:
 
 
 def judge_responses(options: argparse.Namespace, tools: Judges) -> Counter[str]:
-    """A JSON object a row to stdout, in order, with whatever other fields the row had."""
+    """A JSON object a row to stdout, in order, with whatever other fields the row had. A row that cannot be judged is a
+    harness error that says why, and the others go on."""
     of = benchmark(options.benchmark)
     rows = list(_responses(options.responses))
     known: dict[str, Problem] = {}
     if any("gold" not in row for row in rows):
         known = {problem.id: problem for problem in load(of, data=options.data, limit=None).problems}
-    problems = [_problem_of(of, row, known, number) for number, row in enumerate(rows, start=1)]
     statuses: Counter[str] = Counter()
-    for row, verdict in zip(rows, in_order(_calls(of, problems, rows, tools), workers=options.workers), strict=True):
+    calls = (partial(_judge_response, of, known, row, tools) for row in rows)
+    for row, verdict in zip(rows, in_order(calls, workers=options.workers), strict=True):
         statuses[verdict.status] += 1
-        print(json.dumps({**row, **as_row(verdict)}, ensure_ascii=False), flush=True)
+        print(json.dumps({**row, **as_row(verdict)}), flush=True)
     return statuses
 
 
-def _calls(of: Benchmark, problems: list[Problem], rows: list[dict], tools: Judges) -> Iterator[Any]:
-    for problem, row in zip(problems, rows, strict=True):
-        yield partial(judge_text, of, problem, row["response"], tools)
+def _responses(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows, with the place and the fault of a line that is none."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                row = f"not JSON: {error}"
+            yield (
+                row
+                if isinstance(row, dict)
+                else {"line": number, NO_ROW: f"line {number} of {path.name} is no row: {row}"}
+            )
 
 
-def _responses(path: Path) -> Iterable[dict[str, Any]]:
+def _judge_response(of: Benchmark, known: dict[str, Problem], row: dict[str, Any], tools: Judges) -> Verdict:
+    response = row.get("response")
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise BadInput(f"line {number} of {path} is no JSON: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("response"), str):
-            raise BadInput(f'line {number} of {path} has no text under "response"')
-        yield row
+        problem = _problem_of(of, row, known)
+    except BadInput as error:
+        return Verdict(status="harness_error", detail=str(error))
+    if isinstance(response, str | int | float):
+        return judge_text(of, problem, str(response), tools)
+    detail = "the row has no response" if response is None else f"the response is no text but {type(response).__name__}"
+    return Verdict(status="no_answer", detail=detail)
 
 
-def _problem_of(of: Benchmark, row: dict[str, Any], known: dict[str, Problem], number: int) -> Problem:
+def _problem_of(of: Benchmark, row: dict[str, Any], known: dict[str, Problem]) -> Problem:
     """The problem of a row: by its id, or made from the gold answer that it brings along."""
+    if NO_ROW in row:
+        raise BadInput(row.pop(NO_ROW))
     if "gold" in row:
         if of.gold_field is None:
-            raise BadInput(
-                f'row {number} of the responses has "gold", but {of.name} is judged by tests; give "problem_id"'
-            )
+            raise BadInput(f'the row has "gold", but {of.name} is judged by tests; give "problem_id"')
+        if not isinstance(row["gold"], str | int | float) or not str(row["gold"]).strip():
+            raise BadInput(f'the row\'s "gold" is no answer but {json.dumps(row["gold"])[:80]}')
         return Problem(id="", messages=(), reference={of.gold_field: str(row["gold"])})
-    if row.get("problem_id") in known:
-        return known[row["problem_id"]]
-    raise BadInput(
-        f"row {number} of the responses has problem_id {row.get('problem_id')!r}, which {of.name} does not hold; "
-        'give an id of its data, or "gold"'
-    )
+    problem = known.get(str(row.get("problem_id")))
+    if problem is None:
+        raise BadInput(
+            f"the row has problem_id {row.get('problem_id')!r}, which {of.name} does not hold; "
+            'give an id of its data, or "gold"'
+        )
+    return problem
 
 
 if __name__ == "__main__":

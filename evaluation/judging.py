@@ -18,10 +18,11 @@ AHEAD = 4
 
 
 @contextmanager
-def judges(*, unsafe_sandbox: bool = False, python: str | None = None) -> Iterator[Judges]:
-    """The tools, ready, and gone afterwards. Raises Z1Error where the sandbox does not work."""
+def judges(*, code: bool = True, unsafe_sandbox: bool = False, python: str | None = None) -> Iterator[Judges]:
+    """The tools, ready, and gone afterwards; for mathematics and letters alone (`code` is False) without a sandbox.
+    Raises Z1Error where the sandbox does not work."""
     with MathJudge() as math:
-        yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox), python=python)
+        yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox) if code else None, python=python)
 
 
 def judge_text(benchmark: Benchmark, problem: Problem, text: str, tools: Judges) -> Verdict:

@@ -19,6 +19,7 @@ from evaluation import plots, tables
 from evaluation.plots import Series
 from evaluation.report_html import Page, render_page
 from evaluation.results import Results, read_results
+from evaluation.store import write
 from evaluation.summary import harness_errors, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput, Z1Error
@@ -185,17 +186,6 @@ def _tell(folders: Sequence[Path], summaries: Sequence[Mapping[str, Any]]) -> in
             print(f"note: {notice}", file=sys.stderr)
         print(folder / "report.html")
     return 1 if any(harness_errors(summary) for summary in summaries) else 0
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """The file gets its name when it is whole. Raises Z1Error where it cannot be written."""
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        draft.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise Z1Error(f"{path} cannot be written: {error.strerror}; make room or name another folder") from error
 
 
 if __name__ == "__main__":

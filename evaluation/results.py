@@ -5,13 +5,12 @@ results = read_results(Path("OUT"))
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.store import read_json
+from evaluation.store import lines, read_json
 from z1_core.errors import BadInput
 
 CUT_REASONS = {"cut", "answer_length", "answer_now"}
@@ -113,13 +112,13 @@ def read_results(folder: Path) -> Results:
     """Read OUT. Raises BadInput, naming file and line, where it is no result folder or something is unreadable."""
     if not folder.is_dir():
         raise BadInput(f"there is no folder {folder}; give the --out folder of python -m evaluation.run")
-    run = _run_record(folder)
+    run = run_record(folder)
     benchmarks = {name: _benchmark(folder / name, run, facts) for name, facts in run["benchmarks"].items()}
     judging = read_json(folder / "judge.json") if (folder / "judge.json").is_file() else {}
     return Results(folder=folder, run=run, judging=judging, benchmarks=benchmarks)
 
 
-def _run_record(folder: Path) -> dict[str, Any]:
+def run_record(folder: Path) -> dict[str, Any]:
     run = read_json(folder / "run.json")
     if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
         raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
@@ -161,29 +160,11 @@ def _by_key(made: Iterable[tuple[str, Any]], key_of: Callable[[Any], Any]) -> di
 
 def _made(path: Path, make: Callable[[dict], Any]) -> Iterator[tuple[str, Any]]:
     """What each line of a file stands for, with its place. Raises BadInput for a line that a run does not write."""
-    for place, row in _lines(path):
+    for place, row in lines(path):
         try:
             yield place, make(row)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"{place} is not what a run writes ({error!r}); delete the line") from error
-
-
-def _lines(path: Path) -> Iterator[tuple[str, dict]]:
-    """The rows of a file that may not be there yet, one at a time: hidden tests and token ids are megabytes. A last line
-    without an end is still being written: left out."""
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError("it is no JSON object")
-            except ValueError as error:
-                raise BadInput(f"line {number} of {path} is not readable ({error}); delete the line") from error
-            yield f"line {number} of {path}", row
 
 
 def _key(row: Mapping[str, Any]) -> Key:

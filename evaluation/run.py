@@ -122,7 +122,8 @@ async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
         prompts = render_all(engine, plan)
         must_match = settings(plan, model=engine.name, context_tokens=engine.context_tokens)
         with ExitStack() as stack:
-            stack.enter_context(store.opened(out, must_match, about() | {"engine": type(engine).__name__}))
+            beside = about() | {"engine": type(engine).__name__, "options": given(options)}
+            stack.enter_context(store.opened(out, must_match, beside))
             write_problems(out, engine, plan, prompts)
             done = {task.name: store.read_lines(answers_path(out, task)) for task in plan.tasks}
             files = {task.name: store.Lines(answers_path(out, task)) for task in plan.tasks}
@@ -131,13 +132,23 @@ async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
             traces = list(missing(plan, prompts, done))
             finished = sum(map(len, done.values()))
             bar = stack.enter_context(tqdm(total=plan.answers, initial=finished, unit="answer", dynamic_ncols=True))
-            score = stack.enter_context(Score(bar, off=options.no_running_accuracy))
+            score = stack.enter_context(Score(bar, plan.benchmarks, off=options.no_running_accuracy))
             patience = Patience(engine, options.wait_for_server if options.server_url else 0, say_beside_the_bar)
             await pooled(partial(answer, engine, plan, files, score, patience), traces, options.concurrency)
             await score.settled()
     finally:
         await engine.close()
     return out
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """Every option by its name, as it was given or by default; a server's address without its login."""
+    values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    if options.server_url:
+        from z1_core.server_check import Address
+
+        values["server_url"] = Address.of(options.server_url).root
+    return values
 
 
 async def answer(
@@ -233,7 +244,7 @@ def write_problems(out: Path, engine: Engine, plan: Plan, prompts: dict[str, lis
             path.hardlink_to(first)
             continue
         problems = plan.loaded[task.benchmark.name].problems
-        rows = [
+        rows = (
             {
                 "problem_id": problem.id,
                 "messages": problem.messages,
@@ -244,7 +255,7 @@ def write_problems(out: Path, engine: Engine, plan: Plan, prompts: dict[str, lis
                 "prompt_text": engine.tokenizer.decode(ids),
             }
             for problem, ids in zip(problems, prompts[task.benchmark.name], strict=True)
-        ]
+        )
         store.write_lines(path, rows)
 
 

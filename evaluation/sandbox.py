@@ -209,7 +209,9 @@ class Turns:
 
 
 def _python_command(interpreter: Interpreter, driver: Path | str, channel: int) -> list[str]:
-    return [interpreter.executable, "-I", "-B", "-X", "utf8", str(driver), str(channel)]
+    """no_debug_ranges: to print a traceback must not compile pieces of libraries, which z1_guard takes for forgeries."""
+    options = ["-I", "-B", "-X", "utf8", "-X", "no_debug_ranges"]
+    return [interpreter.executable, *options, str(driver), str(channel)]
 
 
 def _parents(path: str) -> list[str]:

@@ -4,7 +4,7 @@ the verdicts that count are those of evaluation.judge."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -18,10 +18,11 @@ from z1_core.errors import Z1Error
 class Score(AbstractContextManager):
     """Counts right and judged rows. off: only counts the rows for the bar."""
 
-    def __init__(self, bar: tqdm, *, off: bool) -> None:
+    def __init__(self, bar: tqdm, benchmarks: Sequence[Benchmark], *, off: bool) -> None:
         self.bar = bar
         self.right = self.judged = 0
         self._off = off
+        self._code = any(benchmark.gold_field is None for benchmark in benchmarks)
         self._stack = ExitStack()
         self._tools: Judges | None = None
         self._one = asyncio.Semaphore(1)  # one at a time: the cores belong to the model
@@ -30,7 +31,7 @@ class Score(AbstractContextManager):
     def __enter__(self) -> Score:
         if not self._off:
             try:
-                self._tools = self._stack.enter_context(judges())
+                self._tools = self._stack.enter_context(judges(code=self._code))
             except Z1Error as error:
                 self.bar.write(f"no running accuracy: {error}")
         return self

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -93,29 +93,38 @@ class Lines:
         self._file.close()
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of lines; a last line torn by a crash is not one. Raises BadInput for any other that is none."""
-    if not path.exists():
-        return []
-    rows = []
+def lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a file of lines, each with its place, one at a time: hidden tests and token ids are megabytes. A file
+    that is not there yet has none; a last line torn by a crash, or still being written, is not one. Raises BadInput for
+    any other that is no row."""
+    if not path.is_file():
+        return
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
-                break
+                return
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError as error:
                 raise BadInput(f"line {number} of {path} is no JSON ({error}); remove it to go on") from error
-    return rows
+            if not isinstance(row, dict):
+                raise BadInput(f"line {number} of {path} is no JSON object; remove it to go on")
+            yield f"line {number} of {path}", row
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [row for _, row in lines(path)]
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """The file gets its name when it is whole."""
-    _replace(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    """One at a time: the hidden tests of LiveCodeBench are gigabytes. The file gets its name when it is whole."""
+    with _replacing(path) as file:
+        for row in rows:
+            file.write(_encoded(json.dumps(row, ensure_ascii=False) + "\n"))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    _replace(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -127,17 +136,30 @@ def read_json(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path} is no JSON ({error}); restore it or start anew with another --out") from error
 
 
-def _replace(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
+    with _replacing(path) as file:
+        file.write(content if isinstance(content, bytes) else _encoded(content))
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name when it is whole. Raises Z1Error where it cannot be written."""
     draft = path.with_name(f"{path.name}.part")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with draft.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except OSError as error:
+    except BaseException as error:
         draft.unlink(missing_ok=True)
-        raise Z1Error(f"{path} cannot be written: {error.strerror}; free some space and try again") from error
+        if isinstance(error, OSError):
+            raise Z1Error(f"{path} cannot be written: {error.strerror}; free some space and try again") from error
+        raise
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _whole_bytes(path: Path) -> int:

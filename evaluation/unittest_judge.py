@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import secrets
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from evaluation.attempts import ask, judged, right, wrong
@@ -16,6 +18,17 @@ from evaluation.sandbox import Limits, Sandbox
 
 UNITTEST_LIMITS = Limits(memory_bytes=4 << 30, cpu_s=600, processes=128, open_files=512, folder_bytes=256 << 20)
 """BigCodeBench's own are 30 GiB of address space and no other: its libraries map much more than they touch."""
+
+NOT_FOUND = re.compile(r"(?:No module named|Missing optional dependency) '(\w+)")
+LIBRARIES = (
+    "bs4 blake3 chardet cryptography django dns docxtpl faker flask flask_login flask_mail flask_restful flask_wtf "
+    "folium gensim geopandas geopy holidays keras Levenshtein librosa lxml matplotlib mechanize natsort networkx nltk "
+    "numba numpy cv2 openpyxl pandas PIL prettytable psutil Crypto pyfakefs pyquery pytesseract pytest "
+    "python_http_client dateutil docx pytz yaml requests requests_mock rsa skimage sklearn scipy seaborn selenium "
+    "sendgrid shapely soundfile statsmodels sympy tensorflow textblob texttable werkzeug wikipedia wordcloud "
+    "wordninja wtforms xlrd xlwt xmltodict "
+)
+"""What BigCodeBench installs, by import name: code may lean on any of it, also through another (pandas on openpyxl)."""
 
 
 def judge_unittest(
@@ -46,7 +59,15 @@ def judge_unittest(
             answer = ask(session, setup | {"token": token}, time_limit_s, "the tests")
             return answer if isinstance(answer, Verdict) else _unit_verdict(answer, token, names, code)
 
-    return judged(attempt, code, sandbox, count=len(names))
+    return _unless_missing(judged(attempt, code, sandbox, count=len(names)), python or sys.executable)
+
+
+def _unless_missing(verdict: Verdict, python: str) -> Verdict:
+    """Code that failed for want of a library which the benchmark has, and this interpreter has not, is not judged."""
+    found = NOT_FOUND.search(verdict.detail) if verdict.status == "wrong" else None
+    if found and found[1] in LIBRARIES.split() and missing_libraries(python, (found[1],)):
+        return replace(verdict, status="not_judged", detail=f"libraries missing: {found[1]}")
+    return verdict
 
 
 def _unit_verdict(answer: Any, token: str, names: Sequence[str], code: str) -> Verdict:

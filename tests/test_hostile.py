@@ -14,6 +14,7 @@ import pytest
 
 from evaluation.code_judge import FunctionTest, StdinTest, judge_check, judge_function, judge_stdin, judge_unittest
 from evaluation.sandbox import Sandbox
+from tests.forgeries import FORGED_BY_CODE
 
 MARK = "z1hostilemark"
 UNIT_TEST = """
@@ -25,86 +26,6 @@ class TestCases(unittest.TestCase):
         self.assertTrue(task_func(2) == 42)
         self.assertIn("x", task_func(3))
 """
-FORGED_BY_CODE = {
-    "leaves before the tests": "import sys\nsys.exit(0)",
-    "leaves at once": "import os\nos._exit(0)",
-    "leaves in the test": "import os\ndef task_func(x): os._exit(0)",
-    "leaves politely in the test": "def task_func(x): raise SystemExit(0)",
-    "skips the tests": "import unittest\ndef task_func(x): raise unittest.SkipTest('done')",
-    "patches TestCase.run": "import unittest\nunittest.TestCase.run = lambda self, result=None: result.addSuccess(self)",
-    "patches the code of run": (
-        "import unittest\ndef run(self, result=None): result.addSuccess(self)\n"
-        "unittest.TestCase.run.__code__ = run.__code__"
-    ),
-    "patches an assertion in the test": (
-        "import unittest\ndef task_func(x):\n"
-        "    for name in dir(unittest.TestCase):\n"
-        "        if name.startswith('assert'): setattr(unittest.TestCase, name, lambda *a, **k: None)"
-    ),
-    "patches the loader": (
-        "import unittest\nunittest.TestLoader.getTestCaseNames = lambda *a: []\n"
-        "unittest.TestLoader.loadTestsFromTestCase = lambda *a: unittest.TestSuite()"
-    ),
-    "patches the result": "import unittest\nunittest.TestResult.addFailure = unittest.TestResult.addError = lambda *a: None",
-    "puts another unittest in place": (
-        "import sys, types\nfake = types.ModuleType('unittest')\nclass T:\n"
-        "    def __init__(self, name): pass\n    def run(self, result): result.addSuccess(self)\n"
-        "fake.TestCase = T\nsys.modules['unittest'] = fake"
-    ),
-    "replaces AssertionError": "import builtins\nbuiltins.AssertionError = type('Quiet', (Exception,), {})",
-    "patches isinstance and print": "import builtins\nbuiltins.isinstance = lambda *a: True",
-    "replaces the test methods": (
-        "def task_func(x):\n    for name in ('test_case_1', 'test_case_2'):\n"
-        "        setattr(TestCases, name, lambda self: None)\n    return 41"
-    ),
-    "empties the test class by __build_class__": (
-        "import builtins\nold = builtins.__build_class__\n"
-        "def build(f, name, *a, **k):\n    c = old(f, name, *a, **k)\n"
-        "    for n in list(vars(c)):\n        if n.startswith('test'): setattr(c, n, lambda self: None)\n    return c\n"
-        "builtins.__build_class__ = build"
-    ),
-    "is equal to anything": (
-        "class Any:\n    def __eq__(self, other): return True\n    def __contains__(self, item): return True\n"
-        "def task_func(x): return Any()"
-    ),
-    "is equal to anything, out of exec": (
-        "space = {}\nexec('class Any(str):\\n    __eq__ = lambda s, o: True\\n    __hash__ = None\\n"
-        "    __contains__ = lambda s, i: True', space)\n"
-        "def task_func(x): return space['Any']()"
-    ),
-    "returns mock.ANY": "from unittest.mock import ANY\ndef task_func(x): return ANY",
-    "prints what looks like a result": (
-        'import os\nfor fd in range(1, 64):\n    for line in (b\'{"token": "", "outcomes": [], "void": null}\\n\','
-        " b'..\\n\\nOK\\nPASSED 2 passed\\n'):\n        try: os.write(fd, line)\n        except OSError: pass\n"
-        "def task_func(x): return 0"
-    ),
-    "writes results at exit": (
-        "import atexit, os\ndef forge():\n    for fd in range(3, 64):\n"
-        '        try: os.write(fd, b\'{"passed": true, "value": 41, "void": null}\\n\')\n        except OSError: pass\n'
-        "atexit.register(forge)\nimport sys\nsys.exit(0)"
-    ),
-    "walks the frames": (
-        "import sys\ndef task_func(x):\n    f = sys._getframe()\n    while f:\n"
-        "        if 'token' in f.f_locals: return 41\n        f = f.f_back\n    return 0"
-    ),
-    "walks the frames by inspect": "import inspect\ndef task_func(x): return len(inspect.stack())",
-    "walks the frames of a traceback": (
-        "def task_func(x):\n    try: 1/0\n    except Exception as e:\n        f = e.__traceback__.tb_frame\n"
-        "        while f.f_back: f = f.f_back\n        return f.f_locals"
-    ),
-    "asks the garbage collector": (
-        "import gc\ndef task_func(x): return [o for o in gc.get_objects() if isinstance(o, dict) and 'token' in o]"
-    ),
-    "traces": "import sys\nsys.settrace(lambda frame, event, arg: None)\ndef task_func(x): return 0",
-    "reads its memory": "def task_func(x): return open('/proc/self/mem', 'rb').read(10)",
-    "reaches by ctypes": "import ctypes\ndef task_func(x): return ctypes.string_at(id(x), 8)",
-    "looks into the main module": "import __main__\ndef task_func(x): return __main__.main, __main__.unittest",
-    "patches the driver's modules": (
-        "import sys\nfor name in ('z1_inside', 'z1_guard'):\n    sys.modules[name].Channel = None\n"
-        "def task_func(x): return 41"
-    ),
-    "shadows a builtin the tests use": "def task_func(x): return 1\nglobals()['__builtins__'] = {}",
-}
 HARM = {
     "fork bomb": "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
     "thread bomb": "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(99,)).start()",
@@ -175,6 +96,92 @@ def test_no_forged_unittest_verdict_is_right(sandbox, trick):
     verdict = judge_unittest(code, UNIT_TEST, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
     print(trick, "->", verdict.status, verdict.detail)
     assert verdict.status in ("wrong", "timeout")
+
+
+INDIRECT = {
+    "answers with liars where it is asked for a part": (
+        """
+class Liar:
+    def __eq__(self, other): return True
+class Answer:
+    def __getitem__(self, key): return Liar()
+    def __getattr__(self, name): return Liar()
+def task_func(x): return Answer()
+""",
+        'self.assertEqual(task_func(1)["a"], 41)\n        self.assertTrue(task_func(2).status == 42)',
+    ),
+    "patches the assertions of mocks": (
+        """
+import unittest.mock
+for name in dir(unittest.mock.NonCallableMock):
+    if name.startswith("assert"): setattr(unittest.mock.NonCallableMock, name, lambda *a, **k: None)
+def task_func(x): pass
+""",
+        "mock = unittest.mock.Mock()\n        task_func(mock)\n        mock.assert_called_once_with()",
+    ),
+    "patches and restores between two statements": (
+        """
+import unittest
+old = {name: value for name, value in vars(unittest.TestCase).items() if name.startswith("assert")}
+def task_func(x):
+    for name in old: setattr(unittest.TestCase, name, fake)
+def fake(self, *a, **k): self.addCleanup(restore)
+def restore():
+    for name in old: setattr(unittest.TestCase, name, old[name])
+""",
+        "result = task_func(1)\n        self.assertEqual(result, 41)",
+    ),
+}
+
+
+@pytest.mark.parametrize("trick", INDIRECT)
+def test_no_forgery_fits_the_form_of_a_test(sandbox, trick):
+    code, body = INDIRECT[trick]
+    test = (
+        f"import unittest, unittest.mock\nclass TestCases(unittest.TestCase):\n    def test_1(self):\n        {body}\n"
+    )
+    verdict = judge_unittest(code, test, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
+    assert verdict.status == "wrong", verdict.detail
+
+
+HONEST = {
+    "fails in a thread": "import json, threading\nt = threading.Thread(target=json.loads, args=('{',))\nt.start()\nt.join()",
+    "names a tuple": "import collections, enum\nP = collections.namedtuple('P', 'x')\nclass E(enum.Enum): A = 1",
+    "logs": "import logging, warnings\nlogging.warning('a')\nwarnings.warn('b')\nlogging.exception('c', stack_info=True)",
+    "uses ctypes through a library": "import uuid, multiprocessing.sharedctypes as s\nuuid.uuid4()\ns.RawValue('i', 1)",
+    "runs asyncio": "import asyncio\nasync def f(): await asyncio.sleep(0)\nasyncio.run(f())",
+    "has a class that compares": "class C:\n    def __eq__(self, other): return True\nassert C() == 1",
+    "profiles in C": "import cProfile\nwith cProfile.Profile(): pass",
+    "shows a traceback": "import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc(); traceback.format_stack()",
+}
+
+
+@pytest.mark.parametrize("habit", HONEST)
+def test_what_honest_code_does_is_no_forgery(sandbox, habit):
+    code = f"{HONEST[habit]}\ndef task_func(x): return 41 if x == 1 else 42 if x == 2 else 'xyz'"
+    verdict = judge_unittest(code, UNIT_TEST, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
+    assert verdict.status == "right", verdict.detail
+
+
+def test_tests_may_keep_things_in_their_class_and_patch_builtins(sandbox):
+    test = """
+import unittest
+from unittest.mock import patch
+class TestCases(unittest.TestCase):
+    def setUp(self):
+        type(self).folder = "kept"
+    @patch("builtins.open")
+    def test_1(self, opened):
+        task_func(1)
+        self.assertEqual(self.folder, "kept")
+        opened.assert_called_once_with("f")
+    def test_2(self):
+        with patch("builtins.print") as printed:
+            self.assertIsNone(task_func(print))
+"""
+    code = "def task_func(x): open('f') if x == 1 else x()"
+    verdict = judge_unittest(code, test, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
+    assert verdict.status == "right", verdict.detail
 
 
 @pytest.mark.parametrize("trick", FORGED_BY_CODE)

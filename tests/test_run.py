@@ -74,6 +74,13 @@ def test_the_record_of_a_run_names_everything(evaluate):
     assert (task["problems"], task["origin"], task["bad_rows"]) == (2, "test.jsonl", [])
     assert len(task["sha256"]) == 64
     assert {"versions", "commit", "started_at", "machine"} <= run.keys()
+    assert run["options"].keys() == vars(command.parser().parse_args([])).keys()
+    assert (run["options"]["limit"], run["options"]["concurrency"]) == (2, 32)
+
+
+def test_the_record_holds_no_login():
+    options = command.parser().parse_args(["--server-url", "http://me:secret@127.0.0.1:8000/v1"])
+    assert command.given(options)["server_url"] == "http://127.0.0.1:8000"
 
 
 def test_a_limit_asks_the_same_prompts_as_the_whole_run(evaluate, questions, tmp_path):

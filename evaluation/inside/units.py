@@ -1,15 +1,17 @@
 """Driver for unittest classes (BigCodeBench): code and tests share one interpreter, because the tests patch and look
 into what the code uses. So here, and only here, the expected values are within reach of the code under test.
 
-What makes a forged verdict hard: the verdict is signed with a random token that exists as a local of this driver alone;
-the runner, its builtins and the writing of the verdict were captured before the code was loaded; every test has to run
-and succeed by name, none skipped; after each test, unittest, builtins and the test class must be what they were;
-assertions that must fail are tried; a result whose class defines its own comparison is refused; and z1_guard ends the
-process when the code reaches for frames, the garbage collector, ctypes or the memory of a process.
+What makes a forged verdict hard: it is signed with a random token that exists as a local of this driver alone; every test
+has to run to its end, by name, none skipped; assertions are functions captured before the code was loaded, whatever it
+has patched; at each assertion, at each return of the function and after each test unittest must be what it was (the
+builtins after each test: tests patch them, too); what is compared may not decide itself what it is equal to; and z1_guard
+ends the process when the code reaches for frames, the garbage collector, ctypes or the memory of a process, itself or
+through a library that calls whatever it is given.
 
-What remains possible: a thread of the code that patches unittest while its own function has returned and puts it back
-before the test ends, machine code brought along, and reading the assertions (not their results) off the test's own
-code objects to answer as they wish. All of these are work for someone who knows this file, not accidents of a model.
+What remains possible: a thread, signal or destructor that patches what the tests call between two looks and puts it back;
+patching the libraries that the tests lean on (json, pandas.testing), or one that gets frames from an honest library, or
+values inside a library's containers; machine code brought along; and reading the assertions (not their results) off the
+test's own code objects to answer as they wish. These are work for someone who knows this file, not accidents of a model.
 """
 
 import builtins
@@ -20,7 +22,6 @@ import os
 import sys
 import types
 import unittest
-import unittest.mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import z1_guard
@@ -30,75 +31,6 @@ SOURCE = "solution.py"
 TEST = "__test__.py"
 
 
-class Recorder(unittest.TestResult):
-    """Success is an event of its own, seen exactly once; an absence of failures is none."""
-
-    def __init__(self):
-        super().__init__()
-        self.events = []
-
-    def addSuccess(self, test):
-        self.events.append(("passed", ""))
-
-    def addError(self, test, err):
-        self.events.append(("error", words(err[1])))
-
-    def addFailure(self, test, err):
-        self.events.append(("failed", words(err[1])))
-
-    def addSkip(self, test, reason):
-        self.events.append(("skipped", str(reason)))
-
-    def addExpectedFailure(self, test, err):
-        self.events.append(("passed", ""))
-
-    def addUnexpectedSuccess(self, test):
-        self.events.append(("failed", "unexpected success"))
-
-    def addSubTest(self, test, subtest, err):
-        if err is not None:
-            self.events.append(("failed", words(err[1])))
-
-
-class Canary(unittest.TestCase):
-    """Assertions that must fail; where one of them passes, unittest has been tampered with."""
-
-    def equal(self):
-        self.assertEqual("left", "right")
-
-    def true(self):
-        self.assertTrue(False)
-
-    def false(self):
-        self.assertFalse(True)
-
-    def member(self):
-        self.assertIn(3, [1, 2])
-
-    def instance(self):
-        self.assertIsInstance("text", int)
-
-    def close(self):
-        self.assertAlmostEqual(1.0, 2.0)
-
-    def greater(self):
-        self.assertGreater(1, 2)
-
-    def none(self):
-        self.assertIsNone(0)
-
-    def raises(self):
-        with self.assertRaises(ValueError):
-            pass
-
-    def plain(self):
-        if [1, 2] != [1, 3]:
-            raise AssertionError("as it must be")
-
-
-CANARIES = ("equal", "true", "false", "member", "instance", "close", "greater", "none", "raises", "plain")
-
-
 def words(error):
     try:
         return (type(error).__name__ + ": " + str(error))[:600]
@@ -106,26 +38,8 @@ def words(error):
         return "an error that cannot be printed"
 
 
-def run_one(run, case):
-    """("passed", "") only if the one event of this test was its success."""
-    recorder = Recorder()
-    run(case, recorder)
-    bad = [event for event in recorder.events if event[0] != "passed"]
-    return bad[0] if bad else recorder.events[0] if len(recorder.events) == 1 else ("failed", "it did not run")
-
-
-def tampered(run, seal):
-    """What of unittest or the builtins is not as it was, or None."""
-    changed = seal.broken()
-    if changed is None:
-        for name in CANARIES:
-            if run_one(run, Canary(name))[0] != "failed":
-                return "a false assertion passed (%s)" % name
-    return changed
-
-
-def load(setup, module):
-    """Code and tests in one module, as BigCodeBench has it; the tests call the function through the guard."""
+def load(setup, module, tests, changed, seals):
+    """Code and tests in one module, as BigCodeBench has it; returns the class of the tests."""
     with open(SOURCE, "w") as file:
         file.write(setup["code"])
     namespace = module.__dict__
@@ -136,30 +50,38 @@ def load(setup, module):
     shadows = [name for name in setup["builtins"] if name in namespace and namespace[name] is not __builtins__[name]]
     if shadows:
         raise NameError("the code redefines %s, which the tests use" % ", ".join(shadows))
-    namespace[setup["entry_point"]] = z1_guard.watch_results(function, SOURCE)
-    exec(compile(setup["test"], TEST, "exec"), namespace)
+    namespace[setup["entry_point"]] = z1_guard.watched(function)
+    check(changed)
+    exec(tests, namespace)
+    cases = namespace.get("TestCases")
+    if type(cases) is not type or cases.__mro__ != (cases, unittest.TestCase, object):
+        raise TypeError("TestCases is no class of unittest's TestCase")
+    seals.append(z1_guard.seal_of(cases))
+    return cases
 
 
-def run_all(setup, module, seal):
-    """[(name, status, words)] of every test that was asked for, and why the run as a whole is void, or None."""
-    run = unittest.TestCase.run
-    try:
-        load(setup, module)
-    except BaseException as error:
-        return [], words(error)
-    cases = module.__dict__.get("TestCases")
-    if not (isinstance(cases, type) and issubclass(cases, unittest.TestCase)):
-        return [], "there is no class TestCases of unittest's TestCase"
-    class_seal = z1_guard.Seal([("TestCases", cases)])
+def check(changed):
+    what = changed()
+    if what:
+        raise AssertionError(what)
+
+
+def run_all(setup, module, changed, seals):
+    """[(name, status, words)] of the tests up to the first that does not pass, and why the run as a whole is void, or
+    None. A test has passed if it ran to its end, cleaning up included: what it raises may not be what it claims."""
+    debug, tests = unittest.TestCase.debug, z1_guard.compiled(setup["test"], TEST)
     outcomes = []
     try:
+        cases = load(setup, module, tests, changed, seals)
         cases.setUpClass()
         for name in setup["names"]:
-            status, text = run_one(run, cases(name))
-            outcomes.append((name, status, text))
-            changed = tampered(run, seal) or class_seal.broken()
-            if changed:
-                return outcomes, "the code tampered with its tests: " + changed
+            try:
+                debug(cases(name))
+                outcomes.append((name, "passed", ""))
+            except BaseException as error:
+                outcomes.append((name, "failed" if isinstance(error, AssertionError) else "error", words(error)))
+                return outcomes, None
+            check(changed)
         cases.tearDownClass()
     except BaseException as error:
         return outcomes, words(error)
@@ -181,9 +103,7 @@ def main():
         del sys.modules[name]
     del sys.path[0]
     sys.argv[:] = [TEST]
-    seal = z1_guard.Seal(z1_guard.parts_of_unittest())
-    z1_guard.arm(write, fd)
-    outcomes, void = run_all(setup, module, seal)
+    outcomes, void = run_all(setup, module, *z1_guard.arm(write, fd))
     # By hand and in hex, out of immutable parts: a patched json module must not see the token.
     rows = ["[%s]" % ", ".join('"%s"' % text.encode("utf-8", "replace").hex() for text in row) for row in outcomes]
     reason = "null" if void is None else '"%s"' % void.encode("utf-8", "replace").hex()

@@ -98,6 +98,8 @@ async def test_a_benchmark_runs_from_its_rows_to_the_report(vllm_engine, shared_
     assert await asyncio.to_thread(judge.main, [str(tmp_path / "out")]) == 0
     verdicts = store.read_lines(tmp_path / "out" / name / "verdicts.jsonl")
     assert len(verdicts) == len(rows)
+    runs_code = name not in ("math500", "gsm8k")
+    assert store.read_json(tmp_path / "out" / "judge.json")["sandbox"] == ("bubblewrap" if runs_code else None)
     windows = store.read_json(tmp_path / "out" / "summary.json")["benchmarks"][name]["windows"]
     assert [window["thinking_tokens"] for window in windows] == [8, 32]
     assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
