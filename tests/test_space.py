@@ -49,7 +49,16 @@ def test_what_the_gradio_sdk_installs_resolves_without_conflict(tmp_path):
     """The builder's one command, as far as the versions: metadata alone is fetched, no package."""
     beside = [f"gradio[oauth,mcp]=={FRONT['sdk_version']}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces"]
     (tmp_path / "beside.txt").write_text("\n".join(beside))
-    command = [sys.executable, "-m", "uv", "pip", "compile", "requirements.txt", str(tmp_path / "beside.txt")]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "--system-certs",
+        "requirements.txt",
+        str(tmp_path / "beside.txt"),
+    ]
     command += ["--python-version", FRONT["python_version"], "--python-platform", "x86_64-unknown-linux-gnu"]
     done = subprocess.run([*command, "--no-annotate"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     if re.search("error sending request|Could not connect|dns error", done.stderr) and not os.environ.get("CI"):
