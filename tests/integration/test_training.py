@@ -17,7 +17,7 @@ from z1_core.vllm_engine import VllmEngine
 from z1_core.window import Sampling, Window
 
 RECIPE = Path(__file__).parents[2] / "training/recipes/smoke.yaml"
-SMALLER = ("max_length=256", "batch=2", "max_steps=4", "warmup_steps=1", "eval_every=4", "save_every=4", "eval_rows=6")
+SMALLER = ("max_length=384", "batch=2", "max_steps=4", "warmup_steps=1", "eval_every=4", "save_every=4", "eval_rows=6")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     source = str(shared_data / "trajectories_sample" / "train.jsonl")
     chosen, data, out = (str(folder / name) for name in ("subset", "data", "run"))
     assert subset.main([source, "--mode", "shortest", "--budget", "30000", "--out", chosen]) == 0
-    preprocess.main([f"{chosen}/subset.jsonl", "--max-length", "256", "--held-out", "6", "--out", data])
+    preprocess.main([f"{chosen}/subset.jsonl", "--max-length", "384", "--held-out", "6", "--out", data])
     changes = [word for change in SMALLER for word in ("--set", change)]
     sft.main([str(RECIPE), "--data", data, "--out", out, *changes])
     return Path(out)
