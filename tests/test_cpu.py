@@ -66,16 +66,13 @@ def test_only_an_installed_openmp_library_is_offered(tmp_path, monkeypatch):
     assert cpu.openmp_library() == library
 
 
-def test_on_few_cores_the_engines_own_process_computes_with_a_thread_bound_to_each():
-    settings = cpu_settings([2, 5], GIB)
-    intel = one_process(settings, intel_openmp=True)
-    assert (intel["OMP_NUM_THREADS"], intel["VLLM_ENABLE_V1_MULTIPROCESSING"]) == ("2", "0")
-    assert intel["KMP_AFFINITY"] == "granularity=fine,explicit,proclist=[2,5]"
-    assert one_process(settings, intel_openmp=False)["GOMP_CPU_AFFINITY"] == "2 5"
+@pytest.mark.parametrize(("cores", "share", "threads"), [([2, 5], None, "2"), (list(range(16)), 2.0, "2")])
+def test_on_few_cores_the_engines_own_process_computes_with_a_thread_for_each(cores, share, threads):
+    made = one_process(cpu_settings(cores, GIB, share=share), intel_openmp=True)
+    assert (made["OMP_NUM_THREADS"], made["VLLM_ENABLE_V1_MULTIPROCESSING"]) == (threads, "0")
+    assert not [name for name in made if name.endswith("AFFINITY")]
+    assert "KMP_BLOCKTIME" not in one_process(cpu_settings(cores, GIB, share=share), intel_openmp=False)
 
 
-def test_a_share_of_many_cores_binds_no_thread_and_many_cores_are_left_to_vllms_workers():
-    shared = one_process(cpu_settings(list(range(16)), GIB, share=2.0), intel_openmp=True)
-    assert shared["OMP_NUM_THREADS"] == "2"
-    assert "KMP_AFFINITY" not in shared
+def test_many_cores_are_left_to_vllms_workers():
     assert one_process(cpu_settings(list(range(16)), GIB), intel_openmp=True) == {}

@@ -45,23 +45,19 @@ def cpu_settings(cores: list[int], memory_bytes: int, *, share: float | None = N
 
 
 def one_process(settings: CpuSettings, *, intel_openmp: bool) -> dict[str, str]:
-    """The environment in which vLLM computes inside its engine's process, on bound or counted threads.
+    """The environment in which vLLM computes inside its engine's process, on so many threads, bound to no core.
 
-    By default it hands each step to a worker and spins until it is done: a third busy thread on two cores, which keeps
-    everything else on the machine, a browser for instance, from its turn for seconds. vLLM does not let a single
-    process compute unless its multiprocessing is off, and sets OpenMP up for workers only; so that is done here.
+    By default it hands each step to a worker and spins until it is done: a third busy thread on two cores. vLLM does not
+    let a single process compute unless its multiprocessing is off, and sets OpenMP up for workers only; so that is done
+    here. Threads that are bound wait where they are for a browser that wants their core; free ones move.
     Empty where vLLM should choose the cores itself, as it does so for workers only.
     """
     if settings.threads_bind == "auto":
         return {}
-    cores = [] if settings.threads is not None else settings.threads_bind.split(",")
-    made = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(settings.threads or len(cores))}
+    threads = settings.threads or len(settings.threads_bind.split(","))
+    made = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(threads)}
     if intel_openmp:  # as vLLM sets it for its workers: wait 5 ms for the next step, then sleep
         made |= {"KMP_BLOCKTIME": "5", "KMP_TPAUSE": "0"}
-    if cores and intel_openmp:
-        made["KMP_AFFINITY"] = f"granularity=fine,explicit,proclist=[{','.join(cores)}]"
-    elif cores:
-        made["GOMP_CPU_AFFINITY"] = " ".join(cores)
     return made
 
 

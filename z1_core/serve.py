@@ -108,12 +108,10 @@ def environment(options: argparse.Namespace, settings: CpuSettings | None, key: 
 
 
 def _threads_in_one_process(options: argparse.Namespace, settings: CpuSettings) -> Mapping[str, str]:
-    """As for an engine here, but bound to no cores: the server's own process would be bound first, and hand the engine
-    its one core. Empty where there are several processes, or the user has bound the threads."""
+    """As for an engine here. Empty where there are several processes, or the user has bound the threads."""
     if options.data_parallel_size * options.tensor_parallel_size > 1 or "VLLM_CPU_OMP_THREADS_BIND" in os.environ:
         return {}
-    threads = one_process(settings, intel_openmp=openmp_library() is not None)
-    return {name: value for name, value in threads.items() if not name.endswith("AFFINITY")}
+    return one_process(settings, intel_openmp=openmp_library() is not None)
 
 
 def shared_cores(bind: str, replicas: int) -> str:
