@@ -105,11 +105,11 @@ def test_what_the_model_writes_is_shown_and_does_nothing(phone: Page, elsewhere:
     expect(phone.locator(".z1-empty")).to_be_visible(timeout=30_000)
 
 
-def test_a_cut_inside_a_fence_does_not_swallow_the_answer(phone: Page):
-    ask(phone, f"{REPEAT}```python\n" + "print(1)\n" * 200, window=60, total=200)
-    wait_for_end(phone, "cut")
-    expect(card(phone).locator(".z1-answer-text .md")).to_contain_text("it arrives at")
+def test_a_cut_inside_a_fence_does_not_swallow_the_hint(phone: Page):
+    ask(phone, f"{REPEAT}```python\n" + "print(1)\n" * 200, window=60, total=100)
+    wait_for_end(phone, "answer_length")
     expect(card(phone).locator(".z1-inserted")).to_contain_text("I overthought it")
+    expect(card(phone).locator(".z1-answer-text pre")).to_have_count(1)
 
 
 def test_compare_shows_hostile_answers_as_text(phone: Page):
@@ -143,13 +143,13 @@ def test_settings_that_are_no_such_number_are_said_or_set_right(phone: Page, nam
         phone.keyboard.type(typed)
         phone.keyboard.press("Tab")
         phone.locator("#question textarea").fill(f"{REPEAT}yes")
-        phone.locator("#run").click()
+        phone.locator("button#run").click()
         end = phone.locator("#message .z1-error, .z1-foot:visible, [data-testid=toast-body]").first
         expect(end).to_be_visible(timeout=30_000)
         assert "None" not in end.inner_text(), typed
-        expect(phone.locator("#run")).to_be_enabled()
+        expect(phone.locator("button#run")).to_be_enabled()
         phone.reload()
-        expect(phone.locator("#run")).to_be_enabled(timeout=30_000)
+        expect(phone.locator("button#run")).to_be_enabled(timeout=30_000)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,3 @@ def test_a_recut_that_is_no_place_of_the_trace_is_said(phone: Page, typed: str, 
     phone.keyboard.press("Tab")
     phone.locator("#recut").click()
     expect(phone.locator(".z1-here.z1-recut")).to_be_visible(timeout=30_000)
-
-
-def test_the_log_of_all_this_holds_no_trace(stage_app: App):
-    assert "Traceback" not in stage_app.log.read_text(), stage_app.log.read_text()

@@ -14,8 +14,8 @@ READY_S = 120
 
 def visit(page: Page, app: App) -> None:
     page.goto(app.address)
-    expect(page.locator("#run")).to_have_text(re.compile("Run"), timeout=READY_S * 1000)
-    expect(page.locator("#run")).to_be_enabled(timeout=READY_S * 1000)
+    expect(page.locator("button#run")).to_have_text(re.compile("Run"), timeout=READY_S * 1000)
+    expect(page.locator("button#run")).to_be_enabled(timeout=READY_S * 1000)
 
 
 def choose(page: Page, *, window: int, total: int) -> None:
@@ -28,7 +28,7 @@ def choose(page: Page, *, window: int, total: int) -> None:
 def ask(page: Page, question: str, *, window: int, total: int) -> None:
     choose(page, window=window, total=total)
     page.locator("#question textarea").fill(question)
-    page.locator("#run").click()
+    page.locator("button#run").click()
 
 
 def card(page: Page) -> Locator:
@@ -48,14 +48,14 @@ def wait_for_trace(page: Page, characters: int = 20) -> None:
 
 def wait_for_end(page: Page, reason: str, timeout_s: float = 60) -> None:
     expect(card(page).locator(f".z1-foot[data-end={reason}]")).to_be_visible(timeout=timeout_s * 1000)
-    expect(page.locator("#run")).to_be_enabled()
+    expect(page.locator("button#run")).to_be_enabled()
 
 
 def test_the_page_opens_before_the_model_is_ready_and_says_why_run_waits(real_app: App, page: Page):
     page.goto(real_app.address)
     expect(page.locator("h1")).to_have_text("Shifted thinking")
     if page.locator(".z1-starting").count():
-        expect(page.locator("#run")).to_have_text(re.compile("Waits: (loading|preparing|warming|starting)"))
+        expect(page.locator("button#run")).to_have_text(re.compile("Waits: (loading|preparing|warming|starting)"))
     visit(page, real_app)
     expect(page.locator(".z1-chip.z1-ready")).to_have_text("SmolLM2-135M is ready")
     expect(page.get_by_text("it shows the mechanism, not the quality")).to_be_visible()
@@ -113,7 +113,7 @@ def test_a_second_turn_knows_the_first_answer_and_folds_it(real_app: App, page: 
     visit(page, real_app)
     ask(page, "Say hello to Anna.", window=30, total=60)
     expect(card(page).locator(".z1-foot")).to_be_visible(timeout=30_000)
-    expect(page.locator("#run")).to_be_enabled()
+    expect(page.locator("button#run")).to_be_enabled()
     ask(page, "Say it again.", window=30, total=60)
     expect(page.locator(".z1-turn-outer:visible")).to_have_count(2)
     expect(card(page).locator(".z1-foot")).to_be_visible(timeout=30_000)
@@ -156,7 +156,7 @@ def test_invalid_input_is_one_sentence_and_keeps_the_text(
     ask(page, question, window=window, total=total)
     expect(page.locator("#message .z1-error")).to_contain_text(sentence)
     expect(page.locator("#question textarea")).to_have_value(question)
-    expect(page.locator("#run")).to_have_text(re.compile("Run"))
+    expect(page.locator("button#run")).to_have_text(re.compile("Run"))
     expect(page.locator("#answer-now")).to_have_text(re.compile("Answer now"))
     expect(page.locator("#stop")).to_have_text(re.compile("Stop"))
     ask(page, "Hello!", window=200, total=300)
@@ -239,10 +239,10 @@ def test_a_killed_engine_is_said_in_words_and_can_be_started_again(real_app: App
     expect(card(page).locator(".z1-error")).to_contain_text("The engine's process has ended", timeout=15_000)
     assert len(card(page).locator(".z1-trace-text .md").inner_text()) >= 20
     expect(page.locator(".z1-chip.z1-failed")).to_be_visible(timeout=15_000)
-    expect(page.locator("#run")).to_have_text("Model not running")
+    expect(page.locator("button#run")).to_have_text("Model not running")
     page.locator("#restart").click()
-    expect(page.locator("#run")).to_have_text(re.compile("Waits"), timeout=10_000)
-    expect(page.locator("#run")).to_be_enabled(timeout=READY_S * 1000)
+    expect(page.locator("button#run")).to_have_text(re.compile("Waits"), timeout=10_000)
+    expect(page.locator("button#run")).to_be_enabled(timeout=READY_S * 1000)
     ask(page, "Hello!", window=200, total=300)
     wait_for_end(page, "inside")
 
