@@ -45,7 +45,7 @@ def main() -> None:
     from z1_core.host import EngineHost
 
     host = EngineHost(
-        partial(start_engine, options, fake_seconds_per_token=READING_PACE_S),
+        partial(start_engine, options, beside_a_browser=True, fake_seconds_per_token=READING_PACE_S),
         look_again_s=LOOK_AGAIN_S if options.server_url else None,
     )
     page = build_page(host, places=options.places, results=options.results)

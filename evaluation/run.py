@@ -28,7 +28,7 @@ from evaluation.record import about
 from evaluation.score import Score
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, ContextOverflow, Z1Error
-from z1_core.options import add_engine_options, start_engine, tokenizer_of
+from z1_core.options import add_engine_options, add_wait_option, start_engine, tokenizer_of, wait_s
 from z1_core.patience import Patience
 from z1_core.prompt import encode_text, render
 from z1_core.sweep import sweep
@@ -57,13 +57,7 @@ def parser() -> argparse.ArgumentParser:
     add_plan_options(options)
     options.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/MODEL)")
     options.add_argument("--concurrency", type=int, default=32, metavar="N", help="traces at a time (default 32)")
-    options.add_argument(
-        "--wait-for-server",
-        type=float,
-        default=600,
-        metavar="SECONDS",
-        help="how long to wait for a server that goes away, before the run stops and can be continued (default 600)",
-    )
+    add_wait_option(options)
     options.add_argument("--no-running-accuracy", action="store_true", help="do not judge while answers come in")
     options.add_argument("--dry-run", action="store_true", help="print the first prompts and the cost, run nothing")
     options.add_argument("--list", action="store_true", help="what each benchmark needs, and whether it is there")
@@ -81,8 +75,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         if options.concurrency < 1:
             raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
-        if not options.wait_for_server >= 0:
-            raise BadInput(f"--wait-for-server is {options.wait_for_server:g}; it must be at least 0 seconds")
+        wait_s(options)
         plan = make_plan(options)
         tell_bad_rows(plan)
         if options.dry_run:
@@ -133,7 +126,7 @@ async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
             finished = sum(map(len, done.values()))
             bar = stack.enter_context(tqdm(total=plan.answers, initial=finished, unit="answer", dynamic_ncols=True))
             score = stack.enter_context(Score(bar, plan.benchmarks, off=options.no_running_accuracy))
-            patience = Patience(engine, options.wait_for_server if options.server_url else 0, say_beside_the_bar)
+            patience = Patience(engine, wait_s(options), say_beside_the_bar)
             await pooled(partial(answer, engine, plan, files, score, patience), traces, options.concurrency)
             await score.settled()
     finally:

@@ -5,6 +5,8 @@ The server is a real one on loopback that writes the scripted engine's tokens.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -81,18 +83,22 @@ def check_whole(tmp_path: Path) -> None:
     assert all(len(row["trace_ids"]) == row["thinking_tokens"] for row in rows)
 
 
-def test_a_run_waits_for_a_server_that_comes_back_and_goes_on(evaluate, server, tmp_path, capsys):
+def test_a_run_waits_for_a_server_that_comes_back_and_goes_on(evaluate, server, tmp_path):
+    said, deadline = io.StringIO(), time.monotonic() + 60
+
     def go_and_come_back() -> None:
         server.stop()
-        time.sleep(0.5)
+        while "waiting up to 30 s for the server" not in said.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.02)
         server.start()
 
     absence = once_answered(tmp_path, 5, go_and_come_back)
-    assert evaluate("--wait-for-server", 30) == 0
+    with contextlib.redirect_stderr(said):
+        assert evaluate("--wait-for-server", 30) == 0
     absence.join()
     check_whole(tmp_path)
-    said = capsys.readouterr().err
-    assert said.count("waiting up to 30 s for the server") == said.count("the server is back, going on") == 1
+    assert said.getvalue().count("waiting up to 30 s for the server") == 1
+    assert said.getvalue().count("the server is back, going on") == 1
 
 
 def test_a_run_gives_up_in_time_and_the_same_command_goes_on(evaluate, server, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.small_disk import disk_of
-from training.generate import Question, Teaching, generate, main, read_questions, write_trajectory
+from training.generate import Teaching, generate, main, write_trajectory
+from training.questions import Question, read_questions
 from training.rows import read_rows
+from z1_core import patience
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.fake_engine import FakeEngine
 
@@ -129,6 +132,23 @@ async def test_an_engine_that_dies_ends_the_run_and_the_next_goes_on(tmp_path: P
     again = FakeEngine(answering)
     assert (await generate(again, source, Teaching(), tmp_path / "out"))["trajectories"] == 30
     assert len(again.requests) == 30 - len(finished)
+
+
+async def test_a_server_that_comes_back_is_gone_on_with(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr(patience, "LOOK_EVERY_S", 0.02)
+    engine = FakeEngine(answering, seconds_per_token=0.001)
+    source = question_file(tmp_path, [SHORT.format(n) for n in range(30)])
+    loop = asyncio.get_running_loop()
+
+    def go_away() -> None:
+        engine.dead = True
+        loop.call_later(0.2, setattr, engine, "dead", False)
+
+    loop.call_later(0.05, go_away)
+    counts = await generate(engine, source, Teaching(), tmp_path / "out", concurrency=4, wait_s=30)
+    assert counts["trajectories"] == 30
+    assert len({row["id"] for row in lines(tmp_path / "out" / "trajectories.jsonl")}) == 30
+    assert "the server is back, going on" in capsys.readouterr().err
 
 
 async def test_a_full_disk_ends_the_run_with_what_is_finished(tmp_path: Path, teacher: FakeEngine):

@@ -10,7 +10,8 @@ OUT/left_out.jsonl       the same with a "reason": the budget ran out ("truncate
                          question does not fit ("prompt_too_long"); these would teach a model not to stop
 OUT/run.json             what they were made with
 
-Every finished row is on disk at once: after a crash the same command goes on where it stopped. token_num_qwen counts
+Every finished row is on disk at once: after a crash the same command goes on where it stopped. A server that goes away
+is waited for (--wait-for-server). token_num_qwen counts
 the teacher's own tokens; those of a teacher outside the Qwen family are not Qwen's.
 """
 
@@ -19,9 +20,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -32,21 +34,17 @@ from tqdm import tqdm
 
 from training import run_folder
 from training.appended import Appended
-from training.rows import digest, id_of, parse_object, text_of
+from training.questions import Question, read_questions
+from training.rows import digest
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, Z1Error
-from z1_core.options import add_engine_options, start_engine
+from z1_core.options import add_engine_options, add_wait_option, start_engine, wait_s
+from z1_core.patience import Patience
 from z1_core.prompt import SYSTEM_PROMPT, chat, render
 from z1_core.window import Sampling
 
 FAKE_SECONDS_PER_TOKEN = 0.001
 LEFT_OUT = ("truncated", "empty", "prompt_too_long")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    id: str
-    question: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,28 +74,6 @@ class Teaching:
             max_tokens=budget_tokens,
             seed=int.from_bytes(drawn, "big") if self.temperature else None,
         )
-
-
-def read_questions(path: Path) -> Iterator[Question]:
-    """Raises BadInput, naming the line, for what is no question and for an id that comes twice."""
-    seen: set[bytes] = set()
-    try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if not raw.strip():
-                    continue
-                where = f"line {number} of {path.name}"
-                row = parse_object(raw, where)
-                for name in ("id", "question"):
-                    if name not in row:
-                        raise BadInput(f'{where} has no "{name}"; every question needs id and question')
-                made = Question(id_of(row, where), text_of(row, "question", where))
-                if (key := digest(made.id)) in seen:
-                    raise BadInput(f'{where} has the id "{made.id}", which an earlier line has too; rename one of them')
-                seen.add(key)
-                yield made
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}; name a JSONL file of questions") from error
 
 
 async def write_trajectory(engine: Engine, question: Question, teaching: Teaching) -> tuple[dict[str, Any], str | None]:
@@ -161,9 +137,18 @@ class Output:
 
 
 async def generate(
-    engine: Engine, questions: Path, teaching: Teaching, out: Path, *, concurrency: int = 64, progress: bool = False
+    engine: Engine,
+    questions: Path,
+    teaching: Teaching,
+    out: Path,
+    *,
+    concurrency: int = 64,
+    wait_s: float = 0,
+    progress: bool = False,
 ) -> dict[str, int]:
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
+
+    wait_s: how long to wait for a server that goes away in mid-run.
 
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
@@ -177,11 +162,15 @@ async def generate(
         done = sum(output.has(question) for question in read_questions(questions))
         bar = stack.enter_context(tqdm(total=total, initial=done, unit="row", disable=None if progress else True))
         waiting = (question for question in read_questions(questions) if not output.has(question))
+        patience = Patience(engine, wait_s, _say_beside_the_bar)
+
+        async def teach(question: Question) -> None:
+            output.add(*await write_trajectory(engine, question, teaching))
+            bar.update()
 
         async def work() -> None:
             for question in waiting:
-                output.add(*await write_trajectory(engine, question, teaching))
-                bar.update()
+                await patience.insist(partial(teach, question))
 
         await _together([work() for _ in range(min(concurrency, total - done))])
         return output.counts
@@ -223,6 +212,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=defaults.seed, help="counts only above temperature 0 (default 42)")
     options.add_argument("--system", default=SYSTEM_PROMPT, help=f"system prompt (default {SYSTEM_PROMPT!r})")
     options.add_argument("--concurrency", type=int, default=64, metavar="N", help="at a time (default 64)")
+    add_wait_option(options)
     add_engine_options(options)
     return options
 
@@ -232,6 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         names = Teaching.__dataclass_fields__
         teaching = Teaching(**{name: getattr(options, name) for name in names})
+        wait_s(options)
         for _ in read_questions(options.questions):  # a bad line must not cost the loading of a model
             pass
         engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
@@ -251,7 +242,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _run(engine: Engine, teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:
     try:
         return await generate(
-            engine, options.questions, teaching, options.out, concurrency=options.concurrency, progress=True
+            engine,
+            options.questions,
+            teaching,
+            options.out,
+            concurrency=options.concurrency,
+            wait_s=wait_s(options),
+            progress=True,
         )
     finally:
         await engine.close()
@@ -259,6 +256,10 @@ async def _run(engine: Engine, teaching: Teaching, options: argparse.Namespace) 
 
 def _say(stage: str) -> None:
     print(f"{stage} ...", file=sys.stderr)
+
+
+def _say_beside_the_bar(stage: str) -> None:
+    tqdm.write(f"{stage} ...", file=sys.stderr)
 
 
 if __name__ == "__main__":

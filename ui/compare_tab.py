@@ -11,9 +11,10 @@ import gradio as gr
 
 from ui import compare_views as views
 from ui.comparison import MOST_PLACES, Comparison, prepare_comparison
+from ui.long_markdown import LATEX
 from ui.presets import COMPARED, compared_within
 from ui.settings_panel import SettingsPanel, whole_number
-from ui.turn_card import LATEX, at_rest
+from ui.turn_card import at_rest
 from ui.views import error_html, live_html, sentence
 from ui.wiring import QUICK
 from z1_core.errors import BadInput, Z1Error

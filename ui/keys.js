@@ -15,6 +15,19 @@
     Object.getOwnPropertyDescriptor(prototype, "value").set.call(field, text);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   };
+  // A number that is being typed anew is empty for a moment. Gradio's sliders cannot say so: they keep their last value until
+  // there is a new one, and show it again where the visitor leaves the box empty.
+  const number = (event) => event.target.closest?.(".z1-settings input[type=number]");
+  const last = new WeakMap();
+  document.addEventListener("focusin", (event) => number(event) && last.set(event.target, event.target.value));
+  document.addEventListener("input", (event) => {
+    if (!number(event)) return;
+    if (event.target.value === "") event.stopImmediatePropagation();
+    else last.set(event.target, event.target.value);
+  }, true);
+  document.addEventListener("focusout", (event) => {
+    if (number(event) && event.target.value === "" && last.has(event.target)) event.target.value = last.get(event.target);
+  });
   document.addEventListener("keydown", (event) => {
     const ctrl = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
     const ids = ctrl && event.key === "Enter" ? ["run", "compare"] : ctrl && event.key.toLowerCase() === "e" ? ["answer-now"] : event.key === "Escape" ? ["stop", "compare-stop"] : [];

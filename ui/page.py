@@ -69,7 +69,6 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
                 compare = CompareTab(host, tab.settings, places=places)
             with gr.Tab("Benchmarks", id="benchmarks") as benchmarks:
                 BenchmarksTab(results, opened=benchmarks.select)
-        tab.settings.tell_what_is_left(host.count_tokens)
         add_api(host, places=places)
         known = gr.Textbox("", visible=False)
         clock = gr.Timer(LOOK_S)

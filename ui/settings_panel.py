@@ -45,7 +45,6 @@ class SettingsPanel:
                 self.reset = gr.Button(RESET, size="sm", elem_id="reset", min_width=70)
             self.told = gr.HTML(elem_id="link-told")
         self.remembered = gr.BrowserState(None, storage_key=REMEMBERED, secret="remembered, not hidden")
-        self.hint.change(lambda kind: gr.update(visible=kind == OWN), self.hint, self.own_hint, **QUICK)
 
     def _build_sliders(self) -> None:
         self.window = gr.Slider(
@@ -86,21 +85,14 @@ class SettingsPanel:
         )  # fmt: skip
 
     def offer_presets(self, context_tokens: ContextTokens) -> None:
-        """Let a preset set both sliders, and show which one they stand at."""
+        """Let a preset set both sliders."""
 
         def choose(name: str) -> dict:
             preset = PRESETS[name].within(context_tokens() or MOST_TOKENS)
             return {self.window: preset.thinking_tokens, self.total: preset.total_tokens}
 
-        def shown(window: object, total: object, before: str | None) -> Any:
-            return gr.update(value=preset_of(window, total, context_tokens() or MOST_TOKENS, before))
-
         chosen = self.preset.input(choose, self.preset, [self.window, self.total], **QUICK)
         self._remember_after(chosen.then)
-        gr.on(
-            [self.window.change, self.total.change], shown, [self.window, self.total, self.preset], self.preset,
-            trigger_mode="always_last", **QUICK,
-        )  # fmt: skip
 
     def remember(self, context_tokens: ContextTokens) -> None:
         """Keep what the visitor chooses in the browser, restore it with the page, and let a link go before it.
@@ -137,26 +129,40 @@ class SettingsPanel:
     def _values(self, values: dict[str, Any]) -> dict[gr.components.Component, Any]:
         return {field: values[name] for name, field in zip(DEFAULTS, self.inputs, strict=True)}
 
-    def tell_what_is_left(self, count_tokens: CountTokens) -> None:
-        """Keep a line under the sliders that says how many tokens the total leaves for the answer."""
+    def show_what_follows(self, context_tokens: ContextTokens, count_tokens: CountTokens) -> None:
+        """Keep in step with the settings: the preset they stand at, the box for an own hint, and a line that says how
+        many tokens the total leaves for the answer.
 
-        async def left(*settings: object) -> str:
-            try:
-                chosen = self.read(*settings)
-                hint_tokens = await count_tokens(chosen.hint)
-                window = Window.from_total(
-                    thinking_tokens=chosen.thinking_tokens, total_tokens=chosen.total_tokens, hint_tokens=hint_tokens
-                )
-            except BadInput as error:
-                return f'<div class="z1-leaves z1-none">{escape(str(error))}</div>'
-            if not hint_tokens:  # no model yet that could say how long the hint is
-                return ""
-            return f'<div class="z1-leaves">Leaves {window.answer_tokens:,} for the answer.</div>'
+        One handler for all three: where two of them answer to the same change and both keep the last one waiting, Gradio
+        lets them start each other again for ever.
+        """
+
+        async def follow(preset: str | None, *settings: object) -> dict:
+            window, total, hint = settings[0], settings[1], settings[5]
+            return {
+                self.preset: preset_of(window, total, context_tokens() or MOST_TOKENS, preset),
+                self.own_hint: gr.update(visible=hint == OWN),
+                self.leaves: await self._leaves(count_tokens, *settings),
+            }
 
         gr.on(
             [field.change for field in (self.window, self.total, self.hint, self.own_hint)] + [Context.root_block.load],
-            left, self.inputs, self.leaves, trigger_mode="always_last", **QUICK,
+            follow, [self.preset, *self.inputs], [self.preset, self.own_hint, self.leaves],
+            trigger_mode="always_last", **QUICK,
         )  # fmt: skip
+
+    async def _leaves(self, count_tokens: CountTokens, *settings: object) -> str:
+        try:
+            chosen = self.read(*settings)
+            hint_tokens = await count_tokens(chosen.hint)
+            window = Window.from_total(
+                thinking_tokens=chosen.thinking_tokens, total_tokens=chosen.total_tokens, hint_tokens=hint_tokens
+            )
+        except BadInput as error:
+            return f'<div class="z1-leaves z1-none">{escape(str(error))}</div>'
+        if not hint_tokens:  # no model yet that could say how long the hint is
+            return ""
+        return f'<div class="z1-leaves">Leaves {window.answer_tokens:,} for the answer.</div>'
 
     @property
     def inputs(self) -> list[gr.components.Component]:

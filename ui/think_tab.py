@@ -52,6 +52,7 @@ class ThinkTab:
         self._wire()
         self.settings.offer_presets(self._context_tokens)
         self.settings.remember(self._context_tokens)
+        self.settings.show_what_follows(self._context_tokens, host.count_tokens)
 
     def _build_history(self) -> None:
         self.version = gr.Number(0, visible=False)

@@ -11,14 +11,8 @@ import gradio as gr
 
 from ui import export, views
 from ui.conversation import Conversation, Turn
+from ui.long_markdown import LongMarkdown, pieces
 from ui.wiring import QUICK
-
-LATEX = [
-    {"left": "$$", "right": "$$", "display": True},
-    {"left": "\\[", "right": "\\]", "display": True},
-    {"left": "\\(", "right": "\\)", "display": False},
-]
-"""A single $ is left out: it eats prices."""
 
 
 def at_rest(text: str) -> str:
@@ -30,8 +24,8 @@ def at_rest(text: str) -> str:
 class TurnCard:
     """Builds the components where it is made; values() says what they show for a turn.
 
-    The trace and the answer are components of their own, so that a code fence or a formula that the cut left open ends
-    with the trace.
+    The trace and the answer are Markdown of their own, so that a code fence or a formula that the cut left open ends with
+    the trace.
     """
 
     def __init__(self, turn: Turn | None = None, *, folded: bool = False) -> None:
@@ -43,38 +37,45 @@ class TurnCard:
                 with gr.Accordion(
                     "Trace: what the model wrote in the window", open=not folded, elem_classes="z1-trace"
                 ):
-                    self.trace = gr.Markdown(
-                        shown["trace"], latex_delimiters=LATEX, elem_classes="z1-trace-text", line_breaks=True
-                    )
+                    self.trace = LongMarkdown(turn and _trace(turn), elem_classes="z1-trace-text")
                 self.cut = gr.HTML(shown["cut"])
-                self.answer = gr.Markdown(
-                    shown["answer"], latex_delimiters=LATEX, elem_classes="z1-answer-text", line_breaks=True
-                )
+                self.answer = LongMarkdown(turn and _answer(turn), elem_classes="z1-answer-text")
                 self.footer = gr.HTML(shown["footer"])
                 self.actions = Actions(self, turn)
 
     @property
     def components(self) -> list[gr.blocks.Block]:
-        return [self.column, self.question, self.meter, self.trace, self.cut, self.answer, self.footer]
+        texts = [*self.trace.components, *self.answer.components]
+        return [self.column, self.question, self.meter, self.cut, self.footer, *texts]
 
     def values(self, turn: Turn | None) -> dict[gr.blocks.Block, Any]:
         """A value for every component: one that is left out would be sent as an empty update, which blanks buttons and
         costs as much. Gradio sends only what differs from the last time."""
-        shown = {getattr(self, name): value for name, value in _values(turn).items()}
-        return {**shown, self.column: gr.update(visible=turn is not None)}
+        return {
+            **{getattr(self, name): value for name, value in _values(turn).items()},
+            **self.trace.values(_trace(turn) if turn else []),
+            **self.answer.values(_answer(turn) if turn else []),
+            self.column: gr.update(visible=turn is not None),
+        }
 
 
 def _values(turn: Turn | None) -> dict[str, str]:
     if turn is None:
-        return dict.fromkeys(("question", "meter", "trace", "cut", "answer", "footer"), "")
+        return dict.fromkeys(("question", "meter", "cut", "footer"), "")
     return {
         "question": views.question_html(turn),
         "meter": views.meter_html(turn),
-        "trace": at_rest(turn.texts["trace"]),
         "cut": views.cut_html(turn),
-        "answer": at_rest(turn.texts["answer"]),
         "footer": views.footer_html(turn),
     }
+
+
+def _trace(turn: Turn) -> list[str]:
+    return pieces(at_rest(turn.texts["trace"]), turn.window.thinking_tokens)
+
+
+def _answer(turn: Turn) -> list[str]:
+    return pieces(at_rest(turn.texts["answer"]), turn.window.answer_tokens)
 
 
 COPY = "Copy answer"
@@ -93,11 +94,13 @@ class Actions:
             self.json = gr.Button("Export JSON", size="sm", min_width=60, elem_classes="z1-json")
             self.markdown = gr.Button("Export Markdown", size="sm", min_width=60, elem_classes="z1-markdown")
         self._file = gr.Textbox("", visible=False)
+        answer, trace = card.answer.components, card.trace.components
         self.copy.click(
             None,
-            [card.answer, card.trace],
+            [*answer, *trace],
             self.copy,
-            js="async (answer, trace) => [await window.z1.copy(answer || trace)]",
+            js="async (...texts) => { const text = (some) => some.filter(Boolean).join(''); "
+            f"return [await window.z1.copy(text(texts.slice(0, {len(answer)})) || text(texts.slice({len(answer)})))]; }}",
         ).then(None, None, self.copy, js=f"() => window.z1.soon({json.dumps(COPY)})")
         if turn is not None:
             self._offer(lambda write: lambda: write(turn), None)

@@ -36,6 +36,24 @@ def add_engine_options(options: argparse.ArgumentParser) -> None:
     group.add_argument("--tokenizer", help="with --server-url: hub id or folder, where the server does not tell it")
 
 
+def add_wait_option(options: argparse.ArgumentParser) -> None:
+    """For work that lasts: what to do where the server goes away in the middle of it (see patience.py)."""
+    options.add_argument(
+        "--wait-for-server",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="how long to wait for a server that goes away, before the run stops and can be continued (default 600)",
+    )
+
+
+def wait_s(options: argparse.Namespace) -> float:
+    """0 where there is no server to wait for. Raises BadInput."""
+    if not options.wait_for_server >= 0:
+        raise BadInput(f"--wait-for-server is {options.wait_for_server:g}; it must be at least 0 seconds")
+    return options.wait_for_server if options.server_url else 0
+
+
 def take_variables(options: argparse.ArgumentParser) -> None:
     """Let every option that has a value come from the environment, too: Z1_MODEL for --model. A Space and a container
     have no command line; where there is one, it wins."""
@@ -66,9 +84,12 @@ def tokenizer_of(options: argparse.Namespace) -> PreTrainedTokenizerBase:
         raise ModelUnavailable(f"{model} has no tokenizer that can be had here: {reason}") from error
 
 
-def start_engine(options: argparse.Namespace, report: Report, *, fake_seconds_per_token: float = 0.0) -> Engine:
+def start_engine(
+    options: argparse.Namespace, report: Report, *, beside_a_browser: bool = False, fake_seconds_per_token: float = 0.0
+) -> Engine:
     """The engine that the options name. Blocks while it loads; report is called at each stage.
 
+    beside_a_browser: the page that shows what it writes has to be drawn on the same cores.
     Raises ModelUnavailable with the remedy, BadInput for options that exclude each other.
     """
     _check(options)
@@ -91,13 +112,16 @@ def start_engine(options: argparse.Namespace, report: Report, *, fake_seconds_pe
     _check_build()
     model = locate(options.model, report=report)
     report(f"loading {model.name}")
-    return VllmEngine.start(
+    engine = VllmEngine.start(
         model.folder,
         name=model.name,
         max_model_len=options.max_model_len,
         tensor_parallel_size=options.tensor_parallel_size,
         gpu_memory_utilization=options.gpu_memory_utilization,
     )
+    if beside_a_browser and not has_gpu():
+        engine.give_way()
+    return engine
 
 
 def _check_build() -> None:

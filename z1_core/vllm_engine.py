@@ -9,7 +9,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from z1_core.orphans import end_together
 from z1_core.window import Sampling
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
+
+LOWEST_PRIORITY = 19
 
 
 class VllmEngine:
@@ -109,6 +111,17 @@ class VllmEngine:
         """Raise EngineDead if the engine's process is gone."""
         if self.llm.errored:
             raise EngineDead(DEAD)
+
+    def give_way(self) -> None:
+        """Let the other programs of this session have the cores first, with all threads that compute.
+
+        A page whose engine and browser share two cores otherwise stands still for seconds now and then; what the engine
+        loses to programs that wait for it is not measurable.
+        """
+        for process in self.llm.engine_core.resources.engine_manager.processes:
+            for thread in Path("/proc", str(process.pid), "task").glob("*"):
+                with suppress(ProcessLookupError):
+                    os.setpriority(os.PRIO_PROCESS, int(thread.name), LOWEST_PRIORITY)
 
     async def close(self) -> None:
         """Stop the engine. On its own loop, while that runs: vLLM's sockets are closed there or never, and a process

@@ -168,6 +168,43 @@ def test_presets_set_both_numbers_and_follow_them(fake_app: App, page: Page):
     expect(page.get_by_label("Deep")).to_be_checked()
 
 
+@pytest.mark.parametrize("change", ["a link", "the hint", "a preset"])
+def test_a_page_at_rest_asks_the_server_for_nothing(fake_app: App, page: Page, change: str):
+    """Two handlers of one change once kept starting each other, fifty times a second, until the next run."""
+    visit(page, fake_app)
+    if change == "a link":
+        page.goto(f"{fake_app.address}?window=300&total=340")
+        number(page, "total", 340)
+    elif change == "the hint":
+        page.get_by_role("button", name="System prompt, hint, seed").click()
+        page.locator("#hint").get_by_text("Own").click()
+        expect(page.locator("#own-hint textarea")).to_be_visible()
+    else:
+        page.get_by_label("Quick").check()
+        number(page, "window", 256)
+    page.wait_for_timeout(1500)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3000)
+    assert len(asked) <= 1, asked  # a look at the model's state
+
+
+def test_a_number_box_left_empty_shows_its_number_again(fake_app: App, page: Page):
+    visit(page, fake_app)
+    choose(page, window=123, total=456)
+    box = page.locator("#window input[type=number]")
+    box.fill("")
+    expect(box).to_have_value("")
+    page.keyboard.press("Tab")
+    expect(box).to_have_value("123")
+    box.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("77")
+    page.keyboard.press("Tab")
+    expect(page.locator(".z1-leaves")).to_contain_text("Leaves")
+    number(page, "window", 77)
+
+
 def test_an_example_goes_into_the_box(fake_app: App, page: Page):
     visit(page, fake_app)
     page.locator("[data-example]").first.click()
