@@ -41,7 +41,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-    from ui.page import LAUNCH, build_page
+    from ui.page import build_page, launch
     from z1_core.host import EngineHost
 
     host = EngineHost(
@@ -50,14 +50,12 @@ def main() -> None:
     )
     page = build_page(host, places=options.places, results=options.results)
     try:
-        _, address, _ = page.launch(
+        address = launch(
+            page,
             server_name=options.host,
             server_port=options.port,
             share=options.share,
-            prevent_thread_lock=True,
-            quiet=True,
             mcp_server=find_spec("mcp") is not None,
-            **LAUNCH,
         )
     except OSError:
         host.close()

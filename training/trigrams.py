@@ -29,9 +29,6 @@ class Trigrams:
     top: tuple[tuple[str, int], ...]
     total: int
 
-    def per_million(self, count: int) -> float:
-        return 1e6 * count / self.total if self.total else 0.0
-
 
 def top_trigrams(texts: Callable[[], Iterable[str]], size: int = 50) -> Trigrams:
     """The `size` most frequent trigrams. texts: called for each pass, and gives the same texts each time."""

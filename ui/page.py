@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from ui.api import add_api
 from ui.benchmarks_tab import BenchmarksTab
 from ui.compare_tab import CompareTab
 from ui.conversation import Conversation
+from ui.document import Document
 from ui.theme import THEME
 from ui.think_tab import ThinkTab, run_button
 from ui.wiring import QUICK
@@ -25,20 +28,10 @@ HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
 RESTART = "Start the model again"
 SMALL_MODEL = "A small model: it shows the mechanism, not the quality of Z1-7B."
-CALLS_NOBODY = (
-    '<meta http-equiv="Content-Security-Policy" content="'
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; script-src * 'unsafe-inline' 'unsafe-eval' data: blob:; "
-    "object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'"
-    '">'
-)
-"""Model text may hold images and style sheets. Fetched from elsewhere they would tell its owner who reads what, and dress
-the page up. Scripts never get that far: Gradio takes them out, and its own come from where it likes."""
-
 LAUNCH = {
     "theme": THEME,
     "css_paths": HERE / "style.css",
     "js": (HERE / "keys.js").read_text(encoding="utf-8"),
-    "head": CALLS_NOBODY,
     "footer_links": ["api", "settings"],
     "run_history": False,
     "ssr_mode": False,
@@ -54,6 +47,13 @@ LOGO = (
     'fill="none" stroke="var(--z1-thinking)" stroke-width="2"/><rect x="5" y="9" width="9" height="8" rx="2" '
     'fill="var(--z1-thinking)"/><path d="M17 3v20" stroke="currentColor" stroke-width="2" stroke-dasharray="3 2"/></svg>'
 )
+
+
+def launch(page: gr.Blocks, **options: Any) -> str:
+    """Serve the page as it is meant to look, and tell its address. options: of Gradio's launch()."""
+    made = {"middleware": [Middleware(Document)]}  # anew each time: Gradio adds to it
+    _, address, _ = page.launch(**LAUNCH, app_kwargs=made, prevent_thread_lock=True, quiet=True, **options)
+    return address
 
 
 def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("results")) -> gr.Blocks:

@@ -108,7 +108,7 @@ class LiveCodeBench:
             name: text_field({name: row.get(name) or ""}, name, may_be_empty=True)
             for name in ("public_test_cases", "private_test_cases")
         }
-        erratum = ERRATA.get(problem_id) or ERRATA.get(str(row.get("question_title")), "none")
+        erratum = ERRATA.get(problem_id) or ERRATA.get(str(row.get("question_title")))
         month = {"month": row["contest_date"][:7]} if isinstance(row.get("contest_date"), str) else {}
         return Problem(
             id=problem_id,
@@ -117,7 +117,7 @@ class LiveCodeBench:
                 {"role": "user", "content": _question(text_field(row, "question_content"), starter)},
             ),
             reference={**tests, "func_name": _func_name(row.get("metadata") or "{}")},
-            labels={**labels_of(row, "difficulty", "platform"), **month, "erratum": erratum},
+            labels={**labels_of(row, "difficulty", "platform"), **month, **({"erratum": erratum} if erratum else {})},
         )
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:

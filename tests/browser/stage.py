@@ -15,7 +15,7 @@ from pathlib import Path
 from evaluation.results import read_results
 from evaluation.summary import summarize
 from tests.test_report import Run, answer_row, verdict_row, write_lines
-from ui.page import LAUNCH, build_page
+from ui.page import build_page, launch
 from z1_core.fake_engine import FakeEngine
 from z1_core.host import EngineHost
 from z1_core.models import EMBEDDED_NAME, Report
@@ -69,7 +69,7 @@ class Stage:
         self.engine: FakeEngine | None = None
         self.host = EngineHost(self._start)
         self._page = build_page(self.host, places=1, results=results)
-        _, self.address, _ = self._page.launch(server_port=None, prevent_thread_lock=True, quiet=True, **LAUNCH)
+        self.address = launch(self._page)
         self.host.start()
 
     def kill_engine(self) -> None:

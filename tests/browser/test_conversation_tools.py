@@ -177,7 +177,7 @@ def test_a_page_at_rest_asks_the_server_for_nothing(fake_app: App, page: Page, c
         number(page, "total", 340)
     elif change == "the hint":
         page.get_by_role("button", name="System prompt, hint, seed").click()
-        page.locator("#hint").get_by_text("Own").click()
+        page.get_by_label("Own text").check()
         expect(page.locator("#own-hint textarea")).to_be_visible()
     else:
         page.get_by_label("Quick").check()
@@ -187,6 +187,20 @@ def test_a_page_at_rest_asks_the_server_for_nothing(fake_app: App, page: Page, c
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(3000)
     assert len(asked) <= 1, asked  # a look at the model's state
+
+
+def test_a_page_at_rest_draws_nothing(fake_app: App, page: Page):
+    """Gradio's clock of the page's own loading once drew sixty frames a second for ever."""
+    page.add_init_script(
+        "window.frames = 0; const draw = window.requestAnimationFrame;"
+        "window.requestAnimationFrame = (callback) => { window.frames++; return draw.call(window, callback); };"
+    )
+    visit(page, fake_app)
+    page.wait_for_timeout(4000)  # what fades in has done so
+    before = page.evaluate("window.frames")
+    assert before > 0, "it counts"
+    page.wait_for_timeout(2000)
+    assert page.evaluate("window.frames") - before <= 2
 
 
 def test_a_number_box_left_empty_shows_its_number_again(fake_app: App, page: Page):
