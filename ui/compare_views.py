@@ -41,6 +41,8 @@ def headline(comparison: Comparison) -> str:
     if comparison.stopped:
         return "Stopped by you"
     places, answers = len(comparison.places), len({place.short for place in comparison.places})
+    if places == 1:
+        return "One trace, one answer"
     return f"One trace, {places} answers, all the same" if answers == 1 else f"One trace, {answers} different answers"
 
 

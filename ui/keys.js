@@ -15,22 +15,27 @@
     Object.getOwnPropertyDescriptor(prototype, "value").set.call(field, text);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  // A number that is being typed anew is empty for a moment. Gradio's sliders cannot say so: they keep their last value until
-  // there is a new one, and show it again where the visitor leaves the box empty.
-  const number = (event) => event.target.closest?.(".z1-settings input[type=number]");
+  // While a number is typed it may be empty or out of bounds, which Gradio's sliders cannot take: they keep their last value
+  // until there is a good one. What is left in the box is set right: within the bounds, or to what was there before.
   const last = new WeakMap();
-  document.addEventListener("focusin", (event) => number(event) && last.set(event.target, event.target.value));
+  const isSlider = (element) => element?.matches?.(".z1-settings input[type=number]");
+  const within = (field) => Math.min(Math.max(Number(field.value), Number(field.min)), Number(field.max));
+  const settle = (field) => {
+    if (field.value === "") field.value = last.get(field) ?? field.min;
+    else if (within(field) !== Number(field.value)) type(field, String(within(field)));
+  };
+  document.addEventListener("focusin", ({ target }) => isSlider(target) && last.set(target, target.value));
+  document.addEventListener("focusout", ({ target }) => isSlider(target) && settle(target));
   document.addEventListener("input", (event) => {
-    if (!number(event)) return;
-    if (event.target.value === "") event.stopImmediatePropagation();
-    else last.set(event.target, event.target.value);
+    const field = event.target;
+    if (!isSlider(field)) return;
+    if (field.value === "" || within(field) !== Number(field.value)) event.stopImmediatePropagation();
+    else last.set(field, field.value);
   }, true);
-  document.addEventListener("focusout", (event) => {
-    if (number(event) && event.target.value === "" && last.has(event.target)) event.target.value = last.get(event.target);
-  });
   document.addEventListener("keydown", (event) => {
     const ctrl = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
     const ids = ctrl && event.key === "Enter" ? ["run", "compare"] : ctrl && event.key.toLowerCase() === "e" ? ["answer-now"] : event.key === "Escape" ? ["stop", "compare-stop"] : [];
+    if (ids.length && isSlider(document.activeElement)) settle(document.activeElement);
     if (ids.length && press(...ids)) event.preventDefault();
   });
   document.addEventListener("click", (event) => {

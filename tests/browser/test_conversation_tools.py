@@ -203,20 +203,22 @@ def test_a_page_at_rest_draws_nothing(fake_app: App, page: Page):
     assert page.evaluate("window.frames") - before <= 2
 
 
-def test_a_number_box_left_empty_shows_its_number_again(fake_app: App, page: Page):
+@pytest.mark.parametrize(("typed", "left"), [("", 123), ("-5", 1), ("99999999", 32_768), ("e", 123), ("77", 77)])
+def test_a_number_box_is_set_right_when_it_is_left(fake_app: App, page: Page, typed: str, left: int):
     visit(page, fake_app)
     choose(page, window=123, total=456)
     box = page.locator("#window input[type=number]")
-    box.fill("")
-    expect(box).to_have_value("")
-    page.keyboard.press("Tab")
-    expect(box).to_have_value("123")
     box.focus()
     page.keyboard.press("Control+a")
-    page.keyboard.type("77")
+    page.keyboard.press("Delete")
+    page.keyboard.type(typed)
     page.keyboard.press("Tab")
-    expect(page.locator(".z1-leaves")).to_contain_text("Leaves")
-    number(page, "window", 77)
+    expect(box).to_have_value(str(left))
+    page.locator("#question textarea").fill("hi")
+    box.focus()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#message .z1-error, .z1-foot:visible").first).to_be_visible(timeout=60_000)
+    number(page, "window", left)
 
 
 def test_an_example_goes_into_the_box(fake_app: App, page: Page):
