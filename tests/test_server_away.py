@@ -147,7 +147,11 @@ def test_ctrl_c_ends_the_wait(server, tmp_path):
     words = ["gsm8k", "--data", questions, "--out", tmp_path / "out", "--windows", 900, "--answer-tokens", 8]
     words += ["--server-url", server.url, "--no-running-accuracy"]
     run = subprocess.Popen(
-        [sys.executable, "-m", "evaluation.run", *map(str, words)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "evaluation.run", *map(str, words)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored below a shell's background job
     )
     deadline = time.monotonic() + 30
     server.forget()
