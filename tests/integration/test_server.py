@@ -148,9 +148,8 @@ def test_a_clean_environment_with_the_clients_packages_alone_has_the_page(vllm_s
     python = tmp_path / "venv" / "bin" / "python"
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
-    subprocess.run(
-        [*uv, "pip", "install", "--quiet", "--python", python, "-r", ROOT / "requirements-client.txt"], check=True
-    )
+    install = [*uv, "pip", "install", "--system-certs", "--quiet", "--python", python]
+    subprocess.run([*install, "-r", ROOT / "requirements-client.txt"], check=True)
     found = subprocess.run(
         [*uv, "pip", "freeze", "--python", python], capture_output=True, text=True, check=True
     ).stdout
