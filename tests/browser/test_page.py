@@ -43,7 +43,7 @@ def expect_tokens(page: Page, text: str) -> None:
 
 
 def wait_for_trace(page: Page, characters: int = 20) -> None:
-    expect(card(page).locator(".z1-trace-text")).to_have_text(
+    expect(card(page).locator(".z1-trace-text .md").first).to_have_text(
         re.compile(rf".{{{characters},}}", re.DOTALL), timeout=30_000
     )
 
@@ -80,7 +80,7 @@ def test_a_hard_question_is_cut_at_the_window_and_answered(real_app: App, page: 
     expect(card(page).locator(".z1-cut")).to_contain_text("window closed at 48 tokens")
     expect(card(page).locator(".z1-inserted em")).to_have_text("Inserted")
     expect(card(page).locator(".z1-inserted")).to_contain_text("I overthought it, the final answer should be:")
-    expect(card(page).locator(".z1-answer-text")).to_have_text(re.compile(r"\S"))
+    expect(card(page).locator(".z1-answer-text .md").first).not_to_be_empty()
     expect_tokens(page, "thinking 48")
     expect_tokens(page, "answer 34 of 34")
     expect_tokens(page, "total 96 of 96")
