@@ -48,6 +48,10 @@ def wait_for_trace(page: Page, characters: int = 20) -> None:
     )
 
 
+def trace_of(page: Page) -> str:
+    return "\n".join(card(page).locator(".z1-trace-text .md").all_inner_texts()).strip()
+
+
 def wait_for_end(page: Page, reason: str, timeout_s: float = 60) -> None:
     expect(card(page).locator(f".z1-foot[data-end={reason}]")).to_be_visible(timeout=timeout_s * 1000)
     expect(page.locator("button#run")).to_be_enabled()
@@ -112,10 +116,10 @@ def test_stop_keeps_the_text_and_frees_the_engine(real_app: App, page: Page):
     wait_for_trace(page)
     page.keyboard.press("Escape")
     wait_for_end(page, "user_stop", timeout_s=3)
-    kept = card(page).locator(".z1-trace-text").inner_text()
+    kept = trace_of(page)
     assert len(kept) >= 20
     page.wait_for_timeout(1000)
-    assert card(page).locator(".z1-trace-text").inner_text() == kept
+    assert trace_of(page) == kept
     ask(page, "Hello!", window=200, total=300)
     wait_for_end(page, "inside")
 
@@ -248,7 +252,7 @@ def test_a_killed_engine_is_said_in_words_and_can_be_started_again(real_app: App
     wait_for_trace(page)
     kill_engine(real_app)
     expect(card(page).locator(".z1-error")).to_contain_text("The engine's process has ended", timeout=15_000)
-    assert len(card(page).locator(".z1-trace-text").inner_text()) >= 20
+    assert len(trace_of(page)) >= 20
     expect(page.locator(".z1-chip.z1-failed")).to_be_visible(timeout=15_000)
     expect(page.locator("button#run")).to_have_text("Model not running")
     page.locator("#restart").click()

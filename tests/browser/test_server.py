@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, start_app, stop_app
-from tests.browser.test_page import ask, card, expect_tokens, visit, wait_for_end, wait_for_trace
+from tests.browser.test_page import ask, card, expect_tokens, trace_of, visit, wait_for_end, wait_for_trace
 from tests.vllm_serve import KEY, VllmServe
 
 BACK_S = 30
@@ -48,7 +48,7 @@ def test_a_server_killed_in_mid_answer_is_told_and_the_page_goes_on_by_itself(
     vllm_serve.kill()
     told = re.compile("broke off in the middle.*what was written until then is kept")
     expect(card(page).locator(".z1-error")).to_contain_text(told, timeout=15_000)
-    kept = card(page).locator(".z1-trace-text").inner_text()
+    kept = trace_of(page)
     assert len(kept) >= 20
     expect(page.locator(".z1-chip.z1-failed")).to_contain_text(
         re.compile("nothing listens at .*; this is tried again by itself"), timeout=15_000
@@ -56,7 +56,7 @@ def test_a_server_killed_in_mid_answer_is_told_and_the_page_goes_on_by_itself(
     expect(page.locator("#run")).to_have_text("Model not running")
     vllm_serve.start()
     expect(page.locator(".z1-chip.z1-ready")).to_be_visible(timeout=BACK_S * 1000)  # nothing was clicked
-    assert card(page).locator(".z1-trace-text").inner_text() == kept
+    assert trace_of(page) == kept
     ask(page, "Hello!", window=200, total=300)
     expect(page.locator(".z1-turn-outer:visible")).to_have_count(2)
     wait_for_end(page, "inside")
