@@ -1,6 +1,6 @@
 # make demo   install what is missing, start the page, print its address
 # make test   install what is missing, check style, run all tests: the fast ones and those of the page on a scripted engine
-#             two or three at a time, then those that need the machine to themselves: a real model, or the page's speed
+#             two at a time, then those that need the machine to themselves: a real model, or the page's speed
 # make screenshots  pictures of every state of the page, in screenshots/
 # make model  prepare the embedded model only
 # Options of the app go through: make demo ARGS="--port 8000 --fake"
@@ -22,7 +22,7 @@ demo: $(VENV)/installed-$(DEVICE) model
 test: $(VENV)/installed-$(DEVICE) $(VENV)/installed-dev model lint
 	sh tests/need.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/browser $(ARGS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile tests/browser $(addprefix --ignore ,$(ALONE)) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(addprefix --ignore ,$(ALONE)) $(ARGS)
 	$(BIN)/python -m pytest $(ALONE) $(ARGS)
 
 screenshots: $(VENV)/installed-$(DEVICE) $(VENV)/installed-dev
