@@ -28,7 +28,7 @@ from evaluation.record import about
 from evaluation.score import Score
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, ContextOverflow, Z1Error
-from z1_core.options import add_engine_options, add_wait_option, start_engine, tokenizer_of, wait_s
+from z1_core.options import add_engine_options, add_wait_option, server_wait_s, start_engine, tokenizer_of
 from z1_core.patience import Patience
 from z1_core.prompt import encode_text, render
 from z1_core.sweep import sweep
@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         if options.concurrency < 1:
             raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
-        wait_s(options)
+        server_wait_s(options)
         plan = make_plan(options)
         tell_bad_rows(plan)
         if options.dry_run:
@@ -126,7 +126,7 @@ async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
             finished = sum(map(len, done.values()))
             bar = stack.enter_context(tqdm(total=plan.answers, initial=finished, unit="answer", dynamic_ncols=True))
             score = stack.enter_context(Score(bar, plan.benchmarks, off=options.no_running_accuracy))
-            patience = Patience(engine, wait_s(options), say_beside_the_bar)
+            patience = Patience(engine, server_wait_s(options), say_beside_the_bar)
             await pooled(partial(answer, engine, plan, files, score, patience), traces, options.concurrency)
             await score.settled()
     finally:

@@ -11,7 +11,6 @@ from ui.long_markdown import MOST_PIECES, PIECE_CHARACTERS, pieces
 PARAGRAPH = "Some words of a thought that goes on and on. " * 12
 CODE = "```python\n" + "x = 1\n\n" * 600 + "```"
 FORMULA = "\\[\n" + "a + b\n\n" * 300 + "\\]"
-
 DOLLARS = FORMULA.replace("\\[", "$$").replace("\\]", "$$")
 
 
@@ -40,9 +39,7 @@ def test_there_are_never_more_than_the_page_has_room_for(tokens: int):
     assert len(made) <= MOST_PIECES
 
 
-@pytest.mark.parametrize(
-    "whole", [CODE, CODE.replace("```", "~~~~"), FORMULA, FORMULA.replace("\\[", "$$").replace("\\]", "$$")]
-)
+@pytest.mark.parametrize("whole", [CODE, CODE.replace("```", "~~~~"), FORMULA, DOLLARS])
 def test_code_and_formulas_stay_whole(whole: str):
     made = pieces(text_of(*[PARAGRAPH] * 6, whole, *[PARAGRAPH] * 6), 4000)
     assert len(made) > 1

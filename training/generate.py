@@ -10,9 +10,9 @@ OUT/left_out.jsonl       the same with a "reason": the budget ran out ("truncate
                          question does not fit ("prompt_too_long"); these would teach a model not to stop
 OUT/run.json             what they were made with
 
-Every finished row is on disk at once: after a crash the same command goes on where it stopped. A server that goes away
-is waited for (--wait-for-server). token_num_qwen counts
-the teacher's own tokens; those of a teacher outside the Qwen family are not Qwen's.
+Every finished row is on disk at once: after a crash the same command goes on where it stopped, and a server that goes
+away is waited for. token_num_qwen counts the teacher's own tokens; those of a teacher outside the Qwen family are not
+Qwen's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from training.questions import Question, read_questions
 from training.rows import digest
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, Z1Error
-from z1_core.options import add_engine_options, add_wait_option, start_engine, wait_s
+from z1_core.options import add_engine_options, add_wait_option, server_wait_s, start_engine
 from z1_core.patience import Patience
 from z1_core.prompt import SYSTEM_PROMPT, chat, render
 from z1_core.window import Sampling
@@ -149,7 +149,6 @@ async def generate(
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
 
     wait_s: how long to wait for a server that goes away in mid-run.
-
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
     if concurrency < 1:
@@ -222,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         names = Teaching.__dataclass_fields__
         teaching = Teaching(**{name: getattr(options, name) for name in names})
-        wait_s(options)
+        server_wait_s(options)
         for _ in read_questions(options.questions):  # a bad line must not cost the loading of a model
             pass
         engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
@@ -247,7 +246,7 @@ async def _run(engine: Engine, teaching: Teaching, options: argparse.Namespace) 
             teaching,
             options.out,
             concurrency=options.concurrency,
-            wait_s=wait_s(options),
+            wait_s=server_wait_s(options),
             progress=True,
         )
     finally:

@@ -35,22 +35,19 @@ class Document:
 
 
 def _changed(send: Send) -> Send:
-    """Sends a response that comes in one piece, as templates do, with what is to be in it."""
+    """Sends a response with what is to be in it. It comes in one piece, as Gradio's template does: its start waits for the
+    body, as it tells the length."""
     start: Message = {}
 
     async def send_changed(message: Message) -> None:
         if message["type"] == "http.response.start":
             start.update(message)
             return
-        if start:
-            headers = MutableHeaders(raw=start["headers"])
-            body = message.get("body", b"").replace(b"<head>", b"<head>" + NO_CLOCK.encode(), 1)
-            headers["content-security-policy"] = CALLS_NOBODY
-            if not message.get("more_body"):
-                headers["content-length"] = str(len(body))
-            await send({**start})
-            start.clear()
-            message = {**message, "body": body}
-        await send(message)
+        body = message["body"].replace(b"<head>", b"<head>" + NO_CLOCK.encode(), 1)
+        headers = MutableHeaders(raw=start["headers"])
+        headers["content-security-policy"] = CALLS_NOBODY
+        headers["content-length"] = str(len(body))
+        await send(start)
+        await send({**message, "body": body})
 
     return send_changed

@@ -138,10 +138,10 @@ class SettingsPanel:
         """
 
         async def follow(preset: str | None, *settings: object) -> dict:
-            window, total, hint = settings[0], settings[1], settings[5]
+            named = dict(zip(DEFAULTS, settings, strict=True))
             return {
-                self.preset: preset_of(window, total, context_tokens() or MOST_TOKENS, preset),
-                self.own_hint: gr.update(visible=hint == OWN),
+                self.preset: preset_of(named["window"], named["total"], context_tokens() or MOST_TOKENS, preset),
+                self.own_hint: gr.update(visible=named["hint"] == OWN),
                 self.leaves: await self._leaves(count_tokens, *settings),
             }
 

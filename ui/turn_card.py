@@ -99,8 +99,7 @@ class Actions:
             None,
             [*answer, *trace],
             self.copy,
-            js="async (...texts) => { const text = (some) => some.filter(Boolean).join(''); "
-            f"return [await window.z1.copy(text(texts.slice(0, {len(answer)})) || text(texts.slice({len(answer)})))]; }}",
+            js=f"async (...pieces) => [await window.z1.copyAnswer(pieces, {len(answer)})]",
         ).then(None, None, self.copy, js=f"() => window.z1.soon({json.dumps(COPY)})")
         if turn is not None:
             self._offer(lambda write: lambda: write(turn), None)

@@ -47,7 +47,7 @@ def add_wait_option(options: argparse.ArgumentParser) -> None:
     )
 
 
-def wait_s(options: argparse.Namespace) -> float:
+def server_wait_s(options: argparse.Namespace) -> float:
     """0 where there is no server to wait for. Raises BadInput."""
     if not options.wait_for_server >= 0:
         raise BadInput(f"--wait-for-server is {options.wait_for_server:g}; it must be at least 0 seconds")

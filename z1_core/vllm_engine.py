@@ -115,8 +115,7 @@ class VllmEngine:
     def give_way(self) -> None:
         """Let the other programs of this session have the cores first, with all threads that compute.
 
-        A page whose engine and browser share two cores otherwise stands still for seconds now and then; what the engine
-        loses to programs that wait for it is not measurable.
+        A page whose engine and browser share two cores otherwise stands still for seconds now and then.
         """
         for process in self.llm.engine_core.resources.engine_manager.processes:
             for thread in Path("/proc", str(process.pid), "task").glob("*"):

@@ -42,6 +42,8 @@ departure + timedelta(minutes=150)
 """
 REPEAT = "Say this: "
 """The model then writes what follows."""
+THEN_ANSWER = "Say this, then answer: "
+"""The same, but behind the hint it answers."""
 LONG = "Think for long."
 GREETED = "Hello! I am a small language model. Ask me something that needs a thought, and watch the window."
 
@@ -51,6 +53,8 @@ def script(prompt: str) -> str:
     written, asked = prompt.rsplit("assistant\n", 1)[-1], prompt.rsplit("user\n", 1)[-1].split("<|im_end|>")[0]
     if asked.startswith(REPEAT):
         return asked.removeprefix(REPEAT)
+    if asked.startswith(THEN_ANSWER) and HINT.strip() not in written:
+        return asked.removeprefix(THEN_ANSWER)
     if asked.startswith(LONG):
         return "\n\n".join(f"## Try {number}\n\n{THOUGHT}\n\n{ANSWER.format(number)}" for number in range(400))
     if HINT.strip() in written:

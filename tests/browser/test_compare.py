@@ -90,7 +90,7 @@ def test_a_recut_goes_by_keyboard_as_well(fake_app: App, page: Page):
 def test_windows_that_cannot_run_are_said_in_one_sentence(fake_app: App, page: Page, sizes, sentence):
     open_tab(page, fake_app)
     compare(page, *sizes)
-    expect(page.locator(".z1-message .z1-error")).to_contain_text(sentence, timeout=15_000)
+    expect(page.locator(".z1-message .z1-error")).to_contain_text(sentence)
     expect(page.locator("#compare")).to_be_enabled()
 
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import App
-from tests.browser.stage import REPEAT
+from tests.browser.stage import REPEAT, THEN_ANSWER
 from tests.browser.test_compare import choose_windows
 from tests.browser.test_page import ask, card, choose, visit, wait_for_end
 
@@ -105,9 +105,10 @@ def test_what_the_model_writes_is_shown_and_does_nothing(phone: Page, elsewhere:
     expect(phone.locator(".z1-empty")).to_be_visible(timeout=30_000)
 
 
-def test_a_cut_inside_a_fence_does_not_swallow_the_hint(phone: Page):
-    ask(phone, f"{REPEAT}```python\n" + "print(1)\n" * 200, window=60, total=100)
-    wait_for_end(phone, "answer_length")
+def test_a_cut_inside_a_fence_does_not_swallow_the_answer(phone: Page):
+    ask(phone, f"{THEN_ANSWER}```python\n" + "print(1)\n" * 200, window=60, total=200)
+    wait_for_end(phone, "cut")
+    expect(card(phone).locator(".z1-answer-text .md").first).to_contain_text("it arrives at")
     expect(card(phone).locator(".z1-inserted")).to_contain_text("I overthought it")
     expect(card(phone).locator(".z1-answer-text pre")).to_have_count(1)
 
