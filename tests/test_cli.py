@@ -229,7 +229,8 @@ def test_a_row_that_is_no_question_is_named_and_nothing_is_generated(run, engine
 def test_files_that_are_missing_empty_or_in_the_way_are_named(run, tmp_path):
     prompts, out, empty = jsonl(tmp_path / "in.jsonl", {"prompt": SHORT}), tmp_path / "out.jsonl", tmp_path / "empty"
     empty.write_text("\n\n")
-    assert "absent.jsonl" in refused(run, "--prompts", str(tmp_path / "absent.jsonl"), "--out", str(out))
+    said = refused(run, "--prompts", str(tmp_path / "absent.jsonl"), "--out", str(out))
+    assert "absent.jsonl cannot be read: No such file or directory; name a JSONL file of prompts" in said
     assert f"{empty} holds no rows" in refused(run, "--prompts", str(empty), "--out", str(out))
     assert "absent" in refused(run, "--prompts", prompts, "--out", str(tmp_path / "absent" / "out.jsonl"))
     assert not out.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,11 @@ def test_the_tokenizers_hash_knows_a_changed_template_from_a_changed_vocabulary(
     assert manifest.identify(template)["sha256"] == was["sha256"]
     assert manifest.identify(template)["template_sha256"] != was["template_sha256"]
     assert manifest.identify(vocabulary)["sha256"] != was["sha256"]
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets.exceptions", None)
+    with pytest.raises(
+        SystemExit, match=r"^error: datasets is not installed; pip install -r training/requirements.txt$"
+    ):
+        main([str(make_rows(tmp_path / "rows.jsonl", 3)), "--out", str(tmp_path / "data")])

@@ -287,6 +287,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(show(options.out, options.show))
     except Z1Error as error:
         sys.exit(f"error: {error}")
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: {error.name.partition('.')[0]} is not installed; pip install -r training/requirements.txt")
 
 
 if __name__ == "__main__":

@@ -252,6 +252,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             train(run)
     except Z1Error as error:
         sys.exit(f"error: {error}")
+    except ModuleNotFoundError as error:
+        sys.exit(f"error: {error.name.partition('.')[0]} is not installed; pip install -r training/requirements.txt")
 
 
 def _hide_bars() -> None:

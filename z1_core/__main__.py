@@ -136,6 +136,8 @@ def _lines(path: Path) -> list[str]:
         return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; name a JSONL file of prompts") from error
 
 
 def _row(line: str, number: int) -> dict:
