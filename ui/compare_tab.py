@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from itertools import zip_longest
 from typing import Any
 
 import gradio as gr
@@ -16,7 +17,7 @@ from ui.presets import COMPARED, compared_within
 from ui.settings_panel import SettingsPanel, whole_number
 from ui.turn_card import at_rest
 from ui.views import error_html, live_html, sentence
-from ui.wiring import QUICK
+from ui.wiring import QUICK, SILENT
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -104,7 +105,7 @@ class CompareTab:
                 gr.HTML(NOTE)
 
     def _wire(self, settings: SettingsPanel, places: int) -> None:
-        slow = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": places}
+        slow = {"concurrency_limit": places, **SILENT}
         begun = self.run.click(
             self._begin,
             [self.question, self.sizes, self.answer_tokens, self.state, *settings.inputs],
@@ -172,11 +173,13 @@ class CompareTab:
     async def _shown(
         self, comparison: Comparison, make_ticks: Callable[[], AsyncGenerator[None, None]]
     ) -> AsyncGenerator[dict, None]:
-        """The view after every tick, and at the end. Closed by Stop or by a closed tab: then the engine is freed."""
+        """The view, what is written after every tick, and the view again. Closed by Stop or by a closed tab: then the
+        engine is freed."""
+        yield self._view(comparison)
         try:
             async with aclosing(make_ticks()) as ticks:
                 async for _ in ticks:
-                    yield self._view(comparison)
+                    yield self._written(comparison)
         except Z1Error as error:
             comparison.stop(str(error))
         except Exception:
@@ -195,29 +198,38 @@ class CompareTab:
         complaint = complaint or (comparison.error if comparison else "")
         running = comparison is not None and comparison.is_running
         finished = comparison is not None and not running and len(comparison.trace.ids["trace"]) > 0
-        shown: dict[gr.blocks.Block, Any] = {
+        places = comparison.places if comparison else []
+        return {
+            **self._written(comparison),
             self.empty: gr.update(visible=comparison is None),
             self.message: error_html(complaint) if complaint else "",
             self.frame: gr.update(visible=comparison is not None),
-            self.ruler: views.ruler_html(comparison) if comparison else "",
             self.after: gr.update(visible=finished),
             self.trace: views.trace_html(self.host.engine(), comparison) if finished else "",
-            self.plot: views.chart(comparison) if finished and any(p.end_reason for p in comparison.places) else None,
+            self.plot: views.chart(comparison) if finished and any(p.end_reason for p in places) else None,
+            **{card.column: gr.update(visible=number < len(places)) for number, card in enumerate(self.cards)},
+        }
+
+    def _written(self, comparison: Comparison | None) -> dict[gr.blocks.Block, Any]:
+        """What changes with every token, and the buttons, which are blank when they are left out. Columns are left out: at
+        every update of one, Gradio copies all that is in it."""
+        running = comparison is not None and comparison.is_running
+        places = sorted(comparison.places, key=lambda place: place.window.thinking_tokens) if comparison else []
+        shown: dict[gr.blocks.Block, Any] = {
+            self.ruler: views.ruler_html(comparison) if comparison else "",
             self.run: gr.update(value="Comparing" if running else RUN, interactive=not running),
             self.stop: gr.update(value=STOP, interactive=running),
             self.status: live_html(_status(comparison)),
         }
-        places = sorted(comparison.places, key=lambda place: place.window.thinking_tokens) if comparison else []
-        for number, card in enumerate(self.cards):
-            shown |= self._card(card, comparison, places[number] if number < len(places) else None)
+        for card, place in zip_longest(self.cards, places):
+            shown |= self._card(card, comparison, place)
         return shown
 
     @staticmethod
-    def _card(card: Card, comparison: Comparison, place: Any) -> dict[gr.blocks.Block, Any]:
+    def _card(card: Card, comparison: Comparison | None, place: Any) -> dict[gr.blocks.Block, Any]:
         if place is None:
-            return {card.column: gr.update(visible=False), card.head: "", card.answer: "", card.foot: ""}
+            return {card.head: "", card.answer: "", card.foot: ""}
         return {
-            card.column: gr.update(visible=True),
             card.head: views.card_head_html(place),
             card.answer: at_rest(place.shown),
             card.foot: views.card_foot_html(comparison, place),

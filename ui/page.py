@@ -93,6 +93,9 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
         bounded = [tab.settings.window, tab.settings.total, compare.sizes]
         known.change(adapt, [tab.conversation, compare.sizes], [restart, tab.run, clock, *bounded], **QUICK)
         restart.click(host.start, None, None, **QUICK).then(look, None, [header, known], **QUICK)
+    for event in page.fns.values():
+        if event.renderable:  # gr.render has no option for it
+            event.show_progress_on = []
     return page.queue(max_size=2 * places, default_concurrency_limit=places)
 
 

@@ -24,7 +24,7 @@ from ui.think_parts import (
 )  # fmt: skip
 from ui.turn_card import TurnCard
 from ui.views import error_html, live_html, status_sentence
-from ui.wiring import QUICK
+from ui.wiring import QUICK, SILENT
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -91,7 +91,7 @@ class ThinkTab:
     def _wire(self) -> None:
         buttons = [self.run, self.answer_now, self.stop]
         view = [*self.card.components, *buttons, self.status]
-        beside = [self.message, self.editing]
+        beside = [self.card.column, self.message, self.editing]
         frame = [*beside, self.question, self.version]
         begun = gr.on(
             [self.run.click, self.question.submit],
@@ -124,10 +124,9 @@ class ThinkTab:
             self._follow,
             self.conversation,
             view,
-            show_progress="hidden",
-            api_visibility="private",
             concurrency_limit=self._places,
             concurrency_id="think",
+            **SILENT,
         )
         followed.failure(self._refuse, self.conversation, view, **QUICK)
         return followed
@@ -252,6 +251,7 @@ class ThinkTab:
     def _beside(self, conversation: Conversation, complaint: str = "") -> dict:
         """What stands beside the turn and changes only when someone presses something."""
         return {
+            **self.card.visible(conversation.current),
             self.message: error_html(complaint) if complaint else "",
             self.editing: gr.update(visible=conversation.editing),
         }

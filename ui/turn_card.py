@@ -46,7 +46,12 @@ class TurnCard:
     @property
     def components(self) -> list[gr.blocks.Block]:
         texts = [*self.trace.components, *self.answer.components]
-        return [self.column, self.question, self.meter, self.cut, self.footer, *texts]
+        return [self.question, self.meter, self.cut, self.footer, *texts]
+
+    def visible(self, turn: Turn | None) -> dict[gr.blocks.Block, Any]:
+        """Whether the card is there. Not among what a stream brings: for every update of a column, also for one that
+        changes nothing, Gradio copies all that is in it."""
+        return {self.column: gr.update(visible=turn is not None)}
 
     def values(self, turn: Turn | None) -> dict[gr.blocks.Block, Any]:
         """A value for every component: one that is left out would be sent as an empty update, which blanks buttons and
@@ -55,7 +60,6 @@ class TurnCard:
             **{getattr(self, name): value for name, value in _values(turn).items()},
             **self.trace.values(_trace(turn) if turn else []),
             **self.answer.values(_answer(turn) if turn else []),
-            self.column: gr.update(visible=turn is not None),
         }
 
 

@@ -1,4 +1,8 @@
 """How the page's events are wired."""
 
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-"""For what is done at once: no queue, no spinner, no endpoint for programs."""
+SILENT = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+"""No spinner, no endpoint for programs. With nothing to show progress on: Gradio otherwise tells every component that any
+event has ever written to, at each piece that a stream brings, and copies all that it holds for it."""
+
+QUICK = {"queue": False, **SILENT}
+"""For what is done at once: no queue either."""

@@ -17,7 +17,7 @@ from z1_core.thinking import collect
 from z1_core.window import HINT, Sampling, Window
 
 QUESTIONS = 50
-SMALL = Window(thinking_tokens=16, answer_tokens=8)
+SMALL = Window(thinking_tokens=8, answer_tokens=8)
 ENDLESS = Sampling(extra=(("ignore_eos", True),))
 BLOCK = 32
 
