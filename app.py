@@ -11,7 +11,9 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from z1_core.errors import BadInput
 from z1_core.options import add_engine_options, start_engine, take_variables
+from z1_core.program import program
 
 READING_PACE_S = 0.02
 """The scripted engine writes at a pace that can be watched."""
@@ -36,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+@program()
 def main() -> None:
     options = parser().parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -59,7 +62,7 @@ def main() -> None:
         )
     except OSError:
         host.close()
-        sys.exit(f"error: port {options.port or 'range 7860-7959'} is in use; choose another with --port")
+        raise BadInput(f"port {options.port or 'range 7860-7959'} is in use; choose another with --port") from None
     print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the engine's processes end with this one
     host.start()
@@ -70,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

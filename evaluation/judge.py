@@ -25,7 +25,8 @@ from evaluation.judging import as_row, in_order, judge_row, judge_text, judges
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from evaluation.record import versions
 from evaluation.results import run_record
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
+from z1_core.program import program
 
 NO_ROW = "\0fault"
 """Under this name a line that is no row carries what is wrong with it."""
@@ -45,21 +46,15 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+@program(stopped="stopped; give the same command again", needs="evaluation/requirements.txt")
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
-    try:
-        check(options)
-        run = None if options.responses else run_record(options.folder)
-        names = [each["benchmark"] for each in run["benchmarks"].values()] if run else [options.benchmark]
-        code = any(benchmark(name).gold_field is None for name in names)
-        with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
-            statuses = judge_folder(options, run, tools) if run else judge_responses(options, tools)
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; give the same command again", file=sys.stderr)
-        return 130
+    check(options)
+    run = None if options.responses else run_record(options.folder)
+    names = [each["benchmark"] for each in run["benchmarks"].values()] if run else [options.benchmark]
+    code = any(benchmark(name).gold_field is None for name in names)
+    with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
+        statuses = judge_folder(options, run, tools) if run else judge_responses(options, tools)
     faults = statuses["harness_error"]
     if faults:
         print(f"error: {faults} answers could not be judged (harness_error); their detail says why", file=sys.stderr)

@@ -22,7 +22,8 @@ from evaluation.results import Results, read_results
 from evaluation.store import write
 from evaluation.summary import harness_errors, summarize
 from evaluation.tables import Table
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
+from z1_core.program import program
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,22 +35,19 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+@program(needs="evaluation/requirements.txt")
 def main(argv: list[str] | None = None) -> int:
     """0, or 1 where verdicts are harness errors, 2 where something cannot be read or written."""
     options = parser().parse_args(argv)
-    try:
-        out = options.out or options.folders[0]
-        if len({folder.resolve() for folder in options.folders}) < len(options.folders):
-            raise BadInput("a folder is named twice; name each once")
-        if not out.is_dir():
-            raise BadInput(f"there is no folder {out}; " + ("make it first" if options.out else "name a run's folder"))
-        runs = [read_results(folder) for folder in options.folders]
-        summaries = [_report(run) for run in runs]
-        if len(runs) > 1:
-            _comparison(runs, summaries, out)
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    out = options.out or options.folders[0]
+    if len({folder.resolve() for folder in options.folders}) < len(options.folders):
+        raise BadInput("a folder is named twice; name each once")
+    if not out.is_dir():
+        raise BadInput(f"there is no folder {out}; " + ("make it first" if options.out else "name a run's folder"))
+    runs = [read_results(folder) for folder in options.folders]
+    summaries = [_report(run) for run in runs]
+    if len(runs) > 1:
+        _comparison(runs, summaries, out)
     return _tell(options.folders, summaries)
 
 

@@ -27,9 +27,10 @@ from evaluation.problem import Problem
 from evaluation.record import about
 from evaluation.score import Score
 from z1_core.engine import Engine
-from z1_core.errors import BadInput, ContextOverflow, Z1Error
+from z1_core.errors import BadInput, ContextOverflow
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s, start_engine, tokenizer_of
 from z1_core.patience import Patience
+from z1_core.program import program
 from z1_core.prompt import encode_text, render
 from z1_core.sweep import sweep
 from z1_core.thinking import Transcript, check_fits
@@ -65,32 +66,29 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+@program(
+    stopped="stopped; what is finished is kept: give the same command again to go on",
+    needs="evaluation/requirements.txt",
+)
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_intermixed_args(argv)
-    try:
-        if options.list:
-            from evaluation.listing import listing
+    if options.list:
+        from evaluation.listing import listing
 
-            print(listing(BENCHMARKS.values()))
-            return 0
-        if options.concurrency < 1:
-            raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
-        server_wait_s(options)
-        plan = make_plan(options)
-        tell_bad_rows(plan)
-        if options.dry_run:
-            from evaluation.listing import preview
+        print(listing(BENCHMARKS.values()))
+        return 0
+    if options.concurrency < 1:
+        raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
+    server_wait_s(options)
+    plan = make_plan(options)
+    tell_bad_rows(plan)
+    if options.dry_run:
+        from evaluation.listing import preview
 
-            print(preview(plan, tokenizer_of(options), prompts=DRY_RUN_PROMPTS))
-            return 0
-        engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
-        out = asyncio.run(_run(engine, plan, options))
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; what is finished is kept: give the same command again to go on", file=sys.stderr)
-        return 130
+        print(preview(plan, tokenizer_of(options), prompts=DRY_RUN_PROMPTS))
+        return 0
+    engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
+    out = asyncio.run(_run(engine, plan, options))
     print(f"{plan.answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
     return 0
 

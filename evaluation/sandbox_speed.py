@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from evaluation.code_judge import StdinTest, judge_stdin
 from evaluation.sandbox import Sandbox
-from z1_core.errors import Z1Error
+from z1_core.errors import BadInput, Z1Error
+from z1_core.program import program
 
 
 def seconds_of(programs: int, sandbox: Sandbox, *, at_once: int) -> list[float]:
@@ -32,22 +33,17 @@ def seconds_of(programs: int, sandbox: Sandbox, *, at_once: int) -> list[float]:
         return list(pool.map(one, range(programs)))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@program()
+def main(argv: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m evaluation.sandbox_speed", description=__doc__.split("\n\n")[0])
     options.add_argument("--programs", type=int, default=60, metavar="N", help="default %(default)s")
     programs = options.parse_args(argv).programs
     if programs < 1:
-        print(f"error: --programs is {programs}; it must be at least 1", file=sys.stderr)
-        return 2
-    try:
-        sandbox = Sandbox()
-        for at_once in sorted({1, len(os.sched_getaffinity(0))}):
-            spent = seconds_of(programs, sandbox, at_once=at_once)
-            print(f"{at_once} at once: median {statistics.median(spent):.3f} s ({min(spent):.3f}-{max(spent):.3f})")
-    except Z1Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+        raise BadInput(f"--programs is {programs}; it must be at least 1")
+    sandbox = Sandbox()
+    for at_once in sorted({1, len(os.sched_getaffinity(0))}):
+        spent = seconds_of(programs, sandbox, at_once=at_once)
+        print(f"{at_once} at once: median {statistics.median(spent):.3f} s ({min(spent):.3f}-{max(spent):.3f})")
 
 
 if __name__ == "__main__":

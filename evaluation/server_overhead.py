@@ -23,8 +23,9 @@ from evaluation.record import about
 from evaluation.store import write_json
 from evaluation.throughput import read_chats, rotated
 from z1_core.engine import Engine
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 from z1_core.models import locate
+from z1_core.program import program
 from z1_core.prompt import chat, render
 from z1_core.server_engine import ServerEngine
 from z1_core.thinking import collect
@@ -51,21 +52,17 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(argv: list[str] | None = None) -> int:
+@program()
+def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    try:
-        chats = read_chats(options.prompts, options.limit)
-        window = Window(thinking_tokens=options.thinking_tokens, answer_tokens=options.answer_tokens)
-        if min(options.concurrency, options.rounds) < 1:
-            raise BadInput("--concurrency and --rounds must be at least 1")
-        server = ServerEngine.start(options.server_url)
-        model = locate(options.model)
-        here = VllmEngine.start(model.folder, name=model.name, kv_cache_memory_bytes=CACHE_BYTES)
-        asyncio.run(compare({"in process": here, "server": server}, options, chats, window))
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    chats = read_chats(options.prompts, options.limit)
+    window = Window(thinking_tokens=options.thinking_tokens, answer_tokens=options.answer_tokens)
+    if min(options.concurrency, options.rounds) < 1:
+        raise BadInput("--concurrency and --rounds must be at least 1")
+    server = ServerEngine.start(options.server_url)
+    model = locate(options.model)
+    here = VllmEngine.start(model.folder, name=model.name, kv_cache_memory_bytes=CACHE_BYTES)
+    asyncio.run(compare({"in process": here, "server": server}, options, chats, window))
 
 
 async def compare(engines: dict[str, Engine], options: argparse.Namespace, chats: list, window: Window) -> None:

@@ -26,8 +26,9 @@ from evaluation.record import about
 from evaluation.store import write_json
 from evaluation.throughput import read_chats, rotated
 from z1_core.engine import Engine
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 from z1_core.options import add_engine_options, start_engine
+from z1_core.program import program
 from z1_core.prompt import render
 from z1_core.sweep import check_windows, collect_sweep
 from z1_core.thinking import check_fits, collect
@@ -113,24 +114,17 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(argv: list[str] | None = None) -> int:
+@program()
+def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    try:
-        for name in ("limit", "concurrency", "rounds"):
-            if (value := getattr(options, name)) < 1:
-                raise BadInput(f"--{name} is {value}; it must be at least 1")
-        windows = [Window(thinking_tokens=size, answer_tokens=options.answer_tokens) for size in options.windows]
-        check_windows(windows)
-        chats = read_chats(options.prompts, options.limit)
-        engine = start_engine(options, lambda stage: print(f"{stage} ...", file=sys.stderr))
-        asyncio.run(_run(engine, options, chats, windows))
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
-    return 0
+    for name in ("limit", "concurrency", "rounds"):
+        if (value := getattr(options, name)) < 1:
+            raise BadInput(f"--{name} is {value}; it must be at least 1")
+    windows = [Window(thinking_tokens=size, answer_tokens=options.answer_tokens) for size in options.windows]
+    check_windows(windows)
+    chats = read_chats(options.prompts, options.limit)
+    engine = start_engine(options, lambda stage: print(f"{stage} ...", file=sys.stderr))
+    asyncio.run(_run(engine, options, chats, windows))
 
 
 async def _run(engine: Engine, options: argparse.Namespace, chats: list[list[dict]], windows: list[Window]) -> None:

@@ -25,8 +25,9 @@ from evaluation.pool import pooled
 from evaluation.record import commit, versions
 from evaluation.store import write_json
 from z1_core.engine import Engine
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 from z1_core.models import locate
+from z1_core.program import program
 from z1_core.prompt import chat, check_context, encode_text, render
 from z1_core.vllm_engine import VllmEngine
 from z1_core.window import HINT, Window
@@ -164,20 +165,13 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(argv: list[str] | None = None) -> int:
+@program()
+def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    try:
-        check(options)
-        chats = read_chats(options.prompts, options.limit)
-        engine = start_engine(options)
-        asyncio.run(_run(engine, options, chats))
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
-    return 0
+    check(options)
+    chats = read_chats(options.prompts, options.limit)
+    engine = start_engine(options)
+    asyncio.run(_run(engine, options, chats))
 
 
 def check(options: argparse.Namespace) -> None:

@@ -221,9 +221,7 @@ def test_the_tokenizers_hash_knows_a_changed_template_from_a_changed_vocabulary(
     assert manifest.identify(vocabulary)["sha256"] != was["sha256"]
 
 
-def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
+def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "datasets.exceptions", None)
-    with pytest.raises(
-        SystemExit, match=r"^error: datasets is not installed; pip install -r training/requirements.txt$"
-    ):
-        main([str(make_rows(tmp_path / "rows.jsonl", 3)), "--out", str(tmp_path / "data")])
+    assert main([str(make_rows(tmp_path / "rows.jsonl", 3)), "--out", str(tmp_path / "data")]) == 2
+    assert capsys.readouterr().err == "error: datasets is not installed; pip install -r training/requirements.txt\n"

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from z1_core.errors import BadInput
-from z1_core.prompt import _control_pattern, _mark, _new_seam  # the one place that knows how text is kept text
+from z1_core.plain_text import control_pattern, new_seam, parted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,12 +35,12 @@ class RowEncoder:
         """Raises BadInput for a template that does not close an answer with a token of its own."""
         self.tokenizer = tokenizer
         self._system = [{"role": "system", "content": system}] if system.strip() else []
-        self._pattern = _control_pattern(tokenizer)
+        self._pattern = control_pattern(tokenizer)
         self.end_token_id = self._find_end()
 
     def encode(self, rows: Sequence[Mapping[str, str]]) -> list[Encoded | None]:
         """One for each row; None where the template writes the prompt otherwise once an answer follows it."""
-        edge, seam = _new_seam(), _new_seam()
+        edge, seam = new_seam(), new_seam()
         pieces: list[str] = []
         spans: list[tuple[int, int, int] | None] = []
         for prompt, whole in zip(*self._render(rows, edge, seam), strict=True):
@@ -60,8 +60,8 @@ class RowEncoder:
         """Every row as a prompt alone, and with its response between two edges."""
         prompts, conversations = [], []
         for row in rows:
-            question = {"role": "user", "content": _mark(self._pattern, seam, row["question"])}
-            answer = f"{edge}{_mark(self._pattern, seam, row['response'])}{edge}"
+            question = {"role": "user", "content": parted(self._pattern, seam, row["question"])}
+            answer = f"{edge}{parted(self._pattern, seam, row['response'])}{edge}"
             prompts.append([*self._system, question])
             conversations.append([*self._system, question, {"role": "assistant", "content": answer}])
         render = self.tokenizer.apply_chat_template
@@ -79,8 +79,8 @@ class RowEncoder:
 
     def _find_end(self) -> int:
         """The token that the template puts behind an answer, and that the model must learn to write."""
-        edge = _new_seam()
-        _, wholes = self._render([{"question": "q", "response": "r"}], edge, _new_seam())
+        edge = new_seam()
+        _, wholes = self._render([{"question": "q", "response": "r"}], edge, new_seam())
         parts = wholes[0].split(edge)
         tail = self._encode([parts[-1]])[0].ids if parts[-1] else []
         if len(parts) != 3 or not tail or tail[0] not in self.tokenizer.added_tokens_decoder:

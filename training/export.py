@@ -23,6 +23,7 @@ from training import manifest, run_folder
 from training.pretrained import load_tokenizer, model_folder
 from training.recipe import Recipe
 from z1_core.errors import BadInput, Z1Error
+from z1_core.program import program
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -92,21 +93,19 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path} cannot be read ({error}); name a checkpoint inside the folder of a run") from error
 
 
+@program(stopped="stopped; nothing was written", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__.split("\n\n")[0])
     parser.add_argument("checkpoint", type=Path, help="RUN/checkpoint-N")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
     options = parser.parse_args(argv)
-    try:
-        if not (options.checkpoint / run_folder.COMPLETE).exists():
-            raise BadInput(f"{options.checkpoint} is no whole checkpoint; name one that holds {run_folder.COMPLETE}")
-        run = _read(options.checkpoint.parent / run_folder.DATA)
-        recipe = _recipe_of(options.checkpoint.parent)
-        export(options.checkpoint, options.out, recipe=recipe, data=manifest.Manifest(**run))
-        print(options.out)
-    except Z1Error as error:
-        sys.exit(f"error: {error}")
+    if not (options.checkpoint / run_folder.COMPLETE).exists():
+        raise BadInput(f"{options.checkpoint} is no whole checkpoint; name one that holds {run_folder.COMPLETE}")
+    run = _read(options.checkpoint.parent / run_folder.DATA)
+    recipe = _recipe_of(options.checkpoint.parent)
+    export(options.checkpoint, options.out, recipe=recipe, data=manifest.Manifest(**run))
+    print(options.out)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -37,9 +37,10 @@ from training.appended import Appended
 from training.questions import Question, read_questions
 from training.rows import digest
 from z1_core.engine import Engine
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s, start_engine
 from z1_core.patience import Patience
+from z1_core.program import program
 from z1_core.prompt import SYSTEM_PROMPT, chat, render
 from z1_core.window import Sampling
 
@@ -216,26 +217,21 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@program(
+    stopped="stopped; what is finished is kept: give the same command again to go on", needs="training/requirements.txt"
+)
+def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    try:
-        names = Teaching.__dataclass_fields__
-        teaching = Teaching(**{name: getattr(options, name) for name in names})
-        server_wait_s(options)
-        for _ in read_questions(options.questions):  # a bad line must not cost the loading of a model
-            pass
-        engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
-        counts = asyncio.run(_run(engine, teaching, options))
-    except Z1Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; what is finished is kept: give the same command again to go on", file=sys.stderr)
-        return 130
+    names = Teaching.__dataclass_fields__
+    teaching = Teaching(**{name: getattr(options, name) for name in names})
+    server_wait_s(options)
+    for _ in read_questions(options.questions):  # a bad line must not cost the loading of a model
+        pass
+    engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
+    counts = asyncio.run(_run(engine, teaching, options))
     left_out = ", ".join(f"{reason} {counts[reason]:,}" for reason in LEFT_OUT if counts[reason])
     print(f"{counts['trajectories']:,} trajectories are in {options.out / 'trajectories.jsonl'}")
     print(f"left out: {left_out or 'none'}")
-    return 0
 
 
 async def _run(engine: Engine, teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:

@@ -28,6 +28,7 @@ from training.encoding import RowEncoder
 from training.pretrained import load_tokenizer
 from training.rows import read_rows
 from z1_core.errors import BadInput, Z1Error
+from z1_core.program import program
 from z1_core.prompt import SYSTEM_PROMPT
 
 if TYPE_CHECKING:
@@ -256,6 +257,7 @@ def show(folder: Path, rows: int) -> str:
     return "\n".join(shown)
 
 
+@program(stopped="stopped; nothing was written", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.preprocess", description=__doc__.split("\n\n")[0])
     parser.add_argument("source", nargs="*", help="JSONL files or a hub id; none: only --show what --out holds")
@@ -273,23 +275,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes; default: as many as pay")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")
     options = parser.parse_args(argv)
-    try:
-        if options.source:
-            names = Settings.__dataclass_fields__
-            made = preprocess(
-                options.source,
-                options.out,
-                Settings(**{name: getattr(options, name) for name in names}),
-                workers=options.workers,
-            )
-            print(" ".join(f"{name} {count:,}" for name, count in {**made.counts, **made.tokens}.items()))
-        if options.show:
-            print(show(options.out, options.show))
-    except Z1Error as error:
-        sys.exit(f"error: {error}")
-    except ModuleNotFoundError as error:
-        sys.exit(f"error: {error.name.partition('.')[0]} is not installed; pip install -r training/requirements.txt")
+    if options.source:
+        names = Settings.__dataclass_fields__
+        made = preprocess(
+            options.source,
+            options.out,
+            Settings(**{name: getattr(options, name) for name in names}),
+            workers=options.workers,
+        )
+        print(" ".join(f"{name} {count:,}" for name, count in {**made.counts, **made.tokens}.items()))
+    if options.show:
+        print(show(options.out, options.show))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

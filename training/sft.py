@@ -24,7 +24,8 @@ from training.batches import held_out_rows, train_rows
 from training.preprocess import show
 from training.pretrained import load_tokenizer, model_folder
 from training.recipe import Recipe, load_recipe
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
+from z1_core.program import program
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -232,6 +233,7 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "datasets", "peft")}
 
 
+@program(stopped="stopped; the same command goes on from the last checkpoint", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.sft", description=__doc__.split("\n\n")[0])
     parser.add_argument("recipe", type=Path, help="a file of training/recipes")
@@ -243,17 +245,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if not sys.stderr.isatty():
         _hide_bars()
-    try:
-        recipe = load_recipe(options.recipe, options.set)
-        run = plan(replace(recipe, model=options.model or recipe.model), options.data, options.out)
-        if options.dry_run:
-            dry_run(run)
-        else:
-            train(run)
-    except Z1Error as error:
-        sys.exit(f"error: {error}")
-    except ModuleNotFoundError as error:
-        sys.exit(f"error: {error.name.partition('.')[0]} is not installed; pip install -r training/requirements.txt")
+    recipe = load_recipe(options.recipe, options.set)
+    run = plan(replace(recipe, model=options.model or recipe.model), options.data, options.out)
+    if options.dry_run:
+        dry_run(run)
+    else:
+        train(run)
 
 
 def _hide_bars() -> None:
@@ -274,4 +271,4 @@ def dry_run(run: Plan) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

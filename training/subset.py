@@ -31,6 +31,7 @@ from training.selection import MODES, RULES, Choice, select
 from training.subset_report import Trigram50, report_of, write_report
 from training.trigrams import top_trigrams
 from z1_core.errors import BadInput, Z1Error
+from z1_core.program import program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,22 +141,15 @@ def settings_of(options: argparse.Namespace) -> Settings:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@program(stopped="stopped; nothing was written", needs="training/requirements.txt")
+def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    try:
-        settings = settings_of(options)
-        size = sum(path.stat().st_size for path in settings.sources if path.exists())
-        with tqdm(total=size, unit="B", unit_scale=True, desc="reading", disable=None) as bar:
-            report = make_subset(settings, options.out, bar.update)
-    except Z1Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; nothing was written", file=sys.stderr)
-        return 130
+    settings = settings_of(options)
+    size = sum(path.stat().st_size for path in settings.sources if path.exists())
+    with tqdm(total=size, unit="B", unit_scale=True, desc="reading", disable=None) as bar:
+        report = make_subset(settings, options.out, bar.update)
     print(summary(report))
     print(f"{options.out}/subset.jsonl; what it holds: {options.out}/report.md")
-    return 0
 
 
 def summary(report: dict) -> str:

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from z1_core.engine import Engine
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 from z1_core.options import add_engine_options, start_engine
+from z1_core.program import program
 from z1_core.prompt import SYSTEM_PROMPT, chat, render
 from z1_core.thinking import Job, Transcript, collect_all, think
 from z1_core.window import BOXED_HINT, HINT, Completion, Sampling, Window
@@ -39,25 +40,18 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
-def main(argv: list[str] | None = None) -> int:
+@program()
+def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    try:
-        window = Window(
-            thinking_tokens=options.thinking_tokens,
-            answer_tokens=options.answer_tokens,
-            hint=HINTS.get(options.hint, options.hint),
-        )
-        sampling = Sampling(temperature=options.temperature, top_p=options.top_p, seed=options.seed)
-        rows = read_rows(options)
-        engine = start_engine(options, lambda stage: print(f"{stage} ...", file=sys.stderr))
-        asyncio.run(_run(engine, options, rows, window, sampling))
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        return 130
-    return 0
+    window = Window(
+        thinking_tokens=options.thinking_tokens,
+        answer_tokens=options.answer_tokens,
+        hint=HINTS.get(options.hint, options.hint),
+    )
+    sampling = Sampling(temperature=options.temperature, top_p=options.top_p, seed=options.seed)
+    rows = read_rows(options)
+    engine = start_engine(options, lambda stage: print(f"{stage} ...", file=sys.stderr))
+    asyncio.run(_run(engine, options, rows, window, sampling))
 
 
 def read_rows(options: argparse.Namespace) -> list[dict]:

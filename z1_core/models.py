@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from z1_core.errors import ModelUnavailable
+from z1_core.program import program
 
 Z1_7B = "efficientscaling/Z1-7B"
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -213,12 +214,10 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@program()
 def main() -> None:
-    try:
-        print(prepare_embedded())
-    except ModelUnavailable as error:
-        sys.exit(f"error: {error}")
+    print(prepare_embedded())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,15 +1,12 @@
-"""From messages to token ids by the model's own chat template. Text from people or models stays text: a control
-token's string in it is encoded as ordinary characters and never becomes the control token."""
+"""From messages to token ids by the model's own chat template, in which text stays text (see plain_text)."""
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from z1_core.errors import BadInput, ContextOverflow
+from z1_core.plain_text import control_pattern, new_seam, parted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,9 +42,9 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, s
     """
     if not tokenizer.chat_template:
         raise BadInput("this model has no chat template; choose an instruction-tuned model")
-    pattern = _control_pattern(tokenizer)
-    seam = _new_seam()
-    safe = [{**message, "content": _mark(pattern, seam, message["content"])} for message in messages]
+    pattern = control_pattern(tokenizer)
+    seam = new_seam()
+    safe = [{**message, "content": parted(pattern, seam, message["content"])} for message in messages]
     try:
         text = tokenizer.apply_chat_template(safe, add_generation_prompt=True, tokenize=False)
     except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
@@ -58,8 +55,8 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, s
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Token ids of a hint: plain text without control tokens, whatever strings it holds. Raises BadInput for no text."""
     _check_text("hint", text)
-    seam = _new_seam()
-    return _encode_pieces(tokenizer, _mark(_control_pattern(tokenizer), seam, text).split(seam))
+    seam = new_seam()
+    return _encode_pieces(tokenizer, parted(control_pattern(tokenizer), seam, text).split(seam))
 
 
 def check_context(*, prompt_tokens: int, window: Window, hint_tokens: int, context_tokens: int) -> None:
@@ -80,25 +77,6 @@ def _check_text(name: str, text: object) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadInput(f"the {name} holds half a character at position {error.start}; remove it") from error
-
-
-def _control_pattern(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
-    """Matches (at zero width) wherever the string of an added token starts, also inside another one. Runs of blanks,
-    which some tokenizers add as tokens, control nothing and stay whole."""
-    contents = {token.content for token in tokenizer.added_tokens_decoder.values()}
-    strings = sorted((content for content in contents if content.strip()), key=len, reverse=True)
-    return re.compile(f"(?=({'|'.join(map(re.escape, strings))}))" if strings else r"(?!)")
-
-
-def _mark(pattern: re.Pattern[str], seam: str, text: str) -> str:
-    """The text with a seam behind the first character of every control-token string, so that none is whole."""
-    cuts = [0, *(match.start() + 1 for match in pattern.finditer(text)), len(text)]
-    return seam.join(text[start:end] for start, end in pairwise(cuts))
-
-
-def _new_seam() -> str:
-    """A mark that no text holds: drawn anew each time, between characters of the private use area."""
-    return f"\ue000{secrets.token_hex(8)}\ue000"
 
 
 def _encode_pieces(tokenizer: PreTrainedTokenizerBase, pieces: Iterable[str]) -> list[int]:

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from z1_core.cpu import CpuSettings, one_process, openmp_library, this_machine
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 from z1_core.models import Model, has_gpu, locate
+from z1_core.program import program
 from z1_core.prompt import chat
 from z1_core.window import HINT
 
@@ -48,15 +49,12 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+@program()
 def main(argv: list[str] | None = None) -> int:
     options, others = parser().parse_known_args(argv)
-    try:
-        model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
-        settings = None if has_gpu() else this_machine()
-        command = [*serve_command(options, model, start_of_turn(_tokenizer(model)), settings), *others]
-    except (Z1Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
+    settings = None if has_gpu() else this_machine()
+    command = [*serve_command(options, model, start_of_turn(_tokenizer(model)), settings), *others]
     key = os.environ.get("Z1_API_KEY", "")
     if not key and options.host not in HERE_ONLY:
         print(f"warning: {OPEN.format(host=options.host, port=options.port)}", file=sys.stderr)

@@ -1,0 +1,42 @@
+"""How every program of the project ends: with 0, or with one sentence and a code that says why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from z1_core.errors import Z1Error
+
+Words = ParamSpec("Words")
+
+
+def program(
+    *, stopped: str = "stopped", needs: str = "requirements.txt"
+) -> Callable[[Callable[Words, int | None]], Callable[Words, int]]:
+    """Decorator of a main(): 0 or what it returns, 2 with the sentence of an error that is meant for users, 130 behind
+    Ctrl+C with `stopped`.
+
+    needs: the requirements file that brings a package which is not installed.
+    """
+
+    def decorate(main: Callable[Words, int | None]) -> Callable[Words, int]:
+        @wraps(main)
+        def run(*args: Words.args, **options: Words.kwargs) -> int:
+            try:
+                return main(*args, **options) or 0
+            except (Z1Error, OSError) as error:
+                print(f"error: {error}", file=sys.stderr)
+                return 2
+            except ModuleNotFoundError as error:
+                package = (error.name or str(error)).partition(".")[0]
+                print(f"error: {package} is not installed; pip install -r {needs}", file=sys.stderr)
+                return 2
+            except KeyboardInterrupt:
+                print(f"\n{stopped}", file=sys.stderr)
+                return 130
+
+        return run
+
+    return decorate
