@@ -124,6 +124,8 @@ def judge_responses(options: argparse.Namespace, tools: Judges) -> Counter[str]:
 
 def _responses(path: Path) -> Iterator[dict[str, Any]]:
     """The rows, with the place and the fault of a line that is none."""
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}; name a JSONL file of responses")
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():

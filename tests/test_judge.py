@@ -197,7 +197,7 @@ def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, capsys, shared_data
         (["--benchmark", "maths", "--responses", "x"], "there is no benchmark 'maths'"),
         (["nowhere", "--workers", "0"], "--workers is 0"),
         (["nowhere", "--python", "/bin/false"], "/bin/false does not run as a Python interpreter"),
-        (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "there is no file nowhere.jsonl; name a JSONL file"),
     ],
 )
 def test_what_cannot_be_judged_is_said(capsys, words, complaint):
