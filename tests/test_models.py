@@ -151,6 +151,12 @@ def test_a_relative_folder_is_found_by_its_name(monkeypatch, hub, model_folder):
     assert hub.asked == []
 
 
+def test_the_export_of_a_training_run_has_the_name_of_the_run(model_folder):
+    run = model_folder.parent / "smoke"
+    run.mkdir()
+    assert locate(str(model_folder.rename(run / "model"))).name == "smoke"
+
+
 def http_error(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
     error = kind.__new__(kind)  # its __init__ wants a whole response
     error.args = (f"{status} Error\nhttps://hub.example/\nmore",)

@@ -122,7 +122,12 @@ def _folder(model: str) -> Model:
         raise ModelUnavailable(f"{model} holds no .safetensors weights; other formats are not loaded")
     for file in weights:
         _check_weights(file)
-    return Model(name=folder.resolve().name, source=str(folder), folder=folder)
+    return Model(name=_name(folder.resolve()), source=str(folder), folder=folder)
+
+
+def _name(folder: Path) -> str:
+    """The folder's, or that of the training run which left its export in RUN/model."""
+    return folder.parent.name if folder.name == "model" else folder.name
 
 
 def _check_weights(file: Path) -> None:
