@@ -121,6 +121,7 @@ def arguments(run: Plan, *, evaluates: bool) -> SFTConfig:
         save_steps=recipe.save_every,
         save_total_limit=recipe.keep_checkpoints,
         report_to=[] if recipe.report == "jsonl" else [recipe.report],
+        project="shifted-thinking",  # of trackio
         run_name=recipe.name,
         disable_tqdm=True,
         remove_unused_columns=False,
