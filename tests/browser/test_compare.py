@@ -27,7 +27,11 @@ def choose_windows(page: Page, *sizes: int) -> None:
         page.locator("#compare-windows input").fill(str(size))
         page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.locator("ul.options:visible")).to_have_count(0)  # or the button moves away under the click
+    # or the button moves away under the click
+    expect(page.locator("#compare-windows").get_by_role("button", name=re.compile("^Remove "))).to_have_count(
+        len(sizes)
+    )
+    expect(page.locator("ul.options:visible")).to_have_count(0)
 
 
 def compare(page: Page, *sizes: int) -> None:
