@@ -154,7 +154,10 @@ def test_a_relative_folder_is_found_by_its_name(monkeypatch, hub, model_folder):
 def test_the_export_of_a_training_run_has_the_name_of_the_run(model_folder):
     run = model_folder.parent / "smoke"
     run.mkdir()
-    assert locate(str(model_folder.rename(run / "model"))).name == "smoke"
+    export = model_folder.rename(run / "model")
+    assert locate(str(export)).name == "model"
+    (run / "run.json").write_text("{}")
+    assert locate(str(export)).name == "smoke"
 
 
 def http_error(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:

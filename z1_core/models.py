@@ -127,7 +127,8 @@ def _folder(model: str) -> Model:
 
 def _name(folder: Path) -> str:
     """The folder's, or that of the training run which left its export in RUN/model."""
-    return folder.parent.name if folder.name == "model" else folder.name
+    in_a_run = folder.name == "model" and (folder.parent / "run.json").is_file()
+    return folder.parent.name if in_a_run else folder.name
 
 
 def _check_weights(file: Path) -> None:

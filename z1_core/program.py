@@ -11,9 +11,11 @@ from z1_core.errors import Z1Error
 
 Words = ParamSpec("Words")
 
+ENGINE = "requirements.txt, or requirements-cpu.txt without a GPU"
+
 
 def program(
-    *, stopped: str = "stopped", needs: str = "requirements.txt"
+    *, stopped: str = "stopped", needs: str = ENGINE
 ) -> Callable[[Callable[Words, int | None]], Callable[Words, int]]:
     """Decorator of a main(): 0 or what it returns, 2 with the sentence of an error that is meant for users, 130 behind
     Ctrl+C with `stopped`.
