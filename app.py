@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main() -> None:
     options = parser().parse_args()
+    if options.places < 1:
+        raise BadInput(f"--places is {options.places}; it must be at least 1")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
