@@ -151,8 +151,8 @@ class CompareTab:
         return {self.state: comparison, **self._view(comparison)}
 
     async def _follow(self, comparison: Comparison | None) -> AsyncGenerator[dict, None]:
-        if comparison is None or not comparison.take():
-            yield self._view(comparison)
+        if comparison is None or not comparison.take():  # refused: the sentence that says why stays where it is
+            yield self._written(comparison)
             return
         async with aclosing(self._shown(comparison, lambda: comparison.follow(self.host))) as views_made:
             async for view in views_made:

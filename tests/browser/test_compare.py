@@ -95,6 +95,8 @@ def test_windows_that_cannot_run_are_said_in_one_sentence(fake_app: App, page: P
     open_tab(page, fake_app)
     compare(page, *sizes)
     expect(page.locator(".z1-message .z1-error")).to_contain_text(sentence)
+    page.wait_for_timeout(1500)
+    expect(page.locator(".z1-message .z1-error")).to_contain_text(sentence)  # and it stays
     expect(page.locator("#compare")).to_be_enabled()
 
 
