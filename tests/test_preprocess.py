@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import trl
 from datasets import load_from_disk
 from transformers import PreTrainedTokenizerFast
 
-from tests.tiny_training import make_data, make_model, make_rows
+from tests.tiny_training import ROOT, make_data, make_model, make_rows
 from training import manifest
 from training.encoding import RowEncoder
 from training.preprocess import Settings, main, preprocess, show
@@ -113,6 +118,51 @@ def test_more_processes_make_the_same_data(tmp_path, model):
     two = preprocess([str(rows)], tmp_path / "two", settings, workers=2)
     assert one.tokens == two.tokens
     assert load_from_disk(tmp_path / "one/train")[:] == load_from_disk(tmp_path / "two/train")[:]
+
+
+GONE = "error: a worker was ended from outside, perhaps for want of memory; lower --workers\n"
+
+
+def stop_the_program(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+
+
+def kill_first(process: subprocess.Popen) -> None:
+    psutil.Process(process.pid).children()[0].kill()
+
+
+def kill_last(process: subprocess.Popen) -> None:
+    psutil.Process(process.pid).children()[-1].kill()
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        (stop_the_program, 130, "\nstopped; nothing was written\n"),
+        (kill_first, 2, GONE),
+        (kill_last, 2, GONE),
+    ],
+    ids=["Ctrl+C", "first", "last"],
+)
+def test_several_workers_end_with_one_sentence_and_leave_nothing(tmp_path, model, end, code, said):
+    rows = make_rows(tmp_path / "rows.jsonl", 30_000)
+    command = [sys.executable, "-m", "training.preprocess", str(rows), "--tokenizer", str(model)]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "data"), "--workers", "2"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job of `sh &` ignores it
+    )
+    with process:
+        while sum(file.stat().st_size > 0 for file in tmp_path.glob(".data.part/work/**/tmp*")) < 2:  # both tokenise
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.1)
+        end(process)
+        assert process.communicate(timeout=60)[1] == said
+    assert process.returncode == code
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 def test_a_question_with_two_answers_stays_on_one_side(tmp_path, model):

@@ -14,8 +14,10 @@ import argparse
 import hashlib
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
@@ -118,18 +120,34 @@ def _tokenised(source: Sequence[str], settings: Settings, work: Path, workers: i
     workers = workers or min(os.cpu_count() or 1, 1 + len(raw) // WORKER_ROWS)
     ids = List(Value("int32"))
     numbers = {"length": Value("int32"), "labelled": Value("int32"), "place": Value("uint64"), "reason": Value("int8")}
-    return raw.with_format("arrow").map(
-        _encode_batch,
-        batched=True,
-        batch_size=BATCH_ROWS,
-        writer_batch_size=BATCH_ROWS,
-        num_proc=workers if workers > 1 else None,
-        fn_kwargs=asdict(settings),
-        features=Features({"id": Value("string"), "input_ids": ids, "labels": ids, **numbers}),
-        remove_columns=["question", "response"],
-        new_fingerprint=raw._fingerprint[:8] + "encoded1",
-        desc="tokenising",
-    )
+    with _workers_ends_said():
+        return raw.with_format("arrow").map(
+            _encode_batch,
+            batched=True,
+            batch_size=BATCH_ROWS,
+            writer_batch_size=BATCH_ROWS,
+            num_proc=workers if workers > 1 else None,
+            fn_kwargs=asdict(settings),
+            features=Features({"id": Value("string"), "input_ids": ids, "labels": ids, **numbers}),
+            remove_columns=["question", "response"],
+            new_fingerprint=raw._fingerprint[:8] + "encoded1",
+            desc="tokenising",
+        )
+
+
+@contextmanager
+def _workers_ends_said() -> Iterator[None]:
+    """Behind Ctrl+C, or when a worker is killed, datasets still asks its workers for results: that error hides the first."""
+    from multiprocess import TimeoutError as NoResult
+
+    try:
+        yield
+    except (NoResult, EOFError, ConnectionError, RuntimeError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        if isinstance(error, RuntimeError) and "abruptly died" not in str(error):
+            raise
+        raise Z1Error("a worker was ended from outside, perhaps for want of memory; lower --workers") from error
 
 
 def _texts(source: Sequence[str], limit: int) -> Iterator[dict[str, str]]:
@@ -148,9 +166,12 @@ def _encoder(tokenizer: str, system: str) -> RowEncoder:
 
 
 def _encode_batch(table: pa.Table, *, tokenizer: str, system: str, max_length: int, seed: int, **_: object) -> pa.Table:
+    import multiprocess
     import numpy as np
     import pyarrow as pa
 
+    if multiprocess.parent_process():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is said once, by the program itself
     rows = table.to_pylist()
     reasons, ids, prompt_tokens = [], [], []
     for encoded in _encoder(tokenizer, system).encode(rows):
