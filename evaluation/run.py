@@ -113,7 +113,8 @@ async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
         prompts = render_all(engine, plan)
         must_match = settings(plan, model=engine.name, context_tokens=engine.context_tokens)
         with ExitStack() as stack:
-            beside = about() | {"engine": type(engine).__name__, "options": given(options)}
+            dtype = getattr(engine, "dtype", None)  # of an engine here; a server does not tell its own
+            beside = about() | {"engine": type(engine).__name__, "dtype": dtype, "options": given(options)}
             stack.enter_context(store.opened(out, must_match, beside))
             write_problems(out, engine, plan, prompts)
             done = {task.name: store.read_lines(answers_path(out, task)) for task in plan.tasks}

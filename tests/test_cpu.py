@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from z1_core import cpu
 from z1_core.cpu import GIB, cpu_settings, one_process
@@ -39,6 +40,26 @@ def test_the_share_is_what_a_space_tells_else_the_containers_quota(tmp_path, mon
 @pytest.mark.parametrize(("memory_gib", "cache_gib"), [(1, 1), (2, 1), (8, 2), (23.9, 5), (64, 16), (2000, 16)])
 def test_the_kv_cache_takes_a_quarter_of_what_is_free_in_whole_gib_from_1_to_16(memory_gib, cache_gib):
     assert cpu_settings([0, 1], int(memory_gib * GIB)).kv_cache_bytes == cache_gib * GIB
+
+
+def test_bf16_becomes_float32_where_the_processor_computes_it_row_by_row_and_the_memory_holds_it():
+    """SmolLM2-135M and Z1-7B, in 16 bits, beside a cache of 4 GiB in 16 GiB."""
+    smollm2, z1_7b = 270 << 20, 15 * GIB
+    assert cpu_settings([0, 1], 16 * GIB, weight_bytes=smollm2).dtype == "auto"
+    assert cpu_settings([0, 1], 16 * GIB, avx2_only=True, weight_bytes=smollm2).dtype == "float32"
+    assert cpu_settings(list(range(16)), 16 * GIB, share=2.0, avx2_only=True, weight_bytes=smollm2).dtype == "float32"
+    assert cpu_settings([0, 1], 32 * GIB, avx2_only=True, weight_bytes=z1_7b).dtype == "auto"
+
+
+@pytest.mark.parametrize(("capability", "dtype"), [("AVX2", "float32"), ("AVX512", "auto"), ("DEFAULT", "auto")])
+def test_what_the_processor_can_is_asked_of_torch_and_the_size_of_the_models_files(
+    tmp_path, monkeypatch, capability, dtype
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert cpu.this_machine(tmp_path).dtype == dtype
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(2**42)  # takes no room
+    assert cpu.this_machine(tmp_path).dtype == "auto"
 
 
 def test_the_blocks_are_small_enough_to_make_a_continuation_cheap_and_large_enough_to_start():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,11 @@ def test_vllm_is_given_the_hint_and_where_a_turn_begins():
 
 
 def test_a_gpu_keeps_vllms_own_choices_and_a_cpu_gets_those_for_its_cores():
-    assert not {"--block-size", "--kv-cache-memory-bytes", "--enforce-eager"} & set(command())
+    assert not {"--block-size", "--kv-cache-memory-bytes", "--enforce-eager", "--dtype"} & set(command())
     on_cpu = command(settings=CPU)
     assert (on_cpu["--block-size"], on_cpu["--kv-cache-memory-bytes"]) == ("32", str(4 * GIB))
     assert "--enforce-eager" in on_cpu
+    assert (on_cpu["--dtype"], command(settings=replace(CPU, dtype="float32"))["--dtype"]) == ("auto", "float32")
 
 
 def test_one_replica_computes_in_the_engines_process_and_several_in_workers(monkeypatch):

@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     options, others = parser().parse_known_args(argv)
     model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
-    settings = None if has_gpu() else this_machine()
+    settings = None if has_gpu() else this_machine(model.folder)
     command = [*serve_command(options, model, start_of_turn(_tokenizer(model)), settings), *others]
     key = os.environ.get("Z1_API_KEY", "")
     if not key and options.host not in HERE_ONLY:
@@ -80,6 +80,7 @@ def serve_command(options: argparse.Namespace, model: Model, turn: str, settings
     if settings:
         cache_bytes = settings.kv_cache_bytes // options.data_parallel_size
         command += ["--kv-cache-memory-bytes", str(cache_bytes), "--block-size", str(settings.block_size)]
+        command += ["--dtype", settings.dtype]
         command += ["--enforce-eager"] if settings.enforce_eager else []
         if _threads_in_one_process(options, settings):
             command += ["--distributed-executor-backend", "uni"]

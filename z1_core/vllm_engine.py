@@ -28,13 +28,14 @@ LOWEST_PRIORITY = 19
 class VllmEngine:
     """An Engine on vLLM. Make it with VllmEngine.start, from any thread; use it from one event loop for all its life.
 
-    name, context_tokens, tokenizer: as in Engine. llm: the AsyncLLM itself.
+    name, context_tokens, tokenizer: as in Engine. llm: the AsyncLLM itself. dtype: what it computes in, "bfloat16".
     """
 
     def __init__(self, llm: Any, name: str) -> None:
         self.llm = llm
         self.name = name
         self.context_tokens: int = llm.model_config.max_model_len
+        self.dtype = str(llm.model_config.dtype).removeprefix("torch.")
         self.tokenizer = llm.get_tokenizer()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._guard = end_together(process.pid for process in llm.engine_core.resources.engine_manager.processes)
@@ -53,11 +54,11 @@ class VllmEngine:
     ) -> VllmEngine:
         """Load the model in a folder (see models.locate). Blocks for the time of loading.
 
-        tune_cpu: without a GPU, choose cores, cache blocks and OpenMP for this machine; False leaves vLLM's defaults.
+        tune_cpu: without a GPU, choose cores, cache blocks, dtype and OpenMP for this machine; False leaves vLLM's defaults.
         engine_args: further fields of vLLM's AsyncEngineArgs; they win over what is chosen for this machine.
         Raises ModelUnavailable, with vLLM's reason and a remedy, where it does not start.
         """
-        chosen = {} if has_gpu() else _cpu_defaults(tune=tune_cpu, tensor_parallel_size=tensor_parallel_size)
+        chosen = {} if has_gpu() else _cpu_defaults(folder, tune=tune_cpu, tensor_parallel_size=tensor_parallel_size)
         _set_environment()
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -151,17 +152,18 @@ def _vllm_params(sampling: Sampling) -> Any:
     return SamplingParams(**{**dict(sampling.extra), **fields})
 
 
-def _cpu_defaults(*, tune: bool, tensor_parallel_size: int) -> dict[str, Any]:
+def _cpu_defaults(folder: str | Path, *, tune: bool, tensor_parallel_size: int) -> dict[str, Any]:
     """Fields for AsyncEngineArgs. The memory is always chosen: vLLM would take nine tenths of it, and may not start.
     Threads have no field and go through the environment; a binding that the user has set there stands."""
-    settings = this_machine()
+    settings = this_machine(folder)
     memory = {"kv_cache_memory_bytes": settings.kv_cache_bytes}
     if not tune:
         return memory
     library = openmp_library()
     if library and str(library) not in os.environ.get("LD_PRELOAD", ""):
         os.environ["LD_PRELOAD"] = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
-    chosen = memory | {"block_size": settings.block_size, "enforce_eager": settings.enforce_eager}
+    names = ("block_size", "enforce_eager", "dtype")
+    chosen = memory | {name: getattr(settings, name) for name in names}
     if tensor_parallel_size == 1 and "VLLM_CPU_OMP_THREADS_BIND" not in os.environ:
         threads = one_process(settings, intel_openmp=library is not None)
         os.environ.update(threads)
