@@ -3,6 +3,7 @@ training of the embedded model, export, and vLLM answering from the export."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -56,11 +57,18 @@ async def test_the_trained_model_stops_at_its_end_token(run, trained, ask):
     """By itself, at the token that the loss taught it and that the export names."""
     end = manifest.read(run.parent / "data").settings["end_token_id"]
     assert trained.tokenizer.convert_ids_to_tokens(end) == "<|im_end|>"
-    async with aclosing(trained.stream(ask(trained, "What is 2 + 3?"), Sampling(max_tokens=256))) as deltas:
+
+    async def written(question: str) -> tuple[list[int], str | None]:
         ids, reason = [], None
-        async for delta in deltas:
-            ids += delta.ids
-            reason = delta.finish_reason
-    assert reason == "stop"
-    assert ids.index(end) == len(ids) - 1
+        async with aclosing(trained.stream(ask(trained, question), Sampling(max_tokens=200))) as deltas:
+            async for delta in deltas:
+                ids += delta.ids
+                reason = delta.finish_reason
+        return ids, reason
+
+    made = await asyncio.gather(*(written(f"What is {n} + 3?") for n in range(8)))
+    stopped = [ids for ids, reason in made if reason == "stop"]
+    assert stopped  # not each of them does: it has seen four batches
+    assert all(ids.index(end) == len(ids) - 1 for ids in stopped)
+    assert not any(end in ids for ids, reason in made if reason == "length")
     assert (run / "model" / RECORD).exists()
