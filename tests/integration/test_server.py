@@ -29,7 +29,7 @@ ENDLESS = Sampling(extra=(("ignore_eos", True),))
 BLOCK = 32
 QUESTIONS = [
     f"{name} has {n + 3} apples and buys {2 * n + 1} bags of {n % 7 + 2} more. How many are there now?"
-    for n, name in enumerate("ABCDEFGHIJKL")
+    for n, name in enumerate("ABCDEF")
 ]
 
 

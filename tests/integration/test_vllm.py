@@ -24,11 +24,11 @@ BLOCK = 32
 
 @pytest.fixture(scope="module")
 def questions(request) -> list[str]:
-    """GSM8K where the test data is at hand, else sums in its manner."""
+    """The shortest of GSM8K where the test data is at hand, else sums in its manner."""
     if os.environ.get("CI") or (Path(__file__).parents[3] / "shared" / "data").is_dir():
         file = request.getfixturevalue("shared_data") / "gsm8k" / "test.jsonl"
-        lines = file.read_text(encoding="utf-8").split("\n")[:QUESTIONS]
-        return [json.loads(line)["question"] for line in lines]
+        lines = file.read_text(encoding="utf-8").rstrip("\n").split("\n")
+        return sorted((json.loads(line)["question"] for line in lines), key=len)[:QUESTIONS]
     return [
         f"{name} has {n + 3} apples and buys {2 * n + 1} bags of {n % 7 + 2} more. How many are there now?"
         for n, name in enumerate((string.ascii_uppercase * 2)[:QUESTIONS])
