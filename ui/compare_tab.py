@@ -17,7 +17,7 @@ from ui.presets import COMPARED, compared_within
 from ui.settings_panel import SettingsPanel, whole_number
 from ui.turn_card import at_rest
 from ui.views import error_html, live_html, sentence
-from ui.wiring import QUICK, SILENT
+from ui.wiring import BUSY, QUICK, SILENT
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -113,6 +113,7 @@ class CompareTab:
             **QUICK,
         )
         followed = begun.success(self._follow, self.state, self.outputs, **slow)
+        followed.failure(self._refuse, self.state, self.outputs, **QUICK)
         cut = self.recut.click(self._recut, [self.state, self.at], self.outputs, **slow)
         self.stop.click(self._stop, self.state, self.outputs, cancels=[followed, cut], **QUICK)
 
@@ -188,6 +189,12 @@ class CompareTab:
         finally:
             comparison.stop()
         yield self._view(comparison)
+
+    async def _refuse(self, comparison: Comparison | None) -> dict:
+        """The queue took no more, so that the comparison never ran."""
+        if comparison:
+            comparison.stop(BUSY)
+        return self._view(comparison)
 
     async def _stop(self, comparison: Comparison | None) -> dict:
         if comparison:

@@ -24,7 +24,7 @@ from ui.think_parts import (
 )  # fmt: skip
 from ui.turn_card import TurnCard
 from ui.views import error_html, live_html, status_sentence
-from ui.wiring import QUICK, SILENT
+from ui.wiring import BUSY, QUICK, SILENT
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -234,7 +234,7 @@ class ThinkTab:
     async def _refuse(self, conversation: Conversation) -> dict:
         """The queue took no more, so that the turn never ran."""
         if conversation.current:
-            conversation.current.stop("error", "Too many people are waiting at the moment; try again in a minute.")
+            conversation.current.stop("error", BUSY)
         return self._view(conversation)
 
     async def _clear(self, conversation: Conversation, version: int) -> dict:

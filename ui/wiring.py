@@ -6,3 +6,6 @@ event has ever written to, at each piece that a stream brings, and copies all th
 
 QUICK = {"queue": False, **SILENT}
 """For what is done at once: no queue either."""
+
+BUSY = "Too many people are waiting at the moment; try again in a minute."
+"""What a visitor is told whom the queue does not take."""
