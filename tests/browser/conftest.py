@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,22 +48,31 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def visitors(browser: Browser) -> Iterator[list[Page]]:
-    """Two visitors with nothing in common; console errors of the page fail the test."""
-    contexts = [browser.new_context(viewport={"width": 1280, "height": 1000}) for _ in range(2)]
+@contextmanager
+def strangers(browser: Browser, count: int) -> Iterator[list[Page]]:
+    """Visitors with nothing in common; a console error of the page fails the test."""
+    contexts = [browser.new_context(viewport={"width": 1280, "height": 1000}) for _ in range(count)]
     pages, complaints = [context.new_page() for context in contexts], []
     for page in pages:
         page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield pages
-    for context in contexts:
-        context.close()
+    try:
+        yield pages
+    finally:
+        for context in contexts:
+            context.close()
     assert not complaints, complaints
 
 
 @pytest.fixture
-def page(visitors: list[Page]) -> Page:
-    return visitors[0]
+def visitors(browser: Browser) -> Iterator[list[Page]]:
+    with strangers(browser, 2) as pages:
+        yield pages
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with strangers(browser, 1) as pages:
+        yield pages[0]
 
 
 def start_app(tmp: Path, *options: str, python: str = sys.executable, program: Sequence[str] = ("app.py",)) -> App:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import App
+from tests.browser.conftest import App, strangers
 from tests.browser.test_compare import CARD, choose_windows, open_tab
 from tests.browser.test_page import ask, card, visit, wait_for_trace
 from ui.wiring import BUSY
@@ -16,16 +16,13 @@ from ui.wiring import BUSY
 @pytest.fixture(scope="module")
 def full_app(browser: Browser, fake_app: App) -> Iterator[App]:
     """The app with its one place taken and its queue full."""
-    contexts = [browser.new_context() for _ in range(3)]
-    for context in contexts:
-        page = context.new_page()
-        visit(page, fake_app)
-        ask(page, "When does the train arrive?", window=20_000, total=20_300)
-        expect(page.locator("button#run")).to_have_text("Running")
-    wait_for_trace(contexts[0].pages[0])
-    yield fake_app
-    for context in contexts:
-        context.close()
+    with strangers(browser, 3) as pages:
+        for page in pages:
+            visit(page, fake_app)
+            ask(page, "When does the train arrive?", window=20_000, total=20_300)
+            expect(page.locator("button#run")).to_have_text("Running")
+        wait_for_trace(pages[0])
+        yield fake_app
 
 
 def test_a_question_for_which_there_is_no_room_can_be_asked_again(full_app: App, page: Page):
