@@ -116,7 +116,7 @@ def draw_scaling(axes: Axes, benchmark: str, lines: Sequence[Series]) -> None:
         _draw_run(axes, line, number)
     judged = [(_tokens(each), each["high"]) for line in lines for each in _judged(line)]
     _set_limits(axes, [*judged, *(point for curve in curves for point in curve.points)])
-    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=12))
+    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=8))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
