@@ -120,7 +120,7 @@ def _tokenised(source: Sequence[str], settings: Settings, work: Path, workers: i
     workers = workers or min(os.cpu_count() or 1, 1 + len(raw) // WORKER_ROWS)
     ids = List(Value("int32"))
     numbers = {"length": Value("int32"), "labelled": Value("int32"), "place": Value("uint64"), "reason": Value("int8")}
-    with _workers_ends_said():
+    with _worker_failures_said():
         return raw.with_format("arrow").map(
             _encode_batch,
             batched=True,
@@ -136,7 +136,7 @@ def _tokenised(source: Sequence[str], settings: Settings, work: Path, workers: i
 
 
 @contextmanager
-def _workers_ends_said() -> Iterator[None]:
+def _worker_failures_said() -> Iterator[None]:
     """Behind Ctrl+C, or when a worker is killed, datasets still asks its workers for results: that error hides the first."""
     from multiprocess import TimeoutError as NoResult
 

@@ -40,7 +40,7 @@ def cpu_settings(
     machine a third of its speed. On more cores that spare core is cheap, and the scheduler is glad of it.
     share: how many cores' worth of time a container may use. Where it sees more cores than that, one thread for each of
     them would wait for the others most of the time; and none is bound, as other containers use the same cores.
-    avx2_only: an x86 processor without AVX-512, as most laptops have. There bf16 is computed row by row: in float32 a
+    avx2_only: an x86 processor without AVX-512, as many laptops have. There bf16 is computed row by row: in float32 a
     prompt takes a fifth of the time and 32 streams a quarter, at the price of a third of the speed of one stream alone.
     weight_bytes: the model's files, in 16 bits. Where their float32 does not fit into the memory, they stay as they are.
     """

@@ -27,7 +27,7 @@ def choose_windows(page: Page, *sizes: int) -> None:
         page.locator("#compare-windows input").fill(str(size))
         page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    # or the button moves away under the click
+    # as chosen, and nothing lies over the button
     expect(page.locator("#compare-windows").get_by_role("button", name=re.compile("^Remove "))).to_have_count(
         len(sizes)
     )

@@ -68,7 +68,7 @@ async def test_the_trained_model_stops_at_its_end_token(run, trained, ask):
 
     made = await asyncio.gather(*(written(f"What is {n} + 3?") for n in range(8)))
     stopped = [ids for ids, reason in made if reason == "stop"]
-    assert stopped  # not each of them does: it has seen four batches
+    assert len(stopped) >= len(made) // 2  # not each of them does: it has seen four batches
     assert all(ids.index(end) == len(ids) - 1 for ids in stopped)
     assert not any(end in ids for ids, reason in made if reason == "length")
     assert (run / "model" / RECORD).exists()
