@@ -62,6 +62,16 @@ def test_what_the_processor_can_is_asked_of_torch_and_the_size_of_the_models_fil
     assert cpu.this_machine(tmp_path).dtype == "auto"
 
 
+@pytest.mark.parametrize(("replicas", "dtype"), [(1, "float32"), (2, "auto")])
+def test_every_replica_needs_memory_for_weights_of_its_own(tmp_path, monkeypatch, replicas, dtype):
+    """4 GiB of weights in 16 GiB, of which the cache takes 4."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(cpu, "_free_memory_bytes", lambda available: 16 * GIB)
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(4 * GIB)
+    assert cpu.this_machine(tmp_path, replicas=replicas).dtype == dtype
+
+
 def test_the_blocks_are_small_enough_to_make_a_continuation_cheap_and_large_enough_to_start():
     assert cpu_settings([0, 1], GIB).block_size == 32
 

@@ -17,7 +17,7 @@ from ui.presets import COMPARED, compared_within
 from ui.settings_panel import SettingsPanel, whole_number
 from ui.turn_card import at_rest
 from ui.views import error_html, live_html, sentence
-from ui.wiring import BUSY, QUICK, SILENT
+from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -105,17 +105,18 @@ class CompareTab:
                 gr.HTML(NOTE)
 
     def _wire(self, settings: SettingsPanel, places: int) -> None:
-        slow = {"concurrency_limit": places, **SILENT}
+        slow, quick = {"concurrency_limit": places, **SILENT, **AS_WRITTEN}, {**QUICK, **AS_WRITTEN}
         begun = self.run.click(
             self._begin,
             [self.question, self.sizes, self.answer_tokens, self.state, *settings.inputs],
             [self.state, *self.outputs],
-            **QUICK,
+            **quick,
         )
         followed = begun.success(self._follow, self.state, self.outputs, **slow)
-        followed.failure(self._refuse, self.state, self.outputs, **QUICK)
+        followed.failure(self._refuse, self.state, self.outputs, **quick)
         cut = self.recut.click(self._recut, [self.state, self.at], self.outputs, **slow)
-        self.stop.click(self._stop, self.state, self.outputs, cancels=[followed, cut], **QUICK)
+        cut.failure(self._refuse, self.state, self.outputs, **quick)
+        self.stop.click(self._stop, self.state, self.outputs, cancels=[followed, cut], **quick)
 
     @property
     def outputs(self) -> list[gr.blocks.Block]:
@@ -191,10 +192,10 @@ class CompareTab:
         yield self._view(comparison)
 
     async def _refuse(self, comparison: Comparison | None) -> dict:
-        """The queue took no more, so that the comparison never ran."""
+        """The queue took no more, so that the comparison, or the answer from one more place, never ran."""
         if comparison:
             comparison.stop(BUSY)
-        return self._view(comparison)
+        return self._view(comparison, complaint=BUSY)
 
     async def _stop(self, comparison: Comparison | None) -> dict:
         if comparison:
@@ -213,9 +214,12 @@ class CompareTab:
             self.frame: gr.update(visible=comparison is not None),
             self.after: gr.update(visible=finished),
             self.trace: views.trace_html(self.host.engine(), comparison) if finished else "",
-            self.plot: views.chart(comparison) if finished and any(p.end_reason for p in places) else None,
+            self.plot: self._plot(comparison) if finished and any(p.end_reason for p in places) else None,
             **{card.column: gr.update(visible=number < len(places)) for number, card in enumerate(self.cards)},
         }
+
+    def _plot(self, comparison: Comparison) -> dict[str, Any]:
+        return self.plot.postprocess(views.chart(comparison)).model_dump()
 
     def _written(self, comparison: Comparison | None) -> dict[gr.blocks.Block, Any]:
         """What changes with every token, and the buttons, which are blank when they are left out. Columns are left out: at

@@ -31,14 +31,17 @@ class LongMarkdown:
 
     def __init__(self, shown: Sequence[str] | None, *, elem_classes: str) -> None:
         with gr.Column(elem_classes=elem_classes), gr.Column(elem_classes="z1-pieces"):
-            self.components = [
-                gr.Markdown(piece, latex_delimiters=LATEX, elem_classes="z1-piece", line_breaks=True)
-                for piece in ([""] * MOST_PIECES if shown is None else shown)
-            ]
+            self.components = [_piece(text) for text in ([""] * MOST_PIECES if shown is None else shown)]
 
     def values(self, shown: Sequence[str]) -> dict[gr.blocks.Block, str]:
         """What each component shows of a text as it grows: all but the last that has any stay as they are."""
         return dict(zip_longest(self.components, shown, fillvalue=""))
+
+
+def _piece(text: str) -> gr.Markdown:
+    made = gr.Markdown(latex_delimiters=LATEX, elem_classes="z1-piece", line_breaks=True)
+    made.value = text  # as it was written, see wiring.AS_WRITTEN
+    return made
 
 
 def pieces(text: str, most_tokens: int) -> list[str]:

@@ -24,7 +24,7 @@ from ui.think_parts import (
 )  # fmt: skip
 from ui.turn_card import TurnCard
 from ui.views import error_html, live_html, status_sentence
-from ui.wiring import BUSY, QUICK, SILENT
+from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 
@@ -89,6 +89,7 @@ class ThinkTab:
                     )
 
     def _wire(self) -> None:
+        quick = {**QUICK, **AS_WRITTEN}
         buttons = [self.run, self.answer_now, self.stop]
         view = [*self.card.components, *buttons, self.status]
         beside = [self.card.column, self.message, self.editing]
@@ -98,25 +99,25 @@ class ThinkTab:
             self._begin,
             [self.question, self.conversation, self.version, *self.settings.inputs],
             [*view, *frame],
-            **QUICK,
+            **quick,
         )
         actions = self.card.actions
         actions.wire(self.conversation)
-        again = actions.again.click(self._again, [self.conversation, self.settings.seed], [*view, *beside], **QUICK)
+        again = actions.again.click(self._again, [self.conversation, self.settings.seed], [*view, *beside], **quick)
         again.then(None, None, None, js="() => window.z1.focus('stop')")
         runs = [self._follow_after(event, view) for event in (begun, again)]
-        edit = actions.edit.click(self._edit, self.conversation, [*beside, self.question], **QUICK)
+        edit = actions.edit.click(self._edit, self.conversation, [*beside, self.question], **quick)
         edit.then(None, None, None, js="() => window.z1.focus('question')")
-        self.keep.click(self._keep, self.conversation, [*beside, self.question], **QUICK)
+        self.keep.click(self._keep, self.conversation, [*beside, self.question], **quick)
         self.load.upload(
             self._import,
             [self.load, self.conversation, self.version],
             [*view, *beside, self.version],
-            **QUICK,
+            **quick,
         )
-        self.answer_now.click(self._answer_now, self.conversation, None, **QUICK)
-        self.stop.click(self._stop, self.conversation, view, cancels=runs, **QUICK)
-        self.clear.click(self._clear, [self.conversation, self.version], [*view, *frame], cancels=runs, **QUICK)
+        self.answer_now.click(self._answer_now, self.conversation, None, **quick)
+        self.stop.click(self._stop, self.conversation, view, cancels=runs, **quick)
+        self.clear.click(self._clear, [self.conversation, self.version], [*view, *frame], cancels=runs, **quick)
 
     def _follow_after(self, event: gr.events.Dependency, view: list[gr.blocks.Block]) -> gr.events.Dependency:
         """Both ways to begin a run share the places."""
@@ -127,8 +128,9 @@ class ThinkTab:
             concurrency_limit=self._places,
             concurrency_id="think",
             **SILENT,
+            **AS_WRITTEN,
         )
-        followed.failure(self._refuse, self.conversation, view, **QUICK)
+        followed.failure(self._refuse, self.conversation, view, **QUICK, **AS_WRITTEN)
         return followed
 
     async def _begin(self, question: str, conversation: Conversation, version: int, *settings: object) -> dict:

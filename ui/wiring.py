@@ -7,5 +7,9 @@ event has ever written to, at each piece that a stream brings, and copies all th
 QUICK = {"queue": False, **SILENT}
 """For what is done at once: no queue either."""
 
+AS_WRITTEN = {"postprocess": False}
+"""For what shows a model's text: Gradio takes away the indentation that all lines of it but the first share, which flattens
+lists, and changes threads for every component at every update."""
+
 BUSY = "Too many people are waiting at the moment; try again in a minute."
 """What a visitor is told whom the queue does not take."""

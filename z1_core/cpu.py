@@ -42,7 +42,7 @@ def cpu_settings(
     them would wait for the others most of the time; and none is bound, as other containers use the same cores.
     avx2_only: an x86 processor without AVX-512, as many laptops have. There bf16 is computed row by row: in float32 a
     prompt takes a fifth of the time and 32 streams a quarter, at the price of a third of the speed of one stream alone.
-    weight_bytes: the model's files, in 16 bits. Where their float32 does not fit into the memory, they stay as they are.
+    weight_bytes: what is loaded, in 16 bits. Where its float32 does not fit into the memory, it stays as it is.
     """
     bind = ",".join(map(str, cores)) if len(cores) <= 4 else "auto"
     quarter = memory_bytes // 4 // GIB
@@ -70,8 +70,8 @@ def one_process(settings: CpuSettings, *, intel_openmp: bool) -> dict[str, str]:
     return made
 
 
-def this_machine(model: str | Path) -> CpuSettings:
-    """model: the folder of the one that is to be loaded."""
+def this_machine(model: str | Path, *, replicas: int = 1) -> CpuSettings:
+    """model: the folder of the one that is to be loaded, replicas times."""
     import psutil  # both come with vLLM
     import torch
 
@@ -80,7 +80,7 @@ def this_machine(model: str | Path) -> CpuSettings:
         _free_memory_bytes(psutil.virtual_memory().available),
         share=_share_of_cores(),
         avx2_only=torch.backends.cpu.get_cpu_capability() == "AVX2",
-        weight_bytes=sum(file.stat().st_size for file in Path(model).glob("*.safetensors")),
+        weight_bytes=replicas * sum(file.stat().st_size for file in Path(model).glob("*.safetensors")),
     )
 
 

@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     options, others = parser().parse_known_args(argv)
     model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
-    settings = None if has_gpu() else this_machine(model.folder)
+    settings = None if has_gpu() else this_machine(model.folder, replicas=options.data_parallel_size)
     command = [*serve_command(options, model, start_of_turn(_tokenizer(model)), settings), *others]
     key = os.environ.get("Z1_API_KEY", "")
     if not key and options.host not in HERE_ONLY:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Download, Page, expect
 
 from tests.browser.conftest import App
+from tests.browser.stage import REPEAT
 from tests.browser.test_page import ask, card, choose, visit, wait_for_end, wait_for_trace
 
 TRAIN = "When does the train arrive?"
@@ -264,3 +265,21 @@ def test_a_finished_turn_fits_a_phone(fake_app: App, browser, scheme: str):
         assert button.bounding_box()["x"] + button.bounding_box()["width"] <= 390
     expect(card(page).locator(".z1-foot")).to_contain_text(re.compile("window 40"))
     context.close()
+
+
+def test_a_model_keeps_the_indentation_it_wrote(stage_app: App, page: Page):
+    """When it has written it, as an earlier turn, and in Compare: Gradio by itself makes one flat list of this."""
+    question = f"{REPEAT}- outer\n  - inner\n  - inner"
+    visit(page, stage_app)
+    ask(page, question, window=100, total=300)
+    wait_for_end(page, "inside")
+    inner = page.locator(".z1-trace-text li li:visible")
+    expect(inner).to_have_count(2)
+    ask(page, TRAIN, window=20, total=300)
+    wait_for_end(page, "cut")
+    expect(page.locator(".z1-turn-outer:visible")).to_have_count(2)
+    expect(inner).to_have_count(2)
+    page.get_by_role("tab", name="Compare windows").click()
+    page.locator("#compare-question textarea").fill(question)
+    page.locator("#compare").click()
+    expect(page.locator(".z1-card:visible").first.locator("li li")).to_have_count(2)

@@ -1,4 +1,4 @@
-"""More visitors than there is room for: one runs, two wait, and who comes then is told so."""
+"""More visitors than there is room for: one runs, two wait, and who comes then, or wants more, is told so."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import App, strangers
-from tests.browser.test_compare import CARD, choose_windows, open_tab
+from tests.browser.test_compare import CARD, compare, open_tab, wait_for_end
 from tests.browser.test_page import ask, card, visit, wait_for_trace
 from ui.wiring import BUSY
 
 
 @pytest.fixture(scope="module")
-def full_app(browser: Browser, fake_app: App) -> Iterator[App]:
+def compared(browser: Browser, fake_app: App) -> Iterator[Page]:
+    """A page with a comparison that was made while there was room."""
+    with strangers(browser, 1) as (page,):
+        open_tab(page, fake_app)
+        compare(page, 40)
+        wait_for_end(page)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def full_app(browser: Browser, fake_app: App, compared: Page) -> Iterator[App]:
     """The app with its one place taken and its queue full."""
     with strangers(browser, 3) as pages:
         for page in pages:
@@ -35,8 +45,14 @@ def test_a_question_for_which_there_is_no_room_can_be_asked_again(full_app: App,
 
 def test_a_comparison_for_which_there_is_no_room_can_be_begun_again(full_app: App, page: Page):
     open_tab(page, full_app)
-    choose_windows(page, 20, 60)
-    page.locator("#compare").click()
+    compare(page, 20, 60)
     expect(page.locator(".z1-message .z1-error")).to_have_text(BUSY)
     expect(page.locator("#compare")).to_be_enabled()
     expect(page.locator(CARD)).to_have_count(2)
+
+
+def test_a_recut_for_which_there_is_no_room_leaves_the_comparison_as_it_is(full_app: App, compared: Page):
+    compared.locator(".z1-tokens span[data-n='20']").click()
+    expect(compared.locator(".z1-message .z1-error")).to_have_text(BUSY)
+    expect(compared.locator(CARD)).to_have_count(1)
+    expect(compared.locator("#recut")).to_be_enabled()
