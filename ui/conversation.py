@@ -15,8 +15,8 @@ from z1_core.prompt import chat, check_context, encode_text, render
 from z1_core.thinking import think
 from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
 
-UPDATES_EVERY_S = 0.25
-"""Four updates a second read smoothly. Each costs server and browser time that, on a laptop, the model computes on."""
+UPDATES_EVERY_S = 0.3
+"""Three updates a second read smoothly. Each costs server and browser time that, on a laptop, the model computes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

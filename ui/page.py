@@ -60,7 +60,7 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
     """The page on an engine that may still be starting. places: how many runs share the engine at once."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_classes="z1-header"):
-            header = gr.HTML(header_html(host.status()))
+            header = gr.HTML(header_html(host.status()), elem_classes="z1-header-text")
             restart = gr.Button(RESTART, visible=False, elem_id="restart", size="sm", scale=0)
         with gr.Tabs(elem_classes="z1-tabs"):
             with gr.Tab("Think", id="think"):
