@@ -189,6 +189,8 @@ def read_chats(path: Path, limit: int | None) -> list[list[dict]]:
             lines = [line for line in file if line.strip()][:limit]
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8; save it as UTF-8") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}; name a JSONL file of questions") from error
     if not lines:
         raise BadInput(f"{path} holds no rows")
     return [_chat(line, f"row {number} of {path}") for number, line in enumerate(lines, start=1)]

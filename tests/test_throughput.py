@@ -243,6 +243,11 @@ def test_the_assistant_header_comes_from_the_template():
         assistant_header(other)
 
 
+def test_a_file_of_questions_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(BadInput, match=r"nope\.jsonl cannot be read: No such file or directory; name a JSONL file"):
+        throughput.read_chats(tmp_path / "nope.jsonl", None)
+
+
 def test_rows_may_hold_a_prompt_or_a_question_and_lines_may_be_blank(tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "a\u2028b"}\n\n{"question": "c", "answer": "1"}\n{"prompt": "d"}\n', encoding="utf-8")

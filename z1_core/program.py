@@ -29,7 +29,7 @@ def program(
             try:
                 return main(*args, **options) or 0
             except (Z1Error, OSError) as error:
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {_sentence(error)}", file=sys.stderr)
                 return 2
             except ModuleNotFoundError as error:
                 package = (error.name or str(error)).partition(".")[0]
@@ -42,3 +42,9 @@ def program(
         return run
 
     return decorate
+
+
+def _sentence(error: Z1Error | OSError) -> str:
+    """Python's own text of an OSError begins with a number that says nothing to a user."""
+    named = isinstance(error, OSError) and error.filename and error.strerror
+    return f"{error.filename}: {error.strerror}" if named else str(error)
