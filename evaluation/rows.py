@@ -35,11 +35,11 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise BadInput(f"{path.name} is none of {', '.join(READERS)}; give --data a file of one of these kinds")
+        raise BadInput(f"{path.name} is none of {', '.join(READERS)}; give a file of one of these kinds")
     try:
         yield from reader(path)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}; check the path") from error
 
 
 def _jsonl(path: Path) -> Iterator[Row | BadRow]:

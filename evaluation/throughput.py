@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ import pandas as pd
 from evaluation.methods import Load, Meter, Row, native, ours, plain, published_answer, published_trace
 from evaluation.pool import pooled
 from evaluation.record import commit, versions
+from evaluation.rows import BadRow, read_rows
 from evaluation.store import write_json
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
@@ -184,26 +185,22 @@ def check(options: argparse.Namespace) -> None:
 
 def read_chats(path: Path, limit: int | None) -> list[list[dict]]:
     """The first rows as messages, from their "prompt" or "question". Raises BadInput, naming the row."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            lines = [line for line in file if line.strip()][:limit]
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8; save it as UTF-8") from error
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}; name a JSONL file of questions") from error
-    if not lines:
+    rows = list(islice(read_rows(path), limit))
+    if not rows:
         raise BadInput(f"{path} holds no rows")
-    return [_chat(line, f"row {number} of {path}") for number, line in enumerate(lines, start=1)]
+    return [_chat(row) for row in rows]
 
 
-def _chat(line: str, place: str) -> list[dict]:
+def _chat(row: tuple[str, dict[str, Any]] | BadRow) -> list[dict]:
+    if isinstance(row, BadRow):
+        raise BadInput(str(row))
+    where, fields = row
+    if not (question := fields.get("prompt") or fields.get("question")):
+        raise BadInput(f'{where} has no text under "prompt" or "question"')
     try:
-        row = json.loads(line)
-        if not isinstance(row, dict) or not (question := row.get("prompt") or row.get("question")):
-            raise BadInput('it has no text under "prompt" or "question"')
         return chat(question)
-    except ValueError as error:  # no JSON, or refused by chat()
-        raise BadInput(f"{place} is not usable: {error}") from error
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from error
 
 
 def start_engine(options: argparse.Namespace) -> VllmEngine:

@@ -244,7 +244,7 @@ def test_the_assistant_header_comes_from_the_template():
 
 
 def test_a_file_of_questions_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(BadInput, match=r"nope\.jsonl cannot be read: No such file or directory; name a JSONL file"):
+    with pytest.raises(BadInput, match=r"nope\.jsonl cannot be read: No such file or directory; check the path"):
         throughput.read_chats(tmp_path / "nope.jsonl", None)
 
 
@@ -258,12 +258,12 @@ def test_rows_may_hold_a_prompt_or_a_question_and_lines_may_be_blank(tmp_path):
     ("content", "named"),
     [
         ("", "no rows"),
-        ("nonsense\n", "row 1"),
-        ('{"prompt": "a"}\n{"text": "b"}\n', "row 2"),
-        ('{"prompt": "a"}\n[1]\n', "row 2"),
-        ('{"prompt": 5}\n', "row 1"),
-        ('{"prompt": "\\ud800"}\n', "row 1"),
-        (b"\xff\xfe", "UTF-8"),
+        ("nonsense\n", "line 1 of rows.jsonl"),
+        ('{"prompt": "a"}\n{"text": "b"}\n', "line 2 of rows.jsonl"),
+        ('{"prompt": "a"}\n[1]\n', "line 2 of rows.jsonl"),
+        ('{"prompt": 5}\n', "line 1 of rows.jsonl"),
+        ('{"prompt": "\\ud800"}\n', "line 1 of rows.jsonl"),
+        (b"\xff\xfe", "line 1 of rows.jsonl: not JSON: 'utf-8'"),
     ],
 )
 def test_unusable_rows_end_with_one_sentence_and_code_2(tmp_path, capsys, content, named):
