@@ -16,7 +16,8 @@ from z1_core.thinking import think
 from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
 
 UPDATES_EVERY_S = 0.3
-"""Three updates a second read smoothly. Each costs server and browser time that, on a laptop, the model computes on."""
+"""Each update costs server and browser time that, on a laptop, the model computes on: at one in 0.2 s it wrote 0.83 times as
+fast as without the page, at one in 0.3 s 0.90 times (tests/browser/page_rate.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
