@@ -65,4 +65,14 @@ def _asked(python: str, question: str, *arguments: str) -> list:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=True)  # noqa: S603
         return json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise BadInput(f"{python} does not run as a Python interpreter ({error}): name another --python") from None
+        raise BadInput(f"{python} does not run as a Python interpreter: {_why(error)}; name another --python") from None
+
+
+def _why(error: OSError | subprocess.SubprocessError | ValueError) -> str:
+    """Without the command, which is a program of ours and many lines long."""
+    if isinstance(error, subprocess.CalledProcessError):
+        said = " ".join(error.stderr.split())[:200]
+        return f"it ends with {error.returncode}" + (f" and says {said!r}" if said else "")
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it gives no answer in {ASK_TIMEOUT_S} s"
+    return error.strerror or str(error) if isinstance(error, OSError) else "it prints something else than Python would"

@@ -16,6 +16,7 @@ import pytest
 from evaluation import sandbox as sandbox_module
 from evaluation import sandbox_speed
 from evaluation.code_judge import StdinTest, judge_stdin
+from evaluation.interpreter import inspect_interpreter
 from evaluation.sandbox import Sandbox, Turns
 from z1_core.errors import BadInput, Z1Error
 
@@ -106,7 +107,9 @@ except OSError:
 def test_other_interpreters_run_by_path(sandbox, version):
     found = sorted(PYENV.glob(f"{version}.*/bin/python3")) if PYENV.is_dir() else []
     python = str(found[0]) if found else shutil.which(f"python{version}")
-    if python is None:
+    if (
+        python is None or subprocess.run([python, "-c", ""], capture_output=True).returncode
+    ):  # a shim of pyenv for nothing
         pytest.skip(f"there is no Python {version} on this machine")
     printed("import sys\nprint('%d.%d' % sys.version_info[:2])", sandbox, version, python)
 
@@ -114,6 +117,23 @@ def test_other_interpreters_run_by_path(sandbox, version):
 def test_a_path_that_is_no_interpreter_is_named(sandbox):
     with pytest.raises(BadInput, match=r"/nowhere/python .*--python"):
         judge_stdin("", [StdinTest("", "")], sandbox=sandbox, python="/nowhere/python", time_limit_s=1)
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("echo 'pyenv: command not found' >&2; exit 127", "it ends with 127 and says 'pyenv: command not found'"),
+        ("exit 3", "it ends with 3"),
+        ("echo hello", "it prints something else than Python would"),
+    ],
+)
+def test_why_a_program_is_no_interpreter_is_one_sentence(tmp_path, does, said):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    with pytest.raises(BadInput) as refused:
+        inspect_interpreter(str(program))
+    assert str(refused.value) == f"{program} does not run as a Python interpreter: {said}; name another --python"
 
 
 def test_without_bubblewrap_it_refuses_and_names_the_flag(monkeypatch):
