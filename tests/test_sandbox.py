@@ -107,9 +107,8 @@ except OSError:
 def test_other_interpreters_run_by_path(sandbox, version):
     found = sorted(PYENV.glob(f"{version}.*/bin/python3")) if PYENV.is_dir() else []
     python = str(found[0]) if found else shutil.which(f"python{version}")
-    if (
-        python is None or subprocess.run([python, "-c", ""], capture_output=True).returncode
-    ):  # a shim of pyenv for nothing
+    a_shim = python and subprocess.run([python, "-c", ""], capture_output=True).returncode  # of pyenv, for no version
+    if python is None or a_shim:
         pytest.skip(f"there is no Python {version} on this machine")
     printed("import sys\nprint('%d.%d' % sys.version_info[:2])", sandbox, version, python)
 
