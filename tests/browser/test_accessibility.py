@@ -65,6 +65,7 @@ def test_the_think_tab(app: App, page: Page):
     page.get_by_role("button", name=re.compile("System prompt")).click()
     check(page)
     page.locator("#edit").click()
+    expect(page.locator("#question textarea")).to_have_value("When does the train arrive?")
     ask(page, " ", window=40, total=200)
     expect(page.locator("#message .z1-error")).to_be_visible()
     check(page)
