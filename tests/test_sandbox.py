@@ -193,7 +193,8 @@ def test_how_long_a_start_takes_is_measured_alone_and_on_every_core(capsys):
 
 
 def test_two_threads_keep_two_cores_busy(sandbox):
-    """Against the same work in bare interpreters just before: what else runs on the machine slows both."""
+    """Against the same work in bare interpreters just before: what else runs all the while slows both, and what comes in
+    between does not come three times."""
     code = "import time\nwhile time.process_time() < 1.0: pass\nprint('done')"
 
     def seconds(one):
@@ -202,7 +203,8 @@ def test_two_threads_keep_two_cores_busy(sandbox):
             list(pool.map(one, range(6)))
         return time.perf_counter() - started
 
-    bare = seconds(lambda _: subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True))
-    judged = seconds(lambda _: printed(code, sandbox, "done"))
-    print(f"6 s of work: {judged:.2f} s in the sandbox, {bare:.2f} s in bare interpreters")
-    assert judged <= 1.35 * bare + 0.5
+    def ratio():
+        bare = seconds(lambda _: subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True))
+        return seconds(lambda _: printed(code, sandbox, "done")) / bare
+
+    assert any(ratio() <= 1.5 for _ in range(3)), "one core alone would take twice as long"

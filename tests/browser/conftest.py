@@ -8,16 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
-expect.set_options(timeout=15_000)  # two browsers may share two cores
+PATIENCE_MS = 60_000
+"""Two browsers and two servers may share two busy cores. Only a test that fails waits so long."""
+DESKTOP = {"viewport": {"width": 1280, "height": 1000}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+expect.set_options(timeout=PATIENCE_MS)
 
 QUIET_CHROMIUM = [
     "--no-sandbox",
@@ -49,11 +54,12 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def strangers(browser: Browser, count: int) -> Iterator[list[Page]]:
+def strangers(browser: Browser, count: int, device: Mapping[str, Any] = DESKTOP) -> Iterator[list[Page]]:
     """Visitors with nothing in common; a console error of the page fails the test."""
-    contexts = [browser.new_context(viewport={"width": 1280, "height": 1000}) for _ in range(count)]
+    contexts = [browser.new_context(**device) for _ in range(count)]
     pages, complaints = [context.new_page() for context in contexts], []
     for page in pages:
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
     try:
         yield pages
@@ -72,6 +78,12 @@ def visitors(browser: Browser) -> Iterator[list[Page]]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with strangers(browser, 1) as pages:
+        yield pages[0]
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    with strangers(browser, 1, PHONE) as pages:
         yield pages[0]
 
 

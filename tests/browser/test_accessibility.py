@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, start_app, stop_app
 from tests.browser.stage import write_report
@@ -32,14 +32,13 @@ def app(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, page: Page) -> Page:
     if not AXE.is_file():
         if os.environ.get("CI"):
             pytest.fail("axe-core is missing, and CI is set: run sh tests/need.sh")
         pytest.skip("axe-core is missing: run sh tests/need.sh")
-    context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme=request.param)
-    yield context.new_page()
-    context.close()
+    page.emulate_media(color_scheme=request.param)
+    return page
 
 
 def check(page: Page) -> None:
@@ -86,9 +85,9 @@ def test_the_compare_tab(app: App, page: Page):
 def test_the_benchmarks_tab(app: App, page: Page, results: Path):
     visit(page, app)
     page.get_by_role("tab", name="Benchmarks").click()
-    expect(page.locator(".z1-bench-plot .vega-embed svg").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".z1-bench-plot .vega-embed svg").first).to_be_visible()
     check(page)
     write_report(results / "z1")
     page.locator("#benchmarks-refresh").click()
-    expect(page.locator(".z1-bench-item")).to_be_visible(timeout=30_000)
+    expect(page.locator(".z1-bench-item")).to_be_visible()
     check(page)

@@ -57,7 +57,7 @@ def test_run_again_repeats_the_turn_in_its_place(cut: Page):
     cut.locator("#again").click()
     expect(card(cut).locator(".z1-busy")).to_be_visible()
     cut.keyboard.press("Escape")
-    wait_for_end(cut, "user_stop", timeout_s=3)
+    wait_for_end(cut, "user_stop")
 
 
 def test_the_last_question_is_edited_or_left(cut: Page):
@@ -197,11 +197,14 @@ def test_a_page_at_rest_draws_nothing(fake_app: App, page: Page):
         "window.requestAnimationFrame = (callback) => { window.frames++; return draw.call(window, callback); };"
     )
     visit(page, fake_app)
-    page.wait_for_timeout(4000)  # what fades in has done so
-    before = page.evaluate("window.frames")
-    assert before > 0, "it counts"
-    page.wait_for_timeout(2000)
-    assert page.evaluate("window.frames") - before <= 2
+    assert page.evaluate("window.frames") > 0, "it counts"
+
+    def drawn_in_2_s() -> int:
+        before = page.evaluate("window.frames")
+        page.wait_for_timeout(2000)
+        return page.evaluate("window.frames") - before
+
+    assert any(drawn_in_2_s() <= 2 for _ in range(15)), "it still draws when what fades in has long done so"
 
 
 @pytest.mark.parametrize(("typed", "left"), [("", 123), ("-5", 1), ("99999999", 32_768), ("e", 123), ("77", 77)])
@@ -218,7 +221,7 @@ def test_a_number_box_is_set_right_when_it_is_left(fake_app: App, page: Page, ty
     page.locator("#question textarea").fill("hi")
     box.focus()
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#message .z1-error, .z1-foot:visible").first).to_be_visible(timeout=60_000)
+    expect(page.locator("#message .z1-error, .z1-foot:visible").first).to_be_visible()
     number(page, "window", left)
 
 
@@ -254,17 +257,15 @@ def test_tab_goes_from_the_question_to_its_buttons(fake_app: App, page: Page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_finished_turn_fits_a_phone(fake_app: App, browser, scheme: str):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, color_scheme=scheme)
-    page = context.new_page()
-    visit(page, fake_app)
-    ask(page, TRAIN, window=40, total=200)
-    wait_for_end(page, "cut")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for button in page.locator(".z1-actions:visible button").all():
+def test_a_finished_turn_fits_a_phone(fake_app: App, phone: Page, scheme: str):
+    phone.emulate_media(color_scheme=scheme)
+    visit(phone, fake_app)
+    ask(phone, TRAIN, window=40, total=200)
+    wait_for_end(phone, "cut")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    for button in phone.locator(".z1-actions:visible button").all():
         assert button.bounding_box()["x"] + button.bounding_box()["width"] <= 390
-    expect(card(page).locator(".z1-foot")).to_contain_text(re.compile("window 40"))
-    context.close()
+    expect(card(phone).locator(".z1-foot")).to_contain_text(re.compile("window 40"))
 
 
 def test_a_model_keeps_the_indentation_it_wrote(stage_app: App, page: Page):

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import App
+from tests.browser.conftest import PHONE, App, strangers
 from tests.browser.stage import REPEAT, THEN_ANSWER
 from tests.browser.test_compare import choose_windows
 from tests.browser.test_page import ask, card, choose, visit, wait_for_end
@@ -68,13 +68,11 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 @pytest.fixture
 def phone(stage_app: App, browser: Browser) -> Iterator[Page]:
     """A page that fails the test when something runs."""
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    page, complaints = context.new_page(), []
-    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    visit(page, stage_app)
-    yield page
-    context.close()
+    complaints = []
+    with strangers(browser, 1, {"viewport": PHONE["viewport"]}) as (page,):
+        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        visit(page, stage_app)
+        yield page
     assert not complaints, complaints
 
 
@@ -90,7 +88,7 @@ def check(page: Page, name: str) -> None:
 def test_what_the_model_writes_is_shown_and_does_nothing(phone: Page, elsewhere: tuple[str, list[str]], name: str):
     address, asked = elsewhere
     ask(phone, f"{REPEAT}{HOSTILE[name].replace(ELSEWHERE, address)}", window=12_000, total=13_000)
-    wait_for_end(phone, "inside", timeout_s=60)
+    wait_for_end(phone, "inside")
     phone.wait_for_timeout(300)
     check(phone, name)
     for link in card(phone).locator(".z1-trace-text a:visible").all():
@@ -102,7 +100,7 @@ def test_what_the_model_writes_is_shown_and_does_nothing(phone: Page, elsewhere:
     check(phone, name)
     assert not asked
     phone.locator("#clear").click()  # fails where something covers it
-    expect(phone.locator(".z1-empty")).to_be_visible(timeout=30_000)
+    expect(phone.locator(".z1-empty")).to_be_visible()
 
 
 def test_a_cut_inside_a_fence_does_not_swallow_the_answer(phone: Page):
@@ -119,16 +117,16 @@ def test_compare_shows_hostile_answers_as_text(phone: Page):
     phone.locator("#compare-question textarea").fill(f"{REPEAT}{everything} {'X' * 500}")
     choose_windows(phone, 10, 9000)
     phone.locator("#compare").click()
-    expect(phone.locator(".z1-tokens")).to_be_visible(timeout=60_000)
+    expect(phone.locator(".z1-tokens")).to_be_visible()
     check(phone, "compare")
     phone.locator("#recut").click()
-    expect(phone.locator(".z1-here.z1-recut")).to_be_visible(timeout=30_000)
+    expect(phone.locator(".z1-here.z1-recut")).to_be_visible()
 
 
 def test_200_kb_pasted_into_the_prompt(phone: Page):
     pasted = "word and <b>markup</b> \\(x\\) " * 7000
     ask(phone, pasted, window=100, total=200)
-    expect(phone.locator("#message .z1-error")).to_contain_text("but the model holds 32,768", timeout=30_000)
+    expect(phone.locator("#message .z1-error")).to_contain_text("but the model holds 32,768")
     assert len(phone.locator("#question textarea").input_value()) == len(pasted)
     ask(phone, "hi", window=100, total=200)
     wait_for_end(phone, "cut")
@@ -146,11 +144,11 @@ def test_settings_that_are_no_such_number_are_said_or_set_right(phone: Page, nam
         phone.locator("#question textarea").fill(f"{REPEAT}yes")
         phone.locator("button#run").click()
         end = phone.locator("#message .z1-error, .z1-foot:visible, [data-testid=toast-body]").first
-        expect(end).to_be_visible(timeout=30_000)
+        expect(end).to_be_visible()
         assert "None" not in end.inner_text(), typed
         expect(phone.locator("button#run")).to_be_enabled()
         phone.reload()
-        expect(phone.locator("button#run")).to_be_enabled(timeout=30_000)
+        expect(phone.locator("button#run")).to_be_enabled()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +167,7 @@ def test_windows_that_are_no_numbers_are_named(phone: Page, typed: str, sentence
     expect(phone.locator(".z1-message .z1-error")).to_contain_text(sentence)
     choose_windows(phone, 5)
     phone.locator("#compare").click()
-    expect(phone.locator(".z1-tokens")).to_be_visible(timeout=30_000)
+    expect(phone.locator(".z1-tokens")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +184,7 @@ def test_a_recut_that_is_no_place_of_the_trace_is_said(phone: Page, typed: str, 
     phone.get_by_role("tab", name="Compare windows").click()
     choose_windows(phone, 20)
     phone.locator("#compare").click()
-    expect(phone.locator(".z1-tokens")).to_be_visible(timeout=30_000)
+    expect(phone.locator(".z1-tokens")).to_be_visible()
     phone.locator("#recut-at input").fill(typed)
     phone.keyboard.press("Tab")
     phone.locator("#recut").click()
@@ -194,7 +192,7 @@ def test_a_recut_that_is_no_place_of_the_trace_is_said(phone: Page, typed: str, 
     phone.locator("#recut-at input").fill("7")
     phone.keyboard.press("Tab")
     phone.locator("#recut").click()
-    expect(phone.locator(".z1-here.z1-recut")).to_be_visible(timeout=30_000)
+    expect(phone.locator(".z1-here.z1-recut")).to_be_visible()
 
 
 def test_the_log_of_all_this_holds_no_trace(stage_app: App):

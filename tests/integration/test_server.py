@@ -68,7 +68,7 @@ async def test_a_closed_stream_frees_its_slot_in_the_server(server_engine, vllm_
     await stream.aclose()
     closed_s = time.monotonic()
     while await asyncio.to_thread(vllm_serve.running):
-        assert time.monotonic() < closed_s + 2
+        assert time.monotonic() < closed_s + 10
         await asyncio.sleep(0.05)
 
 

@@ -143,7 +143,7 @@ async def test_a_closed_stream_gives_its_memory_back_in_the_engines_process(vllm
     await stream.aclose()
     closed_s = time.monotonic()
     while not await vllm_engine.llm.reset_prefix_cache():
-        assert time.monotonic() < closed_s + 2
+        assert time.monotonic() < closed_s + 10
         await asyncio.sleep(0.02)
 
 
