@@ -30,7 +30,8 @@ MODEL = "scripted/model-1b"
 class StubServer:
     """Its manners may be changed while it runs.
 
-    ids_by: how it tells the ids of an answer: "field" (vLLM), "logprobs" (llama.cpp), "marks" (older vLLM), "" (not).
+    ids_by: how it tells the ids of an answer: "field" (vLLM), "logprobs" (llama.cpp, which sends nothing for a token that
+    ends inside a character), "marks" (older vLLM), "" (not).
     refuses: (status, message) for every completion; failures_left: completions that fail with 503 before one does not.
     cut_after, error_after: the stream ends, or tells an error, behind so many tokens. hold_back: a buffering proxy.
     """
@@ -140,6 +141,8 @@ class StubServer:
                 yield event({"error": {"message": "the engine stumbled", "code": 500}})
                 return
             made += 1
+            if self.ids_by == "logprobs" and not (delta.text or delta.finish_reason):
+                continue
             choice = {"index": 0, "text": delta.text, "finish_reason": delta.finish_reason, **self.ids(body, delta.ids)}
             yield event({"choices": [choice]})
         counted = self.counts_as or len(body["prompt"])

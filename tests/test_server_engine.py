@@ -18,7 +18,7 @@ import pytest
 from tests.stub_server import MODEL, StubServer, until
 from z1_core import __main__ as cli
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.fake_engine import small_tokenizer
+from z1_core.fake_engine import FakeEngine, small_tokenizer
 from z1_core.prompt import chat, encode_text, render
 from z1_core.replicas import REMEMBERED, Replicas
 from z1_core.server_engine import ServerEngine
@@ -115,6 +115,15 @@ async def test_the_ids_are_read_in_each_way_a_server_tells_them(serve, ids_by):
     engine = connect(serve(ids_by=ids_by))
     script = small_tokenizer().encode("To find the arrival time we first need how long the train travels.\n\nStep 1")
     assert await generated(engine, 17) == script[:17]
+
+
+async def test_ids_that_a_server_leaves_out_are_noticed(serve):
+    """As llama.cpp does, seen in its October 2026: a run would go on from other tokens than were written."""
+    engine = connect(serve(ids_by="logprobs", engine=FakeEngine(lambda _: "Up 🚀 and away.", context_tokens=2048)))
+    with pytest.raises(Z1Error, match=r"told the ids of \d+ of the \d+ tokens .*; take a vLLM server"):
+        await generated(engine, 200)
+    with pytest.raises(Z1Error, match="told the ids of"):
+        await collect(engine, prompt(engine), SMALL)
 
 
 async def test_the_cached_tokens_come_with_the_last_delta(serve):

@@ -74,8 +74,8 @@ def ids_of(choice: Mapping[str, Any]) -> tuple[int, ...] | None:
     return None if choice.get("text") else ()
 
 
-def cached_tokens(usage: Mapping[str, Any] | None) -> int:
+def cached_tokens(usage: Mapping[str, Any]) -> int:
     """How many of the prompt's tokens came from the prefix cache, where the server tells it (vLLM:
     --enable-prompt-tokens-details)."""
-    details = (usage or {}).get("prompt_tokens_details") or {}
+    details = usage.get("prompt_tokens_details") or {}
     return details.get("cached_tokens") or 0

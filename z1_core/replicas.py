@@ -30,6 +30,11 @@ class Run:
     session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
+    def told(self) -> int:
+        """How many tokens it has generated, by the ids that came."""
+        return len(self.ids) - self.prompt_tokens
+
+    @property
     def headers(self) -> dict[str, str]:
         """For vLLM's own balancing the rank; for routers before several servers the session."""
         rank = {} if self.rank is None else {"X-data-parallel-rank": str(self.rank)}

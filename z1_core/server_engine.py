@@ -21,7 +21,7 @@ from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.models import Report
 from z1_core.replicas import Replicas
 from z1_core.server_check import Address, Served, count_ranks, find_model, probe
-from z1_core.server_errors import cut_off, in_words
+from z1_core.server_errors import cut_off, ids_missing, in_words
 from z1_core.server_tokenizer import find_tokenizer
 from z1_core.window import Sampling
 
@@ -103,14 +103,16 @@ class ServerEngine:
         """As Engine.stream. Closing it closes the connection, which ends the request on the server."""
         body = self._request(prompt_ids, sampling)
         final: Delta | None = None  # held until the server has told its usage
-        cached, began = 0, False
+        cached, written, began = 0, 0, False
         self.active += 1
         try:
             with self._replicas.run(prompt_ids) as run:
                 async with await self._post(body, run.headers) as events:
                     async for event in events:
                         began = True
-                        cached = cached_tokens(event.get("usage")) or cached
+                        usage = event.get("usage") or {}
+                        cached = cached_tokens(usage) or cached
+                        written = usage.get("completion_tokens") or written
                         for choice in event.get("choices", ())[:1]:
                             delta = _delta(choice)
                             run.ids.extend(delta.ids)
@@ -125,6 +127,8 @@ class ServerEngine:
             self.active -= 1
         if final is None:
             raise cut_off(self._address.api)
+        if run.told < written:
+            raise ids_missing(run.told, written)
         yield replace(final, cached_tokens=cached)
 
     async def check_health(self) -> None:
