@@ -28,9 +28,11 @@ def choose(page: Page, *, window: int, total: int) -> None:
 
 
 def ask(page: Page, question: str, *, window: int, total: int) -> None:
+    """Returns when the turn is there, or why there is none: until then the newest card is that of the turn before."""
     choose(page, window=window, total=total)
     page.locator("#question textarea").fill(question)
     page.locator("button#run").click()
+    expect(page.locator("#question textarea:placeholder-shown, #message .z1-error").first).to_be_visible()
 
 
 def card(page: Page) -> Locator:
