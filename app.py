@@ -43,6 +43,8 @@ def main() -> None:
     options = parser().parse_args()
     if options.places < 1:
         raise BadInput(f"--places is {options.places}; it must be at least 1")
+    if options.port is not None and not 0 < options.port < 65536:
+        raise BadInput(f"--port is {options.port}; it must be from 1 to 65535")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -58,7 +60,7 @@ def main() -> None:
         address = launch(
             page,
             server_name=options.host,
-            server_port=options.port,
+            port=options.port,
             share=options.share,
             mcp_server=find_spec("mcp") is not None,
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import http_server
 from starlette.middleware import Middleware
 
 from ui.api import add_api
@@ -49,11 +52,30 @@ LOGO = (
 )
 
 
-def launch(page: gr.Blocks, **options: Any) -> str:
-    """Serve the page as it is meant to look, and tell its address. options: of Gradio's launch()."""
-    made = {"middleware": [Middleware(Document)]}  # anew each time: Gradio adds to it
-    _, address, _ = page.launch(**LAUNCH, app_kwargs=made, prevent_thread_lock=True, quiet=True, **options)
-    return address
+def launch(page: gr.Blocks, *, port: int | None = None, **options: Any) -> str:
+    """Serve the page as it is meant to look, and tell its address. options: of Gradio's launch().
+
+    port: None takes the first free one from Gradio's first on. Gradio's own search does not recover where another program
+    takes the port between its look and its start: MCP starts once for each launch, so every further port fails as well.
+    Raises OSError where there is none.
+    """
+    first = http_server.INITIAL_PORT_VALUE
+    for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
+        made = {"middleware": [Middleware(Document)]}  # anew each time: Gradio adds to it
+        with suppress(OSError):
+            _check_free(each)
+            _, address, _ = page.launch(
+                **LAUNCH, app_kwargs=made, prevent_thread_lock=True, quiet=True, server_port=each, **options
+            )
+            return address
+    raise OSError("no port is free")
+
+
+def _check_free(port: int) -> None:
+    """Raises OSError; before Gradio looks, as each of its launches takes a second to get there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((http_server.LOCALHOST_NAME, port))
 
 
 def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("results")) -> gr.Blocks:
