@@ -59,18 +59,14 @@ def main() -> None:
     try:
         address = launch(
             page,
-            server_name=options.host,
+            host=options.host,
             port=options.port,
             share=options.share,
             mcp_server=find_spec("mcp") is not None,
         )
-    except OSError:
-        host.close()
-        raise BadInput(f"port {options.port or 'range 7860-7959'} is in use; choose another with --port") from None
-    print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the engine's processes end with this one
-    host.start()
-    try:
+        print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the engine's processes end with this one
+        host.start()
         page.block_thread()
     finally:
         host.close()

@@ -13,6 +13,7 @@ from gradio import http_server
 
 import app
 from ui.page import launch
+from z1_core.errors import BadInput
 
 
 def taken(port: int = 0) -> socket.socket:
@@ -54,8 +55,17 @@ def test_a_port_that_is_lost_after_the_look_leads_to_the_next(page, monkeypatch)
 
 
 def test_a_port_that_is_asked_for_and_in_use_is_refused(page):
-    with taken() as other, pytest.raises(OSError, match="no port is free"):
-        launch(page, port=other.getsockname()[1])
+    with taken() as other:
+        port = other.getsockname()[1]
+        with pytest.raises(BadInput, match=f"port {port} is in use; choose another with --port"):
+            launch(page, port=port)
+
+
+@pytest.mark.parametrize("host", ["203.0.113.5", "no-such-host.invalid"])
+def test_an_address_that_is_not_this_machines_is_refused_at_once(page, host):
+    """Gradio looks for a free port there, a hundred times."""
+    with pytest.raises(BadInput, match=rf"{host}, port \d+: [A-Z][\w ]+; choose another with --host or --port"):
+        launch(page, host=host)
 
 
 @pytest.mark.parametrize("port", ["0", "-5", "99999"])

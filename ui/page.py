@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import suppress
 from html import escape
@@ -20,6 +21,7 @@ from ui.document import Document
 from ui.theme import THEME
 from ui.think_tab import ThinkTab, run_button
 from ui.wiring import QUICK
+from z1_core.errors import BadInput
 from z1_core.host import EngineHost, Status
 from z1_core.models import EMBEDDED_NAME
 
@@ -52,30 +54,43 @@ LOGO = (
 )
 
 
-def launch(page: gr.Blocks, *, port: int | None = None, **options: Any) -> str:
+def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None, **options: Any) -> str:
     """Serve the page as it is meant to look, and tell its address. options: of Gradio's launch().
 
-    port: None takes the first free one from Gradio's first on. Gradio's own search does not recover where another program
-    takes the port between its look and its start: MCP starts once for each launch, so every further port fails as well.
-    Raises OSError where there is none.
+    host, port: None takes Gradio's own and the first free one from Gradio's first on. Gradio's search goes on at the next
+    port whatever is wrong, and MCP, which starts once for each launch, fails there. Raises BadInput for what cannot be had.
     """
-    first = http_server.INITIAL_PORT_VALUE
+    host, first = host or http_server.LOCALHOST_NAME, http_server.INITIAL_PORT_VALUE
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
+        if not _is_free(host, each):
+            continue
         made = {"middleware": [Middleware(Document)]}  # anew each time: Gradio adds to it
-        with suppress(OSError):
-            _check_free(each)
+        with suppress(OSError):  # another program has taken it since
             _, address, _ = page.launch(
-                **LAUNCH, app_kwargs=made, prevent_thread_lock=True, quiet=True, server_port=each, **options
+                **LAUNCH,
+                app_kwargs=made,
+                prevent_thread_lock=True,
+                quiet=True,
+                server_name=host,
+                server_port=each,
+                **options,
             )
             return address
-    raise OSError("no port is free")
+    wanted = port or f"range {first}-{first + http_server.TRY_NUM_PORTS - 1}"
+    raise BadInput(f"port {wanted} is in use; choose another with --port")
 
 
-def _check_free(port: int) -> None:
-    """Raises OSError; before Gradio looks, as each of its launches takes a second to get there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((http_server.LOCALHOST_NAME, port))
+def _is_free(host: str, port: int) -> bool:
+    """Raises BadInput where this machine, or this user, cannot have it at all."""
+    try:
+        family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        why = error.strerror.partition(" (")[0]
+        raise BadInput(f"{host}, port {port}: {why}; choose another with --host or --port") from None
+    return True
 
 
 def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("results")) -> gr.Blocks:
