@@ -54,6 +54,16 @@ def test_a_port_that_is_lost_after_the_look_leads_to_the_next(page, monkeypatch)
     others[0].close()
 
 
+@pytest.mark.parametrize("given", ["::1", "[::1]"])
+def test_an_ipv6_address_may_be_given_with_brackets_or_without(page, monkeypatch, given):
+    """Not every machine has one to listen on: what is asked of it and of Gradio."""
+    asked = []
+    monkeypatch.setattr("ui.page._is_free", lambda host, _: asked.append(host) or True)
+    monkeypatch.setattr(page, "launch", lambda **options: (asked.append(options["server_name"]), "", None))
+    launch(page, host=given)
+    assert asked == ["::1", "[::1]"]
+
+
 def test_a_port_that_is_asked_for_and_in_use_is_refused(page):
     with taken() as other:
         port = other.getsockname()[1]

@@ -60,7 +60,7 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
     host, port: None takes Gradio's own and the first free one from Gradio's first on. Gradio's search goes on at the next
     port whatever is wrong, and MCP, which starts once for each launch, fails there. Raises BadInput for what cannot be had.
     """
-    host, first = host or http_server.LOCALHOST_NAME, http_server.INITIAL_PORT_VALUE
+    host, first = (host or http_server.LOCALHOST_NAME).strip("[]"), http_server.INITIAL_PORT_VALUE
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
@@ -71,7 +71,7 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
                 app_kwargs=made,
                 prevent_thread_lock=True,
                 quiet=True,
-                server_name=host,
+                server_name=f"[{host}]" if ":" in host else host,  # as in a web address
                 server_port=each,
                 **options,
             )
@@ -83,7 +83,7 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
 def _is_free(host: str, port: int) -> bool:
     """Raises BadInput where this machine, or this user, cannot have it at all."""
     try:
-        family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address, family=family).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
