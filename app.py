@@ -11,8 +11,9 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+from z1_core.engines import start_engine
 from z1_core.errors import BadInput
-from z1_core.options import add_engine_options, start_engine, take_variables
+from z1_core.options import add_engine_options, take_variables
 from z1_core.program import program
 
 READING_PACE_S = 0.02

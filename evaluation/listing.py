@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,11 +10,8 @@ from evaluation.data import in_cache
 from evaluation.plan import Plan
 from evaluation.problem import Benchmark
 from evaluation.sandbox import Sandbox
+from z1_core.engine import Text
 from z1_core.errors import Z1Error
-from z1_core.prompt import encode_text, render
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 NEEDS = {
     "gpqa": "access granted on the Hub, or a CSV",
@@ -46,14 +42,14 @@ def _sandbox() -> str:
         return str(error)
 
 
-def preview(plan: Plan, tokenizer: PreTrainedTokenizerBase, *, prompts: int) -> str:
+def preview(plan: Plan, text: Text, *, prompts: int) -> str:
     """The first prompts of each benchmark as the model would see them, and the most tokens the run can take."""
     parts = []
     for each in plan.benchmarks:
         for problem in plan.loaded[each.name].problems[:prompts]:
-            ids = render(tokenizer, problem.messages)
-            ids += encode_text(tokenizer, problem.prefill) if problem.prefill else []
-            parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{tokenizer.decode(ids)}")
+            ids = text.render(problem.messages)
+            ids += text.encode(problem.prefill) if problem.prefill else []
+            parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
     return "\n\n".join([*parts, cost(plan)])
 
 

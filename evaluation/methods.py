@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from z1_core.engine import Engine, FinishReason
-from z1_core.thinking import Transcript, think
+from z1_core.thinking import Transcript, generate, think
 from z1_core.window import Sampling, Window
 
 
@@ -88,8 +88,8 @@ async def published_trace(load: Load, prompt_ids: Sequence[int]) -> Written:
 async def published_answer(load: Load, trace: Written) -> Row:
     if trace.finish_reason == "stop":
         return Row(trace.first_token_s, len(trace.ids), 0, False)
-    prompt = load.engine.tokenizer.decode(trace.prompt_ids, skip_special_tokens=False)
-    ids = load.engine.tokenizer.encode(prompt + trace.text + load.window.hint, add_special_tokens=False)
+    prompt = load.engine.text.decode(trace.prompt_ids, control=True)
+    ids = load.engine.text.parse(prompt + trace.text + load.window.hint)
     answer = await _write(load, ids, Sampling(max_tokens=load.total_tokens))
     return Row(trace.first_token_s, len(trace.ids), len(answer.ids), True)
 
@@ -125,7 +125,7 @@ def find(wanted: list[int], ids: list[int]) -> int | None:
 async def _write(load: Load, prompt_ids: Sequence[int], sampling: Sampling) -> Written:
     started_s = time.monotonic()
     first_token_s, text, ids, finish_reason = 0.0, "", [], None
-    async with aclosing(load.engine.stream(prompt_ids, sampling)) as deltas:
+    async with aclosing(generate(load.engine, prompt_ids, sampling)) as deltas:
         async for delta in deltas:
             first_token_s = first_token_s or time.monotonic() - started_s
             text += delta.text

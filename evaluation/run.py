@@ -26,12 +26,12 @@ from evaluation.pool import pooled
 from evaluation.problem import Problem
 from evaluation.record import about
 from evaluation.score import Score
-from z1_core.engine import Engine
+from z1_core.engine import Engine, Text
+from z1_core.engines import start_engine, text_of
 from z1_core.errors import BadInput, ContextOverflow
-from z1_core.options import add_engine_options, add_wait_option, server_wait_s, start_engine, tokenizer_of
+from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
-from z1_core.prompt import encode_text, render
 from z1_core.sweep import sweep
 from z1_core.thinking import Transcript, check_fits
 from z1_core.window import Completion, Window
@@ -85,7 +85,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.dry_run:
         from evaluation.listing import preview
 
-        print(preview(plan, tokenizer_of(options), prompts=DRY_RUN_PROMPTS))
+        with text_of(options) as text:
+            print(preview(plan, text, prompts=DRY_RUN_PROMPTS))
         return 0
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
     out = asyncio.run(_run(engine, plan, options))
@@ -137,7 +138,7 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     """Every option by its name, as it was given or by default; a server's address without its login."""
     values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     if options.server_url:
-        from z1_core.server_check import Address
+        from z1_core.engines.address import Address
 
         values["server_url"] = Address.of(options.server_url).root
     return values
@@ -206,7 +207,7 @@ def render_all(engine: Engine, plan: Plan) -> dict[str, list[list[int]]]:
     """Prompt ids of all problems. Raises ContextOverflow, naming the problem, where one does not fit."""
     largest = [plan.window(plan.sizes[-1], arm) for arm in plan.arms]
     prompts = {
-        each.name: [prompt_ids(engine.tokenizer, problem) for problem in plan.loaded[each.name].problems]
+        each.name: [prompt_ids(engine.text, problem) for problem in plan.loaded[each.name].problems]
         for each in plan.benchmarks
     }
     for each in plan.benchmarks:
@@ -219,9 +220,9 @@ def render_all(engine: Engine, plan: Plan) -> dict[str, list[list[int]]]:
     return prompts
 
 
-def prompt_ids(tokenizer: Any, problem: Problem) -> list[int]:
-    ids = render(tokenizer, problem.messages)
-    return ids + encode_text(tokenizer, problem.prefill) if problem.prefill else ids
+def prompt_ids(text: Text, problem: Problem) -> list[int]:
+    ids = text.render(problem.messages)
+    return ids + text.encode(problem.prefill) if problem.prefill else ids
 
 
 def write_problems(out: Path, engine: Engine, plan: Plan, prompts: dict[str, list[list[int]]]) -> None:
@@ -244,7 +245,7 @@ def write_problems(out: Path, engine: Engine, plan: Plan, prompts: dict[str, lis
                 "reference": problem.reference,
                 "labels": problem.labels,
                 "prompt_ids": ids,
-                "prompt_text": engine.tokenizer.decode(ids),
+                "prompt_text": engine.text.decode(ids, control=True),
             }
             for problem, ids in zip(problems, prompts[task.benchmark.name], strict=True)
         )

@@ -23,13 +23,13 @@ from evaluation.record import about
 from evaluation.store import write_json
 from evaluation.throughput import read_chats, rotated
 from z1_core.engine import Engine
+from z1_core.engines.server import ServerEngine
+from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput
 from z1_core.models import locate
 from z1_core.program import program
-from z1_core.prompt import chat, render
-from z1_core.server_engine import ServerEngine
+from z1_core.prompt import chat
 from z1_core.thinking import collect
-from z1_core.vllm_engine import VllmEngine
 from z1_core.window import Completion, Sampling, Window
 
 CACHE_BYTES = 2**30
@@ -60,8 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     if min(options.concurrency, options.rounds) < 1:
         raise BadInput("--concurrency and --rounds must be at least 1")
     server = ServerEngine.start(options.server_url)
-    model = locate(options.model)
-    here = VllmEngine.start(model.folder, name=model.name, kv_cache_memory_bytes=CACHE_BYTES)
+    model = locate(options.model, engine="vllm")
+    here = VllmEngine.start(model.path, name=model.name, kv_cache_memory_bytes=CACHE_BYTES)
     asyncio.run(compare({"in process": here, "server": server}, options, chats, window))
 
 
@@ -71,12 +71,10 @@ async def compare(engines: dict[str, Engine], options: argparse.Namespace, chats
     try:
         for engine in engines.values():
             few = Window(thinking_tokens=16, answer_tokens=16)
-            await run(
-                engine, [render(engine.tokenizer, chat("Hello"))] * WARM_UP_ROWS, few, options.concurrency, "warm"
-            )
+            await run(engine, [engine.text.render(chat("Hello"))] * WARM_UP_ROWS, few, options.concurrency, "warm")
         for number in range(1, options.rounds + 1):
             for name in rotated(list(engines), number - 1):
-                prompts = [render(engines[name].tokenizer, messages) for messages in chats]
+                prompts = [engines[name].text.render(messages) for messages in chats]
                 started_s = time.monotonic()
                 done = await run(engines[name], prompts, window, options.concurrency, f"{started_s}")
                 wall_s = time.monotonic() - started_s

@@ -26,10 +26,10 @@ from evaluation.record import about
 from evaluation.store import write_json
 from evaluation.throughput import read_chats, rotated
 from z1_core.engine import Engine
+from z1_core.engines import start_engine
 from z1_core.errors import BadInput
-from z1_core.options import add_engine_options, start_engine
+from z1_core.options import add_engine_options
 from z1_core.program import program
-from z1_core.prompt import render
 from z1_core.sweep import check_windows, collect_sweep
 from z1_core.thinking import check_fits, collect
 from z1_core.window import Completion, Window
@@ -129,7 +129,7 @@ def main(argv: list[str] | None = None) -> None:
 
 async def _run(engine: Engine, options: argparse.Namespace, chats: list[list[dict]], windows: list[Window]) -> None:
     try:
-        prompts = [render(engine.tokenizer, messages) for messages in chats]
+        prompts = [engine.text.render(messages) for messages in chats]
         for ids in prompts:
             check_fits(engine, ids, windows[-1])
         load = Load(engine, prompts, windows, options.concurrency)

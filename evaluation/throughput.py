@@ -26,11 +26,11 @@ from evaluation.record import commit, versions
 from evaluation.rows import BadRow, read_rows
 from evaluation.store import write_json
 from z1_core.engine import Engine
+from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput
 from z1_core.models import locate
 from z1_core.program import program
-from z1_core.prompt import chat, check_context, encode_text, render
-from z1_core.vllm_engine import VllmEngine
+from z1_core.prompt import chat, check_context
 from z1_core.window import HINT, Window
 
 if TYPE_CHECKING:
@@ -160,9 +160,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rounds", type=int, default=3, help="times each method runs (default %(default)s)")
     options.add_argument("--limit", type=int, help="use the first rows only")
     options.add_argument("--out", type=Path, metavar="FILE.json", help="where settings and figures go")
-    options.add_argument(
-        "--default-cpu-settings", action="store_true", help="vLLM's own choice of cores, blocks, OpenMP and compilation"
-    )
     return options
 
 
@@ -206,11 +203,11 @@ def _chat(row: tuple[str, dict[str, Any]] | BadRow) -> list[dict]:
 def start_engine(options: argparse.Namespace) -> VllmEngine:
     from transformers import AutoTokenizer
 
-    model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
-    header = assistant_header(AutoTokenizer.from_pretrained(model.folder))
+    model = locate(options.model, engine="vllm", report=lambda stage: print(f"{stage} ...", file=sys.stderr))
+    header = assistant_header(AutoTokenizer.from_pretrained(model.path))
     engine_args: dict[str, Any] = {"reasoning_config": {"reasoning_start_str": header, "reasoning_end_str": HINT}}
     print(f"loading {model.name} ...", file=sys.stderr)
-    return VllmEngine.start(model.folder, name=model.name, tune_cpu=not options.default_cpu_settings, **engine_args)
+    return VllmEngine.start(model.path, name=model.name, **engine_args)
 
 
 async def _run(engine: VllmEngine, options: argparse.Namespace, chats: list[list[dict]]) -> None:
@@ -231,9 +228,9 @@ def make_load(engine: Engine, options: argparse.Namespace, chats: list[list[dict
     """Raises ContextOverflow where the longest prompt leaves too little room: published answers with the whole total."""
     load = Load(
         engine=engine,
-        prompts=[render(engine.tokenizer, messages) for messages in chats],
+        prompts=[engine.text.render(messages) for messages in chats],
         window=Window(thinking_tokens=options.window, answer_tokens=options.answer),
-        hint_ids=encode_text(engine.tokenizer, HINT),
+        hint_ids=engine.text.encode(HINT),
         concurrency=options.concurrency,
     )
     check_context(
@@ -248,7 +245,6 @@ def make_load(engine: Engine, options: argparse.Namespace, chats: list[list[dict
 def record(engine: VllmEngine, load: Load, options: argparse.Namespace, lines: list[dict]) -> dict[str, Any]:
     """Everything that is needed to run it again and to judge it."""
     config = engine.llm.vllm_config
-    preloaded = os.environ.get("LD_PRELOAD", "").split(":")
     return {
         "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
         "model": engine.name,
@@ -263,11 +259,9 @@ def record(engine: VllmEngine, load: Load, options: argparse.Namespace, lines: l
         "enforce_eager": config.model_config.enforce_eager,
         "max_model_len": config.model_config.max_model_len,
         "max_num_seqs": config.scheduler_config.max_num_seqs,
-        "threads_bind": os.environ.get("VLLM_CPU_OMP_THREADS_BIND"),
-        "preloaded": [Path(library).name for library in preloaded if library],
         "versions": versions(),
         "commit": commit(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": os.cpu_count(),
         "rounds": with_ratios(lines).to_dict("records"),
     }
 

@@ -7,16 +7,19 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.vllm_serve import KEY, VllmServe
 from z1_core.engine import Engine
-from z1_core.fake_engine import FakeEngine
+from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
-from z1_core.models import EMBEDDED_NAME, prepare_embedded
-from z1_core.prompt import chat, render
+from z1_core.models import EMBEDDED_NAME, embedded_file
+from z1_core.prompt import chat
 from z1_core.window import HINT
+
+if TYPE_CHECKING:
+    from tests.vllm_serve import VllmServe
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 REAL_CONTEXT_TOKENS = 2048
@@ -37,7 +40,7 @@ def ask() -> Callable[..., list[int]]:
     """Token ids of a question in the engine's chat template."""
 
     def rendered(engine: Engine, question: str = "How many r are in raspberry?") -> list[int]:
-        return render(engine.tokenizer, chat(question))
+        return engine.text.render(chat(question))
 
     return rendered
 
@@ -61,13 +64,37 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+async def llama_engine() -> AsyncIterator[Engine]:
+    """The embedded model on a real llama.cpp, in a process of ours."""
+    from z1_core.engines.llama import LlamaEngine
+
+    engine = LlamaEngine.start(embedded_file(), name=EMBEDDED_NAME, max_model_len=REAL_CONTEXT_TOKENS)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(scope="session")
+async def llama_server_engine() -> AsyncIterator[Engine]:
+    """The embedded model on a llama.cpp server that somebody else started."""
+    from z1_core.engines.llama import LlamaEngine
+    from z1_core.engines.llama_process import LlamaProcess
+
+    process = LlamaProcess(embedded_file(), cells=REAL_CONTEXT_TOKENS, places=8)
+    engine = LlamaEngine.connect(process.url, key=process.key)
+    yield engine
+    await engine.close()
+    process.close()
+
+
+@pytest.fixture(scope="session")
 async def vllm_engine() -> AsyncIterator[Engine]:
     """The embedded model on a real vLLM: started once, on the session's loop, and closed there."""
-    from z1_core.vllm_engine import VllmEngine
+    from tests.vllm_cpu import ON_CPU, use_cpu
+    from training.embedded import embedded_folder
+    from z1_core.engines.vllm import VllmEngine
 
-    engine = VllmEngine.start(
-        prepare_embedded(), name=EMBEDDED_NAME, max_model_len=REAL_CONTEXT_TOKENS, kv_cache_memory_bytes=2**30
-    )
+    use_cpu()
+    engine = VllmEngine.start(embedded_folder(), name=EMBEDDED_NAME, max_model_len=REAL_CONTEXT_TOKENS, **ON_CPU)
     yield engine
     await engine.close()
 
@@ -75,12 +102,15 @@ async def vllm_engine() -> AsyncIterator[Engine]:
 @pytest.fixture(scope="session")
 def vllm_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServe]:
     """The embedded model in a real `vllm serve` on loopback: started once, ended by its process id."""
+    from tests.vllm_serve import VllmServe
+    from training.embedded import embedded_folder
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("vllm-serve") / "log"
-    small = ["--max-model-len", str(REAL_CONTEXT_TOKENS), "--kv-cache-memory-bytes", str(2**30)]
-    server = VllmServe(port, log, "--model", str(prepare_embedded()), *small)
+    small = ["--max-model-len", str(REAL_CONTEXT_TOKENS)]
+    server = VllmServe(port, log, "--model", str(embedded_folder()), *small)
     server.start()
     yield server
     server.stop()
@@ -89,7 +119,8 @@ def vllm_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServe]:
 @pytest.fixture(scope="session")
 async def server_engine(vllm_serve: VllmServe) -> AsyncIterator[Engine]:
     """The engine on that server."""
-    from z1_core.server_engine import ServerEngine
+    from tests.vllm_serve import KEY
+    from z1_core.engines.server import ServerEngine
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("Z1_API_KEY", KEY)
@@ -98,7 +129,16 @@ async def server_engine(vllm_serve: VllmServe) -> AsyncIterator[Engine]:
     await engine.close()
 
 
-@pytest.fixture(scope="session", params=["fake", "vllm", "server"])
+ENGINES = [
+    "fake",
+    "llama",
+    "llama_server",
+    pytest.param("vllm", marks=pytest.mark.heavy),
+    pytest.param("server", marks=pytest.mark.heavy),
+]
+
+
+@pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each kind of engine in turn, with the same context."""
     if request.param != "fake":

@@ -19,8 +19,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-
 from z1_core.fake_engine import FakeEngine
+
 from z1_core.window import Sampling
 
 MODEL = "scripted/model-1b"

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from z1_core.fake_engine import FakeEngine
 
 from z1_core import __main__ as cli
-from z1_core.fake_engine import FakeEngine
 from z1_core.window import BOXED_HINT, HINT
 
 LONG, SHORT = "When does the train arrive?", "Hello"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from z1_core.cpu import GIB, cpu_settings, one_process
 
 from z1_core import cpu
-from z1_core.cpu import GIB, cpu_settings, one_process
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing
 
 import pytest
+from z1_core.fake_engine import FakeEngine
 
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
-from z1_core.fake_engine import FakeEngine
 from z1_core.host import EngineHost
 from z1_core.loop_thread import LoopThread
 from z1_core.prompt import encode_text

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from z1_core.fake_engine import FakeEngine
+from z1_core.vllm_engine import _set_environment, _vllm_params
 
 from z1_core.errors import BadInput, ContextOverflow
-from z1_core.fake_engine import FakeEngine
 from z1_core.llm import ThinkingLLM, _sampling
 from z1_core.loop_thread import LoopThread
 from z1_core.prompt import encode_text
-from z1_core.vllm_engine import _set_environment, _vllm_params
 from z1_core.window import HINT
 
 THOUGHT = "Let me think again. " * 100

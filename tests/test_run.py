@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from z1_core.fake_engine import small_tokenizer
 
 from evaluation import run as command
 from evaluation import store
 from evaluation.plan import FORCED_HINT, arms, make_plan
 from z1_core.errors import BadInput
-from z1_core.fake_engine import small_tokenizer
 from z1_core.window import BOXED_HINT, HINT
 
 ROOT = Path(__file__).parents[1]

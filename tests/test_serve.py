@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from z1_core.cpu import GIB, CpuSettings
+from z1_core.fake_engine import small_tokenizer
 
 from z1_core import serve
-from z1_core.cpu import GIB, CpuSettings
 from z1_core.errors import BadInput
-from z1_core.fake_engine import small_tokenizer
 from z1_core.models import Model
 from z1_core.window import BOXED_HINT, HINT
 

@@ -14,15 +14,15 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from z1_core.fake_engine import FakeEngine, small_tokenizer
+from z1_core.replicas import REMEMBERED, Replicas
+from z1_core.server_engine import ServerEngine
+from z1_core.server_tokenizer import ServerTokenizer
 
 from tests.stub_server import MODEL, StubServer, until
 from z1_core import __main__ as cli
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.fake_engine import FakeEngine, small_tokenizer
 from z1_core.prompt import chat, encode_text, render
-from z1_core.replicas import REMEMBERED, Replicas
-from z1_core.server_engine import ServerEngine
-from z1_core.server_tokenizer import ServerTokenizer
 from z1_core.thinking import Job, Transcript, collect, collect_all, think
 from z1_core.window import HINT, Sampling, Window
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from z1_core.fake_engine import small_tokenizer
 
 from tests.small_disk import disk_of
 from tests.tiny_training import make_data, make_model, make_recipe
@@ -16,7 +17,6 @@ from training.export import RECORD, export
 from training.export import main as export_main
 from training.preprocess import Settings
 from z1_core.errors import Z1Error
-from z1_core.fake_engine import small_tokenizer
 from z1_core.prompt import chat, render
 
 

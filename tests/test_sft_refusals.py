@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from accelerate.utils.launch import prepare_multi_gpu_env
+from z1_core.fake_engine import small_tokenizer
 
 from tests.tiny_training import ROOT, make_data, make_model, make_recipe, write_recipe
 from training import run_folder, sft
@@ -17,7 +18,6 @@ from training.export import main as export_main
 from training.recipe import Recipe, load_recipe, recipe_from
 from z1_core import models
 from z1_core.errors import BadInput
-from z1_core.fake_engine import small_tokenizer
 
 RECIPES = sorted((ROOT / "training/recipes").glob("*.yaml"))
 

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
+from z1_core.fake_engine import FakeEngine
 
 from z1_core.errors import BadInput, ContextOverflow, EngineDead
-from z1_core.fake_engine import FakeEngine
 from z1_core.prompt import encode_text
 from z1_core.thinking import Job, Transcript, collect, collect_all, think
 from z1_core.window import BOXED_HINT, HINT, Sampling, Window

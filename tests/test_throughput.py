@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from z1_core.fake_engine import FakeEngine, small_tokenizer
 
 from evaluation import throughput
 from evaluation.methods import Meter, Row, find
 from evaluation.pool import pooled
 from evaluation.throughput import METHODS, assistant_header, figures, measure, rotated, table
 from z1_core.errors import BadInput, ContextOverflow
-from z1_core.fake_engine import FakeEngine, small_tokenizer
 from z1_core.prompt import chat, encode_text
 from z1_core.window import HINT
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from z1_core.fake_engine import FakeEngine
 
 from tests.small_disk import disk_of
 from training.generate import Teaching, generate, main, write_trajectory
@@ -20,7 +21,6 @@ from training.questions import Question, read_questions
 from training.rows import read_rows
 from z1_core import patience
 from z1_core.errors import BadInput, EngineDead, Z1Error
-from z1_core.fake_engine import FakeEngine
 
 ROOT = Path(__file__).parents[1]
 LONG = "Explain the timetable, please, number {}."

@@ -1,7 +1,8 @@
 """How the page's events are wired."""
 
-from ui.page import build_page
 from z1_core.fake_engine import FakeEngine
+
+from ui.page import build_page
 from z1_core.host import EngineHost
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from z1_core.fake_engine import small_tokenizer
 
 from training.preprocess import Settings, preprocess
 from training.recipe import Recipe
-from z1_core.fake_engine import small_tokenizer
 
 ROOT = Path(__file__).parents[1]
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

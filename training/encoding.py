@@ -35,7 +35,7 @@ class RowEncoder:
         """Raises BadInput for a template that does not close an answer with a token of its own."""
         self.tokenizer = tokenizer
         self._system = [{"role": "system", "content": system}] if system.strip() else []
-        self._pattern = control_pattern(tokenizer)
+        self._pattern = control_pattern(token.content for token in tokenizer.added_tokens_decoder.values())
         self.end_token_id = self._find_end()
 
     def encode(self, rows: Sequence[Mapping[str, str]]) -> list[Encoded | None]:

@@ -36,12 +36,14 @@ from training import run_folder
 from training.appended import Appended
 from training.questions import Question, read_questions
 from training.rows import digest
+from z1_core import thinking
 from z1_core.engine import Engine
+from z1_core.engines import start_engine
 from z1_core.errors import BadInput
-from z1_core.options import add_engine_options, add_wait_option, server_wait_s, start_engine
+from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
-from z1_core.prompt import SYSTEM_PROMPT, chat, render
+from z1_core.prompt import SYSTEM_PROMPT, chat
 from z1_core.window import Sampling
 
 FAKE_SECONDS_PER_TOKEN = 0.001
@@ -79,12 +81,12 @@ class Teaching:
 
 async def write_trajectory(engine: Engine, question: Question, teaching: Teaching) -> tuple[dict[str, Any], str | None]:
     """The row of one question, and the reason to leave it out where there is one. Raises EngineDead."""
-    prompt_ids = render(engine.tokenizer, chat(question.question, system=teaching.system))
+    prompt_ids = engine.text.render(chat(question.question, system=teaching.system))
     budget = min(teaching.max_tokens, engine.context_tokens - len(prompt_ids))
     if budget < 1:
         return _row(engine, question, ""), "prompt_too_long"
     texts, finish_reason = [], None
-    async with aclosing(engine.stream(prompt_ids, teaching.sampling_of(question, budget))) as deltas:
+    async with aclosing(thinking.generate(engine, prompt_ids, teaching.sampling_of(question, budget))) as deltas:
         async for delta in deltas:
             texts.append(delta.text)
             finish_reason = delta.finish_reason
@@ -95,7 +97,7 @@ async def write_trajectory(engine: Engine, question: Question, teaching: Teachin
 
 
 def _row(engine: Engine, question: Question, response: str) -> dict[str, Any]:
-    tokens = len(engine.tokenizer.encode(response, add_special_tokens=False)) if response else 0
+    tokens = len(engine.text.encode(response)) if response else 0
     return {"id": question.id, "question": question.question, "response": response, "token_num_qwen": tokens}
 
 

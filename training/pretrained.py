@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from training.embedded import embedded_folder
 from z1_core.errors import BadInput
 
 
@@ -22,10 +23,8 @@ def load_tokenizer(name: str) -> Any:
 
 def model_folder(name: str) -> str:
     """What transformers loads by. Raises BadInput for a folder that is not there."""
-    from z1_core.models import prepare_embedded
-
     if name == "embedded":
-        return str(prepare_embedded())
+        return str(embedded_folder())
     if not Path(name).is_dir() and (name.count("/") != 1 or name.startswith(("/", "."))):
         raise BadInput(f"{name} is no folder here and no hub id (owner/name); give the model's folder or id")
     return name

@@ -14,7 +14,7 @@ from ui.conversation import Settings, prepare
 from ui.settings_panel import whole_number
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
-from z1_core.prompt import SYSTEM_PROMPT, chat, render
+from z1_core.prompt import SYSTEM_PROMPT, chat
 from z1_core.sweep import collect_sweep
 from z1_core.thinking import collect
 from z1_core.window import HINT, Completion, Sampling, Window
@@ -148,7 +148,7 @@ async def _sweep(
     host: EngineHost, prompt: str, settings: Settings, sizes: list[int], answer_tokens: int
 ) -> list[Completion]:
     engine = host.engine()
-    prompt_ids = render(engine.tokenizer, chat(prompt, system=settings.system))
+    prompt_ids = engine.text.render(chat(prompt, system=settings.system))
     windows = [Window(thinking_tokens=size, answer_tokens=answer_tokens, hint=settings.hint) for size in sizes]
     sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, seed=settings.seed)
     return await collect_sweep(engine, prompt_ids, windows, sampling)

@@ -7,7 +7,6 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-from tokenizers import decoders
 
 from ui.charts import RUST, TEAL, finished
 from ui.comparison import Comparison, Place
@@ -95,9 +94,9 @@ def card_foot_html(comparison: Comparison, place: Place) -> str:
 def trace_html(engine: Engine, comparison: Comparison) -> str:
     """Every token of the finished trace as something to click on."""
     cuts = {place.window.thinking_tokens: place for place in comparison.places if place.is_cut}
-    stream, parts = decoders.DecodeStream(skip_special_tokens=True), []
+    step, parts = engine.text.decoder(), []
     for number, id_ in enumerate(comparison.trace.ids["trace"], start=1):
-        text = escape(stream.step(engine.tokenizer.backend_tokenizer, id_) or "")
+        text = escape(step(id_))
         parts.append(f'<span data-n="{number}">{text}</span>')
         if number in cuts:
             kind = " z1-recut" if cuts[number].recut else ""

@@ -11,7 +11,7 @@ from ui.short_answer import same_answer, short_answer
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
-from z1_core.prompt import chat, render
+from z1_core.prompt import chat
 from z1_core.sweep import Piece, check_windows, sweep
 from z1_core.thinking import answer_from, check_fits
 from z1_core.window import Chunk, EndReason, Sampling, Window
@@ -114,7 +114,7 @@ class Comparison:
         check_fits(engine, self.prompt_ids, window)
         place = Place(window, recut=True)
         ids = tuple(trace_ids[:at_tokens])
-        place.add(Chunk("trace", engine.tokenizer.decode(ids, skip_special_tokens=True), ids))
+        place.add(Chunk("trace", engine.text.decode(ids), ids))
         self.stopped = False
         earlier = [each for each in self.places if each.recut]
         if len(self.places) == MOST_PLACES:
@@ -145,7 +145,7 @@ async def prepare_comparison(
     """A comparison that fits the model. To be run on the engine's loop. Raises BadInput."""
     if len(sizes) > MOST_PLACES - 1:
         raise BadInput(f"{len(sizes)} windows are more than the page can show; choose at most {MOST_PLACES - 1}")
-    prompt_ids = render(engine.tokenizer, chat(question, system=settings.system))
+    prompt_ids = engine.text.render(chat(question, system=settings.system))
     windows = [Window(thinking_tokens=size, answer_tokens=answer_tokens, hint=settings.hint) for size in sizes]
     check_windows(windows)
     for window in windows:

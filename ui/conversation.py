@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
-from z1_core.prompt import chat, check_context, encode_text, render
+from z1_core.prompt import chat, check_context
 from z1_core.thinking import think
 from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
 
@@ -195,8 +195,8 @@ async def prepare(engine: Engine, question: str, settings: Settings, messages: l
 
     Raises BadInput.
     """
-    prompt_ids = render(engine.tokenizer, messages)
-    hint_tokens = len(encode_text(engine.tokenizer, settings.hint))
+    prompt_ids = engine.text.render(messages)
+    hint_tokens = len(engine.text.encode(settings.hint))
     window = Window.from_total(
         thinking_tokens=settings.thinking_tokens,
         total_tokens=settings.total_tokens,

@@ -1,6 +1,6 @@
 """Shifted thinking as a library: a window for the thinking, a hint when it closes, an answer behind it.
 
-VllmEngine and ThinkingLLM import vLLM, and FakeEngine transformers, when they are first used, not before.
+The engines import what they run on when they are first used, not before.
 """
 
 from importlib import import_module
@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 from z1_core.engine import Delta, Engine
 from z1_core.errors import BadInput, ContextOverflow, EngineDead, ModelUnavailable, Z1Error
 from z1_core.sweep import Piece, collect_sweep, sweep
-from z1_core.thinking import Transcript, answer_from, collect, think
+from z1_core.thinking import Transcript, answer_from, collect, generate, think
 from z1_core.window import BOXED_HINT, HINT, Chunk, Completion, Sampling, Window, avg_thinking_tokens
 
 if TYPE_CHECKING:
-    from z1_core.fake_engine import FakeEngine
+    from z1_core.engines.fake import FakeEngine
+    from z1_core.engines.llama import LlamaEngine
+    from z1_core.engines.vllm import VllmEngine
     from z1_core.llm import ThinkingLLM
-    from z1_core.vllm_engine import VllmEngine
 
 _LAZY = {
-    "FakeEngine": "z1_core.fake_engine",
+    "FakeEngine": "z1_core.engines.fake",
+    "LlamaEngine": "z1_core.engines.llama",
     "ThinkingLLM": "z1_core.llm",
-    "VllmEngine": "z1_core.vllm_engine",
+    "VllmEngine": "z1_core.engines.vllm",
 }
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Engine",
     "EngineDead",
     "FakeEngine",
+    "LlamaEngine",
     "ModelUnavailable",
     "Piece",
     "Sampling",
@@ -46,6 +49,7 @@ __all__ = [
     "avg_thinking_tokens",
     "collect",
     "collect_sweep",
+    "generate",
     "sweep",
     "think",
 ]

@@ -13,10 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from z1_core.engine import Engine
+from z1_core.engines import start_engine
 from z1_core.errors import BadInput
-from z1_core.options import add_engine_options, start_engine
+from z1_core.options import add_engine_options
 from z1_core.program import program
-from z1_core.prompt import SYSTEM_PROMPT, chat, render
+from z1_core.prompt import SYSTEM_PROMPT, chat
 from z1_core.thinking import Job, Transcript, collect_all, think
 from z1_core.window import BOXED_HINT, HINT, Completion, Sampling, Window
 
@@ -73,9 +74,7 @@ async def _run(
     engine: Engine, options: argparse.Namespace, rows: list[dict], window: Window, sampling: Sampling
 ) -> None:
     try:
-        jobs = [
-            Job(render(engine.tokenizer, chat(row["prompt"], system=options.system)), window, sampling) for row in rows
-        ]
+        jobs = [Job(engine.text.render(chat(row["prompt"], system=options.system)), window, sampling) for row in rows]
         async with aclosing(collect_all(engine, jobs)) as completions:
             if options.prompts:
                 await _write_rows(options.out, rows, completions)

@@ -1,14 +1,13 @@
-"""What think() needs of an engine: token ids in, deltas out, and a stream that frees its slot when it is closed."""
+"""What think() needs of an engine: token ids in, deltas out, and a place that is free again as soon as it is left."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from z1_core.window import Sampling
 
 FinishReason = Literal["stop", "length"]
@@ -30,6 +29,43 @@ class Delta:
     cached_tokens: int = 0
 
 
+class Text(Protocol):
+    """The model's tokenizer and chat template. Calls may be made from any thread."""
+
+    eos_id: int
+    """The token that ends a turn; a model may know others, too."""
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """Token ids of a conversation, ending where the model is to write. Control tokens come from the template alone:
+        in contents, their strings stay text. Raises BadInput where the template refuses the messages."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text (a hint), in which the strings of control tokens stay text. No token is added."""
+        ...
+
+    def parse(self, prompt: str) -> list[int]:
+        """Token ids of a ready-made prompt, in which the strings of control tokens are these tokens. None is added."""
+        ...
+
+    def decode(self, ids: Sequence[int], *, control: bool = False) -> str:
+        """Text of ids, whatever part of a character is left at the end included. control: show control tokens, too."""
+        ...
+
+    def decoder(self) -> Callable[[int], str]:
+        """A function that takes a stream's ids one by one and tells the text that has become whole with each."""
+        ...
+
+
+class Session(Protocol):
+    """A place in the engine for one run: its phases follow each other there, with nothing to wait for between them."""
+
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        """Generate at most sampling.max_tokens behind prompt_ids. Closing the generator (aclose) aborts the request
+        at once. Raises EngineDead, or BadInput for what the engine refuses."""
+        ...
+
+
 class Engine(Protocol):
     """A model that generates. Errors are those of z1_core.errors."""
 
@@ -39,11 +75,16 @@ class Engine(Protocol):
     context_tokens: int
     """The model's context: prompt and everything generated must fit into it."""
 
-    tokenizer: PreTrainedTokenizerBase
+    places: int
+    """How many runs it takes at once; more wait, first come, first served."""
 
-    def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        """Generate at most sampling.max_tokens behind prompt_ids. Closing the generator (aclose) aborts the request
-        and frees its slot at once. Raises EngineDead, or BadInput for what the engine refuses."""
+    text: Text
+
+    def session(self, tokens: int, *, beside: Session | None = None) -> AbstractAsyncContextManager[Session]:
+        """Wait for a place. tokens: the most that prompt, trace, hint and answer can come to together.
+
+        beside: a session whose prompt this one shares, so that both go where it is cached.
+        """
         ...
 
     async def check_health(self) -> None:

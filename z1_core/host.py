@@ -19,7 +19,7 @@ from z1_core.engine import Engine
 from z1_core.errors import EngineDead, Z1Error
 from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
-from z1_core.prompt import encode_text
+from z1_core.thinking import generate
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5
@@ -84,7 +84,7 @@ class EngineHost:
             return 0
 
         async def count() -> int:
-            return len(encode_text(self._engine.tokenizer, text))
+            return len(self._engine.text.encode(text))
 
         return await self.thread.submit(count())
 
@@ -156,6 +156,5 @@ class EngineHost:
 
 async def _warm_up(engine: Engine) -> None:
     """A few tokens, so that the first visitor does not wait for what the engine does once only."""
-    prompt_ids = engine.tokenizer.encode("Warm up.", add_special_tokens=False)
-    async for _ in engine.stream(prompt_ids, Sampling(max_tokens=4)):
-        await asyncio.sleep(0)
+    async for _ in generate(engine, engine.text.encode("Warm up."), Sampling(max_tokens=4)):
+        pass

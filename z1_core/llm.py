@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput
 from z1_core.loop_thread import LoopThread
 from z1_core.models import locate
-from z1_core.prompt import encode_text
 from z1_core.thinking import Job, collect_all
-from z1_core.vllm_engine import VllmEngine
 from z1_core.window import HINT, Completion, Sampling, Window, avg_thinking_tokens
 
 if TYPE_CHECKING:
@@ -40,9 +39,9 @@ class ThinkingLLM:
         gpu_memory_utilization: float = 0.96,
         **engine_args: Any,
     ) -> None:
-        found = locate(model)
+        found = locate(model, engine="vllm")
         self.engine = VllmEngine.start(
-            found.folder,
+            found.path,
             name=found.name,
             tensor_parallel_size=tensor_parallel_size,
             gpu_memory_utilization=gpu_memory_utilization,
@@ -67,7 +66,7 @@ class ThinkingLLM:
         rows = [prompts] if isinstance(prompts, str) else list(prompts)
         if not rows or not all(isinstance(row, str) and row for row in rows):
             raise BadInput("prompts must be a text or a list of texts, none of them empty")
-        ids = [tuple(self.engine.tokenizer.encode(row)) for row in rows]
+        ids = [tuple(self.engine.text.parse(row)) for row in rows]
         windows = [self._window(sampling_params.max_tokens, max_tokens_for_thinking, len(row)) for row in ids]
         samples = self._thread.run(self._generate(ids, windows, _sampling(sampling_params), sampling_params.n))
         average = avg_thinking_tokens(completion for row in samples for completion in row)
@@ -86,7 +85,7 @@ class ThinkingLLM:
 
     def _window(self, max_tokens: int | None, thinking_tokens: int, prompt_tokens: int) -> Window:
         total = self.engine.context_tokens - prompt_tokens if max_tokens is None else max_tokens
-        hint_tokens = len(encode_text(self.engine.tokenizer, HINT))
+        hint_tokens = len(self.engine.text.encode(HINT))
         return Window.from_total(thinking_tokens=thinking_tokens, total_tokens=total, hint_tokens=hint_tokens)
 
     async def _generate(

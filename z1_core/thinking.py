@@ -12,9 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from z1_core.engine import Delta, Engine
+from z1_core.engine import Delta, Engine, Session
 from z1_core.errors import ContextOverflow
-from z1_core.prompt import check_context, encode_text
+from z1_core.prompt import check_context
 from z1_core.window import Chunk, Completion, EndReason, Sampling, Window
 
 GREEDY = Sampling()
@@ -35,10 +35,25 @@ async def think(
     close_window: when set, the window closes early and the model answers from what it has thought so far.
     Raises ContextOverflow before anything is generated if the four budgets exceed the context; EngineDead.
     """
-    check_fits(engine, prompt_ids, window)
+    async with (
+        engine.session(check_fits(engine, prompt_ids, window)) as session,
+        aclosing(think_in(session, engine, prompt_ids, window, sampling, close_window)) as chunks,
+    ):
+        async for chunk in chunks:
+            yield chunk
 
+
+async def think_in(
+    session: Session,
+    engine: Engine,
+    prompt_ids: Sequence[int],
+    window: Window,
+    sampling: Sampling,
+    close_window: asyncio.Event | None = None,
+) -> AsyncGenerator[Chunk, None]:
+    """think() in a session that is already there."""
     trace, trace_ids, finish_reason = "", [], None
-    phase_1 = engine.stream(prompt_ids, replace(sampling, max_tokens=window.thinking_tokens))
+    phase_1 = session.stream(prompt_ids, replace(sampling, max_tokens=window.thinking_tokens))
     async with aclosing(_until(close_window, phase_1) if close_window else phase_1) as deltas:
         async for delta in deltas:
             trace += delta.text
@@ -53,7 +68,7 @@ async def think(
         yield Chunk("trace", "", end_reason="context_full")
         return
     ended: EndReason = "cut" if finish_reason == "length" else "answer_now"
-    async with aclosing(answer_from(engine, prompt_ids, trace_ids, window, sampling, end_reason=ended)) as chunks:
+    async with aclosing(answer_in(session, engine, prompt_ids, trace_ids, window, sampling, ended)) as chunks:
         async for chunk in chunks:
             yield chunk
 
@@ -65,17 +80,36 @@ async def answer_from(
     window: Window,
     sampling: Sampling = GREEDY,
     *,
-    end_reason: EndReason = "cut",
+    beside: Session | None = None,
 ) -> AsyncGenerator[Chunk, None]:
     """Close the window behind trace_ids, wherever that is: insert the hint and answer. Phase 2 of think(), and the
     re-cut of a trace that was longer. Only the window's hint and answer_tokens count here.
 
-    end_reason: the one to give where the answer ends by itself.
+    beside: the session of the trace, where that is still running.
     """
+    tokens = len(prompt_ids) + len(trace_ids) + len(hint_tokens(engine, window)) + window.answer_tokens
+    async with (
+        engine.session(tokens, beside=beside) as session,
+        aclosing(answer_in(session, engine, prompt_ids, trace_ids, window, sampling, "cut")) as chunks,
+    ):
+        async for chunk in chunks:
+            yield chunk
+
+
+async def answer_in(
+    session: Session,
+    engine: Engine,
+    prompt_ids: Sequence[int],
+    trace_ids: Sequence[int],
+    window: Window,
+    sampling: Sampling,
+    end_reason: EndReason,
+) -> AsyncGenerator[Chunk, None]:
+    """answer_from() in a session that is already there. end_reason: the one to give where the answer ends by itself."""
     hint_ids = hint_tokens(engine, window)
     yield Chunk("hint", window.hint or "", tuple(hint_ids))
     answer, answer_ids, finish_reason = "", [], None
-    phase_2 = engine.stream([*prompt_ids, *trace_ids, *hint_ids], replace(sampling, max_tokens=window.answer_tokens))
+    phase_2 = session.stream([*prompt_ids, *trace_ids, *hint_ids], replace(sampling, max_tokens=window.answer_tokens))
     async with aclosing(phase_2) as deltas:
         async for delta in deltas:
             answer += delta.text
@@ -172,18 +206,28 @@ async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Com
         await asyncio.gather(*runs, return_exceptions=True)
 
 
-def check_fits(engine: Engine, prompt_ids: Sequence[int], window: Window) -> None:
-    """Raise ContextOverflow where prompt, window, hint and answer exceed the engine's context together."""
-    check_context(
-        prompt_tokens=len(prompt_ids),
-        window=window,
-        hint_tokens=len(hint_tokens(engine, window)),
-        context_tokens=engine.context_tokens,
-    )
+async def generate(
+    engine: Engine, prompt_ids: Sequence[int], sampling: Sampling = GREEDY
+) -> AsyncGenerator[Delta, None]:
+    """One request in a session of its own, without a window."""
+    tokens = len(prompt_ids) + (sampling.max_tokens or engine.context_tokens)
+    async with (
+        engine.session(min(tokens, engine.context_tokens)) as session,
+        aclosing(session.stream(prompt_ids, sampling)) as deltas,
+    ):
+        async for delta in deltas:
+            yield delta
+
+
+def check_fits(engine: Engine, prompt_ids: Sequence[int], window: Window) -> int:
+    """How many tokens prompt, window, hint and answer are together. Raises ContextOverflow where the context is less."""
+    hint = len(hint_tokens(engine, window))
+    check_context(prompt_tokens=len(prompt_ids), window=window, hint_tokens=hint, context_tokens=engine.context_tokens)
+    return len(prompt_ids) + window.thinking_tokens + hint + window.answer_tokens
 
 
 def hint_tokens(engine: Engine, window: Window) -> list[int]:
-    return encode_text(engine.tokenizer, window.hint) if window.hint else []
+    return engine.text.encode(window.hint) if window.hint else []
 
 
 async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> AsyncIterator[Delta]:
@@ -209,5 +253,5 @@ async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> 
 
 def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
     """What the ids hold beyond the text shown so far: a character that the end of the budget left incomplete."""
-    whole = engine.tokenizer.decode(ids, skip_special_tokens=True)
+    whole = engine.text.decode(ids)
     return whole[len(shown) :] if whole.startswith(shown) else ""

@@ -13,14 +13,14 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from openai import OpenAI
+from z1_core.server_engine import ServerEngine
+from z1_core.server_tokenizer import ServerTokenizer
 
 from tests.browser.conftest import ROOT, start_app, stop_app
 from tests.vllm_serve import KEY
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import EMBEDDED_NAME
 from z1_core.prompt import chat, encode_text, render
-from z1_core.server_engine import ServerEngine
-from z1_core.server_tokenizer import ServerTokenizer
 from z1_core.thinking import Transcript, collect, think
 from z1_core.window import HINT, Sampling, Window
 

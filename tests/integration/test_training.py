@@ -9,12 +9,12 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from z1_core.vllm_engine import VllmEngine
 
 from training import manifest, preprocess, run_folder, sft, subset
 from training.export import RECORD
 from z1_core.models import locate
 from z1_core.thinking import collect
-from z1_core.vllm_engine import VllmEngine
 from z1_core.window import Sampling, Window
 
 RECIPE = Path(__file__).parents[2] / "training/recipes/smoke.yaml"

@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from openai import APIConnectionError, APIError, APIStatusError, NotFoundError, OpenAI, Stream
 
-from z1_core.completions import IDS_BY_FIELD, IDS_BY_LOGPROBS, ids_of, request
+from z1_core.engines.address import Address
+from z1_core.engines.completions import IDS_BY_FIELD, IDS_BY_LOGPROBS, ids_of, request
+from z1_core.engines.server_errors import cut_off, in_words, no_api
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.server_errors import cut_off, in_words, no_api
 from z1_core.window import Sampling
 
 PROBE_TOKENS = 32
@@ -21,32 +21,6 @@ AT_ONCE_S_PER_TOKEN = 0.00025
 """Faster than any model writes: tokens that come at this pace were kept back and then sent together."""
 
 ENGINE_LABEL = re.compile(r'^vllm:num_requests_running\{[^}]*engine="(\d+)"', re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server is. api: the address of its OpenAI-compatible calls, ending in /v1; root: the one before it.
-
-    login: "name:password", for a proxy that asks for one. It stands in the address a user gives, and in no message.
-    """
-
-    api: str
-    root: str
-    login: str | None = None
-
-    @classmethod
-    def of(cls, url: str) -> Address:
-        """Raises BadInput for what is no address."""
-        try:
-            parts = urlsplit(url.strip())
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # a port that is none
-            usable = False
-        if not usable:
-            raise BadInput(f"--server-url is {url!r}; write it like http://127.0.0.1:8000")
-        login, _, place = parts.netloc.rpartition("@")
-        root = f"{parts.scheme}://{place}{parts.path}".rstrip("/").removesuffix("/v1")
-        return cls(api=f"{root}/v1", root=root, login=unquote(login) or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +46,7 @@ def find_model(client: OpenAI, address: Address, *, model: str | None, max_model
             f"{address.api} serves no model {wanted}, but {', '.join(names)}; name that with --model"
         )
     entry = entries[names.index(wanted)]
-    context = entry.get("max_model_len") or _llama_context(client, address)
+    context = entry.get("max_model_len")
     if context is None and max_model_len is None:
         raise BadInput(f"{address.api} does not tell the context of {wanted}; give it with --max-model-len")
     if context and max_model_len and max_model_len > context:
@@ -108,7 +82,7 @@ def probe(client: OpenAI, address: Address, model: str, prompt_ids: Sequence[int
             return ids_by
     raise refusal or ModelUnavailable(
         f"{address.api} does not tell the token ids of its answers, which the second phase continues from; use vLLM "
-        "0.29 or newer, SGLang with return_token_ids, or llama.cpp's server"
+        "0.29 or newer, SGLang with return_token_ids, or llama.cpp's server at its own address"
     )
 
 
@@ -131,14 +105,6 @@ def _model_list(client: OpenAI, address: Address) -> list[dict[str, Any]]:
         raise in_words(error, address.api) from error
     except (TypeError, KeyError, ValueError) as error:  # a page for people, or another JSON
         raise no_api(address.api) from error
-
-
-def _llama_context(client: OpenAI, address: Address) -> int | None:
-    """llama.cpp's server tells the context of a slot under /props."""
-    try:
-        return client.get(f"{address.root}/props", cast_to=object)["default_generation_settings"]["n_ctx"]
-    except (APIError, TypeError, KeyError):
-        return None
 
 
 def _generate(

@@ -31,8 +31,8 @@ def cut_off(url: str) -> EngineDead:
 def ids_missing(told: int, written: int) -> Z1Error:
     """A stream whose ids are not all of what was written: nothing can continue from it, and its count is wrong."""
     return Z1Error(
-        f"the server told the ids of {told:,} of the {written:,} tokens it wrote (llama.cpp leaves out the parts of a "
-        "character that is spread over several tokens, an emoji for instance); take a vLLM server for such text"
+        f"the server told the ids of {told:,} of the {written:,} tokens it wrote; its version or a proxy before it leaves "
+        "some out: use vLLM 0.29 or newer at its own address"
     )
 
 

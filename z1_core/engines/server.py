@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible completions server as an engine: vllm serve on this machine, another one, or a cluster.
+"""A vLLM server (or another that speaks OpenAI's completions with token ids) as an engine, here or in a cluster.
 
 engine = ServerEngine.start("http://127.0.0.1:8000")     # then as any other engine: think(engine, prompt_ids, window)
 """
@@ -6,28 +6,33 @@ engine = ServerEngine.start("http://127.0.0.1:8000")     # then as any other eng
 from __future__ import annotations
 
 import base64
-import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import replace
+import uuid
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from json import JSONDecodeError
 from types import NoneType
 from typing import Any
 
 from openai import APIError, APIStatusError, AsyncOpenAI, AsyncStream, OpenAI, Timeout
 
-from z1_core.completions import cached_tokens, ids_of, request
-from z1_core.engine import Delta, FinishReason
+from z1_core.engine import Delta, FinishReason, Session, Text
+from z1_core.engines.address import Address, key
+from z1_core.engines.completions import cached_tokens, ids_of, request
+from z1_core.engines.server_check import Served, count_ranks, find_model, probe
+from z1_core.engines.server_errors import cut_off, ids_missing, in_words
+from z1_core.engines.server_text import find_text
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.models import Report
-from z1_core.replicas import Replicas
-from z1_core.server_check import Address, Served, count_ranks, find_model, probe
-from z1_core.server_errors import cut_off, ids_missing, in_words
-from z1_core.server_tokenizer import find_tokenizer
 from z1_core.window import Sampling
 
 CONNECT_S = 10.0
 SILENCE_S = 300.0
 """The longest pause between two pieces of an answer. A request may also wait in the server's queue."""
+
+PLACES = 64
+"""How many runs to send at once. The server queues what is beyond its own limit, which it does not tell."""
 
 RETRIES = 2
 """By the openai client, with backoff, and only until an answer begins: nothing that was read is asked for again."""
@@ -36,8 +41,6 @@ STREAMS_A_TOKEN, MOST_TOKENS = 4, 8
 """With every so many streams side by side an event brings one token more, up to so many: sending each token alone takes
 time that the model computes in. One reader alone sees each token as it is made."""
 
-KEYS = ("Z1_API_KEY", "OPENAI_API_KEY")
-
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "stop"}
 """repetition: vLLM's, where the caller's own rule ended it."""
 
@@ -45,7 +48,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"
 class ServerEngine:
     """An Engine on a server. Make it with ServerEngine.start, from any thread; use it from one event loop.
 
-    name, context_tokens, tokenizer: as in Engine. active: how many of its requests are running now.
+    name, context_tokens, places, text: as in Engine. active: how many of its requests are running now.
     A server that was away can be used again as soon as it is back: no new engine is needed. Usage, and with it the
     cached tokens, comes at the end of a stream: the last delta alone knows them.
     """
@@ -54,7 +57,7 @@ class ServerEngine:
         self,
         address: Address,
         served: Served,
-        tokenizer: Any,
+        text: Text,
         ids_by: Mapping[str, Any],
         *,
         ranks: int = 1,
@@ -62,12 +65,14 @@ class ServerEngine:
     ) -> None:
         self.name = served.name.rstrip("/").rsplit("/", 1)[-1]
         self.context_tokens = served.context_tokens
-        self.tokenizer = tokenizer
+        self.places = PLACES
+        self.text = text
         self.active = 0
         self._address = address
         self._model = served.name
         self._ids_by = ids_by
-        self._replicas = Replicas(ranks)
+        self.ranks = ranks
+        self._running = Counter(dict.fromkeys(range(ranks), 0))
         self._client = AsyncOpenAI(**options)
 
     @classmethod
@@ -94,32 +99,44 @@ class ServerEngine:
         report(f"asking {address.root}")
         served = find_model(client, address, model=model, max_model_len=max_model_len)
         report(f"fetching the tokenizer of {served.name}")
-        found = find_tokenizer(client, address.root, served, named=tokenizer)
+        text = find_text(client, address.root, served, named=tokenizer)
         report(f"trying {served.name} on {address.root}")
-        ids_by = probe(client, address, served.name, found.encode("Count from one on.", add_special_tokens=False))
-        return cls(address, served, found, ids_by, ranks=count_ranks(client, address), options=options)
+        ids_by = probe(client, address, served.name, text.encode("Count from one on."))
+        return cls(address, served, text, ids_by, ranks=count_ranks(client, address), options=options)
 
-    async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        """As Engine.stream. Closing it closes the connection, which ends the request on the server."""
+    @asynccontextmanager
+    async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
+        """As Engine.session; the server queues by itself. Every replica of a data-parallel server has a prefix cache of
+        its own, so a run stays where it began, or goes where the run beside it is."""
+        rank = beside.rank if isinstance(beside, ServerSession) else min(self._running, key=self._running.get)
+        self._running[rank] += 1
+        try:
+            yield ServerSession(self, rank, uuid.uuid4().hex)
+        finally:
+            self._running[rank] -= 1
+
+    async def stream(
+        self, prompt_ids: Sequence[int], sampling: Sampling, headers: Mapping[str, str]
+    ) -> AsyncGenerator[Delta, None]:
+        """As Session.stream. Closing it closes the connection, which ends the request on the server."""
         body = self._request(prompt_ids, sampling)
         final: Delta | None = None  # held until the server has told its usage
-        cached, written, began = 0, 0, False
+        cached, told, written, began = 0, 0, 0, False
         self.active += 1
         try:
-            with self._replicas.run(prompt_ids) as run:
-                async with await self._post(body, run.headers) as events:
-                    async for event in events:
-                        began = True
-                        usage = event.get("usage") or {}
-                        cached = cached_tokens(usage) or cached
-                        written = usage.get("completion_tokens") or written
-                        for choice in event.get("choices", ())[:1]:
-                            delta = _delta(choice)
-                            run.ids.extend(delta.ids)
-                            if delta.finish_reason:
-                                final = delta
-                            elif delta.ids or delta.text:
-                                yield delta
+            async with await self._post(body, headers) as events:
+                async for event in events:
+                    began = True
+                    usage = event.get("usage") or {}
+                    cached = cached_tokens(usage) or cached
+                    written = usage.get("completion_tokens") or written
+                    for choice in event.get("choices", ())[:1]:
+                        delta = _delta(choice)
+                        told += len(delta.ids)
+                        if delta.finish_reason:
+                            final = delta
+                        elif delta.ids or delta.text:
+                            yield delta
         except (APIError, JSONDecodeError) as error:
             if final is None:
                 raise await self._in_words(error, began=began) from error
@@ -127,8 +144,8 @@ class ServerEngine:
             self.active -= 1
         if final is None:
             raise cut_off(self._address.api)
-        if run.told < written:
-            raise ids_missing(run.told, written)
+        if told < written:
+            raise ids_missing(told, written)
         yield replace(final, cached_tokens=cached)
 
     async def check_health(self) -> None:
@@ -182,12 +199,30 @@ class ServerEngine:
         return words
 
 
-def server_tokenizer(url: str, *, model: str | None = None, tokenizer: str | None = None) -> Any:
-    """The tokenizer of a served model alone. Arguments and errors as in ServerEngine.start."""
+@dataclass(frozen=True, slots=True)
+class ServerSession:
+    """As z1_core.engine.Session. rank: the replica behind the server's address that all its requests go to."""
+
+    engine: ServerEngine
+    rank: int
+    id: str
+
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        return self.engine.stream(prompt_ids, sampling, self.headers)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """For vLLM's own balancing the rank; for routers before several servers the session."""
+        ranks = {"X-data-parallel-rank": str(self.rank)} if self.engine.ranks > 1 else {}
+        return ranks | {"X-Session-ID": self.id}
+
+
+def server_text(url: str, *, model: str | None = None, tokenizer: str | None = None) -> Text:
+    """The text side of a served model alone. Arguments and errors as in ServerEngine.start."""
     address = Address.of(url)
     client = OpenAI(**_client_options(address))
     served = find_model(client, address, model=model, max_model_len=None)
-    return find_tokenizer(client, address.root, served, named=tokenizer)
+    return find_text(client, address.root, served, named=tokenizer)
 
 
 def _client_options(address: Address, *, retries: int = RETRIES, silence_s: float = SILENCE_S) -> dict[str, Any]:
@@ -197,20 +232,6 @@ def _client_options(address: Address, *, retries: int = RETRIES, silence_s: floa
         basic = base64.b64encode(address.login.encode()).decode()
         options["default_headers"] = {"Authorization": f"Basic {basic}"}
     return options
-
-
-def key() -> str:
-    """The server's key. Never an option: a command line can be read by others. The client wants one in any case.
-
-    Raises BadInput for what no header can carry.
-    """
-    name = next((name for name in KEYS if os.environ.get(name, "").strip()), None)
-    found = os.environ[name].strip() if name else "none"
-    if not found.isascii() or not found.isprintable():
-        raise BadInput(
-            f"{name} holds signs that no key has (line breaks, letters with accents); copy the key once more"
-        )
-    return found
 
 
 def _delta(choice: Mapping[str, Any]) -> Delta:

@@ -9,26 +9,23 @@ import asyncio
 import os
 import uuid
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from z1_core.cpu import one_process, openmp_library, this_machine
-from z1_core.engine import Delta
+from z1_core.engine import Delta, Session
+from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.models import has_gpu
 from z1_core.orphans import end_together
 from z1_core.window import Sampling
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
 
-LOWEST_PRIORITY = 19
-
 
 class VllmEngine:
     """An Engine on vLLM. Make it with VllmEngine.start, from any thread; use it from one event loop for all its life.
 
-    name, context_tokens, tokenizer: as in Engine. llm: the AsyncLLM itself. dtype: what it computes in, "bfloat16".
+    name, context_tokens, places, text: as in Engine. llm: the AsyncLLM itself. dtype: what it computes in, "bfloat16".
     """
 
     def __init__(self, llm: Any, name: str) -> None:
@@ -36,7 +33,8 @@ class VllmEngine:
         self.name = name
         self.context_tokens: int = llm.model_config.max_model_len
         self.dtype = str(llm.model_config.dtype).removeprefix("torch.")
-        self.tokenizer = llm.get_tokenizer()
+        self.places: int = llm.vllm_config.scheduler_config.max_num_seqs
+        self.text = TokenizerText.of_transformers(llm.get_tokenizer())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._guard = end_together(process.pid for process in llm.engine_core.resources.engine_manager.processes)
 
@@ -49,16 +47,13 @@ class VllmEngine:
         max_model_len: int | None = None,
         tensor_parallel_size: int = 1,
         gpu_memory_utilization: float = 0.9,
-        tune_cpu: bool = True,
         **engine_args: Any,
     ) -> VllmEngine:
         """Load the model in a folder (see models.locate). Blocks for the time of loading.
 
-        tune_cpu: without a GPU, choose cores, cache blocks, dtype and OpenMP for this machine; False leaves vLLM's defaults.
-        engine_args: further fields of vLLM's AsyncEngineArgs; they win over what is chosen for this machine.
+        engine_args: further fields of vLLM's AsyncEngineArgs.
         Raises ModelUnavailable, with vLLM's reason and a remedy, where it does not start.
         """
-        chosen = {} if has_gpu() else _cpu_defaults(folder, tune=tune_cpu, tensor_parallel_size=tensor_parallel_size)
         _set_environment()
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -70,15 +65,19 @@ class VllmEngine:
                 tensor_parallel_size=tensor_parallel_size,
                 gpu_memory_utilization=gpu_memory_utilization,
                 disable_log_stats=True,
-                **{**chosen, **engine_args},
+                **engine_args,
             )
             llm = AsyncLLM.from_engine_args(args)
         except Exception as error:  # vLLM raises many kinds here, and its child has already logged the trace
             raise ModelUnavailable(f"{name or folder} does not start: {_reason(error)}") from error
         return cls(llm, name or Path(folder).name)
 
+    def session(self, tokens: int, *, beside: Session | None = None) -> AbstractAsyncContextManager[Session]:
+        """As Engine.session. vLLM queues by itself, and finds a prefix wherever it is cached."""
+        return nullcontext(self)
+
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        """As Engine.stream. Several streams run side by side in vLLM's continuous batch."""
+        """As Session.stream. Several streams run side by side in vLLM's continuous batch."""
         from vllm.exceptions import VLLMClientError
         from vllm.inputs.engine import tokens_input
         from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
@@ -113,16 +112,6 @@ class VllmEngine:
         if self.llm.errored:
             raise EngineDead(DEAD)
 
-    def give_way(self) -> None:
-        """Let the other programs of this session have the cores first, with all threads that compute.
-
-        A page whose engine and browser share two cores otherwise stands still for seconds now and then.
-        """
-        for process in self.llm.engine_core.resources.engine_manager.processes:
-            for thread in Path("/proc", str(process.pid), "task").glob("*"):
-                with suppress(ProcessLookupError):
-                    os.setpriority(os.PRIO_PROCESS, int(thread.name), LOWEST_PRIORITY)
-
     async def close(self) -> None:
         """Stop the engine. On its own loop, while that runs: vLLM's sockets are closed there or never, and a process
         with an open one hangs when it ends."""
@@ -150,25 +139,6 @@ def _vllm_params(sampling: Sampling) -> Any:
         "output_kind": RequestOutputKind.DELTA,
     }
     return SamplingParams(**{**dict(sampling.extra), **fields})
-
-
-def _cpu_defaults(folder: str | Path, *, tune: bool, tensor_parallel_size: int) -> dict[str, Any]:
-    """Fields for AsyncEngineArgs. The memory is always chosen: vLLM would take nine tenths of it, and may not start.
-    Threads have no field and go through the environment; a binding that the user has set there stands."""
-    settings = this_machine(folder)
-    memory = {"kv_cache_memory_bytes": settings.kv_cache_bytes}
-    if not tune:
-        return memory
-    library = openmp_library()
-    if library and str(library) not in os.environ.get("LD_PRELOAD", ""):
-        os.environ["LD_PRELOAD"] = ":".join(filter(None, [os.environ.get("LD_PRELOAD"), str(library)]))
-    names = ("block_size", "enforce_eager", "dtype")
-    chosen = memory | {name: getattr(settings, name) for name in names}
-    if tensor_parallel_size == 1 and "VLLM_CPU_OMP_THREADS_BIND" not in os.environ:
-        threads = one_process(settings, intel_openmp=library is not None)
-        os.environ.update(threads)
-        return chosen | ({"distributed_executor_backend": "uni"} if threads else {})
-    return chosen
 
 
 def _set_environment() -> None:

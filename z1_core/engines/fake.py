@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
 
-from z1_core.engine import Delta
+from z1_core.chat_template import chat_template
+from z1_core.engine import Delta, Session
+from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead
 from z1_core.window import HINT, Sampling
 
@@ -54,6 +56,7 @@ class FakeEngine:
     """
 
     name = "scripted engine"
+    places = 32
 
     def __init__(
         self, script: Script = demo_script, *, context_tokens: int = 32_768, seconds_per_token: float = 0.0
@@ -61,19 +64,23 @@ class FakeEngine:
         self.script = script
         self.context_tokens = context_tokens
         self.seconds_per_token = seconds_per_token
-        self.tokenizer = small_tokenizer()
+        self.text = small_text()
         self.requests: list[Request] = []
         self.active = 0
         self.dead = False
 
+    def session(self, tokens: int, *, beside: Session | None = None) -> AbstractAsyncContextManager[Session]:
+        """As Engine.session, without limit."""
+        return nullcontext(self)
+
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        """As Engine.stream; the script's text ends with the end-of-turn token, as a model's does."""
+        """As Session.stream; the script's text ends with the end-of-turn token, as a model's does."""
         if not 0 < len(prompt_ids) < self.context_tokens:
             raise BadInput(f"prompt has {len(prompt_ids):,} tokens; the model holds {self.context_tokens:,}")
         self.requests.append(Request(tuple(prompt_ids), sampling))
         written = self._write(prompt_ids)
         budget = min(sampling.max_tokens or self.context_tokens, self.context_tokens - len(prompt_ids))
-        text = decoders.DecodeStream(skip_special_tokens=True)
+        step = self.text.decoder()
         self.active += 1
         try:
             for position, id_ in enumerate(written[:budget], start=1):
@@ -81,7 +88,7 @@ class FakeEngine:
                 await self.check_health()
                 stops = position == len(written)
                 finish_reason = "stop" if stops else "length" if position == budget else None
-                yield Delta(text.step(self.tokenizer.backend_tokenizer, id_) or "", (id_,), finish_reason)
+                yield Delta(step(id_), (id_,), finish_reason)
         finally:
             self.active -= 1
 
@@ -93,15 +100,12 @@ class FakeEngine:
         self.dead = True
 
     def _write(self, prompt_ids: Sequence[int]) -> list[int]:
-        prompt = self.tokenizer.decode(prompt_ids, skip_special_tokens=False)
-        return [
-            *self.tokenizer.encode(self.script(prompt), add_special_tokens=False),
-            self.tokenizer.eos_token_id,
-        ]
+        prompt = self.text.decode(prompt_ids, control=True)
+        return [*self.text.parse(self.script(prompt)), self.text.eos_id]
 
 
 @cache
-def small_tokenizer() -> PreTrainedTokenizerFast:
+def small_text() -> TokenizerText:
     """A byte-level BPE tokenizer with ChatML, trained in milliseconds on the demo script: words are mostly one token,
     and anything it has not seen, an emoji for instance, is spread over several."""
     tokenizer = Tokenizer(models.BPE())
@@ -114,10 +118,4 @@ def small_tokenizer() -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator([demo_script(""), demo_script(HINT), HINT], trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        chat_template=CHATML,
-        clean_up_tokenization_spaces=False,
-    )
+    return TokenizerText(tokenizer, chat_template(CHATML), eos="<|im_end|>")

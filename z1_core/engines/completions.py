@@ -11,18 +11,17 @@ PLAIN: Mapping[str, Any] = {
     "top_k": -1,
     "min_p": 0.0,
     "repetition_penalty": 1.0,
-    "repeat_penalty": 1.0,
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
 """Said in each request: a server fills what is missing from the model's own defaults, and a greedy run with a hidden
-penalty is another method. repeat_penalty is llama.cpp's name."""
+penalty is another method."""
 
 IDS_BY_FIELD: Mapping[str, Any] = {"return_token_ids": True}
 """vLLM, and SGLang since July 2026: each event has the ids it brings."""
 
 IDS_BY_LOGPROBS: Mapping[str, Any] = {"logprobs": 1, "return_tokens_as_token_ids": True}
-"""llama.cpp has the ids among its logprobs; older vLLM writes them there as "token_id:17"."""
+"""Older vLLM writes the ids among its logprobs, as "token_id:17"."""
 
 ID_MARK = "token_id:"
 
@@ -65,9 +64,6 @@ def ids_of(choice: Mapping[str, Any]) -> tuple[int, ...] | None:
     if ids is not None:
         return tuple(ids)
     logprobs = choice.get("logprobs") or {}
-    content = logprobs.get("content")
-    if content is not None:
-        return tuple(entry["id"] for entry in content) if all("id" in entry for entry in content) else None
     tokens = logprobs.get("tokens")
     if tokens and all(token.startswith(ID_MARK) for token in tokens):
         return tuple(int(token.removeprefix(ID_MARK)) for token in tokens)

@@ -1,0 +1,317 @@
+"""What is read from the head of a GGUF file, which files are refused and why, and whether the memory will do."""
+
+import random
+import struct
+import time
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from z1_core import gguf_header
+from z1_core.errors import ModelUnavailable
+from z1_core.gguf_header import GgufHeader, check_memory, free_memory_bytes, read_header
+
+KEYS: dict[str, Any] = {
+    "general.architecture": "qwen2",
+    "general.name": "Tiny \n Model",
+    "qwen2.context_length": 4096,
+    "qwen2.block_count": 4,
+    "qwen2.embedding_length": 64,
+    "qwen2.attention.head_count": 8,
+    "qwen2.attention.head_count_kv": 2,
+    "tokenizer.ggml.tokens": ["<s>", "", "raspberry"],
+    "tokenizer.ggml.scores": [0.5, 1.5],
+    "tokenizer.chat_template": "{{ messages }}",
+}
+TENSORS = [("a", (32, 4), 0), ("b", (256, 2), 12)]  # name, shape, type: F32, and Q4_K with 144 bytes for 256
+WEIGHTS_BYTES = 32 * 4 * 4 + 2 * 144
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value.encode())) + value.encode()
+
+
+def value(given: Any) -> bytes:
+    """With its type in front."""
+    match given:
+        case bool():
+            return struct.pack("<I?", 7, given)
+        case str():
+            return struct.pack("<I", 8) + text(given)
+        case int():
+            return struct.pack("<II", 4, given)
+        case [str(), *_]:
+            return struct.pack("<IIQ", 9, 8, len(given)) + b"".join(map(text, given))
+        case [int(), *_]:
+            return struct.pack(f"<IIQ{len(given)}i", 9, 5, len(given), *given)
+        case [float(), *_]:
+            return struct.pack(f"<IIQ{len(given)}f", 9, 6, len(given), *given)
+        case bytes():
+            return given
+    raise AssertionError(given)
+
+
+def gguf(changed: dict[str, Any] | None = None, *, tensors: list = TENSORS, version: int = 3) -> bytes:
+    """A whole file. changed: other keys, or None for those to leave out."""
+    keys = {key: given for key, given in (KEYS | (changed or {})).items() if given is not None}
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys))
+    head += b"".join(text(key) + value(given) for key, given in keys.items())
+    offset = 0
+    for name, shape, kind in tensors:
+        head += text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset)
+        offset += 32 * 4 * 4
+    return head + bytes(-len(head) % 32) + bytes(WEIGHTS_BYTES)
+
+
+@pytest.fixture
+def made(tmp_path):
+    def write(data: bytes) -> Path:
+        file = tmp_path / "tiny.gguf"
+        file.write_bytes(data)
+        return file
+
+    return write
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(ModelUnavailable) as refused:
+        read_header(file)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert len(message) < 400
+    return message
+
+
+def test_a_header_is_read(made):
+    data = gguf()
+    assert read_header(made(data)) == GgufHeader(
+        architecture="qwen2",
+        name="Tiny Model",
+        context_tokens=4096,
+        cache_bytes_per_token=4 * 2 * (8 + 8) * 2,
+        weight_bytes=len(data),
+        has_chat_template=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "bytes_per_token"),
+    [
+        ({"qwen2.attention.key_length": 128, "qwen2.attention.value_length": 64}, 4 * 2 * (128 + 64) * 2),
+        ({"qwen2.attention.head_count_kv": None}, 4 * 8 * (8 + 8) * 2),
+        ({"qwen2.attention.head_count_kv": [2, 0, 0, 1]}, 3 * (8 + 8) * 2),
+        ({"qwen2.attention.head_count": [8, 8, 4, 4]}, 4 * 2 * (8 + 8) * 2),
+    ],
+    ids=["own lengths", "no groups", "layers without a cache", "heads by layer"],
+)
+def test_the_cache_is_counted_by_heads_and_layers(made, changed, bytes_per_token):
+    assert read_header(made(gguf(changed))).cache_bytes_per_token == bytes_per_token
+
+
+def test_what_may_be_missing(made):
+    header = read_header(made(gguf({"general.name": None, "tokenizer.chat_template": None}, version=2)))
+    assert (header.name, header.has_chat_template) == ("tiny", False)
+
+
+def test_tensors_of_a_type_that_is_not_known_are_trusted(made):
+    assert read_header(made(gguf(tensors=[("a", (32, 4), 0), ("b", (2**40, 2), 999)])))
+
+
+def test_a_vocabulary_of_150_000_takes_no_time(made):
+    words = [f"word-{n}" for n in range(150_000)]
+    file = made(gguf({"tokenizer.ggml.tokens": words, "tokenizer.ggml.merges": words, "x": list(range(150_000))}))
+    start = time.perf_counter()
+    read_header(file)
+    assert time.perf_counter() - start < 1.5  # 0.1 s; the package gguf takes 50 times that
+
+
+# Files that are not whole, or no GGUF
+
+
+def test_a_file_that_was_cut_off_is_refused_wherever_it_was(made):
+    data = gguf()
+    in_the_header = len(data) - WEIGHTS_BYTES
+    for length in [*range(4, len(data), 5), len(data) - 1]:
+        message = refusal(made(data[:length]))
+        assert message.endswith("download or copy it again")
+        if length >= in_the_header:
+            assert f"tiny.gguf is cut off: it has {length:,} of {len(data):,} bytes" in message
+        elif length < in_the_header - 32:
+            assert "is damaged or cut off in its header" in message
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is no GGUF file; give one, or a hub id such as"),
+        (b"GGU", "is no GGUF file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is no GGUF file"),
+        (gguf(version=1), "is GGUF of version 1; versions 2 and 3 are read"),
+        (gguf(version=4), "is GGUF of version 4"),
+        (b"GGUF" + struct.pack(">IQQ", 3, 1, 1) + bytes(99), "is a GGUF for big-endian machines"),
+    ],
+    ids=["empty", "three bytes", "a pointer of git", "version 1", "version 4", "big-endian"],
+)
+def test_another_format_is_named(made, data, words):
+    assert words in refusal(made(data))
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    assert f"{tmp_path / 'no.gguf'} cannot be read: No such file" in refusal(tmp_path / "no.gguf")
+    assert f"{tmp_path} cannot be read: Is a directory" in refusal(tmp_path)
+
+
+# Headers that were made to do harm
+
+
+HUGE = 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GGUF" + struct.pack("<IQQ", 3, HUGE, 1),
+        b"GGUF" + struct.pack("<IQQ", 3, 1, HUGE),
+        b"GGUF" + struct.pack("<IQQQ", 3, 1, 1, HUGE),
+        b"GGUF" + struct.pack("<IQQQ", 3, 1, 1, 2**62) + bytes(100),
+        gguf({"x": struct.pack("<IQ", 8, HUGE)}),
+        gguf({"x": struct.pack("<IIQ", 9, 8, HUGE)}),
+        gguf({"x": struct.pack("<IIQ", 9, 0, HUGE)}),
+        gguf({"x": struct.pack("<IIQQ", 9, 8, HUGE, HUGE - 8)}),
+        gguf({"x": struct.pack("<IIQ", 9, 9, 1)}),
+        gguf({"x": struct.pack("<I", 13)}),
+        gguf(tensors=[("a", (1, 1, 1, 1, 1), 0)]),
+        gguf(tensors=[("a", (HUGE, HUGE, HUGE, HUGE), 0)]),
+        gguf(tensors=[]),
+        gguf({"general.alignment": 0}),
+        gguf({"general.alignment": "32"}),
+        gguf({"general.architecture": None}),
+        gguf({"general.architecture": 7}),
+        gguf({"general.name": 7}),
+        gguf({"qwen2.context_length": None}),
+        gguf({"qwen2.block_count": 0}),
+        gguf({"qwen2.block_count": "many"}),
+        gguf({"qwen2.attention.head_count": 0}),
+        gguf({"qwen2.attention.head_count_kv": [-1, 1]}),
+        gguf({"qwen2.attention.head_count_kv": ["2"]}),
+        gguf({"qwen2.attention.head_count_kv": [1] * 5000}),
+        gguf({"qwen2.attention.key_length": 2**32 - 1, "qwen2.block_count": 2**32 - 1}),
+    ],
+)
+def test_a_senseless_header_is_refused(made, data):
+    assert "is damaged or cut off in its header; download or copy it again" in refusal(made(data))
+
+
+def test_the_longest_headers_end_in_time(made):
+    empty_texts = struct.pack("<IIQ", 9, 8, 2**40) + bytes(40 * 2**20)
+    keys = b"".join(struct.pack("<QIIB", 4, n, 0, 0) for n in range(100_000))
+    for data in (gguf({"x": empty_texts}), b"GGUF" + struct.pack("<IQQ", 3, 1, 100_000) + keys):
+        start = time.perf_counter()
+        assert "is damaged" in refusal(made(data))
+        assert time.perf_counter() - start < 10
+
+
+def test_no_change_of_some_bytes_gets_anything_but_a_header_or_a_sentence(made):
+    chance = random.Random("flips")
+    whole, refused = gguf(), 0
+    for _ in range(1000):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 2, 8])):
+            data[chance.randrange(len(whole) - WEIGHTS_BYTES)] = chance.choice([0, 1, 127, 255, chance.randrange(256)])
+        try:
+            header = read_header(made(bytes(data)))
+        except ModelUnavailable:
+            refused += 1
+        else:
+            assert header.context_tokens > 0
+    assert 200 < refused < 1000
+
+
+# Models that the window cannot be shown with
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"qwen2.ssm.conv_kernel": 4}, "tiny.gguf (qwen2) keeps a running state, which llama.cpp cannot take back"),
+        ({"general.architecture": "rwkv7", "rwkv7.wkv.head_size": 64}, "(rwkv7) keeps a running state"),
+        ({"general.architecture": "lfm2", "lfm2.shortconv.l_cache": 3}, "(lfm2) keeps a running state"),
+        ({"general.architecture": "nomic-bert"}, "(nomic-bert) reads text and writes none; take another, such as"),
+        ({"general.architecture": "t5encoder"}, "(t5encoder) reads text and writes none"),
+        ({"qwen2.pooling_type": 3}, "(qwen2) reads text and writes none"),
+        ({"qwen2.attention.causal": False}, "(qwen2) reads text and writes none"),
+        ({"general.type": "adapter"}, "tiny.gguf holds no language model but the adapter of one; give the model's own"),
+        ({"split.count": 2}, "tiny.gguf is one part of several; take a model in one file"),
+        ({"split.count": "2"}, "tiny.gguf is one part of several"),
+    ],
+)
+def test_a_model_that_cannot_go_on_from_token_ids_is_refused(made, changed, words):
+    assert words in refusal(made(gguf(changed)))
+
+
+def test_settings_that_say_the_ordinary_thing_do_no_harm(made):
+    ordinary = {"qwen2.pooling_type": 0, "qwen2.attention.causal": True, "general.type": "model", "split.count": 1}
+    assert read_header(made(gguf(ordinary))).architecture == "qwen2"
+
+
+# Memory
+
+
+HEADER = GgufHeader("qwen2", "Tiny", 32_768, 10_000, 500_000_000, True)
+
+
+def test_what_fits_is_let_through():
+    check_memory(HEADER, context_tokens=4096, cells=10_000, free_bytes=800_000_000, name="Tiny")
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers_and_the_remedy():
+    with pytest.raises(ModelUnavailable) as refused:
+        check_memory(HEADER, context_tokens=4096, cells=100_000, free_bytes=800_000_000, name="Tiny")
+    assert str(refused.value) == (
+        "Tiny needs 1,700 MB of memory (500 MB of weights, 1,000 MB to keep 100,000 tokens) and 800 MB are free: lower "
+        "--max-model-len (now 4,096), choose a smaller model or close other programs"
+    )
+
+
+def test_a_shorter_context_is_no_remedy_where_the_weights_do_not_fit():
+    with pytest.raises(ModelUnavailable, match="600 MB are free: choose a smaller model or close") as refused:
+        check_memory(HEADER, context_tokens=4096, cells=1, free_bytes=600_000_000, name="Tiny")
+    assert "--max-model-len" not in str(refused.value)
+
+
+GROUPS = {
+    "version 2": ("", ["memory.max", "memory.current", "inactive_file"], "0::/box/inner\n"),
+    "version 1": (
+        "memory",
+        ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"],
+        "4:memory:/box\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("version", GROUPS)
+def test_a_container_bounds_the_free_memory(monkeypatch, tmp_path, version):
+    controller, (limit, used, reclaimable), membership = GROUPS[version]
+    proc = tmp_path / "proc"
+    proc.write_text(membership)
+    box = tmp_path / "cgroup" / controller / "box"
+    (box / "inner").mkdir(parents=True)
+    (box / "inner" / limit).write_text("max\n")
+    (box / limit).write_text("3000\n")
+    (box / used).write_text("2500\n")
+    (box / "memory.stat").write_text(f"anon 7\n{reclaimable} 400\n")
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory(5000))
+    monkeypatch.setattr(gguf_header, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(gguf_header, "MEMBERSHIP", proc)
+    assert free_memory_bytes() == 900
+    (box / used).write_text("9000\n")
+    assert free_memory_bytes() == 0
+    proc.unlink()
+    assert free_memory_bytes() == 5000
+
+
+def test_the_free_memory_of_this_machine_is_known():
+    assert 10**7 < free_memory_bytes() < 10**14

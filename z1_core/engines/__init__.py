@@ -1,0 +1,116 @@
+"""Which engine runs, and starting it. Each is a module of its own that is imported when it is chosen, not before."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Literal
+
+from z1_core.engine import Engine, Text
+from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.models import Report, has_gpu, locate
+
+Kind = Literal["vllm", "llama", "server", "fake"]
+
+
+def choose(options: argparse.Namespace) -> Kind:
+    """--server-url wins, then --engine, then vLLM where there is CUDA, llama.cpp everywhere else.
+
+    Raises BadInput for options that exclude each other, ModelUnavailable for an engine that cannot run here.
+    """
+    if options.fake and options.server_url:
+        raise BadInput("--fake and --server-url exclude each other; give one of them")
+    if options.server_url and options.engine:
+        raise BadInput("--engine is for an engine here; leave it out, the server at --server-url has its own")
+    if options.tokenizer and not options.server_url:
+        raise BadInput("--tokenizer goes with --server-url; a model here brings its own")
+    if options.server_url and options.tensor_parallel_size != 1:
+        raise BadInput("--tensor-parallel-size is for an engine here; give it to the server instead")
+    if options.fake:
+        return "fake"
+    if options.server_url:
+        return "server"
+    if options.engine == "vllm" and not has_gpu():
+        raise ModelUnavailable(
+            "there is no NVIDIA GPU here, and --engine vllm needs one: leave --engine out, and llama.cpp runs the model"
+        )
+    if options.engine == "vllm" and find_spec("vllm") is None:
+        raise ModelUnavailable("vLLM is not installed; pip install -r requirements.txt")
+    return options.engine or ("vllm" if has_gpu() and find_spec("vllm") else "llama")
+
+
+def start_engine(
+    options: argparse.Namespace, report: Report, *, places: int | None = None, fake_seconds_per_token: float = 0.0
+) -> Engine:
+    """The engine that the options name. Blocks while it loads; report is called at each stage.
+
+    places: how many runs it is to take at once, where that can be chosen.
+    Raises ModelUnavailable with the remedy, BadInput for options that exclude each other.
+    """
+    kind = choose(options)
+    if kind == "fake":
+        from z1_core.engines.fake import FakeEngine
+
+        return FakeEngine(seconds_per_token=fake_seconds_per_token)
+    if kind == "server":
+        return _connect(options, report)
+    model = locate(options.model, engine=kind, report=report)
+    report(f"loading {model.name}")
+    if kind == "llama":
+        from z1_core.engines.llama import PLACES, LlamaEngine
+
+        return LlamaEngine.start(
+            model.path, name=model.name, max_model_len=options.max_model_len, places=places or PLACES
+        )
+    from z1_core.engines.vllm import VllmEngine
+
+    return VllmEngine.start(
+        model.path,
+        name=model.name,
+        max_model_len=options.max_model_len,
+        tensor_parallel_size=options.tensor_parallel_size,
+        gpu_memory_utilization=options.gpu_memory_utilization,
+    )
+
+
+@contextmanager
+def text_of(options: argparse.Namespace) -> Iterator[Text]:
+    """The text side alone, without weights where it can be had without. Raises as start_engine."""
+    kind = choose(options)
+    if kind == "vllm":
+        from z1_core.engines.tokenizer_text import TokenizerText
+
+        yield TokenizerText.load(options.model or str(locate(None, engine="vllm").path))
+        return
+    engine = start_engine(options, lambda stage: None, places=1)
+    try:
+        yield engine.text
+    finally:
+        import asyncio
+
+        asyncio.run(engine.close())
+
+
+def _connect(options: argparse.Namespace, report: Report) -> Engine:
+    """A llama.cpp server tells itself by its /props; any other is asked as vLLM's."""
+    from z1_core.engines.address import Address, key
+
+    address = Address.of(options.server_url)
+    if address.is_llama():
+        from z1_core.engines.llama import LlamaEngine
+
+        if options.tokenizer:
+            raise BadInput("--tokenizer is needless: llama.cpp's server has the model's own; leave it out")
+        report(f"asking {address.root}")
+        return LlamaEngine.connect(address.root, key=key(), model=options.model, max_model_len=options.max_model_len)
+    from z1_core.engines.server import ServerEngine
+
+    return ServerEngine.start(
+        options.server_url,
+        model=options.model,
+        tokenizer=options.tokenizer,
+        max_model_len=options.max_model_len,
+        report=report,
+    )

@@ -1,0 +1,283 @@
+"""llama.cpp as an engine: any GGUF file in a server process of ours, or a llama.cpp server that somebody else started.
+
+engine = LlamaEngine.start(Path("model.gguf"))     # then as any other engine: think(engine, prompt_ids, window)
+
+The server is asked in slices of a few tokens, not for a stream: a streamed piece of text comes when its characters are
+whole and tells its last token id only, a slice tells every id. The cache of a run's place is reused to the token, so
+slices cost next to nothing (bench/engines.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from z1_core.engine import Delta, Session
+from z1_core.engines.llama_calls import complete, in_words, sampling_fields
+from z1_core.engines.llama_process import LlamaProcess
+from z1_core.engines.llama_text import LlamaText
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
+from z1_core.gguf_header import check_memory, free_memory_bytes, read_header
+from z1_core.window import Sampling
+
+PLACES = 8
+"""Runs side by side. More make each one slower than a reader on two cores."""
+
+CONTEXT_TOKENS = 32_768
+"""The most that is reserved without being asked for (--max-model-len)."""
+
+TOKENS_A_PLACE = 4096
+"""What a run is taken to need, where a place for each must be reserved."""
+
+SLICE_TOKENS = 8
+FIRST_SLICES = (1, 3, 4)
+"""Tokens in each request; the first ones are short, so that a reader sees at once that it writes."""
+
+DEAD = "the engine's process has ended (killed, or out of memory); it has to be started again"
+
+
+class LlamaEngine:
+    """As z1_core.engine.Engine. Make it with start() or connect(), from any thread; use it from one event loop.
+
+    active: how many of its requests are running now.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str,
+        key: str,
+        text: LlamaText,
+        context_tokens: int,
+        places: int,
+        cells: int | None = None,
+        process: LlamaProcess | None = None,
+    ) -> None:
+        """cells: tokens that all runs can hold together; None where each has its own context."""
+        self.name = name
+        self.text = text
+        self.context_tokens = context_tokens
+        self.places = places
+        self.active = 0
+        self.process = process
+        self.url = url
+        self._client = httpx.AsyncClient(**connection(url, key), limits=httpx.Limits(max_connections=None))
+        self._slots = [_Slot(number) for number in range(places)]
+        self._free_cells = cells if cells is not None else places * context_tokens
+        self._turn = asyncio.Lock()  # who waits for a place gets it in the order of asking
+        self._left = asyncio.Event()
+
+    @classmethod
+    def start(
+        cls, model: Path, *, name: str | None = None, max_model_len: int | None = None, places: int = PLACES
+    ) -> LlamaEngine:
+        """Load a GGUF file in a process of its own. Blocks until it answers.
+
+        max_model_len: the context; None takes the model's own, as far as it and the memory allow.
+        Raises ModelUnavailable with the reason and a remedy, BadInput for a context that the model has not.
+        """
+        name = name or model.stem
+        header = read_header(model)
+        context, cells = budget(header, max_model_len, places, name)
+        process = LlamaProcess(model, cells=cells, places=places)
+        try:
+            text = LlamaText(ask(process.url, process.key), has_template=header.has_chat_template)
+        except BaseException:
+            process.close()
+            raise
+        return cls(
+            name,
+            url=process.url,
+            key=process.key,
+            text=text,
+            context_tokens=context,
+            places=places,
+            cells=cells,
+            process=process,
+        )
+
+    @classmethod
+    def connect(cls, url: str, *, key: str, model: str | None = None, max_model_len: int | None = None) -> LlamaEngine:
+        """A server that somebody else started, and goes on. url: without /v1. Raises as start(), and EngineDead."""
+        asked = ask(url, key)
+        props = asked("GET", "/props").json()
+        found = Path(props.get("model_alias") or props.get("model_path") or "model").stem
+        if model and model not in (found, props.get("model_alias"), props.get("model_path")):
+            raise ModelUnavailable(f"{url} serves {found}, not {model}; leave --model out")
+        context = props["default_generation_settings"]["n_ctx"]
+        if max_model_len and not 0 < max_model_len <= context:
+            raise BadInput(f"--max-model-len is {max_model_len:,}; the server holds 1 to {context:,} tokens")
+        places = props["total_slots"]
+        context = max_model_len or context
+        return cls(found, url=url, key=key, text=LlamaText(asked), context_tokens=context, places=places)
+
+    @asynccontextmanager
+    async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
+        """As Engine.session. A running place's cache is not shared with another, so beside changes nothing."""
+        async with self._turn:
+            while self._free_cells < tokens or all(slot.taken for slot in self._slots):
+                self._left.clear()
+                await self._left.wait()
+            self._free_cells -= tokens
+            session = _LlamaSession(self, next(slot for slot in self._slots if not slot.taken))
+            session.slot.taken = True
+        try:
+            yield session
+        finally:
+            session.slot.taken = False
+            self._free_cells += tokens
+            self._left.set()
+
+    def closest(self, slot: _Slot, prompt_ids: Sequence[int]) -> _Slot:
+        """The free place whose cache begins most like the prompt, in exchange for `slot`, which has not been used."""
+        slot.taken = False
+        best = max((each for each in self._slots if not each.taken), key=lambda each: _shared(each.ids, prompt_ids))
+        best.taken = True
+        return best
+
+    async def stream(self, slot: _Slot, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        """As Session.stream, in that place."""
+        budget = self._room(prompt_ids, sampling)
+        fields, at_least = sampling_fields(sampling)
+        ids, step, cached, slices = list(prompt_ids), self.text.decoder(), None, iter(FIRST_SLICES)
+        slot.ids = ids
+        self.active += 1
+        try:
+            while True:
+                written = len(ids) - len(prompt_ids)
+                count = min(next(slices, SLICE_TOKENS), budget - written)
+                if written < at_least:  # no end before that
+                    count, fields["ignore_eos"] = min(count, at_least - written), True
+                elif at_least:
+                    fields["ignore_eos"] = False
+                reply = await self._slice(slot, ids, count, {**fields, "seed": _seed(sampling, len(ids))})
+                made = tuple(reply["tokens"])
+                stops = reply["stop_type"] == "eos"
+                if not made:
+                    raise Z1Error("the model's server wrote nothing; try it again, its log may say more")
+                ids += made
+                cached = reply["timings"]["cache_n"] if cached is None else cached
+                ends = "stop" if stops else "length" if written + len(made) >= budget else None
+                yield Delta("".join(map(step, made)), made, ends, cached)
+                if ends:
+                    return
+        finally:
+            self.active -= 1
+
+    async def check_health(self) -> None:
+        """Raise EngineDead if the process is gone, or the server does not answer."""
+        if self.process:
+            if self.process.has_ended:
+                raise EngineDead(DEAD)
+            return
+        try:
+            answer = await self._client.get("/health", timeout=10)
+        except httpx.HTTPError as error:
+            raise in_words(error, self.url) from error
+        if answer.status_code >= 500:
+            raise EngineDead(
+                f"{self.url} cannot answer now (status {answer.status_code}): it is starting, or it stopped"
+            )
+
+    async def close(self) -> None:
+        """End the process, if it is ours; another's server goes on."""
+        await self._client.aclose()
+        if self.process:
+            self.process.close()
+
+    async def _slice(self, slot: _Slot, ids: list[int], count: int, fields: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await complete(self._client, slot.number, ids, count, fields)
+        except httpx.TransportError as error:
+            if self.process:
+                raise EngineDead(DEAD) from error
+            raise in_words(error, self.url) from error
+
+    def _room(self, prompt_ids: Sequence[int], sampling: Sampling) -> int:
+        room = self.context_tokens - len(prompt_ids)
+        if not prompt_ids:
+            raise BadInput("the prompt has no token")
+        if room < 1:
+            raise BadInput(
+                f"the prompt has {len(prompt_ids):,} tokens, but the model holds {self.context_tokens:,}; shorten it"
+            )
+        return min(sampling.max_tokens or room, room)
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """A place in the server. ids: what its cache holds."""
+
+    number: int
+    ids: list[int] = field(default_factory=list)
+    taken: bool = False
+
+
+@dataclass(slots=True)
+class _LlamaSession:
+    """As z1_core.engine.Session."""
+
+    engine: LlamaEngine
+    slot: _Slot
+    began: bool = False
+
+    def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        if not self.began:
+            self.slot, self.began = self.engine.closest(self.slot, prompt_ids), True
+        return self.engine.stream(self.slot, prompt_ids, sampling)
+
+
+def budget(header: Any, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:
+    """The context, and the cells that all places share. Raises BadInput, ModelUnavailable."""
+    if max_model_len is not None and not 0 < max_model_len <= header.context_tokens:
+        raise BadInput(f"--max-model-len is {max_model_len:,}; {name} holds 1 to {header.context_tokens:,} tokens")
+    context = max_model_len or min(header.context_tokens, CONTEXT_TOKENS)
+    free = free_memory_bytes()
+    if free is not None:
+        affordable = max(0, (free - header.weight_bytes) // 2) // max(1, header.cache_bytes_per_token)
+        if max_model_len is None:
+            context = min(context, max(affordable, 2048))
+        check_memory(header, context_tokens=context, cells=context, free_bytes=free, name=name)
+    else:
+        affordable = context
+    return context, max(context, min(affordable, places * min(context, TOKENS_A_PLACE)))
+
+
+def connection(url: str, key: str) -> dict[str, Any]:
+    """No limit on silence: a long prompt on a slow machine takes minutes, and a server that ends closes the connection."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return {"base_url": url, "headers": headers, "timeout": httpx.Timeout(None, connect=10), "trust_env": False}
+
+
+def ask(url: str, key: str) -> Any:
+    """A function for calls that wait. Raises the errors of z1_core.errors."""
+    return partial(_ask, httpx.Client(**connection(url, key)), url)
+
+
+def _ask(client: httpx.Client, url: str, method: str, path: str, **options: Any) -> httpx.Response:
+    try:
+        return client.request(method, path, **options).raise_for_status()
+    except httpx.HTTPError as error:
+        raise in_words(error, url) from error
+
+
+def _seed(sampling: Sampling, position: int) -> int:
+    """For the slice at that position: every draw has noise of its own, and the same run repeats itself."""
+    if sampling.seed is None:
+        return -1
+    digest = hashlib.blake2b(f"{sampling.seed}:{position}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) % (2**32 - 1)
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many ids both begin with."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -1,0 +1,131 @@
+"""The process that llama.cpp's server runs in: started, watched and ended from here; what it fails with, in one sentence."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO
+
+from z1_core.errors import ModelUnavailable
+
+CHILD = Path(__file__).with_name("llama_child.py")
+INSTALL = "pip install -r requirements-cpu.txt"
+BATCH_TOKENS = 512
+"""How many tokens of a prompt are computed at once. A run that is stopped meanwhile waits for them, and so do others."""
+
+ILLEGAL_INSTRUCTION = (-getattr(signal, "SIGILL", 4), 0xC000001D)
+KILLED = (-getattr(signal, "SIGKILL", 9),)
+
+log = logging.getLogger(__name__)
+
+
+class LlamaProcess:
+    """A running server. url, key: how to reach it."""
+
+    def __init__(self, model: Path, *, cells: int, places: int) -> None:
+        """Load the model and return when it answers. cells: tokens that all places can hold together.
+
+        Raises ModelUnavailable with the reason and a remedy.
+        """
+        if find_spec("xllamacpp") is None:
+            raise ModelUnavailable(f"llama.cpp is not installed; {INSTALL}")
+        self.key = secrets.token_hex(16)
+        self._said: deque[str] = deque(maxlen=60)
+        self._process = subprocess.Popen(  # noqa: S603 - our own program, by this interpreter
+            [sys.executable, "-P", str(CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl+C is for this program, which then ends that one
+        )
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
+        self._listener.start()
+        settings = {"model": str(model), "key": self.key, "cells": cells, "places": places, "threads": threads()}
+        try:
+            self.url = self._ask({**settings, "batch": BATCH_TOKENS}, name=model.name)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def close(self) -> None:
+        """End it, and wait until its memory is free."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            pipe.close()
+
+    def _ask(self, settings: dict, *, name: str) -> str:
+        """Where the server listens, once the model is loaded."""
+        try:
+            self._process.stdin.write(json.dumps(settings).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:  # it has ended already; its status says why
+            pass
+        answer = json.loads(self._process.stdout.readline() or "{}")
+        if "url" in answer:
+            return answer["url"]
+        status = self._process.wait()
+        self._listener.join()
+        raise ModelUnavailable(f"{name} does not start: {reason(status, answer.get('error', ''), self._said)}")
+
+    def _listen(self, stderr: IO[bytes]) -> None:
+        for line in stderr:
+            self._said.append(line.decode(errors="replace").strip())
+            log.debug("%s", self._said[-1])
+        stderr.close()
+
+
+def reason(status: int, error: str, said: deque[str]) -> str:
+    """Why the process ended while it loaded, and what to do."""
+    if status in ILLEGAL_INSTRUCTION:
+        return (
+            "the installed llama.cpp was built for another processor (illegal instruction); build it here: "
+            "pip install --force-reinstall --no-binary xllamacpp xllamacpp"
+        )
+    if status in KILLED:
+        return "its process was killed while it loaded, by somebody or for lack of memory; start it again"
+    text = "\n".join(said)
+    if "unknown model architecture" in text:
+        architecture = text.partition("unknown model architecture: ")[2].partition("\n")[0].strip("' ")
+        return (
+            f"this version of llama.cpp does not know models of the kind {architecture}; a newer one may "
+            "(pip install -U xllamacpp), or choose another model"
+        )
+    if any(words in text for words in ("failed to allocate", "unable to allocate", "out of memory", "bad_alloc")):
+        return "its memory does not suffice; lower --max-model-len, close other programs, or choose a smaller model"
+    lines = [line for line in said if "error" in line.lower() or "failed" in line.lower()]
+    why = (lines[:1] or [error] if error else lines[:1] or [f"exit status {status}"])[0]
+    return f"{why[:300]}; choose another file with --model"
+
+
+def threads() -> int | None:
+    """How many compute, where a container may use less time than it sees cores; None leaves it to llama.cpp."""
+    cores = os.cpu_count() or 1
+    share = _share_of_cores()
+    return max(1, int(share)) if share is not None and share < cores else None
+
+
+def _share_of_cores() -> float | None:
+    """What a Space tells of itself, else the quota of the container (cgroup 2); None for no limit."""
+    if os.environ.get("SPACE_ID") and os.environ.get("CPU_CORES"):
+        return float(os.environ["CPU_CORES"])
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    quota, _, period = (limit.read_text() if limit.exists() else "max").strip().partition(" ")
+    return None if quota == "max" else int(quota) / int(period)

@@ -1,0 +1,110 @@
+"""The text side of a model in llama.cpp's server: the model's own tokenizer and chat template, from the server."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import groupby
+
+import httpx
+
+from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.plain_text import control_pattern, pieces, rendered
+from z1_core.prompt import check_text
+
+Ask = Callable[..., httpx.Response]
+"""ask(method, path, json=...): a call that waits, and raises the errors of z1_core.errors."""
+
+
+class LlamaText:
+    """As z1_core.engine.Text. The vocabulary is read once, so that decoding needs no call."""
+
+    def __init__(self, ask: Ask, *, has_template: bool = True) -> None:
+        """Raises ModelUnavailable for a server that does not tell enough."""
+        self._ask = ask
+        self._has_template = has_template
+        props, models = ask("GET", "/props").json(), ask("GET", "/v1/models").json()
+        count = (models.get("data") or [{}])[0].get("meta", {}).get("n_vocab")
+        if not count:
+            raise ModelUnavailable("the server does not tell its vocabulary; use a newer llama.cpp")
+        tokens = ask("POST", "/tokenize", json={"content": list(range(count)), "with_pieces": True}).json()["tokens"]
+        self._bytes = [_bytes(token["piece"]) for token in tokens]
+        names = {props.get("bos_token"), props.get("eos_token")}
+        marks = {id_: text for id_, text in enumerate(_texts(tokens)) if text in names or is_mark(text)}
+        self._ids = {text: id_ for id_, text in marks.items()}
+        self._pattern = control_pattern(self._ids)
+        longest_first = sorted(self._ids, key=len, reverse=True)
+        self._whole = re.compile(f"({'|'.join(map(re.escape, longest_first))})" if marks else r"(?!)()")
+        self.eos_id = self._ids.get(props.get("eos_token"))
+        self._hidden = self._control_ids(marks)
+        self._begin = self._tokenize([""], add_special=True)
+        self._encoded = lru_cache(maxsize=256)(self._encode)
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        if not self._has_template:
+            raise BadInput("this model has no chat template; choose an instruction-tuned model")
+        ids = self._parsed(rendered(self._pattern, self._by_template, messages))
+        begins = ids[: len(self._begin)] == self._begin  # the server leaves out what its tokenizer would add
+        return ids if begins else [*self._begin, *ids]
+
+    def encode(self, text: str) -> list[int]:
+        check_text("hint", text)
+        return list(self._encoded(text))
+
+    def parse(self, prompt: str) -> list[int]:
+        return self._parsed([prompt])
+
+    def decode(self, ids: Sequence[int], *, control: bool = False) -> str:
+        return b"".join(map(self._shown if not control else self._bytes.__getitem__, ids)).decode(errors="replace")
+
+    def decoder(self) -> Callable[[int], str]:
+        step = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+        return lambda id_: step(self._shown(id_))
+
+    def _shown(self, id_: int) -> bytes:
+        return b"" if id_ in self._hidden else self._bytes[id_]
+
+    def _by_template(self, messages: Sequence[Mapping[str, str]]) -> str:
+        return self._ask("POST", "/apply-template", json={"messages": list(messages)}).json()["prompt"]
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenize(pieces(self._pattern, text)))
+
+    def _parsed(self, parts: Iterable[str]) -> list[int]:
+        """The parts, with the strings of control tokens in them as these tokens."""
+        content: list[str | int] = []
+        for part in parts:
+            content += [self._ids.get(piece, piece) for piece in self._whole.split(part) if piece]
+        return self._tokenize(content)
+
+    def _tokenize(self, content: Sequence[str | int], *, add_special: bool = False) -> list[int]:
+        """Texts are split each by itself, and hold no control token, whatever their strings; ids stay what they are."""
+        body = {"content": list(content), "add_special": add_special, "parse_special": False}
+        return self._ask("POST", "/tokenize", json=body).json()["tokens"] if content else []
+
+    def _control_ids(self, marks: Mapping[int, str]) -> frozenset[int]:
+        """Those that no text can make, and that are not shown. The others (<think>, as a rule) are part of the text."""
+        between = self.eos_id or 0
+        split = self._tokenize([part for text in marks.values() for part in (text, between)])
+        made = [list(ids) for is_between, ids in groupby(split, key=between.__eq__) if not is_between]
+        return frozenset(id_ for id_, ids in zip(marks, made, strict=True) if ids != [id_])
+
+
+def is_mark(text: str) -> bool:
+    """Whether a token looks like one that steers: a name between signs, as in <|im_end|>, [INST] or <think>.
+
+    The server tells no kinds of tokens, but keeps those of the kind "control" out of any text by itself. This finds the
+    added ones that it would not, and the ones that a template writes. A plain token of that look is merely split.
+    """
+    text = text.strip(" ▁")
+    return len(text) > 2 and not (text[0].isalnum() or text[-1].isalnum()) and any(map(str.isalnum, text))
+
+
+def _bytes(piece: str | list[int]) -> bytes:
+    return piece.encode() if isinstance(piece, str) else bytes(piece)
+
+
+def _texts(tokens: Iterable[Mapping]) -> Iterable[str]:
+    return (token["piece"] if isinstance(token["piece"], str) else "" for token in tokens)
