@@ -77,10 +77,11 @@ async def llama_engine() -> AsyncIterator[Engine]:
 async def llama_server_engine() -> AsyncIterator[Engine]:
     """The embedded model on a llama.cpp server that somebody else started."""
     from z1_core.engines.llama import LlamaEngine
+    from z1_core.engines.llama_calls import Server
     from z1_core.engines.llama_process import LlamaProcess
 
     process = LlamaProcess(embedded_file(), cells=REAL_CONTEXT_TOKENS, places=8)
-    engine = LlamaEngine.connect(process.url, key=process.key)
+    engine = LlamaEngine.connect(Server(process.url, key=process.key))
     yield engine
     await engine.close()
     process.close()

@@ -216,7 +216,7 @@ def test_a_repository_without_such_a_file_is_explained(hub, files, wanted, words
 def test_one_file_is_downloaded_and_from_then_on_there_is_no_network(hub):
     stages, steps = [], []
     found = llama(GGUF, report=stages.append, progress=lambda done, total: steps.append((done, total)))
-    assert (found.name, found.source) == ("Small-Model", f"{GGUF}:small-q4_k_m.gguf")
+    assert (found.name, found.source) == ("small-q4_k_m", f"{GGUF}:small-q4_k_m.gguf")
     assert found.path.read_bytes() == WEIGHTS
     assert stages == [f"downloading {GGUF}: small-q4_k_m.gguf, 0 MB"]
     assert steps == [(done, len(WEIGHTS)) for done in range(0, len(WEIGHTS) + 1, 1000)]
@@ -230,7 +230,7 @@ def test_one_file_is_downloaded_and_from_then_on_there_is_no_network(hub):
 
 def test_a_revision_may_be_named_behind_the_hub_id(hub):
     found = llama(f"{GGUF}@v1:small-q8_0.gguf")
-    assert (found.name, found.source) == ("Small-Model", f"{GGUF}@v1:small-q8_0.gguf")
+    assert (found.name, found.source) == ("small-q8_0", f"{GGUF}@v1:small-q8_0.gguf")
     assert is_on_disk(f"{GGUF}@v1")
     assert not is_on_disk(GGUF)
 

@@ -170,8 +170,7 @@ def _gguf_from_hub(model: str, report: Report, progress: Progress | None) -> Mod
         else:
             name = _choose(listed, wanted, repository)
             cached[name] = hub.download_file(repository, listed[name], report, progress)
-    shown = re.sub("-gguf$", "", repository.id.rsplit("/", 1)[-1], flags=re.IGNORECASE)
-    return Model(name=shown, source=f"{repository}:{name}", path=cached[name])
+    return Model(name=Path(name).stem, source=f"{repository}:{name}", path=cached[name])
 
 
 def _pick(names: Iterable[str], wanted: str) -> str | None:

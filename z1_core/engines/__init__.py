@@ -22,6 +22,8 @@ def choose(options: argparse.Namespace) -> Kind:
     """
     if options.fake and options.server_url:
         raise BadInput("--fake and --server-url exclude each other; give one of them")
+    if options.fake and options.engine:
+        raise BadInput("--fake and --engine exclude each other; give one of them")
     if options.server_url and options.engine:
         raise BadInput("--engine is for an engine here; leave it out, the server at --server-url has its own")
     if options.tokenizer and not options.server_url:
@@ -100,11 +102,13 @@ def _connect(options: argparse.Namespace, report: Report) -> Engine:
     address = Address.of(options.server_url)
     if address.is_llama():
         from z1_core.engines.llama import LlamaEngine
+        from z1_core.engines.llama_calls import Server
 
         if options.tokenizer:
             raise BadInput("--tokenizer is needless: llama.cpp's server has the model's own; leave it out")
         report(f"asking {address.root}")
-        return LlamaEngine.connect(address.root, key=key(), model=options.model, max_model_len=options.max_model_len)
+        server = Server(address.root, key=key(), login=address.login)
+        return LlamaEngine.connect(server, model=options.model, max_model_len=options.max_model_len)
     from z1_core.engines.server import ServerEngine
 
     return ServerEngine.start(

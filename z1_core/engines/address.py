@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -39,11 +41,17 @@ class Address:
         root = f"{parts.scheme}://{place}{parts.path}".rstrip("/").removesuffix("/v1")
         return cls(api=f"{root}/v1", root=root, login=unquote(login) or None)
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Who asks: the login where the address has one, else the key."""
+        if self.login:
+            return {"Authorization": f"Basic {base64.b64encode(self.login.encode()).decode()}"}
+        return {"Authorization": f"Bearer {key()}"}
+
     def is_llama(self) -> bool:
         """Whether llama.cpp's server answers there. One that does not answer at all is none; who asks it next says why."""
-        headers = {"Authorization": f"Bearer {key()}"}
         try:
-            props = httpx.get(f"{self.root}/props", headers=headers, timeout=LOOK_S).json()
+            props = httpx.get(f"{self.root}/props", headers=self.headers, timeout=LOOK_S).json()
         except (httpx.HTTPError, ValueError):
             return False
         return isinstance(props, dict) and "total_slots" in props

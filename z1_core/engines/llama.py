@@ -14,28 +14,30 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from z1_core.engine import Delta, Session
-from z1_core.engines.llama_calls import complete, in_words, sampling_fields
+from z1_core.engines.llama_calls import Server, complete, in_words, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.gguf_header import check_memory, free_memory_bytes, read_header
+from z1_core.gguf_header import GgufHeader, check_memory, free_memory_bytes, read_header
 from z1_core.window import Sampling
 
 PLACES = 8
 """Runs side by side. More make each one slower than a reader on two cores."""
 
-CONTEXT_TOKENS = 32_768
+MOST_CONTEXT_TOKENS = 32_768
 """The most that is reserved without being asked for (--max-model-len)."""
 
+LEAST_CONTEXT_TOKENS = 2048
+"""Below this it is not worth starting."""
+
 TOKENS_A_PLACE = 4096
-"""What a run is taken to need, where a place for each must be reserved."""
+"""What a run is taken to need: so many are reserved for each place, where the memory allows."""
 
 SLICE_TOKENS = 8
 FIRST_SLICES = (1, 3, 4)
@@ -54,8 +56,7 @@ class LlamaEngine:
         self,
         name: str,
         *,
-        url: str,
-        key: str,
+        server: Server,
         text: LlamaText,
         context_tokens: int,
         places: int,
@@ -69,8 +70,8 @@ class LlamaEngine:
         self.places = places
         self.active = 0
         self.process = process
-        self.url = url
-        self._client = httpx.AsyncClient(**connection(url, key), limits=httpx.Limits(max_connections=None))
+        self.server = server
+        self._client = server.client()
         self._slots = [_Slot(number) for number in range(places)]
         self._free_cells = cells if cells is not None else places * context_tokens
         self._turn = asyncio.Lock()  # who waits for a place gets it in the order of asking
@@ -90,14 +91,14 @@ class LlamaEngine:
         context, cells = budget(header, max_model_len, places, name)
         process = LlamaProcess(model, cells=cells, places=places)
         try:
-            text = LlamaText(ask(process.url, process.key), has_template=header.has_chat_template)
+            server = Server(process.url, key=process.key)
+            text = LlamaText(server.ask, has_template=header.has_chat_template)
         except BaseException:
             process.close()
             raise
         return cls(
             name,
-            url=process.url,
-            key=process.key,
+            server=server,
             text=text,
             context_tokens=context,
             places=places,
@@ -106,19 +107,18 @@ class LlamaEngine:
         )
 
     @classmethod
-    def connect(cls, url: str, *, key: str, model: str | None = None, max_model_len: int | None = None) -> LlamaEngine:
-        """A server that somebody else started, and goes on. url: without /v1. Raises as start(), and EngineDead."""
-        asked = ask(url, key)
-        props = asked("GET", "/props").json()
+    def connect(cls, server: Server, *, model: str | None = None, max_model_len: int | None = None) -> LlamaEngine:
+        """A server that somebody else started, and goes on. Raises as start(), and EngineDead."""
+        props = server.ask("GET", "/props").json()
         found = Path(props.get("model_alias") or props.get("model_path") or "model").stem
         if model and model not in (found, props.get("model_alias"), props.get("model_path")):
-            raise ModelUnavailable(f"{url} serves {found}, not {model}; leave --model out")
+            raise ModelUnavailable(f"{server.url} serves {found}, not {model}; leave --model out")
         context = props["default_generation_settings"]["n_ctx"]
         if max_model_len and not 0 < max_model_len <= context:
             raise BadInput(f"--max-model-len is {max_model_len:,}; the server holds 1 to {context:,} tokens")
         places = props["total_slots"]
         context = max_model_len or context
-        return cls(found, url=url, key=key, text=LlamaText(asked), context_tokens=context, places=places)
+        return cls(found, server=server, text=LlamaText(server.ask), context_tokens=context, places=places)
 
     @asynccontextmanager
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
@@ -182,10 +182,10 @@ class LlamaEngine:
         try:
             answer = await self._client.get("/health", timeout=10)
         except httpx.HTTPError as error:
-            raise in_words(error, self.url) from error
+            raise in_words(error, self.server.url) from error
         if answer.status_code >= 500:
             raise EngineDead(
-                f"{self.url} cannot answer now (status {answer.status_code}): it is starting, or it stopped"
+                f"{self.server.url} cannot answer now (status {answer.status_code}): it is starting, or it stopped"
             )
 
     async def close(self) -> None:
@@ -200,7 +200,7 @@ class LlamaEngine:
         except httpx.TransportError as error:
             if self.process:
                 raise EngineDead(DEAD) from error
-            raise in_words(error, self.url) from error
+            raise in_words(error, self.server.url) from error
 
     def _room(self, prompt_ids: Sequence[int], sampling: Sampling) -> int:
         room = self.context_tokens - len(prompt_ids)
@@ -236,38 +236,17 @@ class _LlamaSession:
         return self.engine.stream(self.slot, prompt_ids, sampling)
 
 
-def budget(header: Any, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:
+def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:
     """The context, and the cells that all places share. Raises BadInput, ModelUnavailable."""
     if max_model_len is not None and not 0 < max_model_len <= header.context_tokens:
         raise BadInput(f"--max-model-len is {max_model_len:,}; {name} holds 1 to {header.context_tokens:,} tokens")
-    context = max_model_len or min(header.context_tokens, CONTEXT_TOKENS)
-    free = free_memory_bytes()
-    if free is not None:
-        affordable = max(0, (free - header.weight_bytes) // 2) // max(1, header.cache_bytes_per_token)
-        if max_model_len is None:
-            context = min(context, max(affordable, 2048))
-        check_memory(header, context_tokens=context, cells=context, free_bytes=free, name=name)
-    else:
-        affordable = context
+    context = max_model_len or min(header.context_tokens, MOST_CONTEXT_TOKENS)
+    free_bytes = free_memory_bytes()
+    affordable = max(0, (free_bytes - header.weight_bytes) // 2) // header.cache_bytes_per_token
+    if max_model_len is None:
+        context = min(context, max(affordable, LEAST_CONTEXT_TOKENS))
+    check_memory(header, context_tokens=context, cells=context, free_bytes=free_bytes, name=name)
     return context, max(context, min(affordable, places * min(context, TOKENS_A_PLACE)))
-
-
-def connection(url: str, key: str) -> dict[str, Any]:
-    """No limit on silence: a long prompt on a slow machine takes minutes, and a server that ends closes the connection."""
-    headers = {"Authorization": f"Bearer {key}"}
-    return {"base_url": url, "headers": headers, "timeout": httpx.Timeout(None, connect=10), "trust_env": False}
-
-
-def ask(url: str, key: str) -> Any:
-    """A function for calls that wait. Raises the errors of z1_core.errors."""
-    return partial(_ask, httpx.Client(**connection(url, key)), url)
-
-
-def _ask(client: httpx.Client, url: str, method: str, path: str, **options: Any) -> httpx.Response:
-    try:
-        return client.request(method, path, **options).raise_for_status()
-    except httpx.HTTPError as error:
-        raise in_words(error, url) from error
 
 
 def _seed(sampling: Sampling, position: int) -> int:

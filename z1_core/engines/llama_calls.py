@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -26,6 +27,36 @@ NAMES = {"repetition_penalty": "repeat_penalty"} | {
     name: name for name in ("top_k", "min_p", "presence_penalty", "frequency_penalty", "ignore_eos", "logit_bias")
 }
 """Fields of Sampling.extra that the server knows, by the server's names."""
+
+
+class Server:
+    """Where a llama.cpp server is, and how to get in."""
+
+    def __init__(self, url: str, *, key: str, login: str | None = None) -> None:
+        """url: without /v1. login: "name:password", for a proxy that asks for one."""
+        self.url = url
+        self._options = {
+            "base_url": url,
+            "headers": {"Authorization": f"Bearer {key}"},
+            "auth": tuple(login.partition(":")[::2]) if login else None,
+            "timeout": httpx.Timeout(None, connect=10),  # a long prompt on a slow machine takes minutes
+            "limits": httpx.Limits(max_connections=None),
+            "trust_env": not url.startswith("http://127.0.0.1:"),
+        }
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(**self._options)
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """A call that the caller waits for, on any thread. Raises the errors of z1_core.errors."""
+        try:
+            return self._waiting.request(method, path, **options).raise_for_status()
+        except httpx.HTTPError as error:
+            raise in_words(error, self.url) from error
+
+    @cached_property
+    def _waiting(self) -> httpx.Client:
+        return httpx.Client(**self._options)
 
 
 def sampling_fields(sampling: Sampling) -> tuple[dict[str, Any], int]:

@@ -52,6 +52,7 @@ def parameters(xllamacpp, settings: dict):
     made.n_batch = settings["batch"]
     made.cache_ram_mib = 0  # no copy of an ended run stays in memory
     made.fit_params = False  # the context is what was asked for
+    made.swa_full = True  # a sliding window that was thrown away could not be taken back to where the window closes
     made.ui = made.endpoint_slots = False
     made.verbosity = 2
     if settings["threads"]:

@@ -5,7 +5,6 @@ engine = ServerEngine.start("http://127.0.0.1:8000")     # then as any other eng
 
 from __future__ import annotations
 
-import base64
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -228,10 +227,7 @@ def server_text(url: str, *, model: str | None = None, tokenizer: str | None = N
 def _client_options(address: Address, *, retries: int = RETRIES, silence_s: float = SILENCE_S) -> dict[str, Any]:
     timeout = Timeout(silence_s, connect=min(CONNECT_S, silence_s))
     options = {"base_url": address.api, "api_key": key(), "max_retries": retries, "timeout": timeout}
-    if address.login:
-        basic = base64.b64encode(address.login.encode()).decode()
-        options["default_headers"] = {"Authorization": f"Basic {basic}"}
-    return options
+    return options | ({"default_headers": address.headers} if address.login else {})
 
 
 def _delta(choice: Mapping[str, Any]) -> Delta:
