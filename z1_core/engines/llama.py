@@ -73,6 +73,7 @@ class LlamaEngine:
         self.server = server
         self._client = server.client()
         self._slots = [_Slot(number) for number in range(places)]
+        self._free_places = places
         self._free_cells = cells if cells is not None else places * context_tokens
         self._turn = asyncio.Lock()  # who waits for a place gets it in the order of asking
         self._left = asyncio.Event()
@@ -124,42 +125,45 @@ class LlamaEngine:
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
         """As Engine.session. A running place's cache is not shared with another, so beside changes nothing."""
         async with self._turn:
-            while self._free_cells < tokens or all(slot.taken for slot in self._slots):
+            while self._free_cells < tokens or not self._free_places:
                 self._left.clear()
                 await self._left.wait()
             self._free_cells -= tokens
-            session = _LlamaSession(self, next(slot for slot in self._slots if not slot.taken))
-            session.slot.taken = True
+            self._free_places -= 1
+        session = _LlamaSession(self)
         try:
             yield session
         finally:
-            session.slot.taken = False
+            if session.slot:
+                session.slot.taken = False
             self._free_cells += tokens
+            self._free_places += 1
             self._left.set()
 
-    def closest(self, slot: _Slot, prompt_ids: Sequence[int]) -> _Slot:
-        """The free place whose cache begins most like the prompt, in exchange for `slot`, which has not been used."""
-        slot.taken = False
-        best = max((each for each in self._slots if not each.taken), key=lambda each: _shared(each.ids, prompt_ids))
-        best.taken = True
-        return best
+    def take_slot(self, prompt_ids: Sequence[int]) -> _Slot:
+        """The free slot whose cache begins most like the prompt."""
+        free = (slot for slot in self._slots if not slot.taken)
+        slot = max(free, key=lambda slot: _shared(slot.ids, prompt_ids))
+        slot.taken = True
+        return slot
 
     async def stream(self, slot: _Slot, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Session.stream, in that place."""
         budget = self._room(prompt_ids, sampling)
         fields, at_least = sampling_fields(sampling)
+        endless = fields.pop("ignore_eos", False)
         ids, step, cached, slices = list(prompt_ids), self.text.decoder(), None, iter(FIRST_SLICES)
         slot.ids = ids
         self.active += 1
         try:
             while True:
                 written = len(ids) - len(prompt_ids)
-                count = min(next(slices, SLICE_TOKENS), budget - written)
-                if written < at_least:  # no end before that
-                    count, fields["ignore_eos"] = min(count, at_least - written), True
-                elif at_least:
-                    fields["ignore_eos"] = False
-                reply = await self._slice(slot, ids, count, {**fields, "seed": _seed(sampling, len(ids))})
+                must_go_on = written < at_least
+                count = min(
+                    next(slices, SLICE_TOKENS), (at_least if must_go_on else budget) - written, budget - written
+                )
+                fields |= {"ignore_eos": endless or must_go_on, "seed": _seed(sampling, len(ids))}
+                reply = await self._slice(slot, ids, count, fields)
                 made = tuple(reply["tokens"])
                 stops = reply["stop_type"] == "eos"
                 if not made:
@@ -215,7 +219,7 @@ class LlamaEngine:
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """A place in the server. ids: what its cache holds."""
+    """A place as the server knows it. ids: what its cache holds."""
 
     number: int
     ids: list[int] = field(default_factory=list)
@@ -224,15 +228,13 @@ class _Slot:
 
 @dataclass(slots=True)
 class _LlamaSession:
-    """As z1_core.engine.Session."""
+    """As z1_core.engine.Session. slot: known from the first request on."""
 
     engine: LlamaEngine
-    slot: _Slot
-    began: bool = False
+    slot: _Slot | None = None
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        if not self.began:
-            self.slot, self.began = self.engine.closest(self.slot, prompt_ids), True
+        self.slot = self.slot or self.engine.take_slot(prompt_ids)
         return self.engine.stream(self.slot, prompt_ids, sampling)
 
 

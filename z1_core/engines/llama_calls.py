@@ -82,6 +82,7 @@ async def complete(
 ) -> dict[str, Any]:
     """Write `count` tokens behind ids in that slot. Raises httpx.TransportError where the server is gone."""
     body = {"prompt": ids, "n_predict": count, "id_slot": slot, "cache_prompt": True, "return_tokens": True, **fields}
+    body["response_fields"] = ["tokens", "stop_type", "timings"]
     answer = await client.post("/completion", json=body)
     if answer.is_error:
         raise _refusal(answer)

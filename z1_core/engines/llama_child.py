@@ -32,10 +32,10 @@ def main() -> NoReturn:
 def end_with_the_pipe() -> None:
     """End at once when the parent's end of standard input closes: while a model is loaded, no line of Python runs here.
 
-    The signal of a pipe with O_ASYNC ends a process that has no handler for it. Windows has none: there the model is
-    loaded first.
+    On Linux the signal of a pipe with O_ASYNC ends a process that has no handler for it. Elsewhere the model is loaded
+    first.
     """
-    with contextlib.suppress(ImportError):
+    with contextlib.suppress(ImportError, OSError):
         import fcntl
 
         fcntl.fcntl(sys.stdin, fcntl.F_SETOWN, os.getpid())

@@ -20,8 +20,8 @@ from z1_core.errors import ModelUnavailable
 CHILD = Path(__file__).with_name("llama_child.py")
 INSTALL = "pip install -r requirements-cpu.txt"
 BATCH_TOKENS = 128
-"""How many tokens of a prompt are computed at once. Whoever else writes waits for them, and a run that is stopped ends behind
-them: 0.2 s for 128 and 5 s for 512 with SmolLM2 on two busy cores. Larger ones are a tenth faster, at most."""
+"""How many tokens of a prompt are computed at once. Whoever else writes waits for them, and a run that is stopped ends
+behind them: 0.2 s for 128 and 5 s for 512 with SmolLM2 on two busy cores. Larger ones are a tenth faster, at most."""
 
 ILLEGAL_INSTRUCTION = (-getattr(signal, "SIGILL", 4), 0xC000001D)
 KILLED = (-getattr(signal, "SIGKILL", 9),)
