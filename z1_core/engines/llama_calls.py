@@ -23,6 +23,10 @@ PLAIN: Mapping[str, Any] = {
 }
 """Said in each request: the server's own defaults are another method. The order is vLLM's: temperature before top-p."""
 
+KEEP_S = 2.0
+"""How long an idle connection is used again. The server closes it after 5 s, at times between our look and our request: that
+one is then asked once more, on a new connection."""
+
 NAMES = {"repetition_penalty": "repeat_penalty"} | {
     name: name for name in ("top_k", "min_p", "presence_penalty", "frequency_penalty", "ignore_eos", "logit_bias")
 }
@@ -40,7 +44,7 @@ class Server:
             "headers": {"Authorization": f"Bearer {key}"},
             "auth": tuple(login.partition(":")[::2]) if login else None,
             "timeout": httpx.Timeout(None, connect=10),  # a long prompt on a slow machine takes minutes
-            "limits": httpx.Limits(max_connections=None),
+            "limits": httpx.Limits(max_connections=None, keepalive_expiry=KEEP_S),
             "trust_env": not url.startswith("http://127.0.0.1:"),
         }
 
@@ -50,7 +54,11 @@ class Server:
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A call that the caller waits for, on any thread. Raises the errors of z1_core.errors."""
         try:
-            return self._waiting.request(method, path, **options).raise_for_status()
+            try:
+                answer = self._waiting.request(method, path, **options)
+            except httpx.RemoteProtocolError:  # see KEEP_S
+                answer = self._waiting.request(method, path, **options)
+            return answer.raise_for_status()
         except httpx.HTTPError as error:
             raise in_words(error, self.url) from error
 
@@ -83,7 +91,10 @@ async def complete(
     """Write `count` tokens behind ids in that slot. Raises httpx.TransportError where the server is gone."""
     body = {"prompt": ids, "n_predict": count, "id_slot": slot, "cache_prompt": True, "return_tokens": True, **fields}
     body["response_fields"] = ["tokens", "stop_type", "timings"]
-    answer = await client.post("/completion", json=body)
+    try:
+        answer = await client.post("/completion", json=body)
+    except httpx.RemoteProtocolError:  # see KEEP_S
+        answer = await client.post("/completion", json=body)
     if answer.is_error:
         raise _refusal(answer)
     return answer.json()
