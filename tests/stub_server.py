@@ -19,8 +19,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from z1_core.fake_engine import FakeEngine
 
+from z1_core.engines.fake import CHATML, FakeEngine
 from z1_core.window import Sampling
 
 MODEL = "scripted/model-1b"
@@ -30,8 +30,8 @@ MODEL = "scripted/model-1b"
 class StubServer:
     """Its manners may be changed while it runs.
 
-    ids_by: how it tells the ids of an answer: "field" (vLLM), "logprobs" (llama.cpp, which sends nothing for a token that
-    ends inside a character), "marks" (older vLLM), "" (not).
+    ids_by: how it tells the ids of an answer: "field" (vLLM), "marks" (older vLLM), "" (not).
+    leaves_out: nothing comes for a token that ends inside a character.
     refuses: (status, message) for every completion; failures_left: completions that fail with 503 before one does not.
     cut_after, error_after: the stream ends, or tells an error, behind so many tokens. hold_back: a buffering proxy.
     """
@@ -41,6 +41,7 @@ class StubServer:
     root: str = MODEL
     context_tokens: int | None = 2048
     ids_by: str = "field"
+    leaves_out: bool = False
     knows_tokenizer: bool = True
     counts_as: int | None = None
     refuses: tuple[int, str] | None = None
@@ -141,7 +142,7 @@ class StubServer:
                 yield event({"error": {"message": "the engine stumbled", "code": 500}})
                 return
             made += 1
-            if self.ids_by == "logprobs" and not (delta.text or delta.finish_reason):
+            if self.leaves_out and not (delta.text or delta.finish_reason):
                 continue
             choice = {"index": 0, "text": delta.text, "finish_reason": delta.finish_reason, **self.ids(body, delta.ids)}
             yield event({"choices": [choice]})
@@ -153,8 +154,6 @@ class StubServer:
     def ids(self, body: dict, ids: tuple[int, ...]) -> dict[str, Any]:
         if self.ids_by == "field":
             return {"token_ids": list(ids)} if body.get("return_token_ids") else {}
-        if self.ids_by == "logprobs" and body.get("logprobs"):
-            return {"logprobs": {"content": [{"id": id_, "token": "x"} for id_ in ids]}}
         if self.ids_by == "marks" and body.get("return_tokens_as_token_ids"):
             return {"logprobs": {"tokens": [f"token_id:{id_}" for id_ in ids]}}
         return {}
@@ -162,18 +161,18 @@ class StubServer:
     async def tokenizer_info(self, _: Request) -> Response:
         if not self.knows_tokenizer:
             return Response(status_code=404)
-        tokenizer = self.engine.tokenizer
-        added = {str(id_): token.content for id_, token in tokenizer.added_tokens_decoder.items()}
-        config = {"chat_template": tokenizer.chat_template, "added_tokens_decoder": added}
-        return JSONResponse(config | {"eos_token": tokenizer.eos_token, "tokenizer_class": "Any"})
+        tokens = self.engine.text.tokenizer.get_added_tokens_decoder()
+        added = {str(id_): token.content for id_, token in tokens.items()}
+        config = {"chat_template": CHATML, "added_tokens_decoder": added}
+        return JSONResponse(config | {"eos_token": "<|im_end|>", "tokenizer_class": "Any"})
 
     async def tokenize(self, request: Request) -> Response:
         body = await request.json()
-        return JSONResponse({"tokens": self.engine.tokenizer.encode(body["prompt"], add_special_tokens=False)})
+        return JSONResponse({"tokens": self.engine.text.parse(body["prompt"])})
 
     async def detokenize(self, request: Request) -> Response:
         body = await request.json()
-        return JSONResponse({"prompt": self.engine.tokenizer.decode(body["tokens"])})
+        return JSONResponse({"prompt": self.engine.text.decode(body["tokens"], control=True)})
 
 
 def event(data: dict) -> str:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from z1_core.fake_engine import FakeEngine
 
 from z1_core import __main__ as cli
+from z1_core.engines.fake import FakeEngine
 from z1_core.window import BOXED_HINT, HINT
 
 LONG, SHORT = "When does the train arrive?", "Hello"
@@ -90,7 +90,7 @@ def test_every_option_reaches_the_engine(engine):
     first, second = (request.sampling for request in engine.requests)
     assert (first.max_tokens, second.max_tokens) == (7, 9)
     assert {(s.temperature, s.top_p, s.seed) for s in (first, second)} == {(0.7, 0.9, 3)}
-    prompt = engine.tokenizer.decode(engine.requests[1].prompt_ids)
+    prompt = engine.text.decode(engine.requests[1].prompt_ids, control=True)
     assert prompt.startswith(f"<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n{LONG}<|im_end|>\n")
     assert prompt.endswith(BOXED_HINT)
 
@@ -99,14 +99,14 @@ def test_the_defaults_are_greedy_the_plain_hint_and_the_published_system_prompt(
     assert cli.main([LONG, "--json"]) == 0
     assert engine.requests[0].sampling.temperature == 0
     assert engine.requests[0].sampling.max_tokens == 1024
-    prompt = engine.tokenizer.decode(engine.requests[1].prompt_ids)
+    prompt = engine.text.decode(engine.requests[1].prompt_ids, control=True)
     assert prompt.startswith("<|im_start|>system\nPlease reason step by step.<|im_end|>")
     assert prompt.endswith(HINT)
 
 
 def test_a_hint_in_ones_own_words_is_taken_as_it_is(engine):
     assert cli.main([LONG, *SMALL_BUDGETS, "--hint", "\nSo:\n", "--json"]) == 0
-    assert engine.tokenizer.decode(engine.requests[1].prompt_ids).endswith("\nSo:\n")
+    assert engine.text.decode(engine.requests[1].prompt_ids, control=True).endswith("\nSo:\n")
 
 
 @pytest.mark.parametrize("words", [[LONG], [LONG, "--json"], [LONG, "--thinking-tokens", "40000"]])
@@ -250,9 +250,9 @@ def test_questions_from_a_file_need_a_place_for_the_results_and_no_question_besi
     assert "needs --out FILE.jsonl" in refused(run, LONG, "--prompts", prompts, "--out", str(tmp_path / "out.jsonl"))
 
 
-def test_a_model_that_is_not_there_is_refused_before_vllm_is_loaded(capsys):
-    assert cli.main([LONG, "--model", "./nowhere"]) == 2
-    assert capsys.readouterr().err.startswith("error: there is no folder ./nowhere; give an existing one")
+def test_a_model_that_is_not_there_is_refused_before_an_engine_is_loaded(capsys):
+    assert cli.main([LONG, "--model", "./nowhere", "--engine", "llama"]) == 2
+    assert capsys.readouterr().err.startswith("error: there is no file ./nowhere; give a .gguf file, or a hub id")
 
 
 def test_ctrl_c_ends_with_a_word_instead_of_a_trace(capsys, monkeypatch):

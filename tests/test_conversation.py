@@ -55,7 +55,7 @@ async def test_only_answers_go_back_into_the_context(host: EngineHost):
     await run(conversation, host, "first")
     await run(conversation, host, "hi")
     turn = await run(conversation, host, "third")
-    prompt = host.engine().tokenizer.decode(turn.prompt_ids)
+    prompt = host.engine().text.decode(turn.prompt_ids, control=True)
     assert "The answer about first." in prompt
     assert "<|im_start|>assistant\nHello!<|im_end|>" in prompt
     assert "thinking" not in prompt
@@ -72,7 +72,7 @@ async def test_a_stopped_turn_leaves_its_trace_on_the_page_but_not_in_the_contex
     assert turn.texts["trace"].startswith("thinking")
     assert host.engine().active == 0
     later = await conversation.begin(host, "second", settings())
-    assert "first" not in host.engine().tokenizer.decode(later.prompt_ids)
+    assert "first" not in host.engine().text.decode(later.prompt_ids, control=True)
 
 
 async def test_each_slider_reaches_its_budget(host: EngineHost):
@@ -115,7 +115,7 @@ async def test_an_edited_question_takes_the_place_of_the_last_turn(host: EngineH
     assert [earlier.question for earlier in conversation.turns] == ["first"]
     assert conversation.current is turn
     assert not conversation.editing
-    prompt = host.engine().tokenizer.decode(turn.prompt_ids)
+    prompt = host.engine().text.decode(turn.prompt_ids, control=True)
     assert "first" in prompt
     assert "second" not in prompt
 

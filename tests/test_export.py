@@ -68,7 +68,7 @@ async def test_an_imported_run_can_be_run_again_from_the_same_messages():
     conversation = Conversation()
     conversation.show(from_json(to_json(a_turn()).encode()))
     turn = await conversation.again(host, new_seed=3)
-    prompt = host.engine().tokenizer.decode(turn.prompt_ids)
+    prompt = host.engine().text.decode(turn.prompt_ids, control=True)
     assert "<|im_start|>system\nThink.<|im_end|>" in prompt
     assert turn.settings.seed == 3
     assert not turn.origin.is_imported

@@ -1,19 +1,23 @@
-"""The engine behind a page: started in the background, watched, started again, and heard from another loop."""
+"""The engine behind a page: started in the background, watched, started again, changed, and heard from another loop."""
 
 import asyncio
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 
+import psutil
 import pytest
-from z1_core.fake_engine import FakeEngine
 
+from z1_core import host as host_module
+from z1_core.engines.fake import FakeEngine
+from z1_core.engines.llama import LlamaEngine
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.host import EngineHost
 from z1_core.loop_thread import LoopThread
-from z1_core.prompt import encode_text
+from z1_core.models import embedded_file
 from z1_core.thinking import collect, think
 from z1_core.window import HINT, Window
 
@@ -25,8 +29,8 @@ def hosted() -> Iterator[Callable[..., EngineHost]]:
     """Makes hosts and closes them at the end."""
     hosts: list[EngineHost] = []
 
-    def make(start_engine) -> EngineHost:
-        hosts.append(EngineHost(start_engine))
+    def make(start_engine, **options) -> EngineHost:
+        hosts.append(EngineHost(start_engine, **options))
         return hosts[-1]
 
     yield make
@@ -42,7 +46,7 @@ def engine_loop() -> Iterator[LoopThread]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.005)
@@ -263,6 +267,292 @@ def test_closing_closes_the_engine_ends_its_thread_and_may_be_repeated():
     assert "engine-loop" not in {thread.name for thread in threading.enumerate()}
 
 
+# Starting again by itself
+
+
+class Models:
+    """Starts an engine for each model that is named, as start_engine does. engines: all that were started, in order.
+
+    refused: model -> what starting it raises. may_load: until it is set, none gets ready. downloads: models that have to
+    be downloaded, in two pieces, each of which waits for may_go_on.
+    """
+
+    def __init__(self) -> None:
+        self.engines: list[FakeEngine] = []
+        self.asked: list[str | None] = []
+        self.refused: dict[str | None, Exception] = {}
+        self.may_load = threading.Event()
+        self.may_load.set()
+        self.downloads: set[str] = set()
+        self.may_go_on = threading.Semaphore(0)
+        self.pace_s = 0.0
+
+    def __call__(self, report, *, model=None, progress=None) -> FakeEngine:
+        self.asked.append(model)
+        if model in self.downloads:
+            report(f"downloading {model}")
+            for so_far in (0, 40, 100):
+                progress(so_far, 100)
+                assert self.may_go_on.acquire(timeout=30)
+        report(f"loading {model}")
+        assert self.may_load.wait(30)
+        if model in self.refused:
+            raise self.refused[model]
+        self.engines.append(FakeEngine(seconds_per_token=self.pace_s))
+        self.engines[-1].name = model or "small"
+        return self.engines[-1]
+
+
+@pytest.fixture
+def models(monkeypatch) -> Models:
+    monkeypatch.setattr(host_module, "WATCH_EVERY_S", 0.01)
+    monkeypatch.setattr(host_module, "IDLE_S", 0.2)
+    return Models()
+
+
+def test_an_engine_that_dies_is_started_again_at_once_and_says_why(hosted, models):
+    host = hosted(models, restarts=True)
+    host.start()
+    wait_for(host, "ready")
+    for count in (2, 3):  # as often as it dies
+        models.may_load.clear()
+        models.engines[-1].dead = True
+        assert wait_for(host, "starting") == "starting again: the engine has stopped"
+        with pytest.raises(EngineDead, match="starting again: the engine has stopped"):
+            host.engine()
+        models.may_load.set()
+        wait_for(host, "ready")
+        assert len(models.engines) == count
+    assert host.thread.run(collect(host.engine(), [5, 6, 7], WINDOW)).end_reason == "cut"
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("it was killed while it loaded"), EngineDead("gone while loading")])
+def test_an_engine_that_dies_while_it_loads_waits_for_somebody_to_start_it(hosted, models, error):
+    host = hosted(models, restarts=True)
+    host.start()
+    wait_for(host, "ready")
+    models.refused[None] = error
+    models.engines[0].dead = True
+    assert wait_for(host, "failed") == str(error)
+    time.sleep(0.1)
+    assert len(models.asked) == 2
+    del models.refused[None]
+    host.start()
+    wait_for(host, "ready")
+
+
+def test_tokens_of_an_engine_that_is_dying_are_not_counted(hosted, models):
+    """It is the server of llama.cpp that counts them: the page asks before anybody has noticed."""
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+
+    class Gone:
+        def encode(self, text):
+            raise EngineDead("nothing listens there")
+
+    host.engine().text = Gone()
+    assert asyncio.run(host.count_tokens(HINT)) == 0
+
+
+def test_the_real_process_may_be_killed_in_any_phase_of_a_run_and_while_it_loads(hosted):
+    def start(report) -> LlamaEngine:
+        return LlamaEngine.start(embedded_file(), max_model_len=1024)
+
+    async def killed_in(phase: str) -> list[str]:
+        phases = []
+        async for chunk in think(host.engine(), host.engine().text.encode("Once upon a time"), WINDOW):
+            phases.append(chunk.phase)
+            if chunk.phase == phase:
+                os.kill(host.engine().process.pid, signal.SIGKILL)
+        return phases
+
+    host = hosted(start, restarts=True)
+    host.start()
+    for phase in ("trace", "hint", "answer"):  # the hint is between the phases
+        wait_for(host, "ready")
+        with pytest.raises(EngineDead, match=r"the engine's process has ended \(killed, or out of memory\)"):
+            host.thread.run(killed_in(phase))
+        assert wait_for(host, "starting").startswith("starting again: the engine's process has ended (killed")
+    children = psutil.Process().children
+    wait_until(lambda: any("llama_child.py" in " ".join(child.cmdline()) for child in children()))
+    next(child for child in children() if "llama_child.py" in " ".join(child.cmdline())).kill()
+    assert "its process was killed while it loaded" in wait_for(host, "failed")
+    host.start()
+    wait_for(host, "ready")
+    prompt_ids = host.engine().text.encode("Once upon a time")
+    assert host.thread.run(collect(host.engine(), prompt_ids, WINDOW)).end_reason in ("cut", "answer_length")
+
+
+# Going over to another model
+
+
+def wait_for_choice(host: EngineHost, state: str) -> str:
+    wait_until(lambda: host.choice() is not None and host.choice().state == state)
+    return host.choice().text
+
+
+def test_a_chosen_model_takes_the_place_of_the_old_one_which_answers_until_then(hosted, models):
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+    models.may_load.clear()
+    host.choose("large")
+    assert wait_for_choice(host, "loading") in ("looking for large", "loading large")
+    assert host.status().text == "small is ready"
+    assert host.thread.run(collect(host.engine(), [5, 6, 7], WINDOW)).end_reason == "cut"
+    models.may_load.set()
+    assert wait_for_choice(host, "done") == "the page uses large now"
+    assert (host.status().state, host.status().text, host.model) == ("ready", "large is ready", "large")
+    small, large = models.engines
+    assert host.engine() is large
+    assert large.requests[0].sampling.max_tokens < 10, "it has been warmed up"
+    wait_until(lambda: small.dead)
+    assert not large.dead
+
+
+def test_a_run_on_the_old_model_ends_there(hosted, models):
+    models.pace_s = 0.01
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+    small = host.engine()
+    window = Window(thinking_tokens=60, answer_tokens=30)
+    running = asyncio.run_coroutine_threadsafe(collect(small, [5, 6, 7], window), host.thread.loop)
+    wait_until(lambda: small.active == 1)
+    host.choose("large")
+    wait_for_choice(host, "done")
+    assert not small.dead
+    assert running.result(30).end_reason in ("cut", "answer_length")
+    wait_until(lambda: small.dead)
+
+
+def test_a_run_without_an_end_does_not_keep_the_old_model_for_ever(hosted, models, monkeypatch):
+    monkeypatch.setattr(host_module, "PATIENCE_S", 0.3)
+    models.pace_s = 0.01
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+    small = host.engine()
+    window = Window(thinking_tokens=5000, answer_tokens=30)
+    running = asyncio.run_coroutine_threadsafe(collect(small, [5, 6, 7], window), host.thread.loop)
+    wait_until(lambda: small.active == 1)
+    host.choose("large")
+    with pytest.raises(EngineDead):
+        running.result(30)
+
+
+def test_token_ids_of_another_model_are_refused(hosted, models):
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+    assert host.engine(named="small") is models.engines[0]
+    host.choose("large")
+    wait_for_choice(host, "done")
+    with pytest.raises(BadInput, match="this was begun on small, and large runs now; run it again"):
+        host.engine(named="small")
+
+
+def test_a_download_tells_how_far_it_is_and_can_be_cancelled(hosted, models):
+    models.downloads.add("large")
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+    host.choose("large")
+    wait_for_choice(host, "downloading")
+    assert (host.choice().share, host.choice().text) == (0, "downloading large")
+    models.may_go_on.release()
+    wait_until(lambda: host.choice().share == 0.4)
+    with pytest.raises(BadInput, match="large is on its way already; cancel that first"):
+        host.choose("other")
+    host.cancel_choice()
+    assert (host.choice().state, host.is_choosing) == ("cancelled", False)
+    assert host.choice().text == "cancelled; what has arrived of large is kept for the next time"
+    models.may_go_on.release(9)
+    host.cancel_choice()  # harmless
+    time.sleep(0.1)
+    assert (len(models.engines), host.choice().state, host.status().text) == (1, "cancelled", "small is ready")
+    host.choose("large")
+    wait_for_choice(host, "done")
+
+
+def test_a_choice_that_is_cancelled_while_it_loads_changes_nothing(hosted, models):
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+    models.may_load.clear()
+    host.choose("large")
+    wait_until(lambda: models.asked[-1] == "large")
+    host.cancel_choice()
+    models.may_load.set()
+    wait_until(lambda: len(models.engines) == 2 and models.engines[1].dead)
+    assert host.engine() is models.engines[0]
+    assert host.choice().text == "cancelled"
+
+
+def test_a_choice_that_fails_leaves_the_old_model_as_it_is(hosted, models):
+    models.refused |= {"large": ModelUnavailable("large needs 9,000 MB of memory"), "odd": KeyError("odd")}
+    host = hosted(models)
+    host.start()
+    wait_for(host, "ready")
+    for model, text in (("large", "large needs 9,000 MB of memory"), ("odd", host_module.FAULT)):
+        host.choose(model)
+        assert wait_for_choice(host, "failed") == text
+        assert (host.status().text, host.model) == ("small is ready", None)
+    assert host.thread.run(collect(host.engine(), [5, 6, 7], WINDOW)).end_reason == "cut"
+
+
+def test_after_a_death_the_chosen_model_starts_again_and_not_the_first(hosted, models):
+    host = hosted(models, restarts=True)
+    host.start()
+    wait_for(host, "ready")
+    host.choose("large")
+    wait_for_choice(host, "done")
+    host.engine().dead = True
+    wait_until(lambda: len(models.engines) == 3)
+    assert wait_for(host, "ready") == "large is ready"
+    assert models.asked == [None, "large", "large"]
+
+
+def test_a_model_can_be_chosen_where_the_first_does_not_start(hosted, models):
+    models.refused["broken"] = ModelUnavailable("broken does not start")
+    host = hosted(models, model="broken")
+    host.start()
+    wait_for(host, "failed")
+    host.choose("large")
+    assert wait_for(host, "ready") == "large is ready"
+
+
+def test_the_old_model_that_dies_meanwhile_comes_back_and_gives_way_all_the_same(hosted, models):
+    models.downloads.add("large")
+    host = hosted(models, restarts=True)
+    host.start()
+    wait_for(host, "ready")
+    host.choose("large")
+    wait_for_choice(host, "downloading")
+    models.engines[0].dead = True
+    wait_until(lambda: len(models.engines) == 2)
+    assert wait_for(host, "ready") == "small is ready"
+    models.may_go_on.release(3)
+    wait_for_choice(host, "done")
+    assert host.status().text == "large is ready"
+
+
+def test_a_choice_that_is_faster_than_the_first_start_wins(hosted, models):
+    models.downloads.add("first")
+    host = hosted(
+        lambda report, model, progress: models(report, model=model, progress=progress or print), model="first"
+    )
+    host.start()
+    wait_until(lambda: host.status().text == "downloading first")
+    host.choose("quick")
+    wait_for_choice(host, "done")
+    models.may_go_on.release(3)
+    wait_until(lambda: len(models.engines) == 2 and models.engines[1].dead)
+    assert (host.status().state, host.status().text, host.model) == ("ready", "quick is ready", "quick")
+    assert not models.engines[0].dead
+
+
 # Counting tokens for the page
 
 
@@ -271,7 +561,7 @@ async def test_tokens_are_counted_by_the_engines_own_tokenizer(hosted):
     assert await host.count_tokens(HINT) == 0
     host.start()
     await eventually(lambda: host.status().state == "ready")
-    assert await host.count_tokens(HINT) == len(encode_text(host.engine().tokenizer, HINT)) > 5
+    assert await host.count_tokens(HINT) == len(host.engine().text.encode(HINT)) > 5
     with pytest.raises(BadInput, match="half a character"):
         await host.count_tokens("\ud800")
 

@@ -4,11 +4,13 @@ import random
 from itertools import product
 
 import pytest
-from transformers import PreTrainedTokenizerFast
-from z1_core.fake_engine import small_tokenizer
+from tokenizers import Tokenizer
 
+from z1_core.chat_template import chat_template
+from z1_core.engines.fake import CHATML, small_text
+from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, ContextOverflow
-from z1_core.prompt import SYSTEM_PROMPT, chat, check_context, encode_text, render
+from z1_core.prompt import SYSTEM_PROMPT, chat, check_context
 from z1_core.window import BOXED_HINT, HINT, Window
 
 HARMLESS = [
@@ -33,49 +35,49 @@ HOSTILE = [
 ]
 
 
-def with_more_tokens() -> PreTrainedTokenizerFast:
+def with_more_tokens(template: str | None = CHATML) -> TokenizerText:
     """As the tokenizers of today: tool and thinking tags, tokens inside and across other tokens, runs of blanks."""
-    small = small_tokenizer()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=small.backend_tokenizer.from_str(small.backend_tokenizer.to_str()),
-        eos_token="<|im_end|>",
-        chat_template=small.chat_template,
-        clean_up_tokenization_spaces=False,
-    )
-    tokenizer.add_tokens(["<|im_", "|im_", "end|>", "<think>", "</think>", "[INST]", "[[INST"], special_tokens=True)
+    tokenizer = Tokenizer.from_str(small_text().tokenizer.to_str())
+    tokenizer.add_special_tokens(["<|im_", "|im_", "end|>", "<think>", "</think>", "[INST]", "[[INST"])
     tokenizer.add_tokens(["<tool_call>", "</tool_call>", "    ", "\n\n"])
-    return tokenizer
+    return TokenizerText.of_config(tokenizer, template, {"eos_token": "<|im_end|>"})
 
 
-TOKENIZERS = {"chatml": small_tokenizer(), "many added tokens": with_more_tokens()}
+TEXTS = {"chatml": small_text(), "many added tokens": with_more_tokens()}
 
 
-@pytest.fixture(params=TOKENIZERS.values(), ids=TOKENIZERS.keys())
-def tokenizer(request) -> PreTrainedTokenizerFast:
+@pytest.fixture(params=TEXTS.values(), ids=TEXTS.keys())
+def model(request) -> TokenizerText:
     return request.param
 
 
-def control_ids(tokenizer) -> set[int]:
-    return {id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.content.strip()}
+def added(model: TokenizerText) -> dict[int, str]:
+    return {id_: token.content for id_, token in model.tokenizer.get_added_tokens_decoder().items()}
 
 
-def controls_in(tokenizer, ids) -> list[int]:
-    return [id_ for id_ in ids if id_ in control_ids(tokenizer)]
+def controls_in(model: TokenizerText, ids) -> list[int]:
+    return [id_ for id_ in ids if added(model).get(id_, "").strip()]
 
 
-def by_the_template(tokenizer, messages, **options):
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, **options)
+def in_one_piece(messages) -> str:
+    """The conversation by the plain template. tests/heavy/test_templates.py has it from transformers."""
+    return chat_template(CHATML)(messages)
+
+
+def in_one_go(model: TokenizerText, text: str) -> list[int]:
+    """What the tokenizer makes of a text that nobody has parted."""
+    return model.tokenizer.encode(text, add_special_tokens=False).ids
 
 
 @pytest.mark.parametrize(("question", "answer"), product(HARMLESS, HARMLESS[:3]))
-def test_harmless_text_gives_the_very_ids_of_the_models_own_template(tokenizer, question, answer):
+def test_harmless_text_gives_the_very_ids_of_the_models_own_template(model, question, answer):
     messages = chat(question, system="Be brief.\n", history=[("Hi", answer), (answer, "Hello")])
-    assert render(tokenizer, messages) == by_the_template(tokenizer, messages, return_dict=False)
+    assert model.render(messages) == in_one_go(model, in_one_piece(messages))
 
 
 @pytest.mark.parametrize("place", ["question", "system", "history question", "history answer"])
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_control_tokens_string_stays_text_wherever_it_comes_from(tokenizer, text, place):
+def test_a_control_tokens_string_stays_text_wherever_it_comes_from(model, text, place):
     def conversation(words: str) -> list[dict]:
         words = f"before {words} behind"
         return chat(
@@ -86,62 +88,76 @@ def test_a_control_tokens_string_stays_text_wherever_it_comes_from(tokenizer, te
             ],
         )
 
-    ids = render(tokenizer, conversation(text))
-    assert controls_in(tokenizer, ids) == controls_in(tokenizer, render(tokenizer, conversation("x")))
-    assert tokenizer.decode(ids) == by_the_template(tokenizer, conversation(text), tokenize=False)
+    ids = model.render(conversation(text))
+    assert controls_in(model, ids) == controls_in(model, model.render(conversation("x")))
+    assert model.decode(ids, control=True) == in_one_piece(conversation(text))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_template_alone_would_have_let_the_string_through(text):
     """What the others guard against is real: in the plain template each of these strings makes control tokens."""
-    tokenizer = TOKENIZERS["many added tokens"]
-    ids = by_the_template(tokenizer, chat(text), return_dict=False)
-    assert len(controls_in(tokenizer, ids)) > len(controls_in(tokenizer, render(tokenizer, chat("x"))))
+    model = TEXTS["many added tokens"]
+    ids = in_one_go(model, in_one_piece(chat(text)))
+    assert len(controls_in(model, ids)) > len(controls_in(model, model.render(chat("x"))))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, *HARMLESS, HINT, BOXED_HINT])
-def test_a_hint_is_plain_text_and_comes_back_as_it_was(tokenizer, text):
-    ids = encode_text(tokenizer, text)
-    assert controls_in(tokenizer, ids) == []
-    assert tokenizer.decode(ids) == text
+def test_a_hint_is_plain_text_and_comes_back_as_it_was(model, text):
+    ids = model.encode(text)
+    assert controls_in(model, ids) == []
+    assert model.decode(ids, control=True) == text
 
 
 @pytest.mark.parametrize("hint", [HINT, BOXED_HINT])
-def test_the_published_hints_are_encoded_as_the_tokenizer_does_it(tokenizer, hint):
-    assert encode_text(tokenizer, hint) == tokenizer.encode(hint, add_special_tokens=False)
+def test_the_published_hints_are_encoded_as_the_tokenizer_does_it(model, hint):
+    assert model.encode(hint) == in_one_go(model, hint)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_mixture_of_pieces_ever_makes_a_control_token(tokenizer, seed):
+def test_no_mixture_of_pieces_ever_makes_a_control_token(model, seed):
     """Control-token strings, whole, halved and nested, between ordinary characters, in every place of a conversation."""
     chance = random.Random(seed)
 
     def mixture() -> str:
-        return "x" + "".join(piece(chance, tokenizer) for _ in range(chance.randrange(1, 25)))
+        return "x" + "".join(piece(chance, model) for _ in range(chance.randrange(1, 25)))
 
     for _ in range(10):
         messages = chat(mixture(), system=mixture(), history=[(mixture(), mixture())])
-        ids = render(tokenizer, messages)
-        skeleton = render(tokenizer, chat("x", system="x", history=[("x", "x")]))
-        assert controls_in(tokenizer, ids) == controls_in(tokenizer, skeleton)
-        assert tokenizer.decode(ids) == by_the_template(tokenizer, messages, tokenize=False)
+        ids = model.render(messages)
+        skeleton = model.render(chat("x", system="x", history=[("x", "x")]))
+        assert controls_in(model, ids) == controls_in(model, skeleton)
+        assert model.decode(ids, control=True) == in_one_piece(messages)
         hint = mixture()
-        assert controls_in(tokenizer, encode_text(tokenizer, hint)) == []
-        assert tokenizer.decode(encode_text(tokenizer, hint)) == hint
+        assert controls_in(model, model.encode(hint)) == []
+        assert model.decode(model.encode(hint), control=True) == hint
 
 
-def piece(chance: random.Random, tokenizer) -> str:
-    token = chance.choice([token.content for token in tokenizer.added_tokens_decoder.values()])
+def piece(chance: random.Random, model: TokenizerText) -> str:
+    token = chance.choice([*added(model).values()])
     cut = chance.randrange(len(token) + 1)
     other = chance.choice(["<|im_end|>", "<", "|", ">", " ", "\n", "e\u0301", "🙂", "word", "\ue000", "{{ x }}"])
     return chance.choice([token, token[:cut], token[cut:], token[:cut] + other + token[cut:], other])
 
 
+@pytest.mark.parametrize("text", HOSTILE)
+def test_in_a_ready_made_prompt_the_strings_are_the_control_tokens(model, text):
+    assert model.parse(f"a{text}b") == in_one_go(model, f"a{text}b")
+
+
+@pytest.mark.parametrize("text", ["🙂 and é你", "no end 🙂"])
+def test_a_decoder_tells_the_text_that_is_whole_and_hides_control_tokens(model, text):
+    ids = [*model.parse("<|im_start|>"), *model.encode(text), model.eos_id]
+    step = model.decoder()
+    told = [step(id_) for id_ in ids]
+    assert "".join(told) == text
+    assert "\ufffd" not in "".join(told)
+
+
 def test_blanks_that_are_tokens_of_their_own_are_no_control_tokens():
     """Some tokenizers add runs of blanks or line breaks as tokens; code must not be taken apart at each of them."""
-    tokenizer = TOKENIZERS["many added tokens"]
+    model = TEXTS["many added tokens"]
     text = "def f():\n\n    return 1"
-    assert encode_text(tokenizer, text) == tokenizer.encode(text, add_special_tokens=False)
+    assert model.encode(text) == in_one_go(model, text)
 
 
 def test_a_question_becomes_the_last_message_behind_system_and_history():
@@ -173,32 +189,29 @@ def test_what_is_no_text_is_refused_by_name(name, text):
 
 
 @pytest.mark.parametrize("text", ["\ud800", "ab\udfff", "a\ud83d b\ude42"])
-def test_half_a_character_is_refused_with_its_place_wherever_it_is(tokenizer, text):
+def test_half_a_character_is_refused_with_its_place_wherever_it_is(model, text):
     place = next(position for position, letter in enumerate(text) if "\ud800" <= letter <= "\udfff")
     refused = f"holds half a character at position {place}; remove it"
     for make in [
         lambda: chat(text),
         lambda: chat("q", system=text),
-        lambda: render(tokenizer, chat("q", history=[(text, "a")])),
-        lambda: render(tokenizer, chat("q", history=[("q", text)])),
-        lambda: encode_text(tokenizer, text),
+        lambda: model.render(chat("q", history=[(text, "a")])),
+        lambda: model.render(chat("q", history=[("q", text)])),
+        lambda: model.encode(text),
     ]:
         with pytest.raises(BadInput, match=refused):
             make()
 
 
 def test_a_model_without_a_chat_template_is_refused():
-    tokenizer = with_more_tokens()
-    tokenizer.chat_template = None
     with pytest.raises(BadInput, match="no chat template; choose an instruction-tuned model"):
-        render(tokenizer, chat("q"))
+        with_more_tokens(template=None).render(chat("q"))
 
 
 def test_what_the_template_refuses_is_refused_in_its_words():
-    tokenizer = with_more_tokens()
-    tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    model = with_more_tokens("{{ raise_exception('System role not supported') }}")
     with pytest.raises(BadInput, match=r"refuses these messages: System role not supported"):
-        render(tokenizer, chat("q"))
+        model.render(chat("q"))
 
 
 def test_a_prompt_that_does_not_fit_is_refused_with_the_four_numbers_and_by_how_much():

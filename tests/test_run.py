@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from z1_core.fake_engine import small_tokenizer
 
 from evaluation import run as command
 from evaluation import store
 from evaluation.plan import FORCED_HINT, arms, make_plan
+from z1_core.engines.fake import small_text
 from z1_core.errors import BadInput
 from z1_core.window import BOXED_HINT, HINT
 
@@ -59,10 +59,10 @@ def test_every_problem_is_answered_at_every_window(evaluate):
     for row in rows:
         assert len(row["trace_ids"]) == row["thinking_tokens"]
         assert row["end_reason"] in ("cut", "answer_length")
-        assert small_tokenizer().decode(row["hint_ids"]) == HINT == row["hint"]
+        assert small_text().decode(row["hint_ids"], control=True) == HINT == row["hint"]
     problems = store.read_lines(out / "gsm8k" / "problems.jsonl")
     assert [problem["reference"]["answer"] for problem in problems[:3]] == ["2", "4", "6"]
-    assert problems[0]["prompt_text"] == small_tokenizer().decode(problems[0]["prompt_ids"])
+    assert problems[0]["prompt_text"] == small_text().decode(problems[0]["prompt_ids"], control=True)
 
 
 def test_the_record_of_a_run_names_everything(evaluate):

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from z1_core.fake_engine import FakeEngine
 
 from evaluation import run as command
 from evaluation import store
 from tests.stub_server import StubServer
 from z1_core import patience
+from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput, EngineDead
 from z1_core.patience import MOST_TRIES, Patience
 

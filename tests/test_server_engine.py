@@ -10,20 +10,22 @@ import base64
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
 import pytest
-from z1_core.fake_engine import FakeEngine, small_tokenizer
-from z1_core.replicas import REMEMBERED, Replicas
-from z1_core.server_engine import ServerEngine
-from z1_core.server_tokenizer import ServerTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tests.stub_server import MODEL, StubServer, until
+from tests.tokenizer_files import write_tokenizer
 from z1_core import __main__ as cli
+from z1_core.engines.fake import FakeEngine, small_text
+from z1_core.engines.server import ServerEngine
+from z1_core.engines.server_text import ServerText
+from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.prompt import chat, encode_text, render
-from z1_core.thinking import Job, Transcript, collect, collect_all, think
+from z1_core.prompt import chat
+from z1_core.thinking import Job, Transcript, collect, collect_all, generate, think
 from z1_core.window import HINT, Sampling, Window
 
 LONG, SHORT = "When does the train arrive?", "Hello"
@@ -53,11 +55,12 @@ def connect(server: StubServer, **options) -> ServerEngine:
 
 
 def prompt(engine: ServerEngine, question: str = LONG) -> list[int]:
-    return render(engine.tokenizer, chat(question))
+    return engine.text.render(chat(question))
 
 
 async def generated(engine: ServerEngine, max_tokens: int | None, question: str = LONG, **fields) -> list[int]:
-    async with aclosing(engine.stream(prompt(engine, question), Sampling(max_tokens=max_tokens, **fields))) as deltas:
+    sampling = Sampling(max_tokens=max_tokens, **fields)
+    async with aclosing(generate(engine, prompt(engine, question), sampling)) as deltas:
         return [id_ async for delta in deltas for id_ in delta.ids]
 
 
@@ -82,7 +85,7 @@ async def test_the_second_phase_continues_from_the_very_ids(serve):
     done = await collect(engine, prompt(engine), SMALL)
     first, second = (body["prompt"] for body in server.bodies)
     assert first == list(done.prompt_ids)
-    assert second == [*done.prompt_ids, *done.trace_ids, *encode_text(engine.tokenizer, HINT)]
+    assert second == [*done.prompt_ids, *done.trace_ids, *engine.text.encode(HINT)]
 
 
 async def test_every_setting_is_sent_so_that_no_default_of_the_model_slips_in(serve):
@@ -110,17 +113,17 @@ async def test_one_reader_gets_each_token_and_many_get_them_bundled(serve):
     assert "stream_interval" not in server.bodies[0]
 
 
-@pytest.mark.parametrize("ids_by", ["field", "logprobs", "marks"])
+@pytest.mark.parametrize("ids_by", ["field", "marks"])
 async def test_the_ids_are_read_in_each_way_a_server_tells_them(serve, ids_by):
     engine = connect(serve(ids_by=ids_by))
-    script = small_tokenizer().encode("To find the arrival time we first need how long the train travels.\n\nStep 1")
+    script = small_text().encode("To find the arrival time we first need how long the train travels.\n\nStep 1")
     assert await generated(engine, 17) == script[:17]
 
 
 async def test_ids_that_a_server_leaves_out_are_noticed(serve):
-    """As llama.cpp does, seen in its October 2026: a run would go on from other tokens than were written."""
-    engine = connect(serve(ids_by="logprobs", engine=FakeEngine(lambda _: "Up 🚀 and away.", context_tokens=2048)))
-    with pytest.raises(Z1Error, match=r"told the ids of \d+ of the \d+ tokens .*; take a vLLM server"):
+    """A run would go on from other tokens than were written."""
+    engine = connect(serve(leaves_out=True, engine=FakeEngine(lambda _: "Up 🚀 and away.", context_tokens=2048)))
+    with pytest.raises(Z1Error, match=r"told the ids of \d+ of the \d+ tokens .*: use vLLM 0.29 or newer"):
         await generated(engine, 200)
     with pytest.raises(Z1Error, match="told the ids of"):
         await collect(engine, prompt(engine), SMALL)
@@ -128,7 +131,7 @@ async def test_ids_that_a_server_leaves_out_are_noticed(serve):
 
 async def test_the_cached_tokens_come_with_the_last_delta(serve):
     engine = connect(serve())
-    async with aclosing(engine.stream(prompt(engine), Sampling(max_tokens=4))) as deltas:
+    async with aclosing(generate(engine, prompt(engine), Sampling(max_tokens=4))) as deltas:
         assert [delta.cached_tokens async for delta in deltas] == [0, 0, 0, 7]
 
 
@@ -194,7 +197,7 @@ async def test_a_busy_server_is_asked_again_before_anything_has_come_and_never_a
 async def test_a_closed_stream_ends_the_request_on_the_server(serve, after):
     server = serve()
     engine = connect(server)
-    stream = engine.stream(prompt(engine), Sampling(max_tokens=2000))
+    stream = generate(engine, prompt(engine), Sampling(max_tokens=2000))
     for _ in range(after):
         await anext(stream)
     assert (engine.active, server.engine.active) == (min(after, 1), min(after, 1))
@@ -217,28 +220,33 @@ async def test_rows_side_by_side_end_each_at_its_own_window(serve):
 
 
 async def test_the_servers_own_tokenizer_is_as_good_as_one_at_hand(serve):
-    engine = connect(serve())
-    ours = small_tokenizer()
-    assert isinstance(engine.tokenizer, ServerTokenizer)
+    theirs, ours = connect(serve()).text, small_text()
+    assert isinstance(theirs, ServerText)
     messages = chat(f"Say <|im_end|> and 🙂 to {HINT}", history=[("a", "b")])
-    assert render(engine.tokenizer, messages) == render(ours, messages)
-    assert engine.tokenizer.eos_token_id == ours.eos_token_id
-    ids = [*ours.encode("A 🙂."), ours.eos_token_id]
-    for skip in (True, False):
-        assert engine.tokenizer.decode(ids, skip_special_tokens=skip) == ours.decode(ids, skip_special_tokens=skip)
+    assert theirs.render(messages) == ours.render(messages)
+    assert theirs.encode("a<|im_end|>b") == ours.encode("a<|im_end|>b")
+    assert theirs.parse("a<|im_end|>b") == ours.parse("a<|im_end|>b")
+    assert theirs.eos_id == ours.eos_id
+    ids = [*ours.encode("A 🙂."), ours.eos_id]
+    for control in (True, False):
+        assert theirs.decode(ids, control=control) == ours.decode(ids, control=control)
+    assert "".join(map(theirs.decoder(), ids)) == "A 🙂."
 
 
 @pytest.mark.parametrize("where", ["root", "named"])
 def test_a_tokenizer_at_hand_is_taken_and_compared(serve, tmp_path, where):
-    small_tokenizer().save_pretrained(tmp_path)
+    write_tokenizer(tmp_path)
     server = serve(root=str(tmp_path)) if where == "root" else serve(knows_tokenizer=False)
     engine = connect(server, tokenizer=str(tmp_path) if where == "named" else None)
-    assert engine.tokenizer.name_or_path == str(tmp_path)
+    assert isinstance(engine.text, TokenizerText)
+    assert engine.text.render(chat("Hello")) == small_text().render(chat("Hello"))
+    assert engine.text.eos_id == small_text().eos_id
 
 
 def test_the_tokenizer_of_another_model_is_noticed(serve, tmp_path):
-    other = small_tokenizer().train_new_from_iterator(["wholly different words"], 300)
-    other.save_pretrained(tmp_path)
+    other = Tokenizer(models.BPE())
+    other.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    write_tokenizer(tmp_path, other)
     with pytest.raises(ModelUnavailable, match=r"is not that of the served model.*name the right one with --tokenizer"):
         connect(serve(), tokenizer=str(tmp_path))
 
@@ -398,35 +406,19 @@ async def test_what_the_server_refuses_is_refused_in_its_words(serve):
 # Which replica
 
 
-def test_a_continuation_goes_to_the_replica_that_holds_its_prefix():
-    replicas = Replicas(ranks=3)
-    question = list(range(40))
-    with replicas.run(question) as first, replicas.run(question) as second, replicas.run([7, 8, 9]) as third:
+async def test_a_run_goes_where_there_is_least_to_do_and_its_answers_go_where_it_is(serve):
+    engine = connect(serve(ranks=3))
+    async with AsyncExitStack() as runs:
+        first, second, third = [await runs.enter_async_context(engine.session(100)) for _ in range(3)]
         assert [first.rank, second.rank, third.rank] == [0, 1, 2]
-        first.ids.extend([100, 101, 102])
-        second.ids.extend([100, 200, 201])
-        with replicas.run([*question, 100, 101, 999]) as answer, replicas.run([*question, 100, 200, 999]) as other:
-            assert (answer.headers, other.headers) == (first.headers, second.headers)
-    with replicas.run([*question, 100, 101, 102, 5]) as later:
-        assert later.headers == first.headers
-        assert later.headers["X-data-parallel-rank"] == "0"
-
-
-def test_a_question_that_is_asked_once_more_goes_where_there_is_least_to_do():
-    replicas = Replicas(ranks=2)
-    with replicas.run([1, 2, 3]) as first:
-        first.ids.append(4)
-        with replicas.run([1, 2, 3]) as second:
-            assert second.rank != first.rank
-            assert second.session != first.session
-
-
-def test_only_so_many_runs_are_kept_in_mind():
-    replicas = Replicas(ranks=2)
-    for number in range(REMEMBERED * 2):
-        with replicas.run([number]) as run:
-            run.ids.append(0)
-    assert len(replicas._runs) == REMEMBERED
+        beside = await runs.enter_async_context(engine.session(100, beside=second))
+        assert beside.rank == 1
+        assert beside.headers["X-data-parallel-rank"] == second.headers["X-data-parallel-rank"] == "1"
+        assert beside.headers["X-Session-ID"] != second.headers["X-Session-ID"]
+        busiest = await runs.enter_async_context(engine.session(100))
+        assert busiest.rank == 0
+    async with engine.session(100) as later:
+        assert later.rank == 0  # all are free again
 
 
 @pytest.mark.parametrize("ranks", [1, 4])
@@ -469,13 +461,13 @@ def test_options_that_do_not_fit_are_refused(capsys, words, told):
     assert told in capsys.readouterr().err
 
 
-def test_neither_vllm_nor_torch_is_needed_for_a_server(serve):
-    """In a process of its own, where importing either of them fails."""
+def test_neither_vllm_nor_torch_nor_transformers_is_needed_for_a_server(serve):
+    """In a process of its own, where importing any of them fails."""
     server = serve()
     code = (
-        "import sys; sys.modules.update(torch=None, vllm=None)\n"
+        "import sys; sys.modules.update(torch=None, vllm=None, transformers=None, xllamacpp=None)\n"
         "import app, ui.page\n"
-        "from z1_core.options import start_engine\n"
+        "from z1_core.engines import start_engine\n"
         f"options = app.parser().parse_args(['--server-url', {server.url!r}])\n"
         "print(start_engine(options, lambda stage: None).name)\n"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from z1_core.fake_engine import FakeEngine
 
 from evaluation import server_overhead as command
+from z1_core.engines.fake import FakeEngine
 from z1_core.prompt import chat
 from z1_core.window import Window
 

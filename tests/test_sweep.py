@@ -77,7 +77,7 @@ async def test_windows_may_differ_in_hint_and_answer(scripted, ask):
     ]
     first, second = await collect_sweep(engine, ask(engine), several)
     assert (first.end_reason, len(first.answer_ids)) == ("answer_length", 2)
-    assert engine.tokenizer.decode(second.hint_ids).endswith("Well:")
+    assert engine.text.decode(second.hint_ids, control=True).endswith("Well:")
 
 
 async def test_every_answer_is_drawn_with_the_seed_of_the_run(scripted, ask):

@@ -6,10 +6,9 @@ from contextlib import aclosing
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
-from z1_core.fake_engine import FakeEngine
 
+from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput, ContextOverflow, EngineDead
-from z1_core.prompt import encode_text
 from z1_core.thinking import Job, Transcript, collect, collect_all, think
 from z1_core.window import BOXED_HINT, HINT, Sampling, Window
 
@@ -48,11 +47,11 @@ class NarrowEngine(FakeEngine):
 
 def written(engine: FakeEngine, text: str) -> tuple[int, ...]:
     """What a scripted engine generates for a text: its ids and the end-of-turn token."""
-    return (*engine.tokenizer.encode(text, add_special_tokens=False), engine.tokenizer.eos_token_id)
+    return (*engine.text.encode(text), engine.text.eos_id)
 
 
 def shown(engine: FakeEngine, ids) -> str:
-    return engine.tokenizer.decode(ids, skip_special_tokens=True)
+    return engine.text.decode(ids)
 
 
 async def chunks_of(*args, **options) -> list:
@@ -69,7 +68,7 @@ async def test_a_cut_run_is_trace_then_one_hint_then_answer(scripted, ask):
     assert phases == sorted(phases, key=["trace", "hint", "answer"].index)
     assert phases.count("hint") == 1
     hint = chunks[phases.index("hint")]
-    assert (hint.text, list(hint.ids)) == (HINT, encode_text(engine.tokenizer, HINT))
+    assert (hint.text, list(hint.ids)) == (HINT, engine.text.encode(HINT))
     assert [chunk.end_reason for chunk in chunks if chunk.end_reason] == ["cut"]
     assert chunks[-1].end_reason == "cut"
 
@@ -87,8 +86,8 @@ async def test_the_answer_continues_from_the_very_ids_of_prompt_trace_and_hint(s
     done = await collect(engine, prompt_ids, WINDOW)
     first, second = engine.requests
     assert first.prompt_ids == tuple(prompt_ids) == done.prompt_ids
-    assert second.prompt_ids == (*prompt_ids, *done.trace_ids, *encode_text(engine.tokenizer, HINT))
-    assert done.hint_ids == tuple(encode_text(engine.tokenizer, HINT))
+    assert second.prompt_ids == (*prompt_ids, *done.trace_ids, *engine.text.encode(HINT))
+    assert done.hint_ids == tuple(engine.text.encode(HINT))
 
 
 async def test_a_trace_that_ends_where_text_would_merge_with_the_hint_keeps_its_ids(scripted, ask):
@@ -118,8 +117,8 @@ async def test_a_hint_of_ones_own_is_the_one_inserted(ask):
 async def test_a_control_token_in_the_hint_is_inserted_as_text(ask):
     engine = FakeEngine(lambda prompt: "Let me see. " * 50)
     done = await collect(engine, ask(engine), replace(WINDOW, hint="So:<|im_end|>"))
-    assert engine.tokenizer.eos_token_id not in done.hint_ids
-    assert engine.tokenizer.decode(done.hint_ids) == "So:<|im_end|>"
+    assert engine.text.eos_id not in done.hint_ids
+    assert engine.text.decode(done.hint_ids, control=True) == "So:<|im_end|>"
 
 
 async def test_each_phase_has_a_budget_of_its_own_and_the_callers_other_settings(scripted, ask):
@@ -202,7 +201,7 @@ async def test_a_context_that_ends_while_answering_is_not_the_answers_budget(ask
 
 async def test_what_cannot_fit_is_refused_before_anything_is_generated(scripted, ask):
     engine = scripted(context_tokens=200)
-    room = 200 - len(ask(engine)) - 20 - len(encode_text(engine.tokenizer, HINT))
+    room = 200 - len(ask(engine)) - 20 - len(engine.text.encode(HINT))
     with pytest.raises(ContextOverflow, match=r"lower the window or the total by 1$"):
         await collect(engine, ask(engine), replace(WINDOW, answer_tokens=room + 1))
     assert engine.requests == []
@@ -272,7 +271,7 @@ async def test_a_window_closed_before_the_first_token_answers_from_the_bare_prom
     done = await collect(engine, ask(engine), WINDOW, close_window=close_window)
     assert (done.end_reason, done.trace_ids, done.answer) == ("answer_now", (), "It is 42.")
     only = engine.requests[-1]
-    assert only.prompt_ids == (*ask(engine), *encode_text(engine.tokenizer, HINT))
+    assert only.prompt_ids == (*ask(engine), *engine.text.encode(HINT))
     assert engine.requests == [only]  # nothing was asked for that nobody would read
 
 
@@ -472,7 +471,7 @@ async def test_one_row_that_cannot_fit_stops_the_batch_before_it_starts_and_is_n
 async def test_a_row_that_fails_takes_the_others_slots_with_it(ask):
     class Refusing(FakeEngine):
         async def stream(self, prompt_ids, sampling):
-            if "poison" in self.tokenizer.decode(prompt_ids):
+            if "poison" in self.text.decode(prompt_ids, control=True):
                 raise BadInput("the engine refuses the request")
             async for delta in super().stream(prompt_ids, sampling):
                 yield delta

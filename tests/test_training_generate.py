@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from z1_core.fake_engine import FakeEngine
 
 from tests.small_disk import disk_of
 from training.generate import Teaching, generate, main, write_trajectory
 from training.questions import Question, read_questions
 from training.rows import read_rows
 from z1_core import patience
+from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput, EngineDead, Z1Error
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ async def test_rows_come_out_in_the_schema_and_are_counted_in_the_teachers_token
         "id": "q1",
         "question": "Why?",
         "response": "You asked: Why?",
-        "token_num_qwen": len(teacher.tokenizer.encode("You asked: Why?", add_special_tokens=False)),
+        "token_num_qwen": len(teacher.text.encode("You asked: Why?")),
     }
 
 

@@ -1,8 +1,7 @@
 """How the page's events are wired."""
 
-from z1_core.fake_engine import FakeEngine
-
 from ui.page import build_page
+from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
 
 

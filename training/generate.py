@@ -180,7 +180,7 @@ async def generate(
 
 def _claimed(stack: ExitStack, out: Path, settings: dict[str, Any]) -> Output:
     """The folder, for this process alone. Raises BadInput for one of another run, or one that is in use."""
-    run_folder.claim(out, settings, {"versions": {"transformers": version("transformers")}})
+    run_folder.claim(out, settings, {"versions": {name: version(name) for name in ("tokenizers", "jinja2")}})
     try:
         stack.enter_context(FileLock(out / ".lock", timeout=0))
     except Timeout as error:

@@ -18,7 +18,7 @@ from ui.settings_panel import SettingsPanel, whole_number
 from ui.turn_card import at_rest
 from ui.views import error_html, live_html, sentence
 from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.host import EngineHost
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,8 @@ class CompareTab:
         try:
             if comparison is None:
                 raise BadInput("there is no trace yet; compare some windows first")
-            place = comparison.begin_recut(self.host.engine(), whole_number("cut after token", at))
+            engine = self.host.engine(named=comparison.engine.name)
+            place = comparison.begin_recut(engine, whole_number("cut after token", at))
         except Z1Error as error:
             yield self._view(comparison, complaint=str(error))
             return
@@ -182,6 +183,9 @@ class CompareTab:
             async with aclosing(make_ticks()) as ticks:
                 async for _ in ticks:
                     yield self._written(comparison)
+        except EngineDead as error:
+            comparison.stop(str(error))
+            await self.host.notice()
         except Z1Error as error:
             comparison.stop(str(error))
         except Exception:
@@ -213,7 +217,7 @@ class CompareTab:
             self.message: error_html(complaint) if complaint else "",
             self.frame: gr.update(visible=comparison is not None),
             self.after: gr.update(visible=finished),
-            self.trace: views.trace_html(self.host.engine(), comparison) if finished else "",
+            self.trace: views.trace_html(comparison) if finished else "",
             self.plot: self._plot(comparison) if finished and any(p.end_reason for p in places) else None,
             **{card.column: gr.update(visible=number < len(places)) for number, card in enumerate(self.cards)},
         }

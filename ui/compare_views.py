@@ -10,7 +10,6 @@ import pandas as pd
 
 from ui.charts import RUST, TEAL, finished
 from ui.comparison import Comparison, Place
-from z1_core.engine import Engine
 
 ANSWER_HEIGHT = 44
 """Pixels of the plot for each different answer."""
@@ -91,10 +90,10 @@ def card_foot_html(comparison: Comparison, place: Place) -> str:
     return f'<div class="z1-card-foot">{said}{" · ".join(parts)}</div>' if parts else ""
 
 
-def trace_html(engine: Engine, comparison: Comparison) -> str:
+def trace_html(comparison: Comparison) -> str:
     """Every token of the finished trace as something to click on."""
     cuts = {place.window.thinking_tokens: place for place in comparison.places if place.is_cut}
-    step, parts = engine.text.decoder(), []
+    step, parts = comparison.engine.text.decoder(), []
     for number, id_ in enumerate(comparison.trace.ids["trace"], start=1):
         text = escape(step(id_))
         parts.append(f'<span data-n="{number}">{text}</span>')

@@ -50,9 +50,12 @@ class Place:
 
 
 class Comparison:
-    """Changed only by follow() and recut(), and by stop() from the same event loop."""
+    """Changed only by follow() and recut(), and by stop() from the same event loop. engine: whose token ids these are."""
 
-    def __init__(self, question: str, prompt_ids: list[int], windows: list[Window], sampling: Sampling) -> None:
+    def __init__(
+        self, engine: Engine, question: str, prompt_ids: list[int], windows: list[Window], sampling: Sampling
+    ) -> None:
+        self.engine = engine
         self.question = question
         self.prompt_ids = prompt_ids
         self.sampling = sampling
@@ -84,7 +87,7 @@ class Comparison:
 
     async def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
         """Run the sweep; yields whenever there may be something new to show. Closing it frees the engine."""
-        engine, windows = host.engine(), [place.window for place in self.places]
+        engine, windows = host.engine(named=self.engine.name), [place.window for place in self.places]
 
         def add(piece: Piece) -> None:
             self.places[piece.index].add(piece.chunk)
@@ -94,7 +97,7 @@ class Comparison:
 
     async def recut(self, host: EngineHost, place: Place) -> AsyncGenerator[None, None]:
         """Answer once more, from the part of the trace that this place holds."""
-        engine = host.engine()
+        engine = host.engine(named=self.engine.name)
 
         def answers() -> AsyncGenerator[Chunk, None]:
             return answer_from(engine, self.prompt_ids, place.ids["trace"], place.window, self.sampling)
@@ -151,4 +154,4 @@ async def prepare_comparison(
     for window in windows:
         check_fits(engine, prompt_ids, window)
     sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, seed=settings.seed)
-    return Comparison(question, prompt_ids, windows, sampling)
+    return Comparison(engine, question, prompt_ids, windows, sampling)

@@ -99,7 +99,7 @@ class Turn:
         """Run to the end; yields whenever there may be something new to show. Closing it frees the engine."""
         if self.end_reason:
             return
-        engine = host.engine()
+        engine = host.engine(named=self.origin.model)
 
         def chunks() -> AsyncGenerator[Chunk, None]:
             return think(engine, self.prompt_ids, self.window, self.sampling, close_window=self.close_window)

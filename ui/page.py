@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import suppress
-from html import escape
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from ui.benchmarks_tab import BenchmarksTab
 from ui.compare_tab import CompareTab
 from ui.conversation import Conversation
 from ui.document import Document
+from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
 from ui.theme import THEME
 from ui.think_tab import ThinkTab, run_button
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
-from z1_core.host import EngineHost, Status
-from z1_core.models import EMBEDDED_NAME
+from z1_core.host import EngineHost
 
 LOOK_S, CALM_LOOK_S = 1.0, 5.0
 """How often the page asks for the model's state: while it starts, and later. A look costs browser and server some 60 ms,
@@ -32,7 +32,6 @@ which on a laptop the model computes with; a run that fails tells it at once."""
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
 RESTART = "Start the model again"
-SMALL_MODEL = "A small model: it shows the mechanism, not the quality of Z1-7B."
 LAUNCH = {
     "theme": THEME,
     "css_paths": HERE / "style.css",
@@ -93,11 +92,30 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("results")) -> gr.Blocks:
-    """The page on an engine that may still be starting. places: how many runs share the engine at once."""
+def listens_here_alone(host: str | None) -> bool:
+    """Whether only this machine reaches a page that launch() serves at that address."""
+    name = (host or http_server.LOCALHOST_NAME).strip("[]")
+    try:
+        found = socket.getaddrinfo(name, None)
+    except OSError:
+        return False
+    return all(ip_address(address[0]).is_loopback for *_, address in found)
+
+
+def build_page(
+    host: EngineHost, *, places: int = 32, results: Path = Path("results"), may_choose: bool = False
+) -> gr.Blocks:
+    """The page on an engine that may still be starting. places: how many runs share the engine at once.
+
+    may_choose: let whoever sees the page go over to another model.
+    """
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_classes="z1-header"):
-            header = gr.HTML(header_html(host.status()), elem_classes="z1-header-text")
+            header = gr.HTML(
+                header_html(host, may_choose=may_choose),
+                elem_classes="z1-header-text",
+                js_on_load=ON_LOAD if may_choose else None,
+            )
             restart = gr.Button(RESTART, visible=False, elem_id="restart", size="sm", scale=0)
         with gr.Tabs(elem_classes="z1-tabs"):
             with gr.Tab("Think", id="think"):
@@ -112,36 +130,38 @@ def build_page(host: EngineHost, *, places: int = 32, results: Path = Path("resu
 
         def look() -> dict:
             status = host.status()
-            return {header: header_html(status), known: f"{status.state}: {status.text}"}
+            told = f"{status.state} {status.text} {host.is_choosing}"
+            return {header: header_html(host, may_choose=may_choose), known: told}
 
-        def adapt(conversation: Conversation, compared: list[str]) -> dict:
+        def adapt(conversation: Conversation, window: int, total: int, compared: list[str]) -> dict:
             """What depends on the model's state: the way out of a failure, the Run button, the bounds of the windows."""
             status = host.status()
             context_tokens = host.engine().context_tokens if status.state == "ready" else None
             return {
                 restart: gr.update(value=RESTART, visible=status.state == "failed"),
                 tab.run: run_button(status, running=conversation.is_running),
-                clock: gr.Timer(LOOK_S if status.state == "starting" else CALM_LOOK_S),
-                **tab.settings.fit(context_tokens),
+                clock: gr.Timer(LOOK_S if status.state == "starting" or host.is_choosing else CALM_LOOK_S),
+                **tab.settings.fit(context_tokens, window, total),
                 **compare.fit(compared, context_tokens),
             }
 
-        gr.on([clock.tick, page.load], look, None, [header, known], **QUICK)
+        ends = [tab.status.change, compare.status.change]  # of a run, as which the end of the engine shows first
+        gr.on([clock.tick, page.load, *ends], look, None, [header, known], **QUICK)
         bounded = [tab.settings.window, tab.settings.total, compare.sizes]
-        known.change(adapt, [tab.conversation, compare.sizes], [restart, tab.run, clock, *bounded], **QUICK)
-        restart.click(host.start, None, None, **QUICK).then(look, None, [header, known], **QUICK)
+        known.change(adapt, [tab.conversation, *bounded], [restart, tab.run, clock, *bounded], **QUICK)
+        acts = [restart.click(host.start, None, None, **QUICK)]
+        if may_choose:
+            acts.append(wire_chooser(header, host))
+        for act in acts:
+            act.then(look, None, [header, known], **QUICK)
     for event in page.fns.values():
         if event.renderable:  # gr.render has no option for it
             event.show_progress_on = []
     return page.queue(max_size=2 * places, default_concurrency_limit=places)
 
 
-def header_html(status: Status) -> str:
-    """Logo, title, and what the model is doing."""
-    text = escape(status.text)
-    seconds = f" … {status.seconds:.0f} s" if status.state == "starting" else ""
-    small = f'<span class="z1-note">{SMALL_MODEL}</span>' if EMBEDDED_NAME in status.text else ""
-    return (
-        f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>'
-        f'<span class="z1-chip z1-{status.state}"><i></i><span>{text}{seconds}</span></span>{small}</div>'
-    )
+def header_html(host: EngineHost, *, may_choose: bool) -> str:
+    """Logo, title, what the model is doing, and where it may be chosen, the list of models."""
+    badge = badge_html(host.status(), host.choice(), may_choose=may_choose)
+    panel = panel_html(host.model, host.choice()) if may_choose else ""
+    return f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>{badge}</div>{panel}'

@@ -170,9 +170,14 @@ class SettingsPanel:
             self.window, self.total, self.temperature, self.top_p, self.system, self.hint, self.own_hint, self.seed,
         ]  # fmt: skip
 
-    def fit(self, context_tokens: int | None) -> dict[gr.components.Component, Any]:
-        """Bounds for the sliders: the model's context, once it is known."""
-        return dict.fromkeys((self.window, self.total), gr.update(maximum=context_tokens or MOST_TOKENS))
+    def fit(self, context_tokens: int | None, window: int, total: int) -> dict[gr.components.Component, Any]:
+        """Bounds for the sliders, and what they stand at within them: the model's context, once it is known."""
+        most = context_tokens or MOST_TOKENS
+        standing = {self.window: window, self.total: total}
+        return {
+            slider: gr.update(maximum=most, value=most) if value > most else gr.update(maximum=most)
+            for slider, value in standing.items()
+        }
 
     @staticmethod
     def read(

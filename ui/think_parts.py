@@ -31,7 +31,7 @@ def run_button(status: Status, *, running: bool) -> Any:
     if status.state == "ready":
         return gr.update(value=RUN, interactive=True)
     if status.state == "starting":
-        return gr.update(value=f"Waits: {status.text}", interactive=False)
+        return gr.update(value=f"Waits: {status.text.partition(':')[0]}", interactive=False)
     return gr.update(value="Model not running", interactive=False)
 
 

@@ -25,7 +25,7 @@ from ui.think_parts import (
 from ui.turn_card import TurnCard
 from ui.views import error_html, live_html, status_sentence
 from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.host import EngineHost
 
 log = logging.getLogger(__name__)
@@ -214,6 +214,9 @@ class ThinkTab:
             async with aclosing(turn.follow(self.host)) as ticks:
                 async for _ in ticks:
                     yield self._view(conversation)
+        except EngineDead as error:
+            turn.stop("error", str(error))
+            await self.host.notice()  # the button then says why it waits
         except Z1Error as error:
             turn.stop("error", str(error))
         except Exception:

@@ -1,7 +1,7 @@
-"""An engine that is started in the background, watched, and started again after it died.
+"""An engine that is started in the background, watched, started again after it died, and changed for another one.
 
-One in this process is started again by whoever asks for it; one on a server, which others keep running, is looked for
-again until it is back.
+One in a process of ours is started again at once, or by whoever asks for it; one on a server, which others keep running,
+is looked for again until it is back.
 """
 
 from __future__ import annotations
@@ -11,23 +11,31 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from z1_core.engine import Engine
-from z1_core.errors import EngineDead, Z1Error
+from z1_core.errors import BadInput, EngineDead, Z1Error
+from z1_core.hub import Progress
 from z1_core.loop_thread import LoopThread
-from z1_core.models import Report
+from z1_core.models import Cancelled, Report
 from z1_core.thinking import generate
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5
+IDLE_S = 2.0
+"""How long nothing runs on a replaced engine before it is closed: between its phases a run asks for nothing."""
+PATIENCE_S = 600.0
+"""How long runs on a replaced engine may go on."""
+FAULT = "the engine did not start because of a fault of this program; its log says more"
 
 log = logging.getLogger(__name__)
 
-StartEngine = Callable[[Report], Engine]
-"""Starts an engine, blocking, and reports its stages meanwhile."""
+StartEngine = Callable[..., Engine]
+"""start_engine(report) starts the engine, blocking, and reports its stages; for a model that somebody named,
+start_engine(report, model=..., progress=...). progress follows its download and may be None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,122 +47,288 @@ class Status:
     seconds: float
 
 
-class EngineHost:
-    """Holds the engine and the loop it lives on. Every method may be called from any thread."""
+ChoiceState = Literal["downloading", "loading", "failed", "cancelled", "done"]
 
-    def __init__(self, start_engine: StartEngine, *, look_again_s: float | None = None) -> None:
-        """look_again_s: how often to look for an engine that is away; None for one that only start() brings back."""
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Another model, on its way or not any more. text: for people; share: of its download, 0 to 1, while there is one."""
+
+    model: str
+    state: ChoiceState
+    text: str
+    share: float | None = None
+
+    @property
+    def is_on_its_way(self) -> bool:
+        return self.state in ("downloading", "loading")
+
+
+class EngineHost:
+    """Holds the engine and the loop it lives on. Every method may be called from any thread.
+
+    model: the one that runs or is to run, as --model takes it; None for the one that is meant without a name.
+    """
+
+    def __init__(
+        self,
+        start_engine: StartEngine,
+        *,
+        model: str | None = None,
+        restarts: bool = False,
+        look_again_s: float | None = None,
+    ) -> None:
+        """restarts: one that dies is started again at once. look_again_s: how often to look for one that is away."""
         self.thread = LoopThread()
+        self.model = model
         self._start_engine = start_engine
+        self._restarts = restarts
         self._look_again_s = look_again_s
         self._next_look: asyncio.TimerHandle | None = None
         self._engine: Engine | None = None
         self._state: Literal["starting", "ready", "failed"] = "failed"
         self._text = "not started"
         self._since_s = time.monotonic()
-        self._starting = threading.Lock()
+        self._lock = threading.RLock()
         self._is_starting = self._is_closed = False
+        self._choice: Choice | None = None
+        self._given_up = threading.Event()
 
-    def start(self, *, quietly: bool = False) -> None:
-        """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs.
-
-        quietly: the status stays what it is until the engine is ready, or fails for another reason than before.
-        """
-        with self._starting:
-            if self._is_starting or self._is_closed or self._state == "ready":
-                return
-            self._is_starting = True
-            if not quietly:
-                self._set("starting", "starting")
-        threading.Thread(target=self._start, args=(quietly,), name="engine-start", daemon=True).start()
+    def start(self) -> None:
+        """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs."""
+        self._begin("starting", self._report)
 
     def status(self) -> Status:
         """What the engine is doing now; that one has died is known within a second."""
         return Status(self._state, self._text, time.monotonic() - self._since_s)
 
-    def engine(self) -> Engine:
-        """The running engine. Raises EngineDead, saying why there is none."""
-        if self.status().state != "ready":
-            raise EngineDead(f"the model is not ready: {self._text}")
-        return self._engine
+    def engine(self, *, named: str | None = None) -> Engine:
+        """The running engine. Raises EngineDead, saying why there is none.
+
+        named: whose token ids are at hand. Raises BadInput where another model runs by now, to which they mean nothing.
+        """
+        with self._lock:
+            if self._state != "ready":
+                raise EngineDead(f"the model is not ready: {self._text}")
+            if named and named != self._engine.name:
+                raise BadInput(f"this was begun on {named}, and {self._engine.name} runs now; run it again")
+            return self._engine
+
+    async def notice(self) -> None:
+        """Return when the status tells of an engine that has just failed somebody. For any loop."""
+        before_s = time.monotonic()
+        while self._state == "ready" and time.monotonic() - before_s < 2 * WATCH_EVERY_S:
+            await asyncio.sleep(WATCH_EVERY_S / 10)
 
     async def count_tokens(self, text: str) -> int:
         """How many tokens a hint takes; 0 while there is no engine. Counted on the engine's loop, for any loop."""
-        if self.status().state != "ready":
-            return 0
 
         async def count() -> int:
-            return len(self._engine.text.encode(text))
+            return len(self.engine().text.encode(text))
 
-        return await self.thread.submit(count())
+        try:
+            return await self.thread.submit(count())
+        except EngineDead:
+            return 0
+
+    def choose(self, model: str) -> None:
+        """Get and load another model in the background; the engine answers meanwhile, and gives way when it is ready.
+
+        Runs that are on the old engine end there. Raises BadInput while another choice is on its way.
+        """
+        with self._lock:
+            if self.is_choosing:
+                raise BadInput(f"{self._choice.model} is on its way already; cancel that first")
+            self._choice = Choice(model, "loading", f"looking for {model}")
+            self._given_up = threading.Event()
+        threading.Thread(
+            target=self._follow_choice, args=(model, self._given_up), name="model-choice", daemon=True
+        ).start()
+
+    def cancel_choice(self) -> None:
+        """Give up a choice that is on its way; what has arrived of a download stays for the next time."""
+        with self._lock:
+            if self.is_choosing:
+                model = self._choice.model
+                kept = f"; what has arrived of {model} is kept for the next time" if self._choice.share else ""
+                self._choice = Choice(model, "cancelled", f"cancelled{kept}")
+                self._given_up.set()
+
+    def choice(self) -> Choice | None:
+        """The last choice; None before there was one."""
+        return self._choice
+
+    @property
+    def is_choosing(self) -> bool:
+        return self._choice is not None and self._choice.is_on_its_way
 
     def close(self) -> None:
-        self._is_closed = True
-        engine, self._engine = self._engine, None
+        with self._lock:
+            self._is_closed = True
+            self._given_up.set()
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                self._set("failed", "closed")
         if engine is not None:
-            self._set("failed", "closed")
             self.thread.run(engine.close())
         self.thread.close()
 
-    def _start(self, quietly: bool) -> None:
-        try:
-            engine = self._new_engine((lambda stage: None) if quietly else partial(self._set, "starting"))
-        except EngineDead as error:
-            self._has_gone(error)
-        except Z1Error as error:
-            log.error("%s", error)
-            self._end_start("failed", str(error))
-        except Exception:
-            log.exception("the engine did not start")
-            self._end_start("failed", "the engine did not start because of a fault of this program; its log says more")
-        else:
-            self._end_start("ready", f"{engine.name} is ready")
-            asyncio.run_coroutine_threadsafe(self._watch(engine), self.thread.loop)
+    # Starting
 
-    def _new_engine(self, report: Report) -> Engine:
-        if self._engine is not None:
-            self.thread.run(self._engine.close())
-        self._engine = self._start_engine(report)
-        report("warming up")
-        self.thread.run(_warm_up(self._engine))
-        return self._engine
-
-    async def _watch(self, engine: Engine) -> None:
-        while engine is self._engine:
-            try:
-                await engine.check_health()
-            except EngineDead as error:
-                self._has_gone(error)
+    def _begin(self, text: str | None, report: Report) -> None:
+        """text: what the status says; None leaves it until the engine is ready, or fails for another reason."""
+        with self._lock:
+            if self._is_starting or self._is_closed or self._state == "ready":
                 return
-            await asyncio.sleep(WATCH_EVERY_S)
+            self._is_starting = True
+            if text:
+                self._set("starting", text)
+        threading.Thread(target=self._start, args=(report,), name="engine-start", daemon=True).start()
 
-    def _has_gone(self, error: EngineDead) -> None:
-        """Say so, and look for it again where it may come back by itself."""
-        comes_back = self._look_again_s is not None and not self._is_closed
-        text = f"{error}; this is tried again by itself" if comes_back else str(error)
+    def _start(self, report: Report) -> None:
+        with self._lock:
+            model, dead = self.model, self._engine
+            self._engine = dead if self._state == "ready" else None  # "ready": a choice has been faster
+        try:
+            if dead is not self._engine:
+                self._end(dead)
+            engine = self._new_engine(model, report)
+        except EngineDead as error:
+            self._not_started(str(error), comes_back=self._look_again_s is not None)
+        except Z1Error as error:
+            self._not_started(str(error))
+        except Exception:
+            if not self._is_closed:
+                log.exception("the engine did not start")
+            self._not_started(FAULT)
+        else:
+            self._put_in_place(engine, model)
+        if model != self.model:  # a choice came between, and may have died meanwhile
+            self.start()
+
+    def _new_engine(self, model: str | None, report: Report, progress: Progress | None = None) -> Engine:
+        engine = self._start_engine(report, **({"model": model, "progress": progress} if model else {}))
+        try:
+            report("warming up")
+            self.thread.run(_warm_up(engine))
+        except BaseException:
+            self._end(engine)
+            raise
+        return engine
+
+    def _put_in_place(self, engine: Engine, model: str | None, given_up: threading.Event | None = None) -> None:
+        """New runs go to it. One that only starts gives way to one that was chosen meanwhile. given_up: of a choice."""
+        with self._lock:
+            if given_up is None:
+                self._is_starting = False
+                is_late = self._is_closed or self._state == "ready" or model != self.model
+            else:
+                is_late = given_up.is_set()
+            old = engine if is_late else self._engine
+            if not is_late:
+                self._engine, self.model = engine, model
+                self._set("ready", f"{engine.name} is ready")
+                asyncio.run_coroutine_threadsafe(self._watch(engine), self.thread.loop)
+            if given_up and not is_late:
+                self._choice = Choice(model, "done", f"the page uses {engine.name} now")
+        if self._is_closed:
+            self._end(engine)
+        elif old is not None:
+            asyncio.run_coroutine_threadsafe(_close_when_idle(old), self.thread.loop)
+
+    def _not_started(self, text: str, *, comes_back: bool = False) -> None:
+        with self._lock:
+            self._is_starting = False
+            if self._state != "ready":
+                self._fail(text, comes_back=comes_back)
+
+    def _fail(self, text: str, *, comes_back: bool) -> None:
+        if self._is_closed:
+            return
+        text = f"{text}; this is tried again by itself" if comes_back else text
         if text != self._text:  # once, however often it is looked for in vain
             log.error("%s", text)
-        self._end_start("failed", text)
+        self._set("failed", text)
         if comes_back:
             self.thread.loop.call_soon_threadsafe(self._look_later)
 
     def _look_later(self) -> None:
         if self._next_look:
             self._next_look.cancel()
-        self._next_look = self.thread.loop.call_later(self._look_again_s, partial(self.start, quietly=True))
+        self._next_look = self.thread.loop.call_later(self._look_again_s, partial(self._begin, None, _silent))
 
-    def _end_start(self, state: Literal["ready", "failed"], text: str) -> None:
-        with self._starting:
-            self._is_starting = False
-            self._set(state, text)
+    def _end(self, engine: Engine) -> None:
+        asyncio.run(engine.close()) if self._is_closed else self.thread.run(engine.close())
+
+    async def _watch(self, engine: Engine) -> None:
+        while engine is self._engine:
+            try:
+                await engine.check_health()
+            except EngineDead as error:
+                with self._lock:
+                    if engine is self._engine:
+                        self._fail(str(error), comes_back=self._look_again_s is not None)
+                        if self._restarts:  # quietly: the cause is what people want to read
+                            self._begin(f"starting again: {str(error).partition('; ')[0]}", _silent)
+                return
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    def _report(self, stage: str) -> None:
+        with self._lock:
+            if self._state == "starting":
+                self._set("starting", stage)
 
     def _set(self, state: Literal["starting", "ready", "failed"], text: str) -> None:
         if state != self._state:
             self._since_s = time.monotonic()
         self._state, self._text = state, text
 
+    # Another model
+
+    def _follow_choice(self, model: str, given_up: threading.Event) -> None:
+        def tell(state: ChoiceState, text: str, share: float | None = None) -> None:
+            with self._lock:
+                if given_up.is_set():
+                    raise Cancelled
+                self._choice = Choice(model, state, text, share)
+
+        def progress(so_far: int, total: int) -> None:
+            text = self._choice.text if so_far < total else f"checking what has arrived of {model}"
+            tell("downloading", text, so_far / total)
+
+        try:
+            engine = self._new_engine(model, partial(tell, "loading"), progress)
+        except Cancelled:
+            return
+        except Z1Error as error:
+            log.error("%s", error)
+            text = str(error)
+        except Exception:
+            log.exception("the chosen model did not start")
+            text = FAULT
+        else:
+            self._put_in_place(engine, model, given_up)
+            return
+        with suppress(Cancelled):
+            tell("failed", text)
+
 
 async def _warm_up(engine: Engine) -> None:
     """A few tokens, so that the first visitor does not wait for what the engine does once only."""
     async for _ in generate(engine, engine.text.encode("Warm up."), Sampling(max_tokens=4)):
         pass
+
+
+async def _close_when_idle(engine: Engine) -> None:
+    began_s = idle_since_s = time.monotonic()
+    try:
+        while (now_s := time.monotonic()) - idle_since_s < IDLE_S and now_s - began_s < PATIENCE_S:
+            if engine.active:
+                idle_since_s = now_s
+            await asyncio.sleep(IDLE_S / 20)
+    finally:
+        await engine.close()
+
+
+def _silent(stage: str) -> None:
+    """Reports to nobody."""

@@ -115,8 +115,8 @@ def stop_app(app: App) -> None:
 
 @pytest.fixture(scope="session")
 def real_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app on the embedded model, which really generates."""
-    app = start_app(tmp_path_factory.mktemp("real"))
+    """The app on the embedded model, which really generates, by llama.cpp."""
+    app = start_app(tmp_path_factory.mktemp("real"), "--engine", "llama")
     yield app
     stop_app(app)
 
@@ -145,5 +145,7 @@ def child_pids(app: App) -> list[int]:
 
 
 def kill_engine(app: App) -> None:
-    for pid in child_pids(app):
+    killed = child_pids(app)
+    assert killed
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)

@@ -12,12 +12,11 @@ import sys
 import threading
 from pathlib import Path
 
-from z1_core.fake_engine import FakeEngine
-
 from evaluation.results import read_results
 from evaluation.summary import summarize
 from tests.test_report import Run, answer_row, verdict_row, write_lines
 from ui.page import build_page, launch
+from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
 from z1_core.models import EMBEDDED_NAME, Report
 from z1_core.window import HINT

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import App, child_pids, kill_engine
+from tests.browser.conftest import App, kill_engine
 
 READY_S = 120
 
@@ -63,17 +61,8 @@ def test_the_page_opens_before_the_model_is_ready_and_says_why_run_waits(real_ap
     if page.locator(".z1-starting").count():
         expect(page.locator("button#run")).to_have_text(re.compile("Waits: (loading|preparing|warming|starting)"))
     visit(page, real_app)
-    expect(page.locator(".z1-chip.z1-ready")).to_have_text("SmolLM2-135M is ready")
+    expect(page.locator(".z1-chip.z1-ready")).to_contain_text("SmolLM2-135M is ready")
     expect(page.get_by_text("it shows the mechanism, not the quality")).to_be_visible()
-
-
-def test_the_engine_gives_way_to_the_page(real_app: App, page: Page):
-    """With equal priority the page stood still for seconds while the model computed on the same cores."""
-    visit(page, real_app)
-    threads = [thread for pid in child_pids(real_app) for thread in Path("/proc", str(pid), "task").glob("*")]
-    computing = [thread for thread in threads if thread.joinpath("comm").read_text().startswith("VLLM")]
-    assert computing
-    assert {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in computing} == {19}
 
 
 def test_a_hard_question_is_cut_at_the_window_and_answered(real_app: App, page: Page):
@@ -248,19 +237,21 @@ def test_text_from_people_is_shown_as_text(fake_app: App, page: Page):
     assert page.title() == "Shifted thinking"
 
 
-def test_a_killed_engine_is_said_in_words_and_can_be_started_again(real_app: App, page: Page):
+def test_a_killed_engine_is_said_in_words_and_comes_back_by_itself(real_app: App, page: Page):
     visit(page, real_app)
     ask(page, "Write a very long story about a lighthouse.", window=3000, total=3200)
     wait_for_trace(page)
     kill_engine(real_app)
     expect(card(page).locator(".z1-error")).to_contain_text("The engine's process has ended")
-    assert len(trace_of(page)) >= 20
-    expect(page.locator(".z1-chip.z1-failed")).to_be_visible()
-    expect(page.locator("button#run")).to_have_text("Model not running")
-    page.locator("#restart").click()
-    expect(page.locator("button#run")).to_have_text(re.compile("Waits"))
-    expect(page.locator("button#run")).to_be_enabled(timeout=READY_S * 1000)
-    ask(page, "Hello!", window=200, total=300)
+    kept = trace_of(page)
+    assert len(kept) >= 20
+    assert trace_of(page) == kept
+    for _ in range(READY_S):  # whoever asks while it starts is told so, and asks again
+        ask(page, "Hello!", window=200, total=300)
+        if not page.locator("#message .z1-error").count():
+            break
+        page.wait_for_timeout(1000)
+    expect(page.locator(".z1-turn-outer:visible")).to_have_count(2)
     wait_for_end(page, "inside")
 
 

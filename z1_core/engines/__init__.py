@@ -10,7 +10,8 @@ from typing import Literal
 
 from z1_core.engine import Engine, Text
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.models import Report, has_gpu, locate
+from z1_core.hub import Progress, Report
+from z1_core.models import has_gpu, locate
 
 Kind = Literal["vllm", "llama", "server", "fake"]
 
@@ -44,12 +45,19 @@ def choose(options: argparse.Namespace) -> Kind:
 
 
 def start_engine(
-    options: argparse.Namespace, report: Report, *, places: int | None = None, fake_seconds_per_token: float = 0.0
+    options: argparse.Namespace,
+    report: Report,
+    *,
+    model: str | None = None,
+    progress: Progress | None = None,
+    places: int | None = None,
+    fake_seconds_per_token: float = 0.0,
 ) -> Engine:
     """The engine that the options name. Blocks while it loads; report is called at each stage.
 
+    model: for an engine here, in the place of options.model; progress follows its download (models.locate).
     places: how many runs it is to take at once, where that can be chosen.
-    Raises ModelUnavailable with the remedy, BadInput for options that exclude each other.
+    Raises ModelUnavailable with the remedy, BadInput for options that exclude each other, what progress raises.
     """
     kind = choose(options)
     if kind == "fake":
@@ -58,19 +66,19 @@ def start_engine(
         return FakeEngine(seconds_per_token=fake_seconds_per_token)
     if kind == "server":
         return _connect(options, report)
-    model = locate(options.model, engine=kind, report=report)
-    report(f"loading {model.name}")
+    found = locate(model or options.model, engine=kind, report=report, progress=progress)
+    report(f"loading {found.name}")
     if kind == "llama":
         from z1_core.engines.llama import PLACES, LlamaEngine
 
         return LlamaEngine.start(
-            model.path, name=model.name, max_model_len=options.max_model_len, places=places or PLACES
+            found.path, name=found.name, max_model_len=options.max_model_len, places=places or PLACES
         )
     from z1_core.engines.vllm import VllmEngine
 
     return VllmEngine.start(
-        model.path,
-        name=model.name,
+        found.path,
+        name=found.name,
         max_model_len=options.max_model_len,
         tensor_parallel_size=options.tensor_parallel_size,
         gpu_memory_utilization=options.gpu_memory_utilization,

@@ -9,12 +9,13 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from z1_core.vllm_engine import VllmEngine
 
+from tests.heavy.vllm_cpu import ON_CPU, use_cpu
 from training import manifest, preprocess, run_folder, sft, subset
 from training.export import RECORD
+from z1_core.engines.vllm import VllmEngine
 from z1_core.models import locate
-from z1_core.thinking import collect
+from z1_core.thinking import collect, generate
 from z1_core.window import Sampling, Window
 
 RECIPE = Path(__file__).parents[2] / "training/recipes/smoke.yaml"
@@ -36,7 +37,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
 
 @pytest.fixture(scope="module")
 async def trained(run: Path) -> AsyncIterator[VllmEngine]:
-    engine = VllmEngine.start(locate(str(run / "model")).folder, name="smoke", max_model_len=512)
+    use_cpu()
+    model = locate(str(run / "model"), engine="vllm")
+    engine = VllmEngine.start(model.path, name=model.name, max_model_len=512, **ON_CPU)
     yield engine
     await engine.close()
 
@@ -56,11 +59,11 @@ async def test_vllm_thinks_and_answers_from_the_export(trained, ask):
 async def test_the_trained_model_stops_at_its_end_token(run, trained, ask):
     """By itself, at the token that the loss taught it and that the export names."""
     end = manifest.read(run.parent / "data").settings["end_token_id"]
-    assert trained.tokenizer.convert_ids_to_tokens(end) == "<|im_end|>"
+    assert trained.text.decode([end], control=True) == "<|im_end|>"
 
     async def written(question: str) -> tuple[list[int], str | None]:
         ids, reason = [], None
-        async with aclosing(trained.stream(ask(trained, question), Sampling(max_tokens=200))) as deltas:
+        async with aclosing(generate(trained, ask(trained, question), Sampling(max_tokens=200))) as deltas:
             async for delta in deltas:
                 ids += delta.ids
                 reason = delta.finish_reason

@@ -1,19 +1,15 @@
 """The published call, thinking_generate, on a scripted engine; and what its settings become."""
 
 import copy
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from z1_core.fake_engine import FakeEngine
-from z1_core.vllm_engine import _set_environment, _vllm_params
 
+from z1_core.engines.fake import FakeEngine
+from z1_core.engines.vllm import _set_environment, _vllm_params
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.llm import ThinkingLLM, _sampling
 from z1_core.loop_thread import LoopThread
-from z1_core.prompt import encode_text
 from z1_core.window import HINT
 
 THOUGHT = "Let me think again. " * 100
@@ -51,7 +47,7 @@ def test_cut_rows_give_their_answer_and_others_what_they_thought(llm, params):
     assert average == pytest.approx((40 + inside + 40) / 3)
     assert [output.prompt for output in outputs] == ["one x", "short x", "two x"]
     assert [output.prompt_token_ids for output in outputs] == [
-        llm.engine.tokenizer.encode(output.prompt) for output in outputs
+        llm.engine.text.parse(output.prompt) for output in outputs
     ]
 
 
@@ -60,7 +56,7 @@ def test_nothing_of_a_cut_row_is_lost(llm, params):
     (done,) = output.completions
     assert (done.end_reason, len(done.trace_ids)) == ("cut", 40)
     assert THOUGHT.startswith(done.trace)
-    assert list(done.hint_ids) == encode_text(llm.engine.tokenizer, HINT)
+    assert list(done.hint_ids) == llm.engine.text.encode(HINT)
     assert output.outputs[0].token_ids == list(done.answer_ids)
     assert (output.outputs[0].finish_reason, output.finished) == ("stop", True)
 
@@ -112,7 +108,7 @@ def test_the_callers_params_stay_as_they_were(llm, params):
 def test_both_phases_get_the_callers_settings(llm, params):
     given = params(temperature=0.8, top_p=0.9, seed=7, max_tokens=200, top_k=20, repetition_penalty=1.1)
     llm.thinking_generate(["one x"], given, 40)
-    hint_tokens = len(encode_text(llm.engine.tokenizer, HINT))
+    hint_tokens = len(llm.engine.text.encode(HINT))
     sent = [_vllm_params(request.sampling) for request in llm.engine.requests]
     assert [made.max_tokens for made in sent] == [40, 200 - 40 - hint_tokens]
     assert {(made.temperature, made.top_p, made.seed, made.top_k, made.repetition_penalty) for made in sent} == {
@@ -206,15 +202,3 @@ def test_defaults_carry_nothing_along(params):
     assert _sampling(params()).extra == ()
     greedy = _vllm_params(_sampling(params(temperature=0)))
     assert (greedy.temperature, greedy.top_p, greedy.top_k) == (0, 1, 0)
-
-
-def test_importing_the_library_loads_neither_vllm_nor_the_page():
-    heavy = ["vllm", "torch", "transformers", "gradio", "ui", "training", "evaluation"]
-    code = (
-        "import sys, z1_core, z1_core.llm, z1_core.vllm_engine, z1_core.models, z1_core.host, z1_core.__main__;"
-        f"print([name for name in {heavy} if name in sys.modules])"
-    )
-    imported = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=60
-    )
-    assert (imported.stdout.strip(), imported.stderr) == ("[]", "")

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-from z1_core.fake_engine import small_tokenizer
 
+from tests.heavy.tiny_training import make_data, make_model, make_recipe
 from tests.small_disk import disk_of
-from tests.tiny_training import make_data, make_model, make_recipe
 from training import manifest, sft
 from training.export import RECORD, export
 from training.export import main as export_main
 from training.preprocess import Settings
+from z1_core.engines.fake import small_text
 from z1_core.errors import Z1Error
-from z1_core.prompt import chat, render
+from z1_core.prompt import chat
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
 
 
 def logits(model: torch.nn.Module) -> torch.Tensor:
-    ids = torch.tensor([render(small_tokenizer(), chat("How many?"))])
+    ids = torch.tensor([small_text().render(chat("How many?"))])
     with torch.no_grad():
         return model.eval()(ids).logits
 
@@ -63,9 +63,9 @@ def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, bas
     GenerationConfig(eos_token_id=0, repetition_penalty=1.1).save_pretrained(base)
     sft.train(sft.plan(make_recipe(base), data, tmp_path))
     made = json.loads((tmp_path / "model/generation_config.json").read_text())
-    assert made["eos_token_id"] == [small_tokenizer().eos_token_id, 0]
+    assert made["eos_token_id"] == [small_text().eos_id, 0]
     assert "repetition_penalty" not in made
-    assert json.loads((tmp_path / "model/config.json").read_text())["eos_token_id"] == small_tokenizer().eos_token_id
+    assert json.loads((tmp_path / "model/config.json").read_text())["eos_token_id"] == small_text().eos_id
     exported, before = (AutoTokenizer.from_pretrained(folder) for folder in (tmp_path / "model", base))
     assert manifest.identify(exported) == manifest.identify(before)
     record = json.loads((tmp_path / "model" / RECORD).read_text())

@@ -13,7 +13,7 @@ from trl import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import add_fused_lm_head
 
-from tests.tiny_training import make_data, make_model, make_recipe
+from tests.heavy.tiny_training import make_data, make_model, make_recipe
 from training import sft
 from training.batches import train_rows
 

@@ -31,7 +31,7 @@ class VllmServe:
         with self.log.open("ab") as file:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=Path(__file__).parents[1],
+                cwd=Path(__file__).parents[2],
                 env={**os.environ, "Z1_API_KEY": KEY},
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -6,18 +6,19 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from z1_core.fake_engine import FakeEngine, small_tokenizer
 
 from evaluation import throughput
 from evaluation.methods import Meter, Row, find
 from evaluation.pool import pooled
 from evaluation.throughput import METHODS, assistant_header, figures, measure, rotated, table
+from tests.heavy.tiny_training import small_tokenizer
+from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.errors import BadInput, ContextOverflow
-from z1_core.prompt import chat, encode_text
+from z1_core.prompt import chat
 from z1_core.window import HINT
 
 WINDOW, ANSWER = 20, 30
-HINT_TOKENS = len(encode_text(small_tokenizer(), HINT))
+HINT_TOKENS = len(small_text().encode(HINT))
 TOTAL = WINDOW + HINT_TOKENS + ANSWER
 LONG = "Let me think again. " * 100
 
@@ -85,16 +86,16 @@ async def test_published_continues_from_text_tokenised_again(scripted, tmp_path)
     engine = scripted(LONG)
     load = load_for(engine, tmp_path, questions=["One?"])
     await throughput.run("published", load)
-    text = engine.tokenizer.decode(engine.requests[1].prompt_ids)
-    written = engine.tokenizer.encode(LONG, add_special_tokens=False)[:WINDOW]
-    assert text == engine.tokenizer.decode(load.prompts[0]) + engine.tokenizer.decode(written) + HINT
-    assert engine.requests[1].prompt_ids == tuple(engine.tokenizer.encode(text, add_special_tokens=False))
+    text = engine.text.decode(engine.requests[1].prompt_ids, control=True)
+    written = engine.text.encode(LONG)[:WINDOW]
+    assert text == engine.text.decode(load.prompts[0], control=True) + engine.text.decode(written, control=True) + HINT
+    assert engine.requests[1].prompt_ids == tuple(engine.text.parse(text))
 
 
 async def test_native_counts_the_forced_hint_as_neither_trace_nor_answer(tmp_path):
     class ForcingEngine(FakeEngine):
         def _write(self, prompt_ids):
-            return [7] * 23 + encode_text(self.tokenizer, HINT) + [8] * 6
+            return [7] * 23 + self.text.encode(HINT) + [8] * 6
 
     rows = await throughput.run("native", load_for(ForcingEngine(), tmp_path, questions=["One?"]))
     assert [(row.trace_tokens, row.answer_tokens, row.cut) for row in rows] == [(23, 6, True)]
@@ -138,7 +139,7 @@ async def test_warming_up_runs_every_method_on_few_tokens(scripted, tmp_path):
 
 async def test_tokens_are_traces_and_answers_without_hints(scripted, tmp_path):
     engine = scripted(LONG, "It is 42.")
-    answer = len(encode_text(small_tokenizer(), "It is 42.")) + 1
+    answer = len(small_text().encode("It is 42.")) + 1
     lines = await measure(load_for(engine, tmp_path), METHODS, 1, Prefix(engine).reset)
     tokens = {line["method"]: line["tokens"] for line in lines}
     assert tokens["plain"] == 3 * TOTAL

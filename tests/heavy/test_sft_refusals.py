@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 from accelerate.utils.launch import prepare_multi_gpu_env
-from z1_core.fake_engine import small_tokenizer
 
-from tests.tiny_training import ROOT, make_data, make_model, make_recipe, write_recipe
+from tests.heavy.tiny_training import ROOT, make_data, make_model, make_recipe, small_tokenizer, write_recipe
 from training import run_folder, sft
 from training.batches import train_rows
 from training.export import main as export_main
 from training.recipe import Recipe, load_recipe, recipe_from
 from z1_core import models
+from z1_core.engines.fake import CHATML
 from z1_core.errors import BadInput
 
 RECIPES = sorted((ROOT / "training/recipes").glob("*.yaml"))
@@ -130,10 +130,7 @@ def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path, monkeypatch):
 
 
 def test_another_tokenizer_than_the_datas_is_refused(tmp_path, data):
-    tokenizer = small_tokenizer().__class__(
-        tokenizer_object=small_tokenizer().backend_tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
-    )
-    tokenizer.chat_template = small_tokenizer().chat_template
+    tokenizer = small_tokenizer()
     tokenizer.add_tokens(["<|new|>"])
     other = make_model(tmp_path / "other", tokenizer=tokenizer)
     with pytest.raises(BadInput, match="the data was made with another tokenizer"):
@@ -142,7 +139,7 @@ def test_another_tokenizer_than_the_datas_is_refused(tmp_path, data):
 
 def test_another_chat_template_than_the_datas_is_refused(tmp_path, model, data):
     other = shutil.copytree(model, tmp_path / "other")
-    (other / "chat_template.jinja").write_text(small_tokenizer().chat_template.replace("\n", "\n\n"))
+    (other / "chat_template.jinja").write_text(CHATML.replace("\n", "\n\n"))
     with pytest.raises(BadInput, match="the data was made with another chat template"):
         sft.plan(make_recipe(other), data, tmp_path / "run")
 

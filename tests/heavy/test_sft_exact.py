@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from tests.tiny_training import finished, make_data, make_model, make_recipe, run_sft, write_recipe
+from tests.heavy.tiny_training import finished, make_data, make_model, make_recipe, run_sft, write_recipe
 from training import run_folder, sft
 from training.plots import length_bins
 from z1_core.errors import Z1Error

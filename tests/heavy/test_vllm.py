@@ -1,6 +1,7 @@
 """The window on a real vLLM with the embedded model: token for token what plain calls give, and what vLLM alone can show."""
 
 import asyncio
+import hashlib
 import json
 import os
 import string
@@ -10,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from training.embedded import embedded_folder
 from z1_core.errors import BadInput
-from z1_core.models import MANIFEST, prepare_embedded
-from z1_core.prompt import chat, encode_text, render
 from z1_core.thinking import collect
 from z1_core.window import HINT, Sampling, Window
 
@@ -51,7 +51,7 @@ async def plain_call(engine, prompt_ids, *, max_tokens: int):
 async def test_the_window_gives_the_very_tokens_of_two_plain_calls(vllm_engine, ask, questions):
     """Phase 1 on the prompt, phase 2 on prompt + trace + hint; one request at a time and a cold cache, for both."""
     engine = vllm_engine
-    hint_ids = encode_text(engine.tokenizer, HINT)
+    hint_ids = engine.text.encode(HINT)
     cut = 0
     for question in questions:
         prompt_ids = ask(engine, question)
@@ -96,8 +96,8 @@ async def test_the_answer_finds_prompt_and_trace_in_the_prefix_cache(vllm_engine
 async def test_two_users_at_once_get_tokens_of_their_own_only(vllm_engine, ask):
     engine = vllm_engine
     words = {
-        "first": {engine.tokenizer.encode(f" {word}")[0] for word in ("red", "blue", "green")},
-        "second": {engine.tokenizer.encode(f" {word}")[0] for word in ("dog", "cat", "horse")},
+        "first": {engine.text.encode(f" {word}")[0] for word in ("red", "blue", "green")},
+        "second": {engine.text.encode(f" {word}")[0] for word in ("dog", "cat", "horse")},
     }
     assert not words["first"] & words["second"]
 
@@ -110,7 +110,7 @@ async def test_two_users_at_once_get_tokens_of_their_own_only(vllm_engine, ask):
     for name, done in zip(["first", "second"] * 3, runs, strict=True):
         assert {*done.trace_ids, *done.answer_ids} <= words[name]
         assert (len(done.trace_ids), len(done.answer_ids)) == (20, 10)
-        assert f"I am the {name}." in engine.tokenizer.decode(done.prompt_ids)
+        assert f"I am the {name}." in engine.text.decode(done.prompt_ids, control=True)
 
 
 async def test_a_seed_repeats_a_draw_and_the_next_sample_is_another(vllm_engine, ask):
@@ -126,13 +126,13 @@ async def test_a_seed_repeats_a_draw_and_the_next_sample_is_another(vllm_engine,
 
 async def test_a_trace_that_ends_inside_a_character_loses_no_id_and_no_text(vllm_engine, ask):
     engine = vllm_engine
-    emoji = engine.tokenizer.encode("🙂", add_special_tokens=False)
+    emoji = engine.text.encode("🙂")
     assert len(emoji) > 1
     half = replace(ENDLESS, extra=(("allowed_token_ids", emoji[:1]),))
     done = await collect(engine, ask(engine, "Smile."), Window(thinking_tokens=5, answer_tokens=3), half)
     assert (done.trace_ids, done.answer_ids) == (tuple(emoji[:1] * 5), tuple(emoji[:1] * 3))
-    assert done.trace == engine.tokenizer.decode(done.trace_ids)
-    assert done.answer == engine.tokenizer.decode(done.answer_ids)
+    assert done.trace == engine.text.decode(done.trace_ids, control=True)
+    assert done.answer == engine.text.decode(done.answer_ids, control=True)
 
 
 async def test_a_closed_stream_gives_its_memory_back_in_the_engines_process(vllm_engine, ask):
@@ -177,34 +177,14 @@ async def test_a_second_event_loop_is_refused_and_the_first_goes_on(vllm_engine,
     assert len(done.trace_ids) == SMALL.thinking_tokens
 
 
-# The embedded model's own tokenizer and files
-
-
-@pytest.mark.parametrize("text", ["What is 2 + 2?", "def f():\n\n    return '🙂'\n", " 你好 <b>, |x| <|\n\n"])
-def test_harmless_text_gives_the_ids_of_the_models_own_template(vllm_engine, text):
-    messages = chat(text, system=text, history=[(text, text)])
-    expected = vllm_engine.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-    assert render(vllm_engine.tokenizer, messages) == list(expected)
-
-
-def test_none_of_the_models_control_tokens_can_be_typed(vllm_engine):
-    tokenizer = vllm_engine.tokenizer
-    strings = [token.content for token in tokenizer.added_tokens_decoder.values()]
-    assert {"<|im_start|>", "<|im_end|>"} <= set(strings)
-    nested = [f"{string[:3]}{string}{string[3:]}" for string in strings]
-    text = f"x{''.join(strings)} {' '.join(nested)}x"
-    controls = [id_ for id_ in render(tokenizer, chat(text, system=text)) if id_ in tokenizer.added_tokens_decoder]
-    harmless = [id_ for id_ in render(tokenizer, chat("x", system="x")) if id_ in tokenizer.added_tokens_decoder]
-    assert controls == harmless
-    assert text in tokenizer.decode(render(tokenizer, chat(text)))
-
-
-def test_the_real_conversion_makes_the_same_model_again(tmp_path):
+async def test_the_real_conversion_makes_the_same_model_again(tmp_path):
     """From the package's GGUF file, in a cache of its own: about half a minute."""
-    made = prepare_embedded(tmp_path)
-    prepared = json.loads((made / MANIFEST).read_text())
-    assert {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= set(prepared)
-    assert prepared["model.safetensors"] == json.loads((prepare_embedded() / MANIFEST).read_text())["model.safetensors"]
-    written = (made / "model.safetensors").stat().st_mtime_ns
-    assert prepare_embedded(tmp_path) == made
-    assert (made / "model.safetensors").stat().st_mtime_ns == written
+    made = embedded_folder(tmp_path)
+    assert {file.name for file in made.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
+    weights = made / "model.safetensors"
+    kept = embedded_folder() / "model.safetensors"
+    assert hashlib.sha256(weights.read_bytes()).digest() == hashlib.sha256(kept.read_bytes()).digest()
+    written = weights.stat().st_mtime_ns
+    assert embedded_folder(tmp_path) == made
+    assert weights.stat().st_mtime_ns == written
+    assert [folder.name for folder in tmp_path.iterdir()] == [made.name]  # no draft

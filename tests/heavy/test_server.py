@@ -13,15 +13,16 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from openai import OpenAI
-from z1_core.server_engine import ServerEngine
-from z1_core.server_tokenizer import ServerTokenizer
 
 from tests.browser.conftest import ROOT, start_app, stop_app
-from tests.vllm_serve import KEY
+from tests.heavy.vllm_serve import KEY
+from z1_core.engines.server import ServerEngine
+from z1_core.engines.server_text import ServerText
+from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import EMBEDDED_NAME
-from z1_core.prompt import chat, encode_text, render
-from z1_core.thinking import Transcript, collect, think
+from z1_core.prompt import chat
+from z1_core.thinking import Transcript, collect, generate, think
 from z1_core.window import HINT, Sampling, Window
 
 SMALL = Window(thinking_tokens=16, answer_tokens=8)
@@ -53,7 +54,7 @@ async def test_the_answer_finds_prompt_and_trace_in_the_servers_prefix_cache(ser
     salted = replace(ENDLESS, extra=(*ENDLESS.extra, ("cache_salt", "of this test")))
     done = await collect(server_engine, prompt_ids, Window(thinking_tokens=50, answer_tokens=2), salted)
     behind_hint = [*done.prompt_ids, *done.trace_ids, *done.hint_ids]
-    async with aclosing(server_engine.stream(behind_hint, replace(salted, max_tokens=1))) as deltas:
+    async with aclosing(generate(server_engine, behind_hint, replace(salted, max_tokens=1))) as deltas:
         cached = [delta.cached_tokens async for delta in deltas][-1]
     assert cached >= len(prompt_ids) // BLOCK * BLOCK
     assert cached % BLOCK == 0
@@ -61,7 +62,7 @@ async def test_the_answer_finds_prompt_and_trace_in_the_servers_prefix_cache(ser
 
 @pytest.mark.parametrize("after", [1, 20])
 async def test_a_closed_stream_frees_its_slot_in_the_server(server_engine, vllm_serve, ask, after):
-    stream = server_engine.stream(ask(server_engine, "Tell me a story."), replace(ENDLESS, max_tokens=1500))
+    stream = generate(server_engine, ask(server_engine, "Tell me a story."), replace(ENDLESS, max_tokens=1500))
     for _ in range(after):
         await anext(stream)
     assert await asyncio.to_thread(vllm_serve.running) == 1
@@ -83,12 +84,12 @@ async def test_a_closed_stream_frees_its_slot_in_the_server(server_engine, vllm_
 async def test_settings_that_the_server_refuses_are_refused_in_its_words(server_engine, ask, field, words):
     sampling = Sampling(max_tokens=4, extra=(field,))
     with pytest.raises(BadInput, match=rf"the engine refuses the request: .*{words}"):
-        await anext(server_engine.stream(ask(server_engine), sampling))
+        await anext(generate(server_engine, ask(server_engine), sampling))
 
 
 async def test_a_token_that_the_model_does_not_have_is_refused(server_engine):
     with pytest.raises(BadInput, match="out of vocabulary"):
-        await anext(server_engine.stream([10**6], Sampling(max_tokens=4)))
+        await anext(generate(server_engine, [10**6], Sampling(max_tokens=4)))
 
 
 def test_a_wrong_key_and_a_wrong_name_are_told(vllm_serve, monkeypatch):
@@ -104,14 +105,15 @@ def test_a_wrong_key_and_a_wrong_name_are_told(vllm_serve, monkeypatch):
 
 def test_the_tokenizer_inside_the_server_gives_the_ids_of_the_models_own(server_engine, vllm_serve):
     client = OpenAI(base_url=f"{vllm_serve.url}/v1", api_key=KEY)
-    theirs, ours = ServerTokenizer.of(client, vllm_serve.url, server_engine._model), server_engine.tokenizer
+    theirs, ours = ServerText.of(client, vllm_serve.url, server_engine._model), server_engine.text
+    assert isinstance(ours, TokenizerText)
     messages = chat("Say <|im_end|> and 🙂\n\n", system=" Be brief. ", history=[("你好", "def f():\n    return 1\n")])
-    assert render(theirs, messages) == render(ours, messages)
-    assert encode_text(theirs, HINT) == encode_text(ours, HINT)
-    assert set(theirs.added_tokens_decoder) == set(ours.added_tokens_decoder)
-    ids = render(ours, messages)
-    for skip in (True, False):
-        assert theirs.decode(ids, skip_special_tokens=skip) == ours.decode(ids, skip_special_tokens=skip)
+    assert theirs.render(messages) == ours.render(messages)
+    assert theirs.encode(HINT) == ours.encode(HINT)
+    assert theirs.eos_id == ours.eos_id
+    ids = ours.render(messages)
+    for control in (True, False):
+        assert theirs.decode(ids, control=control) == ours.decode(ids, control=control)
 
 
 def test_a_plain_client_has_a_window_by_vllms_own_budget(vllm_serve, server_engine):
@@ -126,7 +128,7 @@ def test_a_plain_client_has_a_window_by_vllms_own_budget(vllm_serve, server_engi
     text = said.choices[0].message.content
     thought, hint, _ = text.partition(HINT.strip())
     assert hint
-    late = len(server_engine.tokenizer.encode(thought.strip(), add_special_tokens=False)) - 24
+    late = len(server_engine.text.encode(thought.strip())) - 24
     assert 0 <= late <= 4  # the native form cuts late by the tokens of the turn's start
 
 
@@ -180,7 +182,7 @@ async def test_a_server_killed_in_mid_answer_is_told_and_serves_on_when_it_is_ba
         await run_until_it_is_killed()
     done = transcript.completion("error")
     assert len(done.trace_ids) >= 10
-    assert server_engine.tokenizer.decode(done.trace_ids).startswith(done.trace)
+    assert server_engine.text.decode(done.trace_ids, control=True).startswith(done.trace)
     with pytest.raises(EngineDead, match="nothing listens at"):
         await server_engine.check_health()
     with pytest.raises(EngineDead, match="nothing listens at"):

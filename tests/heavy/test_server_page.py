@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, start_app, stop_app
 from tests.browser.test_page import ask, card, expect_tokens, trace_of, visit, wait_for_end, wait_for_trace
-from tests.vllm_serve import KEY, VllmServe
+from tests.heavy.vllm_serve import KEY, VllmServe
 
 BACK_S = 30
 

@@ -12,14 +12,23 @@ from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
-from z1_core.fake_engine import small_tokenizer
 
 from training.preprocess import Settings, preprocess
 from training.recipe import Recipe
+from z1_core.engines.fake import CHATML, small_text
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 WORDS = ("first", "we", "count", "the", "apples", "then", "divide", "by", "two", "so", "the", "answer", "is", "seven")
+
+
+def small_tokenizer(**options) -> PreTrainedTokenizerFast:
+    """The scripted engine's, as transformers has it."""
+    usual = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "chat_template": CHATML}
+    tokenizer = small_text().tokenizer
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.from_str(tokenizer.to_str()), clean_up_tokenization_spaces=False, **(usual | options)
+    )
 
 
 def make_model(folder: Path, kind: str = "qwen2", tokenizer: PreTrainedTokenizerFast | None = None) -> Path:

@@ -15,16 +15,16 @@ import pytest
 import trl
 from datasets import load_from_disk
 from transformers import PreTrainedTokenizerFast
-from z1_core.fake_engine import small_tokenizer
 
-from tests.tiny_training import ROOT, make_data, make_model, make_rows
+from tests.heavy.tiny_training import ROOT, make_data, make_model, make_rows, small_tokenizer
 from training import manifest
 from training.encoding import RowEncoder
 from training.preprocess import Settings, main, preprocess, show
 from training.pretrained import load_tokenizer
+from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
 from z1_core.models import embedded_file
-from z1_core.prompt import SYSTEM_PROMPT, chat, render
+from z1_core.prompt import SYSTEM_PROMPT, chat
 
 ROW = {"id": "a", "question": "How many r are in raspberry?", "response": "\n\nLet me count. There are 3.\n"}
 
@@ -32,11 +32,7 @@ ROW = {"id": "a", "question": "How many r are in raspberry?", "response": "\n\nL
 def qwen() -> PreTrainedTokenizerFast:
     """The small tokenizer under Qwen2.5's own template, tools and default system text included."""
     template = Path(trl.__file__).parent / "chat_templates" / "qwen2_5.jinja"
-    made = PreTrainedTokenizerFast(
-        tokenizer_object=small_tokenizer().backend_tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
-    )
-    made.chat_template = template.read_text()
-    return made
+    return small_tokenizer(chat_template=template.read_text())
 
 
 def embedded() -> PreTrainedTokenizerFast:
@@ -62,7 +58,9 @@ def test_labels_are_the_response_and_its_end_token(tokenizer):
 
 def test_the_prompt_is_the_one_that_inference_renders(tokenizer):
     (encoded,) = RowEncoder(tokenizer, SYSTEM_PROMPT).encode([ROW])
-    assert encoded.ids[: encoded.prompt_tokens] == render(tokenizer, chat(ROW["question"]))
+    assert encoded.ids[: encoded.prompt_tokens] == TokenizerText.of_transformers(tokenizer).render(
+        chat(ROW["question"])
+    )
 
 
 def test_without_a_system_prompt_the_template_puts_in_its_own():
@@ -75,7 +73,9 @@ def test_control_tokens_typed_by_people_stay_text(tokenizer):
     (encoded,) = RowEncoder(tokenizer, SYSTEM_PROMPT).encode([row])
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     assert encoded.ids[encoded.prompt_tokens :].count(end) == 1
-    assert encoded.ids[: encoded.prompt_tokens] == render(tokenizer, chat(row["question"]))
+    assert encoded.ids[: encoded.prompt_tokens] == TokenizerText.of_transformers(tokenizer).render(
+        chat(row["question"])
+    )
     assert tokenizer.decode(encoded.ids[encoded.prompt_tokens :]) == row["response"] + "<|im_end|>"
 
 
@@ -204,15 +204,14 @@ def test_a_bad_row_is_named_and_nothing_is_left(tmp_path, model, line, complaint
 
 
 def test_a_tokenizer_without_a_template_is_refused(tmp_path, model):
-    bare = PreTrainedTokenizerFast(tokenizer_object=small_tokenizer().backend_tokenizer)
+    bare = small_tokenizer(chat_template=None)
     bare.save_pretrained(tmp_path / "bare")
     with pytest.raises(BadInput, match="has no chat template"):
         make_data(tmp_path, tmp_path / "bare")
 
 
 def test_a_template_that_never_ends_an_answer_is_refused():
-    endless = PreTrainedTokenizerFast(tokenizer_object=small_tokenizer().backend_tokenizer)
-    endless.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+    endless = small_tokenizer(chat_template="{% for message in messages %}{{ message['content'] }}\n{% endfor %}")
     with pytest.raises(BadInput, match="does not close an answer"):
         RowEncoder(endless, "")
 

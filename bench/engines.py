@@ -1,0 +1,201 @@
+"""How fast our slices of llama.cpp are, against its own server on the same process: streaming alone, unsliced for eight.
+
+python -m bench.engines --rounds 5 --out engines.json
+python -m bench.engines --model model.gguf --slices 4 8 16
+
+Each way is given prompts that no cache knows, for one token (first_token_ms, the mean of all streams), and then the same
+prompts for --tokens more (tokens_per_s, of all streams together): what prompts take is no part of the rate. Those that
+are compared run one behind the other, in another order each round. of_server, of_vllm: the rate in terms of theirs in the
+same round. load: of the machine when the round began; on a busy one nothing here means much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import psutil
+
+from bench.machine import machine
+from evaluation.store import write_json
+from z1_core.engine import Engine
+from z1_core.engines import llama
+from z1_core.engines.llama_calls import sampling_fields
+from z1_core.errors import BadInput, Z1Error
+from z1_core.models import locate
+from z1_core.program import program
+from z1_core.prompt import chat
+from z1_core.thinking import generate
+from z1_core.window import Sampling
+
+TOPICS = ["seas", "clocks", "keys", "bridges", "bakers", "kites", "owls", "harbours"]
+CONTEXT_TOKENS = 2048
+STREAMING, UNSLICED, VLLM = "server, streaming", "server, unsliced", "vllm"
+VLLM_ON_CPU = {"block_size": 32, "enforce_eager": True, "kv_cache_memory_bytes": 2**30}
+IGNORE_EOS = ("ignore_eos", True)
+
+Run = Callable[[Sequence[int], int, int], Awaitable[None]]
+"""run(prompt_ids, tokens, place): write so many tokens behind the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One thing to measure: `streams` runs at once on an engine."""
+
+    engine: Engine
+    streams: int
+    name: str
+    run: Run
+
+
+def ways(engine: llama.LlamaEngine, client: httpx.AsyncClient, slices: Sequence[int]) -> tuple[list[Way], list[Way]]:
+    """What is compared on one model, alone and eight at once: the server's own, and ours with slices of each length."""
+    ours = [(f"ours, slices of {length}", _ours(engine, length)) for length in slices]
+    alone = [(STREAMING, _theirs(client, stream=True)), *ours]
+    at_once = [(UNSLICED, _theirs(client, stream=False)), *ours]
+    return [Way(engine, 1, *way) for way in alone], [Way(engine, len(TOPICS), *way) for way in at_once]
+
+
+def _theirs(client: httpx.AsyncClient, *, stream: bool) -> Run:
+    """The server asked as anybody would, with the sampling of ours. What it says is not parsed but for its end."""
+    fields, _ = sampling_fields(Sampling(extra=(IGNORE_EOS,)))
+    headers = {"Connection": "close"} if stream else {}  # it drops the connection behind a stream without saying so
+
+    async def run(prompt_ids: Sequence[int], tokens: int, place: int) -> None:
+        body = {"prompt": prompt_ids, "n_predict": tokens, "id_slot": place, "stream": stream, "return_tokens": True}
+        said = b""
+        async with client.stream("POST", "/completion", json=body | fields, headers=headers) as answer:
+            async for part in answer.aiter_bytes():
+                said += part
+        if f'"tokens_predicted":{tokens},'.encode() not in said:
+            raise Z1Error(f"the server ended before its {tokens} tokens: {said[-300:].decode(errors='replace')}")
+
+    return run
+
+
+def _ours(engine: Engine, length: int = llama.SLICE_TOKENS) -> Run:
+    async def run(prompt_ids: Sequence[int], tokens: int, place: int) -> None:
+        llama.SLICE_TOKENS = length  # it is no setting, but for this study
+        sampling = Sampling(max_tokens=tokens, extra=(IGNORE_EOS,))
+        made = [id_ async for delta in generate(engine, prompt_ids, sampling) for id_ in delta.ids]
+        if len(made) != tokens:
+            raise Z1Error(f"{len(made)} tokens came where {tokens} were asked for")
+
+    return run
+
+
+async def measure(way: Way, number: int, tokens: int) -> dict[str, Any]:
+    """One way in one round."""
+    load = psutil.getloadavg()[0]
+    unknown = f"Round {number}, {way.name}, {way.streams}."  # in front, so that nothing of the prompt is cached
+    chats = [chat(f"Tell me a long story of {topic}.", system=unknown) for topic in TOPICS[: way.streams]]
+    prompts = [way.engine.text.render(messages) for messages in chats]
+    first_s = await _timed(way, prompts, 1)
+    wall_s = max(await _timed(way, prompts, tokens))
+    print(f"round {number}: {way.engine.name}, {way.streams} x {way.name}: {wall_s:.1f} s", file=sys.stderr)
+    line = {"model": way.engine.name, "streams": way.streams, "way": way.name, "round": number, "load": load}
+    first_token_ms = 1000 * sum(first_s) / len(first_s)
+    return {**line, "tokens_per_s": way.streams * tokens / wall_s, "first_token_ms": first_token_ms}
+
+
+async def _timed(way: Way, prompts: Sequence[Sequence[int]], tokens: int) -> list[float]:
+    """When each of them was done, all at once."""
+    started_s = time.monotonic()
+
+    async def one(place: int, prompt_ids: Sequence[int]) -> float:
+        await way.run(prompt_ids, tokens, place)
+        return time.monotonic() - started_s
+
+    return await asyncio.gather(*(one(place, ids) for place, ids in enumerate(prompts)))
+
+
+def with_ratios(lines: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Adds of_server and, where it ran, of_vllm."""
+    made = pd.DataFrame(lines)
+    for column, names, same in (
+        ("of_server", [STREAMING, UNSLICED], ["model", "streams", "round"]),
+        ("of_vllm", [VLLM], ["streams", "round"]),
+    ):
+        theirs = made[made.way.isin(names)].set_index(same).tokens_per_s.rename(column)
+        made[column] = made.tokens_per_s / made.join(theirs, same)[column]
+    return made.dropna(axis="columns", how="all")
+
+
+def table(lines: pd.DataFrame) -> str:
+    """The median over the rounds and, in brackets, the smallest and largest."""
+
+    def cell(values: pd.Series) -> str:
+        digits = 0 if values.max() >= 100 else 1 if values.max() >= 10 else 2
+        middle, low, high = (f"{value:,.{digits}f}" for value in (values.median(), values.min(), values.max()))
+        return "" if values.isna().all() else f"{middle} ({low}-{high})"
+
+    return lines.drop(columns="round").groupby(["model", "streams", "way"]).agg(cell).to_string()
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m bench.engines", description="llama.cpp's server, and ours on it.")
+    options.add_argument("--model", action="append", help="FILE.gguf or hub id, repeatable (default: SmolLM2-135M)")
+    options.add_argument("--vllm", metavar="FOLDER", help="a model for vLLM on this processor, to compare with")
+    options.add_argument("--slices", type=int, nargs="+", default=[llama.SLICE_TOKENS], help="their lengths")
+    options.add_argument("--tokens", type=int, default=128, help="to write in each stream (default %(default)s)")
+    options.add_argument("--rounds", type=int, default=5, help="default %(default)s")
+    options.add_argument("--out", type=Path, metavar="FILE.json")
+    return options
+
+
+@program()
+def main(argv: list[str] | None = None) -> None:
+    options = parser().parse_args(argv)
+    for name, value in (("tokens", options.tokens), ("rounds", options.rounds), ("slices", min(options.slices))):
+        if value < 1:
+            raise BadInput(f"--{name} is {value}; it must be at least 1")
+    asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> None:
+    about = {**machine(), "slices": options.slices, "tokens": options.tokens, "vllm": options.vllm}
+    print(json.dumps(about), file=sys.stderr)
+    lines: list[dict[str, Any]] = []
+    async with AsyncExitStack() as stack:
+        groups = await _started(options, stack)
+        for number in range(options.rounds + 1):
+            for group in groups:
+                by = number % len(group)
+                tokens = options.tokens if number else 8  # round 0 is to warm up
+                lines += [await measure(way, number, tokens) for way in group[by:] + group[:by]]
+            lines = [line for line in lines if line["round"]]
+            if options.out:  # after each round: a run that is stopped has lost only its last
+                write_json(options.out, about | {"lines": lines})
+    print(table(with_ratios(lines)))
+
+
+async def _started(options: argparse.Namespace, stack: AsyncExitStack) -> list[list[Way]]:
+    """The engines, all of which stay for the whole run, in groups of ways to compare."""
+    groups: list[list[Way]] = []
+    for model in options.model or [None]:
+        found = locate(model, engine="llama")
+        engine = llama.LlamaEngine.start(found.path, name=found.name, max_model_len=CONTEXT_TOKENS, places=len(TOPICS))
+        stack.push_async_callback(engine.close)
+        groups += ways(engine, await stack.enter_async_context(engine.server.client()), options.slices)
+    if options.vllm:
+        from z1_core.engines.vllm import VllmEngine
+
+        engine = VllmEngine.start(options.vllm, max_model_len=CONTEXT_TOKENS, **VLLM_ON_CPU)
+        stack.push_async_callback(engine.close)
+        for group in groups[:2]:
+            group.append(Way(engine, group[0].streams, VLLM, _ours(engine)))
+    return groups
+
+
+if __name__ == "__main__":
+    sys.exit(main())

