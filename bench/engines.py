@@ -6,7 +6,7 @@ python -m bench.engines --model model.gguf --slices 4 8 16
 Each way is given prompts that no cache knows, for one token (first_token_ms, the mean of all streams), and then the same
 prompts for --tokens more (tokens_per_s, of all streams together): what prompts take is no part of the rate. Those that
 are compared run one behind the other, in another order each round. of_server, of_vllm: the rate in terms of theirs in the
-same round. load: of the machine when the round began; on a busy one nothing here means much.
+same round. others: cores that other programs took meanwhile; half a one stalls llama.cpp's threads, and voids the line.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from typing import Any
 
 import httpx
 import pandas as pd
-import psutil
 
-from bench.machine import machine
+from bench.machine import machine, others_cpu_s
 from evaluation.store import write_json
 from z1_core.engine import Engine
 from z1_core.engines import llama
@@ -41,7 +40,7 @@ from z1_core.window import Sampling
 TOPICS = ["seas", "clocks", "keys", "bridges", "bakers", "kites", "owls", "harbours"]
 CONTEXT_TOKENS = 2048
 STREAMING, UNSLICED, VLLM = "server, streaming", "server, unsliced", "vllm"
-VLLM_ON_CPU = {"block_size": 32, "enforce_eager": True, "kv_cache_memory_bytes": 2**30}
+VLLM_ON_CPU = {"block_size": 32, "enforce_eager": True, "kv_cache_memory_bytes": 2**30, "dtype": "float32"}
 IGNORE_EOS = ("ignore_eos", True)
 
 Run = Callable[[Sequence[int], int, int], Awaitable[None]]
@@ -96,16 +95,16 @@ def _ours(engine: Engine, length: int = llama.SLICE_TOKENS) -> Run:
 
 async def measure(way: Way, number: int, tokens: int) -> dict[str, Any]:
     """One way in one round."""
-    load = psutil.getloadavg()[0]
     unknown = f"Round {number}, {way.name}, {way.streams}."  # in front, so that nothing of the prompt is cached
     chats = [chat(f"Tell me a long story of {topic}.", system=unknown) for topic in TOPICS[: way.streams]]
     prompts = [way.engine.text.render(messages) for messages in chats]
     first_s = await _timed(way, prompts, 1)
+    others_s = others_cpu_s()
     wall_s = max(await _timed(way, prompts, tokens))
+    others = (others_cpu_s() - others_s) / wall_s
     print(f"round {number}: {way.engine.name}, {way.streams} x {way.name}: {wall_s:.1f} s", file=sys.stderr)
-    line = {"model": way.engine.name, "streams": way.streams, "way": way.name, "round": number, "load": load}
-    first_token_ms = 1000 * sum(first_s) / len(first_s)
-    return {**line, "tokens_per_s": way.streams * tokens / wall_s, "first_token_ms": first_token_ms}
+    line = {"model": way.engine.name, "streams": way.streams, "way": way.name, "round": number, "others": others}
+    return line | {"tokens_per_s": way.streams * tokens / wall_s, "first_token_ms": 1000 * sum(first_s) / len(first_s)}
 
 
 async def _timed(way: Way, prompts: Sequence[Sequence[int]], tokens: int) -> list[float]:

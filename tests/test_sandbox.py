@@ -192,6 +192,7 @@ def test_how_long_a_start_takes_is_measured_alone_and_on_every_core(capsys):
     assert all(f"{at_once} at once: median 0." in said for at_once in {1, len(os.sched_getaffinity(0))})
 
 
+@pytest.mark.thorough
 def test_two_threads_keep_two_cores_busy(sandbox):
     """Against the same work in bare interpreters just before: what else runs all the while slows both, and what comes in
     between does not come three times."""

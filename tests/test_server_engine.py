@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
-from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -459,19 +457,3 @@ def test_the_terminal_asks_a_server(serve, capsys):
 def test_options_that_do_not_fit_are_refused(capsys, words, told):
     assert cli.main(["Hello", *words]) == 2
     assert told in capsys.readouterr().err
-
-
-def test_neither_vllm_nor_torch_nor_transformers_is_needed_for_a_server(serve):
-    """In a process of its own, where importing any of them fails."""
-    server = serve()
-    code = (
-        "import sys; sys.modules.update(torch=None, vllm=None, transformers=None, xllamacpp=None)\n"
-        "import app, ui.page\n"
-        "from z1_core.engines import start_engine\n"
-        f"options = app.parser().parse_args(['--server-url', {server.url!r}])\n"
-        "print(start_engine(options, lambda stage: None).name)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout.strip() == "model-1b", done.stderr

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
@@ -33,6 +34,26 @@ async def test_each_window_of_a_sweep_is_what_a_run_of_its_own_would_be(scripted
     assert content(await collect_sweep(engine, ask(engine), several)) == content(
         await separate(engine, ask(engine), several)
     )
+
+
+@pytest.mark.parametrize("places", [1, 2])
+async def test_sweeps_that_hold_all_places_give_them_to_the_answers_that_wait(scripted, ask, places, monkeypatch):
+    """A trace that kept its place until the smaller windows are answered would wait for them, and they for it."""
+    engine = scripted()
+    free = asyncio.Semaphore(places)
+
+    @asynccontextmanager
+    async def session(tokens, *, beside=None):
+        async with free:
+            yield engine
+
+    monkeypatch.setattr(engine, "session", session)
+    several = windows(5, 20, 60)
+    async with asyncio.timeout(10):
+        swept = await asyncio.gather(*(collect_sweep(engine, ask(engine), several) for _ in range(3)))
+        expected = content(await separate(engine, ask(engine), several))
+    assert [content(runs) for runs in swept] == [expected] * 3
+    assert not free.locked()
 
 
 async def test_a_cut_inside_a_character_shows_what_a_run_of_its_own_shows(scripted, ask):

@@ -12,9 +12,10 @@ import gradio as gr
 
 from ui.views import error_html, sentence
 from ui.wiring import QUICK
+from z1_core.choice import Choice
 from z1_core.errors import BadInput
 from z1_core.gguf_header import free_memory_bytes
-from z1_core.host import Choice, EngineHost, Status
+from z1_core.host import EngineHost, Status
 from z1_core.models import EMBEDDED_NAME, OFFERS, Offer, is_on_disk
 
 NOT_THE_QUALITY = "A small model: it shows the mechanism, not the quality of Z1-7B."

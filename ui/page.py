@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -130,7 +131,8 @@ def build_page(
 
         def look() -> dict:
             status = host.status()
-            told = f"{status.state} {status.text} {host.is_choosing}"
+            since_s = round(time.monotonic() - status.seconds)  # an engine that came back is ready anew
+            told = f"{status.state} {status.text} {host.is_choosing} {since_s}"
             return {header: header_html(host, may_choose=may_choose), known: told}
 
         def adapt(conversation: Conversation, window: int, total: int, compared: list[str]) -> dict:

@@ -15,7 +15,7 @@ from gradio.context import Context
 
 from ui.choices import CHOICES, HINTS, MOST_TOKENS, OWN, link_sentence, read_choices
 from ui.conversation import Settings
-from ui.presets import PRESETS, preset_of
+from ui.presets import PRESETS, Preset, preset_of
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
 from z1_core.window import Window
@@ -171,12 +171,14 @@ class SettingsPanel:
         ]  # fmt: skip
 
     def fit(self, context_tokens: int | None, window: int, total: int) -> dict[gr.components.Component, Any]:
-        """Bounds for the sliders, and what they stand at within them: the model's context, once it is known."""
+        """Bounds for the sliders: the model's context, once it is known. What stands beyond it is brought back."""
         most = context_tokens or MOST_TOKENS
-        standing = {self.window: window, self.total: total}
+        if max(window, total) <= most:
+            return dict.fromkeys((self.window, self.total), gr.update(maximum=most))
+        fitting = Preset(window, total).within(most)
         return {
-            slider: gr.update(maximum=most, value=most) if value > most else gr.update(maximum=most)
-            for slider, value in standing.items()
+            self.window: gr.update(maximum=most, value=fitting.thinking_tokens),
+            self.total: gr.update(maximum=most, value=fitting.total_tokens),
         }
 
     @staticmethod

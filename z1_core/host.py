@@ -11,16 +11,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from z1_core.choice import Choice, Choosing
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.hub import Progress
 from z1_core.loop_thread import LoopThread
-from z1_core.models import Cancelled, Report
+from z1_core.models import Report
 from z1_core.thinking import generate
 from z1_core.window import Sampling
 
@@ -45,23 +45,6 @@ class Status:
     state: Literal["starting", "ready", "failed"]
     text: str
     seconds: float
-
-
-ChoiceState = Literal["downloading", "loading", "failed", "cancelled", "done"]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Another model, on its way or not any more. text: for people; share: of its download, 0 to 1, while there is one."""
-
-    model: str
-    state: ChoiceState
-    text: str
-    share: float | None = None
-
-    @property
-    def is_on_its_way(self) -> bool:
-        return self.state in ("downloading", "loading")
 
 
 class EngineHost:
@@ -91,8 +74,7 @@ class EngineHost:
         self._since_s = time.monotonic()
         self._lock = threading.RLock()
         self._is_starting = self._is_closed = False
-        self._choice: Choice | None = None
-        self._given_up = threading.Event()
+        self._choosing: Choosing | None = None
 
     def start(self) -> None:
         """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs."""
@@ -116,8 +98,9 @@ class EngineHost:
 
     async def notice(self) -> None:
         """Return when the status tells of an engine that has just failed somebody. For any loop."""
-        before_s = time.monotonic()
-        while self._state == "ready" and time.monotonic() - before_s < 2 * WATCH_EVERY_S:
+        for _ in range(20):
+            if self._state != "ready":
+                return
             await asyncio.sleep(WATCH_EVERY_S / 10)
 
     async def count_tokens(self, text: str) -> int:
@@ -138,34 +121,27 @@ class EngineHost:
         """
         with self._lock:
             if self.is_choosing:
-                raise BadInput(f"{self._choice.model} is on its way already; cancel that first")
-            self._choice = Choice(model, "loading", f"looking for {model}")
-            self._given_up = threading.Event()
-        threading.Thread(
-            target=self._follow_choice, args=(model, self._given_up), name="model-choice", daemon=True
-        ).start()
+                raise BadInput(f"{self.choice().model} is on its way already; cancel that first")
+            self._choosing = Choosing(model)
+        threading.Thread(target=self._choose, args=(self._choosing,), name="model-choice", daemon=True).start()
 
     def cancel_choice(self) -> None:
         """Give up a choice that is on its way; what has arrived of a download stays for the next time."""
-        with self._lock:
-            if self.is_choosing:
-                model = self._choice.model
-                kept = f"; what has arrived of {model} is kept for the next time" if self._choice.share else ""
-                self._choice = Choice(model, "cancelled", f"cancelled{kept}")
-                self._given_up.set()
+        if self._choosing:
+            self._choosing.cancel()
 
     def choice(self) -> Choice | None:
         """The last choice; None before there was one."""
-        return self._choice
+        return self._choosing.now() if self._choosing else None
 
     @property
     def is_choosing(self) -> bool:
-        return self._choice is not None and self._choice.is_on_its_way
+        return self._choosing is not None and self._choosing.now().is_on_its_way
 
     def close(self) -> None:
         with self._lock:
             self._is_closed = True
-            self._given_up.set()
+            self.cancel_choice()
             engine, self._engine = self._engine, None
             if engine is not None:
                 self._set("failed", "closed")
@@ -206,6 +182,19 @@ class EngineHost:
         if model != self.model:  # a choice came between, and may have died meanwhile
             self.start()
 
+    def _choose(self, choosing: Choosing) -> None:
+        model = choosing.now().model
+        try:
+            engine = self._new_engine(model, choosing.report, choosing.progress)
+        except Z1Error as error:
+            if choosing.end("failed", str(error)):
+                log.error("%s", error)
+        except Exception:
+            if choosing.end("failed", FAULT):
+                log.exception("the chosen model did not start")
+        else:
+            self._put_in_place(engine, model, choosing)
+
     def _new_engine(self, model: str | None, report: Report, progress: Progress | None = None) -> Engine:
         engine = self._start_engine(report, **({"model": model, "progress": progress} if model else {}))
         try:
@@ -216,21 +205,19 @@ class EngineHost:
             raise
         return engine
 
-    def _put_in_place(self, engine: Engine, model: str | None, given_up: threading.Event | None = None) -> None:
-        """New runs go to it. One that only starts gives way to one that was chosen meanwhile. given_up: of a choice."""
+    def _put_in_place(self, engine: Engine, model: str | None, choosing: Choosing | None = None) -> None:
+        """New runs go to it. One that only starts gives way to one that was chosen meanwhile."""
         with self._lock:
-            if given_up is None:
+            if choosing:
+                is_late = not choosing.end("done", f"the page uses {engine.name} now")
+            else:
                 self._is_starting = False
                 is_late = self._is_closed or self._state == "ready" or model != self.model
-            else:
-                is_late = given_up.is_set()
             old = engine if is_late else self._engine
             if not is_late:
                 self._engine, self.model = engine, model
                 self._set("ready", f"{engine.name} is ready")
                 asyncio.run_coroutine_threadsafe(self._watch(engine), self.thread.loop)
-            if given_up and not is_late:
-                self._choice = Choice(model, "done", f"the page uses {engine.name} now")
         if self._is_closed:
             self._end(engine)
         elif old is not None:
@@ -282,35 +269,6 @@ class EngineHost:
         if state != self._state:
             self._since_s = time.monotonic()
         self._state, self._text = state, text
-
-    # Another model
-
-    def _follow_choice(self, model: str, given_up: threading.Event) -> None:
-        def tell(state: ChoiceState, text: str, share: float | None = None) -> None:
-            with self._lock:
-                if given_up.is_set():
-                    raise Cancelled
-                self._choice = Choice(model, state, text, share)
-
-        def progress(so_far: int, total: int) -> None:
-            text = self._choice.text if so_far < total else f"checking what has arrived of {model}"
-            tell("downloading", text, so_far / total)
-
-        try:
-            engine = self._new_engine(model, partial(tell, "loading"), progress)
-        except Cancelled:
-            return
-        except Z1Error as error:
-            log.error("%s", error)
-            text = str(error)
-        except Exception:
-            log.exception("the chosen model did not start")
-            text = FAULT
-        else:
-            self._put_in_place(engine, model, given_up)
-            return
-        with suppress(Cancelled):
-            tell("failed", text)
 
 
 async def _warm_up(engine: Engine) -> None:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 
 Template = Callable[[Sequence[Mapping[str, str]]], str]
 """A conversation -> its text by the model's chat template, ending where the model is to write."""
@@ -44,7 +44,7 @@ def rendered(pattern: re.Pattern[str], template: Template, messages: Sequence[Ma
     safe = [{**message, "content": parted(pattern, seam, message["content"])} for message in messages]
     try:
         text = template(safe)
-    except BadInput:
+    except (BadInput, EngineDead, ModelUnavailable):
         raise
     except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
         raise BadInput(f"the model's chat template refuses these messages: {error}") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from z1_core.engine import Engine, Session
@@ -41,17 +41,22 @@ async def sweep(
     """
     check_windows(windows)
     tokens = [check_fits(engine, prompt_ids, window) for window in windows]
-    async with (
-        engine.session(tokens[-1]) as session,
-        aclosing(_sweep_in(session, engine, prompt_ids, windows, sampling)) as pieces,
-    ):
-        async for piece in pieces:
-            yield piece
+    async with AsyncExitStack() as place:
+        session = await place.enter_async_context(engine.session(tokens[-1]))
+        async with aclosing(_sweep_in(place, session, engine, prompt_ids, windows, sampling)) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 async def _sweep_in(
-    session: Session, engine: Engine, prompt_ids: Sequence[int], windows: Sequence[Window], sampling: Sampling
+    place: AsyncExitStack,
+    session: Session,
+    engine: Engine,
+    prompt_ids: Sequence[int],
+    windows: Sequence[Window],
+    sampling: Sampling,
 ) -> AsyncGenerator[Piece, None]:
+    """place: holds the session. It is left when the trace is answered: the answers of smaller windows may wait for it."""
     last = len(windows) - 1
     made: asyncio.Queue[Piece | BaseException] = asyncio.Queue()
     runs = [_start(made, last, think_in(session, engine, prompt_ids, windows[last], sampling))]
@@ -75,6 +80,8 @@ async def _sweep_in(
                     runs.append(_start(made, index, answering))
                     yield Piece(index, Chunk("trace", engine.text.decode(prefix), prefix))
             unfinished -= chunk.end_reason is not None
+            if piece.index == last and chunk.end_reason:
+                await place.aclose()
             yield piece
             if chunk.phase == "trace" and chunk.end_reason:
                 for index in inside:

@@ -104,6 +104,7 @@ def start_app(tmp: Path, *options: str, python: str = sys.executable, program: S
 
 
 def stop_app(app: App) -> None:
+    """End it as its user would; whatever was done with it, its log holds no trace."""
     app.process.send_signal(signal.SIGTERM)
     try:
         app.process.wait(timeout=30)
@@ -111,6 +112,7 @@ def stop_app(app: App) -> None:
         app.process.kill()
         app.process.wait()
         pytest.fail(f"the app did not end within 30 s of SIGTERM:\n{app.log.read_text()[-3000:]}")
+    assert "Traceback" not in app.log.read_text(), app.log.read_text()
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,7 @@ def test_one_trace_is_answered_at_every_window_side_by_side(fake_app: App, page:
     expect(page.locator(".z1-plot .vega-embed")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_small_window_answers_while_the_trace_goes_on(fake_app: App, page: Page):
     open_tab(page, fake_app)
     compare(page, 10, 700)
@@ -77,6 +78,7 @@ def test_a_click_in_the_trace_cuts_it_there(fake_app: App, page: Page):
     expect(page.locator(".z1-here.z1-recut")).to_have_text("✂ 40")
 
 
+@pytest.mark.thorough
 def test_a_recut_goes_by_keyboard_as_well(fake_app: App, page: Page):
     open_tab(page, fake_app)
     compare(page, 50)
@@ -87,6 +89,7 @@ def test_a_recut_goes_by_keyboard_as_well(fake_app: App, page: Page):
     expect(page.locator(CARD).first.locator(".z1-card-head b")).to_have_text("Re-cut at 7")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("sizes", "sentence"),
     [((), "No window is chosen"), ((0,), "is no whole number of at least 1"), ((10**7,), "lower the window")],
@@ -100,6 +103,7 @@ def test_windows_that_cannot_run_are_said_in_one_sentence(fake_app: App, page: P
     expect(page.locator("#compare")).to_be_enabled()
 
 
+@pytest.mark.thorough
 def test_a_recut_outside_the_trace_is_said(fake_app: App, page: Page):
     open_tab(page, fake_app)
     compare(page, 20)

@@ -12,6 +12,7 @@ from playwright.sync_api import Download, Page, expect
 from tests.browser.conftest import App
 from tests.browser.stage import REPEAT
 from tests.browser.test_page import ask, card, choose, visit, wait_for_end, wait_for_trace
+from tests.shares import some_now
 
 TRAIN = "When does the train arrive?"
 
@@ -49,6 +50,7 @@ def cut(fake_app: App, page: Page) -> Page:
     return page
 
 
+@pytest.mark.thorough
 def test_run_again_repeats_the_turn_in_its_place(cut: Page):
     cut.locator("#again").click()
     expect(card(cut).locator(".z1-busy")).to_be_visible()
@@ -76,6 +78,7 @@ def test_the_last_question_is_edited_or_left(cut: Page):
     expect(cut.locator("#keep")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_copy_takes_the_answer_as_the_model_wrote_it(cut: Page):
     card(cut).locator(".z1-copy").click()
     expect(card(cut).locator(".z1-copy")).to_have_text("Copied")
@@ -110,6 +113,7 @@ def test_a_run_goes_into_a_file_and_comes_back(cut: Page, tmp_path: Path):
     assert json.loads(Path(download.value.path()).read_text())["question"] == hostile
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -127,6 +131,7 @@ def test_a_file_that_is_no_run_is_one_sentence(fake_app: App, page: Page, tmp_pa
     wait_for_end(page, "inside")
 
 
+@pytest.mark.thorough
 def test_the_browser_remembers_the_settings_until_they_are_reset(fake_app: App, page: Page):
     visit(page, fake_app)
     choose(page, window=123, total=456)
@@ -158,6 +163,7 @@ def test_a_link_carries_the_settings_and_is_not_trusted(fake_app: App, visitors:
     number(taking, "window", 1024)
 
 
+@pytest.mark.thorough
 def test_presets_set_both_numbers_and_follow_them(fake_app: App, page: Page):
     visit(page, fake_app)
     page.get_by_label("Quick").check()
@@ -169,6 +175,7 @@ def test_presets_set_both_numbers_and_follow_them(fake_app: App, page: Page):
     expect(page.get_by_label("Deep")).to_be_checked()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", ["a link", "the hint", "a preset"])
 def test_a_page_at_rest_asks_the_server_for_nothing(fake_app: App, page: Page, change: str):
     """Two handlers of one change once kept starting each other, fifty times a second, until the next run."""
@@ -190,6 +197,7 @@ def test_a_page_at_rest_asks_the_server_for_nothing(fake_app: App, page: Page, c
     assert len(asked) <= 1, asked  # a look at the model's state
 
 
+@pytest.mark.thorough
 def test_a_page_at_rest_draws_nothing(fake_app: App, page: Page):
     """Gradio's clock of the page's own loading once drew sixty frames a second for ever."""
     page.add_init_script(
@@ -207,6 +215,7 @@ def test_a_page_at_rest_draws_nothing(fake_app: App, page: Page):
     assert any(drawn_in_2_s() <= 2 for _ in range(15)), "it still draws when what fades in has long done so"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("typed", "left"), [("", 123), ("-5", 1), ("99999999", 32_768), ("e", 123), ("77", 77)])
 def test_a_number_box_is_set_right_when_it_is_left(fake_app: App, page: Page, typed: str, left: int):
     visit(page, fake_app)
@@ -225,6 +234,7 @@ def test_a_number_box_is_set_right_when_it_is_left(fake_app: App, page: Page, ty
     number(page, "window", left)
 
 
+@pytest.mark.thorough
 def test_an_example_goes_into_the_box(fake_app: App, page: Page):
     visit(page, fake_app)
     page.locator("[data-example]").first.click()
@@ -232,6 +242,7 @@ def test_an_example_goes_into_the_box(fake_app: App, page: Page):
     expect(page.locator("#question textarea")).to_be_focused()
 
 
+@pytest.mark.thorough
 def test_a_visitor_who_waits_for_a_place_is_told(fake_app: App, visitors: list[Page]):
     running, queued = visitors
     for page in visitors:
@@ -246,6 +257,7 @@ def test_a_visitor_who_waits_for_a_place_is_told(fake_app: App, visitors: list[P
     expect(queued.locator(".z1-waits")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_tab_goes_from_the_question_to_its_buttons(fake_app: App, page: Page):
     visit(page, fake_app)
     page.locator("#question textarea").focus()
@@ -256,7 +268,7 @@ def test_tab_goes_from_the_question_to_its_buttons(fake_app: App, page: Page):
     assert order[:2] == ["run", "clear"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", some_now(["light", "dark"], now=["light"]))
 def test_a_finished_turn_fits_a_phone(fake_app: App, phone: Page, scheme: str):
     phone.emulate_media(color_scheme=scheme)
     visit(phone, fake_app)
@@ -268,6 +280,7 @@ def test_a_finished_turn_fits_a_phone(fake_app: App, phone: Page, scheme: str):
     expect(card(phone).locator(".z1-foot")).to_contain_text(re.compile("window 40"))
 
 
+@pytest.mark.thorough
 def test_a_model_keeps_the_indentation_it_wrote(stage_app: App, page: Page):
     """When it has written it, as an earlier turn, and in Compare: Gradio by itself makes one flat list of this."""
     question = f"{REPEAT}- outer\n  - inner\n  - inner"

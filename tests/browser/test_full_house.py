@@ -35,6 +35,7 @@ def full_app(browser: Browser, fake_app: App, compared: Page) -> Iterator[App]:
         yield fake_app
 
 
+@pytest.mark.thorough
 def test_a_question_for_which_there_is_no_room_can_be_asked_again(full_app: App, page: Page):
     visit(page, full_app)
     ask(page, "When does the bus arrive?", window=20, total=100)
@@ -43,6 +44,7 @@ def test_a_question_for_which_there_is_no_room_can_be_asked_again(full_app: App,
     expect(page.locator("#again")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_comparison_for_which_there_is_no_room_can_be_begun_again(full_app: App, page: Page):
     open_tab(page, full_app)
     compare(page, 20, 60)
@@ -51,6 +53,7 @@ def test_a_comparison_for_which_there_is_no_room_can_be_begun_again(full_app: Ap
     expect(page.locator(CARD)).to_have_count(2)
 
 
+@pytest.mark.thorough
 def test_a_recut_for_which_there_is_no_room_leaves_the_comparison_as_it_is(full_app: App, compared: Page):
     compared.locator(".z1-tokens span[data-n='20']").click()
     expect(compared.locator(".z1-message .z1-error")).to_have_text(BUSY)

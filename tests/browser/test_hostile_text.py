@@ -13,6 +13,7 @@ from tests.browser.conftest import PHONE, App, strangers
 from tests.browser.stage import REPEAT, THEN_ANSWER
 from tests.browser.test_compare import choose_windows
 from tests.browser.test_page import ask, card, choose, visit, wait_for_end
+from tests.shares import some_now
 
 OWNED = "document.title='owned'"
 ELSEWHERE = "http://elsewhere"
@@ -84,7 +85,7 @@ def check(page: Page, name: str) -> None:
     assert page.locator(".z1-turn [href^=javascript]").count() == 0, name
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", some_now(HOSTILE, now=["script", "handlers", "calls home", "takes names", "closes"]))
 def test_what_the_model_writes_is_shown_and_does_nothing(phone: Page, elsewhere: tuple[str, list[str]], name: str):
     address, asked = elsewhere
     ask(phone, f"{REPEAT}{HOSTILE[name].replace(ELSEWHERE, address)}", window=12_000, total=13_000)
@@ -111,6 +112,7 @@ def test_a_cut_inside_a_fence_does_not_swallow_the_answer(phone: Page):
     expect(card(phone).locator(".z1-answer-text pre")).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_compare_shows_hostile_answers_as_text(phone: Page):
     phone.get_by_role("tab", name="Compare windows").click()
     everything = "\n\n".join(text for name, text in HOSTILE.items() if name not in ("long word", "deep", "closes"))
@@ -123,6 +125,7 @@ def test_compare_shows_hostile_answers_as_text(phone: Page):
     expect(phone.locator(".z1-here.z1-recut")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_200_kb_pasted_into_the_prompt(phone: Page):
     pasted = "word and <b>markup</b> \\(x\\) " * 7000
     ask(phone, pasted, window=100, total=200)
@@ -133,7 +136,7 @@ def test_200_kb_pasted_into_the_prompt(phone: Page):
     check(phone, "pasted")
 
 
-@pytest.mark.parametrize("name", ["window", "total", "temp", "top-p"])
+@pytest.mark.parametrize("name", some_now(["window", "total", "temp", "top-p"], now=["window"]))
 def test_settings_that_are_no_such_number_are_said_or_set_right(phone: Page, name: str):
     for typed in ("", "-5", "2.55", "99999999999", "e"):
         phone.locator(f"#{name} input[type=number]").focus()
@@ -151,6 +154,7 @@ def test_settings_that_are_no_such_number_are_said_or_set_right(phone: Page, nam
         expect(phone.locator("button#run")).to_be_enabled()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
@@ -170,6 +174,7 @@ def test_windows_that_are_no_numbers_are_named(phone: Page, typed: str, sentence
     expect(phone.locator(".z1-tokens")).to_be_visible()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
@@ -193,7 +198,3 @@ def test_a_recut_that_is_no_place_of_the_trace_is_said(phone: Page, typed: str, 
     phone.keyboard.press("Tab")
     phone.locator("#recut").click()
     expect(phone.locator(".z1-here.z1-recut")).to_be_visible()
-
-
-def test_the_log_of_all_this_holds_no_trace(stage_app: App):
-    assert "Traceback" not in stage_app.log.read_text(), stage_app.log.read_text()

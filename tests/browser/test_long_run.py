@@ -41,6 +41,7 @@ def heap_megabytes(page: Page) -> float:
     return session.send("Runtime.getHeapUsage")["usedSize"] / 1e6
 
 
+@pytest.mark.thorough
 def test_a_run_of_8000_tokens_keeps_the_page_responsive(stage: App, page: Page):
     visit(page, stage)
     before = heap_megabytes(page)

@@ -130,7 +130,7 @@ def test_a_model_is_downloaded_cancelled_gone_on_with_and_answers(
 def test_a_killed_engine_is_said_in_words_and_the_next_question_is_answered(choosing_app: App, page: Page):
     """It is the chosen model that comes back, and nothing was clicked."""
     visit(page, choosing_app)
-    running = page.locator(".z1-chip").inner_text()
+    running = page.locator(".z1-chip").text_content()
     for window, phase in ((3000, ".z1-trace-text"), (20, ".z1-answer-text")):
         ask(page, STORY, window=window, total=window + 3000)
         expect(card(page).locator(f"{phase} .md").first).to_have_text(re.compile(r".{20,}", re.DOTALL))

@@ -11,8 +11,16 @@ ON_CPU = {
     "block_size": 32,
     "enforce_eager": True,
     "distributed_executor_backend": "uni",
+    "dtype": "float32",
 }
-"""Blocks of 32 are the smallest that start there, and compiling takes longer than the tests."""
+"""Blocks of 32 are the smallest that start there; compiling takes longer than the tests; bf16 is computed row by
+row where there is no AVX-512."""
+
+AS_OPTIONS = [
+    *("--kv-cache-memory-bytes", str(ON_CPU["kv_cache_memory_bytes"]), "--block-size", str(ON_CPU["block_size"])),
+    *("--enforce-eager", "--distributed-executor-backend", "uni", "--dtype", "float32"),
+]
+"""The same for a server."""
 
 
 def use_cpu() -> None:

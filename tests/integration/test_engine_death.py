@@ -1,114 +1,93 @@
-"""A second real engine, behind ThinkingLLM and EngineHost at once: the published call on it, and what its death does."""
+"""What a run on llama.cpp tells when its process is killed, and that a new engine works. The page's side of it, and a
+death while it loads, are in test_host.py; vLLM's is in heavy/."""
+
+from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
-from z1_core.errors import EngineDead
-from z1_core.host import EngineHost
-from z1_core.llm import ThinkingLLM
-from z1_core.models import prepare_embedded
-from z1_core.prompt import chat, encode_text, render
-from z1_core.thinking import collect
-from z1_core.window import HINT, Sampling, Window
+from z1_core.engines import llama_process
+from z1_core.engines.llama import LlamaEngine
+from z1_core.errors import EngineDead, ModelUnavailable
+from z1_core.models import embedded_file
+from z1_core.thinking import collect, think
+from z1_core.window import Sampling, Window
 
+DEAD = r"the engine's process has ended \(killed, or out of memory\)"
 ENDLESS = Sampling(extra=(("ignore_eos", True),))
 
 
-class Setup:
-    """A host whose engine is that of a ThinkingLLM, both on the host's loop, so that one start serves two stories."""
-
-    def __init__(self) -> None:
-        self.others = set(psutil.Process().children(recursive=True))
-        self.host = EngineHost(self._start)
-        self.llm: ThinkingLLM | None = None
-
-    def _start(self, report) -> object:
-        self.llm = ThinkingLLM(str(prepare_embedded()), max_model_len=1024)
-        self.llm._thread.close()
-        self.llm._thread = self.host.thread
-        return self.llm.engine
-
-    def processes(self) -> list[psutil.Process]:
-        """The processes of this engine, and of no other: not the one of the session, nor Python's own helper."""
-        return [
-            child
-            for child in psutil.Process().children(recursive=True)
-            if child not in self.others and not any("resource_tracker" in word for word in child.cmdline())
-        ]
+def started(places: int = 1) -> LlamaEngine:
+    return LlamaEngine.start(embedded_file(), max_model_len=512, places=places)
 
 
-@pytest.fixture(scope="module")
-def setup() -> Iterator[Setup]:
-    made = Setup()
-    made.host.start()
-    wait_until(lambda: made.host.status().state == "ready", timeout_s=180)
-    yield made
-    made.host.close()
+def kill(engine: LlamaEngine) -> None:
+    process = psutil.Process(engine.process.pid)
+    process.kill()
+    process.wait(10)
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+@pytest.mark.parametrize("phase", ["trace", "hint", "answer"])  # the hint is between the phases
+async def test_a_run_whose_engine_is_killed_ends_in_one_sentence_and_a_new_engine_works(ask, phase):
+    engine = started()
+    prompt_ids = ask(engine)
+    seen = []
+
+    async def killed() -> None:
+        async for chunk in think(engine, prompt_ids, Window(thinking_tokens=20, answer_tokens=200), ENDLESS):
+            if chunk.phase == phase and chunk.ids and phase not in seen:
+                kill(engine)
+            seen.append(chunk.phase)
+
+    with pytest.raises(EngineDead, match=DEAD):
+        await killed()
+    assert seen[-1] == phase
+    with pytest.raises(EngineDead, match=DEAD):
+        await engine.check_health()
+    await engine.close()
+    await engine.close()  # harmless
+    successor = started()
+    done = await collect(successor, prompt_ids, Window(thinking_tokens=5, answer_tokens=3), ENDLESS)
+    assert (len(done.trace_ids), len(done.answer_ids)) == (5, 3)
+    await successor.close()
 
 
-def test_the_published_call_thinks_and_answers_on_a_real_model(setup):
-    from vllm import SamplingParams
-
-    tokenizer = setup.llm.engine.tokenizer
-    hint_ids = encode_text(tokenizer, HINT)
-    prompts = [
-        tokenizer.decode(render(tokenizer, chat(question))) for question in ("Tell me a story.", "Name all the trees.")
-    ]
-    params = SamplingParams(n=2, temperature=0.9, seed=3, max_tokens=64, ignore_eos=True)
-    given = repr(params)
-    average, outputs = setup.llm.thinking_generate(prompts, params, 24)
-    assert (average, repr(params)) == (24, given)
-    for prompt, output in zip(prompts, outputs, strict=True):
-        first, second = output.completions
-        assert (output.prompt, len(output.outputs)) == (prompt, 2)
-        assert tokenizer.decode(output.prompt_token_ids) == prompt
-        assert [len(first.trace_ids), len(second.trace_ids)] == [24, 24]
-        assert first.trace_ids != second.trace_ids  # each sample has thoughts of its own
-        assert {first.hint_ids, second.hint_ids} == {tuple(hint_ids)}
-        assert {first.total_tokens, second.total_tokens} == {64}  # the total that was asked for
-        assert [sample.text for sample in output.outputs] == [first.answer, second.answer]
-    one = SamplingParams(temperature=0, max_tokens=64, ignore_eos=True)
-    average, (output,) = setup.llm.thinking_generate(prompts[0], one, 24)  # a text, not a list of its letters
-    assert (average, output.prompt, len(output.outputs)) == (24, prompts[0], 1)
+async def test_all_runs_end_those_too_that_wait_for_a_place(ask):
+    engine = started(places=2)
+    window = Window(thinking_tokens=200, answer_tokens=9)
+    runs = [asyncio.ensure_future(collect(engine, ask(engine), window, ENDLESS)) for _ in range(5)]
+    await asyncio.sleep(0.5)
+    assert engine.active == 2
+    kill(engine)
+    for ended in await asyncio.wait_for(asyncio.gather(*runs, return_exceptions=True), 30):
+        assert isinstance(ended, EngineDead)
+    assert engine.active == 0
+    await engine.close()
 
 
-def test_a_killed_engine_is_noticed_in_words_and_a_new_one_takes_its_place(setup):
-    host = setup.host
-    running = asyncio.run_coroutine_threadsafe(
-        collect(host.engine(), [50] * 8, Window(thinking_tokens=800, answer_tokens=8), ENDLESS), host.thread.loop
-    )
-    wait_until(lambda: host.engine().llm.output_processor.get_num_unfinished_requests() == 1, timeout_s=30)
-    processes = setup.processes()
-    assert processes
-    for process in processes:
-        process.kill()
+async def test_a_death_is_no_matter_of_an_address_for_who_only_asks_for_tokens(ask):
+    """Nobody typed one: the text side, too, says that the process has ended."""
+    engine = started()
+    kill(engine)
+    with pytest.raises(EngineDead, match=DEAD):
+        ask(engine, "What is new?")
+    await engine.close()
 
-    with pytest.raises(EngineDead, match=r"the engine's process has ended .*; start it again"):
-        running.result(timeout=60)
-    wait_until(lambda: host.status().state == "failed", timeout_s=60)
-    assert host.status().text == "the engine's process has ended (killed, or out of memory); start it again"
-    with pytest.raises(EngineDead, match="the model is not ready"):
-        host.engine()
 
-    host.start()
-    assert host.status().state == "starting"
-    wait_until(lambda: host.status().state != "starting", timeout_s=180)
-    assert host.status().state == "ready", host.status().text
-    done = host.thread.run(collect(host.engine(), [50] * 8, Window(thinking_tokens=8, answer_tokens=4), ENDLESS))
-    assert (len(done.trace_ids), len(done.answer_ids)) == (8, 4)
+def test_a_process_that_is_killed_while_it_loads_is_one_sentence_and_none_stays(monkeypatch):
+    before = psutil.Process().children(recursive=True)
 
-    successors = setup.processes()
-    assert successors
-    host.close()
-    assert psutil.wait_procs(successors, timeout=30)[1] == []  # none is left alive
+    def killed(*words, **options):
+        process = popen(*words, **options)
+        threading.Thread(target=lambda: (time.sleep(0.2), process.kill())).start()
+        return process
+
+    popen = llama_process.subprocess.Popen
+    monkeypatch.setattr(llama_process.subprocess, "Popen", killed)
+    with pytest.raises(ModelUnavailable, match=r"does not start: its process was killed while it loaded.*again"):
+        started()
+    assert psutil.Process().children(recursive=True) == before

@@ -66,6 +66,10 @@ def start_engine(
         return FakeEngine(seconds_per_token=fake_seconds_per_token)
     if kind == "server":
         return _connect(options, report)
+    if kind == "llama":
+        from z1_core.engines.llama_process import check_installed
+
+        check_installed()  # before a download
     found = locate(model or options.model, engine=kind, report=report, progress=progress)
     report(f"loading {found.name}")
     if kind == "llama":

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 
 from z1_core.engine import Delta, Session
-from z1_core.engines.llama_calls import Server, complete, in_words, sampling_fields
+from z1_core.engines.llama_calls import Server, complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
@@ -44,6 +44,7 @@ FIRST_SLICES = (1, 3, 4)
 """Tokens in each request; the first ones are short, so that a reader sees at once that it writes."""
 
 DEAD = "the engine's process has ended (killed, or out of memory); it has to be started again"
+CLOSED = "the model was closed while this ran; send it again"
 
 
 class LlamaEngine:
@@ -60,10 +61,10 @@ class LlamaEngine:
         text: LlamaText,
         context_tokens: int,
         places: int,
-        cells: int | None = None,
+        cells: int,
         process: LlamaProcess | None = None,
     ) -> None:
-        """cells: tokens that all runs can hold together; None where each has its own context."""
+        """cells: tokens that all runs can hold together."""
         self.name = name
         self.text = text
         self.context_tokens = context_tokens
@@ -74,7 +75,7 @@ class LlamaEngine:
         self._client = server.client()
         self._slots = [_Slot(number) for number in range(places)]
         self._free_places = places
-        self._free_cells = cells if cells is not None else places * context_tokens
+        self._free_cells = cells
         self._turn = asyncio.Lock()  # who waits for a place gets it in the order of asking
         self._left = asyncio.Event()
 
@@ -92,7 +93,7 @@ class LlamaEngine:
         context, cells = budget(header, max_model_len, places, name)
         process = LlamaProcess(model, cells=cells, places=places)
         try:
-            server = Server(process.url, key=process.key)
+            server = Server(process.url, key=process.key, gone=DEAD)
             text = LlamaText(server.ask, has_template=header.has_chat_template)
         except BaseException:
             process.close()
@@ -109,21 +110,30 @@ class LlamaEngine:
 
     @classmethod
     def connect(cls, server: Server, *, model: str | None = None, max_model_len: int | None = None) -> LlamaEngine:
-        """A server that somebody else started, and goes on. Raises as start(), and EngineDead."""
+        """A server that somebody else started, and goes on. Raises as start(), and EngineDead.
+
+        Its places may share the cells of one context, as is llama-server's default, or have one each: it does not say.
+        """
         props = server.ask("GET", "/props").json()
         found = Path(props.get("model_alias") or props.get("model_path") or "model").stem
         if model and model not in (found, props.get("model_alias"), props.get("model_path")):
             raise ModelUnavailable(f"{server.url} serves {found}, not {model}; leave --model out")
-        context = props["default_generation_settings"]["n_ctx"]
-        if max_model_len and not 0 < max_model_len <= context:
-            raise BadInput(f"--max-model-len is {max_model_len:,}; the server holds 1 to {context:,} tokens")
-        places = props["total_slots"]
-        context = max_model_len or context
-        return cls(found, server=server, text=LlamaText(server.ask), context_tokens=context, places=places)
+        cells = props["default_generation_settings"]["n_ctx"]
+        if max_model_len and not 0 < max_model_len <= cells:
+            raise BadInput(f"--max-model-len is {max_model_len:,}; the server holds 1 to {cells:,} tokens")
+        return cls(
+            found,
+            server=server,
+            text=LlamaText(server.ask),
+            context_tokens=max_model_len or cells,
+            places=props["total_slots"],
+            cells=cells,
+        )
 
     @asynccontextmanager
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
         """As Engine.session. A running place's cache is not shared with another, so beside changes nothing."""
+        tokens = min(tokens, self.context_tokens)  # what is more is refused by stream(), not waited for
         async with self._turn:
             while self._free_cells < tokens or not self._free_places:
                 self._left.clear()
@@ -186,7 +196,7 @@ class LlamaEngine:
         try:
             answer = await self._client.get("/health", timeout=10)
         except httpx.HTTPError as error:
-            raise in_words(error, self.server.url) from error
+            raise self.server.error(error) from error
         if answer.status_code >= 500:
             raise EngineDead(
                 f"{self.server.url} cannot answer now (status {answer.status_code}): it is starting, or it stopped"
@@ -199,12 +209,12 @@ class LlamaEngine:
             self.process.close()
 
     async def _slice(self, slot: _Slot, ids: list[int], count: int, fields: dict[str, Any]) -> dict[str, Any]:
+        if self._client.is_closed:
+            raise EngineDead(CLOSED)
         try:
             return await complete(self._client, slot.number, ids, count, fields)
         except httpx.TransportError as error:
-            if self.process:
-                raise EngineDead(DEAD) from error
-            raise in_words(error, self.server.url) from error
+            raise self.server.error(error) from error
 
     def _room(self, prompt_ids: Sequence[int], sampling: Sampling) -> int:
         room = self.context_tokens - len(prompt_ids)

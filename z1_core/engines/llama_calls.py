@@ -36,9 +36,11 @@ NAMES = {"repetition_penalty": "repeat_penalty"} | {
 class Server:
     """Where a llama.cpp server is, and how to get in."""
 
-    def __init__(self, url: str, *, key: str, login: str | None = None) -> None:
-        """url: without /v1. login: "name:password", for a proxy that asks for one."""
+    def __init__(self, url: str, *, key: str, login: str | None = None, gone: str | None = None) -> None:
+        """url: without /v1. login: "name:password", for a proxy that asks for one. gone: what to say where it is our
+        own process and does not answer, as nobody typed an address then."""
         self.url = url
+        self._gone = gone
         self._options = {
             "base_url": url,
             "headers": {"Authorization": f"Bearer {key}"},
@@ -60,7 +62,13 @@ class Server:
                 answer = self._waiting.request(method, path, **options)
             return answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise in_words(error, self.url) from error
+            raise self.error(error) from error
+
+    def error(self, error: httpx.HTTPError) -> Z1Error:
+        """What to raise for one of httpx."""
+        if self._gone and isinstance(error, httpx.TransportError):
+            return EngineDead(self._gone)
+        return in_words(error, self.url)
 
     @cached_property
     def _waiting(self) -> httpx.Client:

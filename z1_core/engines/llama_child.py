@@ -7,6 +7,7 @@ the handlers of SIGINT and SIGTERM, and a failed assertion of its C++ would end 
 import contextlib
 import json
 import os
+import select
 import sys
 from typing import NoReturn
 
@@ -40,6 +41,10 @@ def end_with_the_pipe() -> None:
 
         fcntl.fcntl(sys.stdin, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(sys.stdin, fcntl.F_SETFL, fcntl.fcntl(sys.stdin, fcntl.F_GETFL) | os.O_ASYNC)
+        end = select.poll()
+        end.register(sys.stdin, select.POLLHUP)
+        if end.poll(0):  # before the signal was asked for
+            os._exit(0)
 
 
 def parameters(xllamacpp, settings: dict):

@@ -37,8 +37,7 @@ class LlamaProcess:
 
         Raises ModelUnavailable with the reason and a remedy.
         """
-        if find_spec("xllamacpp") is None:
-            raise ModelUnavailable(f"llama.cpp is not installed; {INSTALL}")
+        check_installed()
         self.key = secrets.token_hex(16)
         self._said: deque[str] = deque(maxlen=60)
         self._process = subprocess.Popen(  # noqa: S603 - our own program, by this interpreter
@@ -91,6 +90,12 @@ class LlamaProcess:
             self._said.append(line.decode(errors="replace").strip())
             log.debug("%s", self._said[-1])
         stderr.close()
+
+
+def check_installed() -> None:
+    """Raises ModelUnavailable with the remedy."""
+    if find_spec("xllamacpp") is None:
+        raise ModelUnavailable(f"llama.cpp is not installed; {INSTALL} (a Space without a GPU: see docs/space.md)")
 
 
 def reason(status: int, error: str, said: deque[str]) -> str:

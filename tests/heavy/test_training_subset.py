@@ -14,7 +14,7 @@ import pytest
 from tests.small_disk import disk_of
 from training.subset import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def rows(count: int, **fields: object) -> list[dict]:

@@ -1,0 +1,115 @@
+"""Which engine runs: what the options and the machine say, and what cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+import app
+from tests.stub_server import StubServer
+from tests.tokenizer_files import write_tokenizer
+from z1_core import engines
+from z1_core.engines import choose, llama_process, start_engine, text_of
+from z1_core.engines.fake import FakeEngine, small_text
+from z1_core.engines.server import ServerEngine
+from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.models import Model
+from z1_core.prompt import chat
+
+
+def machine(monkeypatch, *, gpu: bool, vllm: bool) -> None:
+    monkeypatch.setattr(engines, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(engines, "find_spec", lambda name: vllm or None)
+
+
+def options(*words: str):
+    return app.parser().parse_args(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "gpu", "vllm", "kind"),
+    [
+        ((), True, True, "vllm"),
+        ((), True, False, "llama"),
+        ((), False, True, "llama"),
+        ((), False, False, "llama"),
+        (("--engine", "llama"), True, True, "llama"),
+        (("--engine", "vllm"), True, True, "vllm"),
+        (("--server-url", "http://x"), True, True, "server"),
+        (("--fake",), True, True, "fake"),
+    ],
+)
+def test_a_server_wins_then_the_engine_that_was_named_then_the_one_for_the_machine(monkeypatch, words, gpu, vllm, kind):
+    machine(monkeypatch, gpu=gpu, vllm=vllm)
+    assert choose(options(*words)) == kind
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "told"),
+    [
+        (("--fake", "--server-url", "http://x"), BadInput, "--fake and --server-url exclude each other"),
+        (("--fake", "--engine", "llama"), BadInput, "--fake and --engine exclude each other"),
+        (("--engine", "vllm", "--server-url", "http://x"), BadInput, "--engine is for an engine here; leave it out"),
+        (("--tokenizer", "a/b"), BadInput, "--tokenizer goes with --server-url"),
+        (("--server-url", "http://x", "--tensor-parallel-size", "2"), BadInput, "give it to the server instead"),
+        (("--engine", "vllm"), ModelUnavailable, "there is no NVIDIA GPU here.* leave --engine out"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_with_the_remedy(monkeypatch, words, error, told):
+    machine(monkeypatch, gpu=False, vllm=True)
+    with pytest.raises(error, match=told):
+        choose(options(*words))
+
+
+def test_vllm_that_is_not_installed_is_told_where_it_was_asked_for(monkeypatch):
+    machine(monkeypatch, gpu=True, vllm=False)
+    with pytest.raises(ModelUnavailable, match=r"vLLM is not installed; pip install -r requirements\.txt"):
+        choose(options("--engine", "vllm"))
+
+
+@pytest.mark.parametrize("vllm", [True, False])
+def test_without_a_gpu_and_without_llama_nothing_is_downloaded_before_it_is_said(monkeypatch, vllm):
+    """As on a Space with the packages for a GPU on hardware that has none."""
+    machine(monkeypatch, gpu=False, vllm=vllm)
+    monkeypatch.setattr(llama_process, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "locate", lambda *_, **__: pytest.fail("a model was looked for"))
+    with pytest.raises(
+        ModelUnavailable, match=r"llama\.cpp is not installed; pip install -r requirements-cpu\.txt.*Space"
+    ):
+        start_engine(options(), lambda stage: None)
+
+
+def test_the_model_that_is_named_goes_to_the_engine_for_the_machine(monkeypatch):
+    asked = []
+
+    def locate(model, *, engine, **_):
+        asked.append((model, engine))
+        raise ModelUnavailable("far enough")
+
+    monkeypatch.setattr(engines, "locate", locate)
+    for gpu in (True, False):
+        machine(monkeypatch, gpu=gpu, vllm=True)
+        with pytest.raises(ModelUnavailable, match="far enough"):
+            start_engine(options("--model", "org/model"), lambda stage: None)
+    assert asked == [("org/model", "vllm"), ("org/model", "llama")]
+
+
+def test_a_server_of_vllms_kind_and_the_scripted_engine_are_started_as_they_are_named():
+    assert isinstance(start_engine(options("--fake"), lambda stage: None), FakeEngine)
+    with StubServer() as server:
+        stages = []
+        assert isinstance(start_engine(options("--server-url", server.url), stages.append), ServerEngine)
+    assert stages == [f"asking {server.url}", "fetching the tokenizer of scripted/model-1b", stages[-1]]
+
+
+def test_the_text_side_can_be_had_alone(monkeypatch, tmp_path):
+    messages = chat("Hello")
+    with text_of(options("--fake")) as text:
+        assert text.render(messages) == small_text().render(messages)
+    with StubServer() as server, text_of(options("--server-url", server.url)) as text:
+        assert text.render(messages) == small_text().render(messages)
+    machine(monkeypatch, gpu=True, vllm=True)
+    write_tokenizer(tmp_path)
+    monkeypatch.setattr(engines, "locate", lambda *_, **__: Model(name="m", source="m", path=tmp_path))
+    for words in ((), ("--model", str(tmp_path))):
+        with text_of(options(*words)) as text:
+            assert text.render(messages) == small_text().render(messages)
