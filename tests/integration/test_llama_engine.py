@@ -1,4 +1,4 @@
-"""llama.cpp as an engine, for real: every id known, windows exact, sessions, stops, deaths, and bad files in one sentence."""
+"""llama.cpp as an engine, for real: every id is known, windows are exact, and what goes wrong is one sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -127,40 +127,20 @@ async def test_a_conversation_is_rendered_as_the_server_renders_it(llama_engine)
 # Places
 
 
-@pytest.fixture(scope="module")
-def small() -> Iterator[LlamaEngine]:
-    """Two places, and cells for little more than one long run."""
+async def test_more_runs_than_places_and_cells_wait_and_all_end_exactly():
     engine = LlamaEngine.start(embedded_file(), max_model_len=512, places=2)
-    engine._free_cells = 600
-    yield engine
-    asyncio.run(engine.close())
-
-
-def test_more_runs_than_places_and_cells_wait_and_all_end_exactly(small):
-    async def run() -> None:
-        prompts = [small.text.render(chat(f"Tell me about the number {number}.")) for number in range(7)]
-        window = Window(thinking_tokens=40, answer_tokens=11)
-        most = 0
-
-        async def one(prompt_ids: list[int]) -> tuple[int, int]:
-            nonlocal most
-            trace, answer = 0, 0
-            async with aclosing(think(small, prompt_ids, window, ENDLESS)) as chunks:
-                async for chunk in chunks:
-                    most = max(most, small.active)
-                    trace += len(chunk.ids) * (chunk.phase == "trace")
-                    answer += len(chunk.ids) * (chunk.phase == "answer")
-            return trace, answer
-
-        assert await asyncio.gather(*map(one, prompts)) == [(40, 11)] * 7
-        assert most == 2
-        assert (small._free_places, small._free_cells) == (2, 600)
-
-        long = Window(thinking_tokens=300, answer_tokens=9)
-        at_once = await asyncio.gather(*(collect(small, ids, long, ENDLESS) for ids in prompts[:2]))
-        assert [len(done.trace_ids) for done in at_once] == [300, 300]  # one after the other: both need 350 cells
-
-    asyncio.run(run())
+    engine._free_cells = 600  # little more than one long run
+    prompts = [engine.text.render(chat(f"Tell me about the number {number}.")) for number in range(7)]
+    window = Window(thinking_tokens=40, answer_tokens=11)
+    done = await asyncio.gather(*(collect(engine, ids, window, ENDLESS) for ids in prompts))
+    assert [(len(run.trace_ids), len(run.answer_ids)) for run in done] == [(40, 11)] * 7
+    assert (engine._free_places, engine._free_cells) == (2, 600)
+    long = Window(thinking_tokens=300, answer_tokens=9)
+    at_once = [asyncio.ensure_future(collect(engine, ids, long, ENDLESS)) for ids in prompts[:2]]
+    await asyncio.sleep(1)
+    assert engine.active == 1  # both together need more than there is
+    assert [len((await run).trace_ids) for run in at_once] == [300, 300]
+    await engine.close()
 
 
 async def test_a_run_keeps_its_place_between_the_phases_while_others_wait(llama_engine, ask):
@@ -208,10 +188,14 @@ def child(monkeypatch, tmp_path) -> Callable[[str], None]:
 @pytest.mark.parametrize("phase", ["trace", "hint", "answer"])
 async def test_a_death_in_any_phase_is_said_and_a_new_engine_works(ask, phase):
     engine = LlamaEngine.start(embedded_file(), max_model_len=512, places=1)
-    with pytest.raises(EngineDead, match=r"has ended \(killed, or out of memory\)"):
+
+    async def killed() -> None:
         async for chunk in think(engine, ask(engine), Window(thinking_tokens=20, answer_tokens=200), ENDLESS):
             if chunk.phase == phase and chunk.ids:
                 os.kill(engine.process.pid, signal.SIGKILL)
+
+    with pytest.raises(EngineDead, match=r"has ended \(killed, or out of memory\)"):
+        await killed()
     with pytest.raises(EngineDead):
         await engine.check_health()
     await engine.close()
@@ -334,7 +318,7 @@ def test_another_server_is_recognised_and_what_does_not_fit_is_said(llama_server
 
 
 def test_a_server_that_is_gone_is_said():
-    with pytest.raises(EngineDead, match="nothing listens at http://127.0.0.1:9"):
+    with pytest.raises(EngineDead, match=r"nothing listens at http://127\.0\.0\.1:9"):
         LlamaEngine.connect(Server("http://127.0.0.1:9", key="none"))
 
 

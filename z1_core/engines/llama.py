@@ -214,6 +214,8 @@ class LlamaEngine:
         try:
             return await complete(self._client, slot.number, ids, count, fields)
         except httpx.TransportError as error:
+            if self.process:  # it has ended; where it only hangs up, it is of no more use
+                self.process.close()
             raise self.server.error(error) from error
 
     def _room(self, prompt_ids: Sequence[int], sampling: Sampling) -> int:
