@@ -17,9 +17,6 @@ INSTALL = $(BIN)/python -m pip install --no-compile
 
 PYTEST = $(BIN)/python -m pytest
 TWO = -n 2 --dist loadfile
-FAST = --ignore tests/heavy --ignore tests/integration --ignore tests/browser
-ALONE = tests/integration tests/browser/test_page.py tests/browser/test_long_run.py
-BESIDE = tests/browser --ignore tests/browser/test_page.py --ignore tests/browser/test_long_run.py
 
 .PHONY: demo test test-all test-rest screenshots lint clean
 .DELETE_ON_ERROR:
@@ -28,21 +25,19 @@ demo:
 	@$(MAKE) $(VENV)/installed-$(DEVICE)
 	$(BIN)/python app.py $(ARGS)
 
-# Two at a time, but for what computes on both cores itself or is about speed.
+# Two at a time, but for those that compute on both cores themselves. What needs vLLM or torch is not even imported.
 test: lint
 	sh tests/need.sh
-	$(PYTEST) -m "not heavy and not thorough" $(TWO) tests $(FAST) $(ARGS)
-	$(PYTEST) -m "not heavy and not thorough" $(TWO) $(BESIDE) $(ARGS)
-	$(PYTEST) -m "not heavy and not thorough" $(ALONE) $(ARGS)
+	$(PYTEST) $(TWO) --ignore tests/heavy -m "not heavy and not thorough and not alone" $(ARGS)
+	$(PYTEST) --ignore tests/heavy -m "not heavy and not thorough and alone" $(ARGS)
 
 test-all: test test-rest
 
 test-rest: lint
 	@$(MAKE) $(VENV)/installed-rest-$(DEVICE)
 	sh tests/need.sh
-	$(PYTEST) -m thorough $(TWO) tests $(FAST) $(ARGS)
-	$(PYTEST) -m thorough $(TWO) $(BESIDE) $(ARGS)
-	$(PYTEST) -m "heavy or thorough" $(ALONE) tests/heavy $(ARGS)
+	$(PYTEST) $(TWO) -m "(heavy or thorough) and not alone" $(ARGS)
+	$(PYTEST) -m "(heavy or thorough) and alone" $(ARGS)
 
 screenshots: lint
 	sh tests/need.sh

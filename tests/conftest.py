@@ -152,10 +152,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return FakeEngine(context_tokens=REAL_CONTEXT_TOKENS)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser last: Playwright's synchronous API keeps an event loop running on the main thread from its first use
     on, and no asynchronous test can run beside that."""
     for item in items:
-        if "heavy" in item.path.parts:
-            item.add_marker("heavy")
-    items.sort(key=lambda item: "browser" in item.path.parts or item.path.name == "test_server_page.py")
+        for folder, mark in (("heavy", "heavy"), ("integration", "alone")):
+            if folder in item.path.parts:
+                item.add_marker(mark)
+    items.sort(key=lambda item: "browser" in item.path.parts)

@@ -306,7 +306,7 @@ class Models:
 @pytest.fixture
 def models(monkeypatch) -> Models:
     monkeypatch.setattr(host_module, "WATCH_EVERY_S", 0.01)
-    monkeypatch.setattr(host_module, "IDLE_S", 0.2)
+    monkeypatch.setattr(host_module, "IDLE_LOOK_S", 0.01)
     return Models()
 
 

@@ -48,7 +48,7 @@ def lets_choose(*options: str, kind: str = "llama") -> bool:
 
 def rows(html: str) -> list[str]:
     """The text of each model's row."""
-    return [re.sub("<[^>]+>", "|", row) for row in re.findall("<li.*?</li>", html)]
+    return [re.sub("<[^>]+>", "|", re.sub("</?span>", "", row)) for row in re.findall("<li.*?</li>", html)]
 
 
 # Who may choose
@@ -138,7 +138,7 @@ def test_the_badge_tells_how_far_another_model_is():
 
 
 def test_the_list_says_what_each_model_weighs_needs_and_may_be_used_for():
-    smol, qwen, _, largest = rows(panel_html(None, None))
+    smol, qwen, _, largest = rows(panel_html(EMBEDDED_NAME, None))
     assert "on this disk · 500 MB of memory · Apache-2.0" in smol
     assert smol.endswith("|in use||")
     assert "639 MB download · 1,800 MB of memory · Apache-2.0" in qwen
@@ -154,8 +154,12 @@ def test_a_model_that_is_not_offered_has_a_row_while_it_is_in_use():
     assert all(row.endswith("|Use||") for row in offered)
 
 
+def test_where_no_model_runs_each_can_be_started():
+    assert all(row.endswith("|Use||") for row in rows(panel_html(None, None)))
+
+
 def test_a_choice_on_its_way_has_a_bar_and_a_button_that_cancels_it_and_none_that_starts_another():
-    html = panel_html(None, Choice(QWEN, "downloading", "downloading Qwen/<b>", 0.456))
+    html = panel_html(EMBEDDED_NAME, Choice(QWEN, "downloading", "downloading Qwen/<b>", 0.456))
     assert '<p role="status">Downloading Qwen/&lt;b&gt;.</p>' in html
     assert 'aria-valuenow="46"' in html
     assert "width:46%" in html
@@ -166,7 +170,7 @@ def test_a_choice_on_its_way_has_a_bar_and_a_button_that_cancels_it_and_none_tha
 
 @pytest.mark.parametrize("state", ["failed", "cancelled", "done"])
 def test_how_a_choice_ended_is_one_sentence_beside_the_list(state):
-    html = panel_html(None, Choice(QWEN, state, "the <b>disk</b> is full: make room"))
+    html = panel_html(EMBEDDED_NAME, Choice(QWEN, state, "the <b>disk</b> is full: make room"))
     assert "The &lt;b&gt;disk&lt;/b&gt; is full: make room." in html
     assert ('role="alert"' in html) == (state == "failed")
     assert "disabled" not in html

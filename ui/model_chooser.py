@@ -75,7 +75,7 @@ def badge_html(status: Status, choice: Choice | None = None, *, may_choose: bool
     """What the model is doing, and beside a small one what it is good for."""
     text = escape(status.text) + (f" … {status.seconds:.0f} s" if status.state == "starting" else "")
     note = f'<span class="z1-note">{BETTER if may_choose else NOT_THE_QUALITY}</span>'
-    note = note if EMBEDDED_NAME in status.text else ""
+    note = note if EMBEDDED_NAME in status.text and status.state != "failed" else ""
     inside, look = f"<i></i><span>{text}</span>", f"z1-chip z1-{status.state}"
     if not may_choose:
         return f'<span class="{look}">{inside}</span>{note}'
@@ -89,11 +89,11 @@ def badge_html(status: Status, choice: Choice | None = None, *, may_choose: bool
 
 
 def panel_html(model: str | None, choice: Choice | None) -> str:
-    """The list of models. model: the one that runs; None for the embedded one."""
-    model, free_mb = model or EMBEDDED_NAME, free_memory_bytes() // 1_000_000
+    """The list of models. model: the one that runs, as --model takes it; None where none does."""
+    free_mb = free_memory_bytes() // 1_000_000
     is_busy = choice is not None and choice.is_on_its_way
     rows = [_offer_html(offer, in_use=offer.model == model, free_mb=free_mb, is_busy=is_busy) for offer in OFFERS]
-    if model not in {offer.model for offer in OFFERS}:
+    if model and model not in {offer.model for offer in OFFERS}:
         rows.append(f'<li aria-current="true"><div><b>{escape(model)}</b></div><em>in use</em></li>')
     return (
         f'<section id="model-panel" aria-label="Choose a model"><div id="model-way">{_way_html(choice)}</div>'
@@ -104,17 +104,18 @@ def panel_html(model: str | None, choice: Choice | None) -> str:
 
 
 def _offer_html(offer: Offer, *, in_use: bool, free_mb: int, is_busy: bool) -> str:
-    way = "on this disk" if is_on_disk(offer.model) else f"{offer.download_mb:,} MB download"
     memory = f"{offer.memory_mb:,} MB of memory"
     if offer.memory_mb > free_mb and not in_use:
         memory = f"<strong>needs {memory}, and {free_mb:,} MB are free</strong>"
+    way = "on this disk" if is_on_disk(offer.model) else f"{offer.download_mb:,} MB download"
+    facts = f"{way} · {memory} · <span>{offer.licence}</span>"
     button = (
         f'<button type="button" data-model="{escape(offer.model)}" aria-label="Use {escape(offer.name)}"'
         f"{' disabled' if is_busy else ''}>Use</button>"
     )
     return (
         f"<li{' aria-current=true' if in_use else ''}><div><b>{escape(offer.name)}</b> {escape(offer.note)}"
-        f"<p>{way} · {memory} · {offer.licence}</p></div>{'<em>in use</em>' if in_use else button}</li>"
+        f"<p>{facts}</p></div>{'<em>in use</em>' if in_use else button}</li>"
     )
 
 

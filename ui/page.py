@@ -25,6 +25,7 @@ from ui.think_tab import ThinkTab, run_button
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
+from z1_core.models import EMBEDDED_NAME
 
 LOOK_S, CALM_LOOK_S = 1.0, 5.0
 """How often the page asks for the model's state: while it starts, and later. A look costs browser and server some 60 ms,
@@ -164,6 +165,8 @@ def build_page(
 
 def header_html(host: EngineHost, *, may_choose: bool) -> str:
     """Logo, title, what the model is doing, and where it may be chosen, the list of models."""
-    badge = badge_html(host.status(), host.choice(), may_choose=may_choose)
-    panel = panel_html(host.model, host.choice()) if may_choose else ""
+    status, choice = host.status(), host.choice()
+    running = None if status.state == "failed" else host.model or EMBEDDED_NAME
+    panel = panel_html(running, choice) if may_choose else ""
+    badge = badge_html(status, choice, may_choose=may_choose)
     return f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>{badge}</div>{panel}'

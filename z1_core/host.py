@@ -25,8 +25,8 @@ from z1_core.thinking import generate
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5
-IDLE_S = 2.0
-"""How long nothing runs on a replaced engine before it is closed: between its phases a run asks for nothing."""
+IDLE_LOOK_S, IDLE_LOOKS = 0.1, 20
+"""So often in a row nothing runs on a replaced engine before it is closed: between its phases a run asks for nothing."""
 PATIENCE_S = 600.0
 """How long runs on a replaced engine may go on."""
 FAULT = "the engine did not start because of a fault of this program; its log says more"
@@ -278,12 +278,11 @@ async def _warm_up(engine: Engine) -> None:
 
 
 async def _close_when_idle(engine: Engine) -> None:
-    began_s = idle_since_s = time.monotonic()
+    until_s, idle_looks = time.monotonic() + PATIENCE_S, 0
     try:
-        while (now_s := time.monotonic()) - idle_since_s < IDLE_S and now_s - began_s < PATIENCE_S:
-            if engine.active:
-                idle_since_s = now_s
-            await asyncio.sleep(IDLE_S / 20)
+        while idle_looks < IDLE_LOOKS and time.monotonic() < until_s:
+            idle_looks = 0 if engine.active else idle_looks + 1
+            await asyncio.sleep(IDLE_LOOK_S)
     finally:
         await engine.close()
 

@@ -13,6 +13,7 @@ from tests.browser.conftest import App, start_app, stop_app
 from tests.browser.stage import LONG
 from tests.browser.test_page import ask, card, visit, wait_for_end
 
+pytestmark = pytest.mark.alone
 WINDOW, TOTAL = 8000, 8500
 WATCH = """() => {
   window.long = [];

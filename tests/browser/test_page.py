@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import App, kill_engine
 
+pytestmark = pytest.mark.alone
 READY_S = 120
 
 

@@ -25,6 +25,7 @@ from z1_core.prompt import chat
 from z1_core.thinking import Transcript, collect, generate, think
 from z1_core.window import HINT, Sampling, Window
 
+pytestmark = pytest.mark.alone
 SMALL = Window(thinking_tokens=16, answer_tokens=8)
 ENDLESS = Sampling(extra=(("ignore_eos", True),))
 BLOCK = 32

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tests.test_prompt import HARMLESS, HOSTILE, added, controls_in, with_more_tokens
 from tests.tokenizer_files import write_tokenizer
 from training.embedded import embedded_folder
+from z1_core.engine import Text
 from z1_core.engines.fake import CHATML
+from z1_core.engines.llama import LlamaEngine
 from z1_core.engines.tokenizer_text import TokenizerText
+from z1_core.models import embedded_file
 from z1_core.prompt import chat
 
 TOOLS = """{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}
@@ -80,3 +86,30 @@ def test_none_of_the_models_control_tokens_can_be_typed(ours):
 def test_ids_are_shown_as_transformers_shows_them(ours, theirs, control):
     ids = ours.render(chat("A 🙂, é.", history=[("你", "b")]))
     assert ours.decode(ids, control=control) == theirs.decode(ids, skip_special_tokens=not control)
+
+
+# In llama.cpp's server
+
+
+@pytest.fixture(scope="module")
+def in_llama() -> Iterator[Text]:
+    engine = LlamaEngine.start(embedded_file(), max_model_len=512, places=1)
+    yield engine.text
+    asyncio.run(engine.close())
+
+
+@pytest.fixture(scope="module")
+def at_hand() -> Text:
+    return TokenizerText.load(str(embedded_folder()))
+
+
+@pytest.mark.parametrize("text", [*HARMLESS, *HOSTILE])
+def test_llama_makes_the_ids_of_the_embedded_model_that_its_tokenizer_makes(in_llama, at_hand, text):
+    messages = chat(f"x{text}", system=f"{text}x", history=[(f"x{text}x", "Hello"), ("Hi", f"x{text}x")])
+    ids = at_hand.render(messages)
+    assert in_llama.render(messages) == ids
+    assert in_llama.encode(text) == at_hand.encode(text)
+    assert in_llama.parse(f"a{text}b") == at_hand.parse(f"a{text}b")
+    assert in_llama.eos_id == at_hand.eos_id
+    for control in (True, False):
+        assert in_llama.decode(ids, control=control) == at_hand.decode(ids, control=control)

@@ -18,6 +18,7 @@ from z1_core.models import locate
 from z1_core.thinking import collect, generate
 from z1_core.window import Sampling, Window
 
+pytestmark = pytest.mark.alone
 RECIPE = Path(__file__).parents[2] / "training/recipes/smoke.yaml"
 SMALLER = ("max_length=384", "batch=2", "max_steps=4", "warmup_steps=1", "eval_every=4", "save_every=4", "eval_rows=6")
 

@@ -16,6 +16,7 @@ from z1_core.errors import BadInput
 from z1_core.thinking import collect
 from z1_core.window import HINT, Sampling, Window
 
+pytestmark = pytest.mark.alone
 QUESTIONS = 50
 SMALL = Window(thinking_tokens=8, answer_tokens=4)
 ENDLESS = Sampling(extra=(("ignore_eos", True),))

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx2
+import httpx
 import psutil
 
 from z1_core.orphans import end_together
@@ -64,7 +64,7 @@ class VllmServe:
 
     def running(self) -> int:
         """How many requests the engine has, running or waiting."""
-        lines = httpx2.get(f"{self.url}/metrics").text.splitlines()
+        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
         counts = [
             line for line in lines if line.startswith(("vllm:num_requests_running", "vllm:num_requests_waiting{"))
         ]
@@ -72,6 +72,6 @@ class VllmServe:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx2.get(f"{self.url}/health").status_code == 200
-        except httpx2.TransportError:
+            return httpx.get(f"{self.url}/health").status_code == 200
+        except httpx.TransportError:
             return False

@@ -70,12 +70,13 @@ def unsliced(engine: LlamaEngine, prompt_ids: list[int], tokens: int, *, slot: i
 # Exactness
 
 
-async def test_every_id_is_known_and_slices_write_what_one_request_writes(llama_engine):
+@pytest.mark.parametrize("prompts", [PROMPTS[:10], pytest.param(PROMPTS[10:], marks=pytest.mark.thorough)], ids=len)
+async def test_every_id_is_known_and_slices_write_what_one_request_writes(llama_engine, prompts):
     """50 prompts of emoji, scripts and code; the second phase, too. Both ways find the prompt in the cache: computed
     together with others, or in parts of another size, a prompt has other roundings."""
     window = Window(thinking_tokens=21, answer_tokens=9)
     hint_ids = llama_engine.text.encode(HINT)
-    for prompt in PROMPTS:
+    for prompt in prompts:
         prompt_ids = llama_engine.text.render(chat(prompt))
         await collect(llama_engine, prompt_ids, Window(thinking_tokens=1, answer_tokens=1), ENDLESS)
         done = await collect(llama_engine, prompt_ids, window)

@@ -24,7 +24,7 @@ from z1_core.engines.llama_calls import Server, complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.gguf_header import GgufHeader, check_memory, free_memory_bytes, read_header
+from z1_core.gguf_header import OVERHEAD_BYTES, GgufHeader, check_memory, free_memory_bytes, read_header
 from z1_core.window import Sampling
 
 PLACES = 8
@@ -256,7 +256,7 @@ def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str
         raise BadInput(f"--max-model-len is {max_model_len:,}; {name} holds 1 to {header.context_tokens:,} tokens")
     context = max_model_len or min(header.context_tokens, MOST_CONTEXT_TOKENS)
     free_bytes = free_memory_bytes()
-    affordable = max(0, (free_bytes - header.weight_bytes) // 2) // header.cache_bytes_per_token
+    affordable = max(0, free_bytes - header.weight_bytes - OVERHEAD_BYTES) // 2 // header.cache_bytes_per_token
     if max_model_len is None:
         context = min(context, max(affordable, LEAST_CONTEXT_TOKENS))
     check_memory(header, context_tokens=context, cells=context, free_bytes=free_bytes, name=name)

@@ -12,6 +12,7 @@ from tests.browser.conftest import App, start_app, stop_app
 from tests.browser.test_page import ask, card, expect_tokens, trace_of, visit, wait_for_end, wait_for_trace
 from tests.heavy.vllm_serve import KEY, VllmServe
 
+pytestmark = [pytest.mark.heavy, pytest.mark.alone]
 BACK_S = 30
 
 
