@@ -118,7 +118,7 @@ class Comparison:
         place = Place(window, recut=True)
         ids = tuple(trace_ids[:at_tokens])
         place.add(Chunk("trace", engine.text.decode(ids), ids))
-        self.stopped = False
+        self.stopped, self.error = False, ""
         earlier = [each for each in self.places if each.recut]
         if len(self.places) == MOST_PLACES:
             self.places.remove(earlier[0])

@@ -1,10 +1,9 @@
-"""llama.cpp as an engine, for real: every id is known, windows are exact, and what goes wrong is one sentence."""
+"""llama.cpp as an engine, for real: every id is known, windows are exact, and what goes wrong is one sentence. Deaths are
+in test_engine_death.py, orphans in tests/test_orphans.py."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from z1_core.engines.llama_calls import PLAIN, Server
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import embedded_file
 from z1_core.prompt import chat
-from z1_core.thinking import collect, generate, think
+from z1_core.thinking import collect, generate
 from z1_core.window import HINT, Sampling, Window
 
 ROOT = Path(__file__).parents[2]
@@ -159,19 +158,7 @@ async def test_a_run_keeps_its_place_between_the_phases_while_others_wait(llama_
     assert min(await asyncio.gather(*map(second_phase, range(llama_engine.places + 3)))) >= 8
 
 
-async def test_a_run_that_is_stopped_while_its_prompt_is_read_frees_its_place(llama_engine):
-    prompt_ids = llama_engine.text.encode("The quick brown fox jumps over the lazy dog. " * 150)[:1500]
-    running = asyncio.ensure_future(anext(generate(llama_engine, prompt_ids, Sampling(max_tokens=50))))
-    await asyncio.sleep(0.3)
-    running.cancel()
-    await asyncio.wait({running})
-    assert llama_engine.active == 0
-    slot = next(slot for slot in llama_engine._slots if slot.ids[:1500] == prompt_ids)
-    reply = unsliced(llama_engine, [5, 6, 7], 1, slot=slot.number)
-    assert reply["timings"]["prompt_n"] == 3
-
-
-# Deaths
+# Builds
 
 
 @pytest.fixture
@@ -184,29 +171,6 @@ def child(monkeypatch, tmp_path) -> Callable[[str], None]:
         monkeypatch.setattr(llama_process, "CHILD", file)
 
     return put
-
-
-@pytest.mark.parametrize("phase", ["trace", "hint", "answer"])
-async def test_a_death_in_any_phase_is_said_and_a_new_engine_works(ask, phase):
-    engine = LlamaEngine.start(embedded_file(), max_model_len=512, places=1)
-
-    async def killed() -> None:
-        async for chunk in think(engine, ask(engine), Window(thinking_tokens=20, answer_tokens=200), ENDLESS):
-            if chunk.phase == phase and chunk.ids:
-                os.kill(engine.process.pid, signal.SIGKILL)
-
-    with pytest.raises(EngineDead, match=r"has ended \(killed, or out of memory\)"):
-        await killed()
-    with pytest.raises(EngineDead):
-        await engine.check_health()
-    await engine.close()
-    assert engine.process.pid not in [child.pid for child in children()]
-
-
-def test_a_death_while_it_loads_is_a_sentence(child):
-    child("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(ModelUnavailable, match=r"its process was killed while it loaded.*start it again"):
-        LlamaEngine.start(embedded_file())
 
 
 def test_a_build_for_another_processor_is_a_sentence(child):
@@ -223,47 +187,6 @@ def test_a_build_that_cannot_be_loaded_and_none_at_all_are_sentences(monkeypatch
     monkeypatch.setattr(llama_process, "find_spec", lambda name: None)
     with pytest.raises(ModelUnavailable, match=r"llama.cpp is not installed; pip install"):
         LlamaEngine.start(embedded_file())
-
-
-ENDS = {
-    "at its end": "",
-    "sys.exit": "sys.exit(3)",
-    "exception": "raise RuntimeError",
-    "os._exit": "os._exit(1)",
-    "abort": "os.abort()",
-    "exec": "os.execv(sys.executable, [sys.executable, '-c', 'pass'])",
-    "SIGTERM": "os.kill(os.getpid(), signal.SIGTERM)",
-    "SIGINT": "os.kill(os.getpid(), signal.SIGINT)",
-    "SIGHUP": "os.kill(os.getpid(), signal.SIGHUP)",
-    "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
-}
-PARENT = """
-import os, signal, sys, threading, time
-from z1_core.engines import llama_process
-from z1_core.models import embedded_file
-if {early}:
-    def say(*args, **options):
-        child = popen(*args, **options)
-        print(child.pid, flush=True)
-        threading.Thread(target=lambda: (time.sleep(0.4), os.kill(os.getpid(), signal.SIGKILL)), daemon=True).start()
-        return child
-    popen, llama_process.subprocess.Popen = llama_process.subprocess.Popen, say
-process = llama_process.LlamaProcess(embedded_file(), cells=512, places=1)
-print(process.pid, flush=True)
-{end}
-"""
-
-
-@pytest.mark.parametrize("end", [*ENDS, "SIGKILL while it loads"])
-def test_the_server_ends_with_its_parent_however_that_ends(end):
-    code = PARENT.format(early=end not in ENDS, end=ENDS.get(end, "time.sleep(60)"))
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    child = psutil.Process(int(parent.stdout.readline()))
-    parent.wait()
-    gone, _ = psutil.wait_procs([child], timeout=30)
-    assert gone
 
 
 # Files and settings
