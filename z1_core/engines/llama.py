@@ -43,7 +43,7 @@ SLICE_TOKENS = 8
 FIRST_SLICES = (1, 3, 4)
 """Tokens in each request; the first ones are short, so that a reader sees at once that it writes."""
 
-DEAD = "the engine's process has ended (killed, or out of memory); it has to be started again"
+DEAD = "the engine's process has ended (killed, or out of memory); start it again"
 CLOSED = "the model was closed while this ran; send it again"
 
 
