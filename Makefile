@@ -17,6 +17,7 @@ INSTALL = $(BIN)/python -m pip install --no-compile
 
 PYTEST = $(BIN)/python -m pytest
 TWO = -n 2 --dist loadfile
+LIGHT = not heavy and not thorough
 
 .PHONY: demo test test-all test-rest screenshots lint clean
 .DELETE_ON_ERROR:
@@ -28,16 +29,18 @@ demo:
 # Two at a time, but for those that compute on both cores themselves. What needs vLLM or torch is not even imported.
 test: lint
 	sh tests/need.sh
-	$(PYTEST) $(TWO) --ignore tests/heavy -m "not heavy and not thorough and not alone" $(ARGS)
-	$(PYTEST) --ignore tests/heavy -m "not heavy and not thorough and alone" $(ARGS)
+	$(PYTEST) $(TWO) -m "$(LIGHT) and not alone" --ignore tests/heavy --ignore tests/browser $(ARGS)
+	$(PYTEST) $(TWO) -m "$(LIGHT) and not alone" tests/browser $(ARGS)
+	$(PYTEST) -m "$(LIGHT) and alone" --ignore tests/heavy $(ARGS)
 
 test-all: test test-rest
 
 test-rest: lint
 	@$(MAKE) $(VENV)/installed-rest-$(DEVICE)
 	sh tests/need.sh
-	$(PYTEST) $(TWO) -m "(heavy or thorough) and not alone" $(ARGS)
-	$(PYTEST) -m "(heavy or thorough) and alone" $(ARGS)
+	$(PYTEST) $(TWO) -m "not ($(LIGHT)) and not alone" --ignore tests/browser $(ARGS)
+	$(PYTEST) $(TWO) -m "not ($(LIGHT)) and not alone" tests/browser $(ARGS)
+	$(PYTEST) -m "not ($(LIGHT)) and alone" $(ARGS)
 
 screenshots: lint
 	sh tests/need.sh
