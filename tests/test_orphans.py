@@ -42,6 +42,9 @@ PARENT = """
 import os, pathlib, signal, subprocess, sys, threading, time
 from z1_core.engines import llama_process
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have ignored them
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 def started(*args, **options):
     child = popen(*args, **options)
     print(child.pid, flush=True)
