@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import sys
 from contextlib import ExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,9 @@ async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
         must_match = settings(plan, model=engine.name, context_tokens=engine.context_tokens)
         with ExitStack() as stack:
             dtype = getattr(engine, "dtype", None)  # of an engine here; a server does not tell its own
-            beside = about() | {"engine": type(engine).__name__, "dtype": dtype, "options": given(options)}
+            thoughts = asdict(engine.text.thoughts) if engine.text.thoughts else None
+            beside = about() | {"engine": type(engine).__name__, "dtype": dtype, "thoughts": thoughts}
+            beside["options"] = given(options)
             stack.enter_context(store.opened(out, must_match, beside))
             write_problems(out, engine, plan, prompts)
             done = {task.name: store.read_lines(answers_path(out, task)) for task in plan.tasks}

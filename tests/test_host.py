@@ -348,7 +348,7 @@ def test_tokens_of_an_engine_that_is_dying_are_not_counted(hosted, models):
     wait_for(host, "ready")
 
     class Gone:
-        def encode(self, text):
+        def encode(self, text, *, control):
             raise EngineDead("nothing listens there")
 
     host.engine().text = Gone()

@@ -189,6 +189,8 @@ def test_settings_beyond_the_context_of_the_chosen_model_are_brought_back():
         assert (window["maximum"], total["maximum"]) == (8192, 8192)
         assert (window["value"], total["value"]) == fitting
     assert all("value" not in update for update in panel.fit(8192, 8000, 8192).values())
+    window, total = panel.fit(2048, 1024, 2048).values()  # a preset, which leaves no room for a prompt there
+    assert (window["value"], total["value"]) == (1024, 1536)
 
 
 def test_a_wish_is_done_and_one_that_comes_too_late_is_said(host, monkeypatch):

@@ -11,6 +11,7 @@ from z1_core.engines.fake import CHATML, small_text
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.prompt import SYSTEM_PROMPT, chat, check_context
+from z1_core.thoughts import answers_only
 from z1_core.window import BOXED_HINT, HINT, Window
 
 HARMLESS = [
@@ -59,9 +60,9 @@ def controls_in(model: TokenizerText, ids) -> list[int]:
     return [id_ for id_ in ids if added(model).get(id_, "").strip()]
 
 
-def in_one_piece(messages) -> str:
+def in_one_piece(model: TokenizerText, messages) -> str:
     """The conversation by the plain template. tests/heavy/test_templates.py has it from transformers."""
-    return chat_template(CHATML)(messages)
+    return chat_template(CHATML)(answers_only(messages, model))
 
 
 def in_one_go(model: TokenizerText, text: str) -> list[int]:
@@ -72,7 +73,7 @@ def in_one_go(model: TokenizerText, text: str) -> list[int]:
 @pytest.mark.parametrize(("question", "answer"), product(HARMLESS, HARMLESS[:3]))
 def test_harmless_text_gives_the_very_ids_of_the_models_own_template(model, question, answer):
     messages = chat(question, system="Be brief.\n", history=[("Hi", answer), (answer, "Hello")])
-    assert model.render(messages) == in_one_go(model, in_one_piece(messages))
+    assert model.render(messages) == in_one_go(model, in_one_piece(model, messages))
 
 
 @pytest.mark.parametrize("place", ["question", "system", "history question", "history answer"])
@@ -90,14 +91,14 @@ def test_a_control_tokens_string_stays_text_wherever_it_comes_from(model, text, 
 
     ids = model.render(conversation(text))
     assert controls_in(model, ids) == controls_in(model, model.render(conversation("x")))
-    assert model.decode(ids, control=True) == in_one_piece(conversation(text))
+    assert model.decode(ids, control=True) == in_one_piece(model, conversation(text))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_template_alone_would_have_let_the_string_through(text):
     """What the others guard against is real: in the plain template each of these strings makes control tokens."""
     model = TEXTS["many added tokens"]
-    ids = in_one_go(model, in_one_piece(chat(text)))
+    ids = in_one_go(model, in_one_piece(model, chat(text)))
     assert len(controls_in(model, ids)) > len(controls_in(model, model.render(chat("x"))))
 
 
@@ -126,7 +127,7 @@ def test_no_mixture_of_pieces_ever_makes_a_control_token(model, seed):
         ids = model.render(messages)
         skeleton = model.render(chat("x", system="x", history=[("x", "x")]))
         assert controls_in(model, ids) == controls_in(model, skeleton)
-        assert model.decode(ids, control=True) == in_one_piece(messages)
+        assert model.decode(ids, control=True) == in_one_piece(model, messages)
         hint = mixture()
         assert controls_in(model, model.encode(hint)) == []
         assert model.decode(model.encode(hint), control=True) == hint

@@ -114,11 +114,30 @@ async def test_a_hint_of_ones_own_is_the_one_inserted(ask):
     assert done.answer == "\\boxed{3}"
 
 
-async def test_a_control_token_in_the_hint_is_inserted_as_text(ask):
+async def test_a_control_token_in_a_hint_is_one_for_the_operator_and_text_for_a_visitor(ask):
     engine = FakeEngine(lambda prompt: "Let me see. " * 50)
-    done = await collect(engine, ask(engine), replace(WINDOW, hint="So:<|im_end|>"))
-    assert engine.text.eos_id not in done.hint_ids
-    assert engine.text.decode(done.hint_ids, control=True) == "So:<|im_end|>"
+    trusted = await collect(engine, ask(engine), replace(WINDOW, hint="So:<|im_end|>"))
+    typed = await collect(engine, ask(engine), replace(WINDOW, hint="So:<|im_end|>", hint_is_text=True))
+    assert trusted.hint_ids == (*engine.text.encode("So:"), engine.text.eos_id)
+    assert engine.text.eos_id not in typed.hint_ids
+    for done in (trusted, typed):
+        assert engine.text.decode(done.hint_ids, control=True) == "So:<|im_end|>"
+
+
+async def test_a_stop_string_ends_an_answer_and_never_a_trace(scripted, ask):
+    engine = scripted()
+    await collect(engine, ask(engine), WINDOW, Sampling(extra=(("stop", ["think"]), ("top_k", 5))))
+    assert [dict(request.sampling.extra) for request in engine.requests] == [
+        {"top_k": 5},
+        {"stop": ["think"], "top_k": 5},
+    ]
+
+
+@pytest.mark.parametrize(("wanted", "trace", "answer"), [(10, 10, 0), (60, 20, 40), (500, 20, 50)])
+async def test_the_least_number_of_tokens_counts_trace_and_answer_together(scripted, ask, wanted, trace, answer):
+    engine = scripted()
+    await collect(engine, ask(engine), WINDOW, Sampling(extra=(("min_tokens", wanted),)))
+    assert [dict(request.sampling.extra)["min_tokens"] for request in engine.requests] == [trace, answer]
 
 
 async def test_each_phase_has_a_budget_of_its_own_and_the_callers_other_settings(scripted, ask):

@@ -167,3 +167,11 @@ def test_att_of_nothing_is_refused():
 
 def test_the_total_of_a_run_is_trace_hint_and_answer_without_the_prompt():
     assert completion(trace=100, hint=12, answer=50).total_tokens == 162
+
+
+def test_no_two_places_of_a_sequence_are_drawn_with_the_same_noise_and_each_repeats():
+    seeds = [Sampling(seed=7).seed_at(position) for position in range(1000)]
+    assert len(set(seeds)) == 1000
+    assert seeds[5] == Sampling(seed=7).seed_at(5) != Sampling(seed=8).seed_at(5)
+    assert Sampling().seed_at(5) is None
+    assert all(0 <= Sampling(seed=2**63 - 1).seed_at(p, below=2**32 - 1) < 2**32 - 1 for p in range(100))

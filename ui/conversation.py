@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
-from z1_core.prompt import chat, check_context
-from z1_core.thinking import think
+from z1_core.prompt import chat
+from z1_core.thinking import check_fits, most_hint_tokens, think
+from z1_core.thoughts import Thoughts, trace_answer
 from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
 
 UPDATES_EVERY_S = 0.3
@@ -61,6 +62,7 @@ class Turn:
         *,
         messages: Sequence[Mapping[str, str]] = (),
         origin: Origin = Origin(),
+        thoughts: Thoughts | None = None,
     ) -> None:
         self.question = question
         self.settings = settings
@@ -69,6 +71,7 @@ class Turn:
         self.prompt_ids = prompt_ids
         self.messages = messages
         self.origin = origin
+        self.thoughts = thoughts
         self.waits = False
         self.phase: Phase | None = None
         self.end_reason: EndReason | None = None
@@ -92,8 +95,10 @@ class Turn:
 
     @property
     def answer(self) -> str:
-        """What goes into the context of the next question: the answer, or the trace that holds it."""
-        return self.texts["trace"] if self.end_reason == "inside" else self.texts["answer"]
+        """What goes into the context of the next question: the answer, or what the trace holds of it."""
+        if self.end_reason == "inside":
+            return trace_answer(self.thoughts, self.texts["trace"])
+        return self.texts["answer"]
 
     async def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
         """Run to the end; yields whenever there may be something new to show. Closing it frees the engine."""
@@ -191,22 +196,19 @@ class Conversation:
 
 
 async def prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
-    """A turn that fits the model. To be run on the engine's loop, where its tokenizer is used by nobody else meanwhile.
+    """A turn that fits the model. Its tokenizer, which may be a server's, is asked off the loop. Raises BadInput."""
+    return await asyncio.to_thread(_prepared, engine, question, settings, messages)
 
-    Raises BadInput.
-    """
+
+def _prepared(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
     prompt_ids = engine.text.render(messages)
-    hint_tokens = len(engine.text.encode(settings.hint))
     window = Window.from_total(
         thinking_tokens=settings.thinking_tokens,
         total_tokens=settings.total_tokens,
-        hint_tokens=hint_tokens,
+        hint_tokens=most_hint_tokens(engine, settings.hint, is_text=True),
         hint=settings.hint,
+        hint_is_text=True,
     )
-    check_context(
-        prompt_tokens=len(prompt_ids),
-        window=window,
-        hint_tokens=hint_tokens,
-        context_tokens=engine.context_tokens,
-    )
-    return Turn(question, settings, prompt_ids, window, messages=messages, origin=Origin(model=engine.name))
+    check_fits(engine, prompt_ids, window)
+    origin = Origin(model=engine.name)
+    return Turn(question, settings, prompt_ids, window, messages=messages, origin=origin, thoughts=engine.text.thoughts)

@@ -6,13 +6,15 @@ from __future__ import annotations
 import json
 import platform
 import re
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ui import views
 from ui.conversation import Origin, Settings, Turn
-from ui.fields import Fields
+from ui.fields import MOST_ID, Fields
 from z1_core.errors import BadInput
+from z1_core.thoughts import Thoughts
 from z1_core.window import Chunk, Window
 
 FORMAT, FORMAT_VERSION = "z1-demo run", 1
@@ -31,6 +33,7 @@ def to_record(turn: Turn) -> dict[str, Any]:
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "model": turn.origin.model,
+        "thoughts": asdict(turn.thoughts) if turn.thoughts else None,
         "versions": dict(turn.origin.versions or versions()),
         "settings": {
             "thinking_tokens": settings.thinking_tokens,
@@ -119,9 +122,12 @@ def _turn(fields: Fields) -> Turn:
         fields.text("question"),
         chosen,
         fields.ids("prompt_ids"),
-        Window(thinking_tokens=chosen.thinking_tokens, answer_tokens=answer_tokens, hint=chosen.hint),
+        Window(
+            thinking_tokens=chosen.thinking_tokens, answer_tokens=answer_tokens, hint=chosen.hint, hint_is_text=True
+        ),
         messages=[_message(message) for message in fields.parts("messages")],
         origin=Origin(model=fields.text("model", most=200), versions=_versions(fields.part("versions"))),
+        thoughts=_thoughts(fields.part("thoughts")) if fields.has("thoughts", missing=False) else None,
     )
     parts = {phase: fields.part(phase) for phase in turn.ids}
     chunks = [Chunk(phase, part.text("text"), tuple(part.ids("ids"))) for phase, part in parts.items()]
@@ -160,6 +166,14 @@ def _check_agrees(turn: Turn, chunks: list[Chunk], fields: Fields) -> None:
 
 def _message(message: Fields) -> dict[str, str]:
     return {"role": message.one_of("role", ("system", "user", "assistant")), "content": message.text("content")}
+
+
+def _thoughts(part: Fields) -> Thoughts:
+    tags = [part.text(name, most=100) for name in ("opens", "closes")]
+    if not all(tags):
+        raise BadInput("a tag of its thoughts is empty")
+    ids = [part.count(name, least=0, most=MOST_ID) for name in ("opens_id", "closes_id")]
+    return Thoughts(part.one_of("opened_by", ("template", "model")), *tags, *ids)
 
 
 def _versions(part: Fields) -> dict[str, str]:

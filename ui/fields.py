@@ -21,9 +21,9 @@ class Fields:
         self._path = path
         self._value: dict[str, Any] = value
 
-    def has(self, name: str) -> bool:
-        """False also for null."""
-        return self._get(name) is not None
+    def has(self, name: str, *, missing: bool | None = None) -> bool:
+        """False also for null. missing: what to say of a field that older files have not; else it must be there."""
+        return missing if missing is not None and name not in self._value else self._get(name) is not None
 
     def be(self, expected: str | int, name: str) -> None:
         found = self._get(name)

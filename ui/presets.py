@@ -20,6 +20,13 @@ class Preset:
 PRESETS = {"Quick": Preset(256, 768), "Balanced": Preset(1024, 2048), "Deep": Preset(4096, 6144)}
 
 
+def fitted(thinking_tokens: int, total_tokens: int, context_tokens: int) -> Preset:
+    """What was chosen, where the model holds it. A preset leaves room for the prompt, too: nobody chose its numbers."""
+    chosen = Preset(thinking_tokens, total_tokens)
+    fits = max(thinking_tokens, total_tokens) <= context_tokens and chosen not in PRESETS.values()
+    return chosen if fits else chosen.within(context_tokens)
+
+
 COMPARED = (128, 512, 2048)
 """The windows that Compare begins with."""
 

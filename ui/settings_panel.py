@@ -15,7 +15,7 @@ from gradio.context import Context
 
 from ui.choices import CHOICES, HINTS, MOST_TOKENS, OWN, link_sentence, read_choices
 from ui.conversation import Settings
-from ui.presets import PRESETS, Preset, preset_of
+from ui.presets import PRESETS, fitted, preset_of
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
 from z1_core.window import Window
@@ -104,8 +104,8 @@ class SettingsPanel:
             usable, _ = read_choices(kept if isinstance(kept, dict) else {})
             linked, complaints = read_choices(dict(request.query_params))
             values = {**DEFAULTS, **usable, **linked}
-            for name in ("window", "total"):
-                values[name] = min(values[name], context_tokens() or MOST_TOKENS)
+            fitting = fitted(values["window"], values["total"], context_tokens() or MOST_TOKENS)
+            values |= {"window": fitting.thinking_tokens, "total": fitting.total_tokens}
             return {**self._values(values), self.told: _told_html(link_sentence(linked, complaints))}
 
         Context.root_block.load(restore, self.remembered, [*self.inputs, self.told], **QUICK)
@@ -173,13 +173,10 @@ class SettingsPanel:
     def fit(self, context_tokens: int | None, window: int, total: int) -> dict[gr.components.Component, Any]:
         """Bounds for the sliders: the model's context, once it is known. What stands beyond it is brought back."""
         most = context_tokens or MOST_TOKENS
-        if max(window, total) <= most:
-            return dict.fromkeys((self.window, self.total), gr.update(maximum=most))
-        fitting = Preset(window, total).within(most)
-        return {
-            self.window: gr.update(maximum=most, value=fitting.thinking_tokens),
-            self.total: gr.update(maximum=most, value=fitting.total_tokens),
-        }
+        fitting = fitted(window, total, most)
+        changed = (fitting.thinking_tokens, fitting.total_tokens) != (window, total)
+        values = ({"value": fitting.thinking_tokens}, {"value": fitting.total_tokens}) if changed else ({}, {})
+        return {self.window: gr.update(maximum=most, **values[0]), self.total: gr.update(maximum=most, **values[1])}
 
     @staticmethod
     def read(

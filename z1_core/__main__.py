@@ -67,6 +67,9 @@ def read_rows(options: argparse.Namespace) -> list[dict]:
     rows = [_row(line, number) for number, line in enumerate(_lines(options.prompts), start=1)]
     if not rows:
         raise BadInput(f"{options.prompts} holds no rows")
+    others = dict.fromkeys(name for row in rows for name in row if name != "prompt")
+    if others:
+        print(f'of each row only "prompt" is read, not {", ".join(others)}: settings are options', file=sys.stderr)
     return rows
 
 

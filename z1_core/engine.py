@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from z1_core.thoughts import Thoughts
     from z1_core.window import Sampling
 
 FinishReason = Literal["stop", "length"]
@@ -37,15 +38,23 @@ class Text(Protocol):
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Token ids of a conversation, ending where the model is to write. Control tokens come from the template alone:
-        in contents, their strings stay text. Raises BadInput where the template refuses the messages."""
+        in contents, their strings stay text. Of an answer of the model's, what stands behind its thought goes in.
+        Raises BadInput where the template refuses the messages."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of plain text (a hint), in which the strings of control tokens stay text. No token is added."""
+    thoughts: Thoughts | None
+    """How the model marks its thoughts; None where it does not."""
+
+    def encode(self, text: str, *, control: bool = False) -> list[int]:
+        """Token ids of text that stands behind other text (a hint). No token is added.
+
+        control: the strings of control tokens are these tokens; else they stay text, as what people type must.
+        """
         ...
 
     def parse(self, prompt: str) -> list[int]:
-        """Token ids of a ready-made prompt, in which the strings of control tokens are these tokens. None is added."""
+        """Token ids of a ready-made prompt, in which the strings of control tokens are these tokens. It begins with the
+        token that the tokenizer puts first, if it has such a one, once."""
         ...
 
     def decode(self, ids: Sequence[int], *, control: bool = False) -> str:

@@ -21,7 +21,7 @@ from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.hub import Progress
 from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
-from z1_core.thinking import generate
+from z1_core.thinking import generate, most_hint_tokens
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5
@@ -103,14 +103,10 @@ class EngineHost:
                 return
             await asyncio.sleep(WATCH_EVERY_S / 10)
 
-    async def count_tokens(self, text: str) -> int:
-        """How many tokens a hint takes; 0 while there is no engine. Counted on the engine's loop, for any loop."""
-
-        async def count() -> int:
-            return len(self.engine().text.encode(text))
-
+    async def count_tokens(self, hint: str) -> int:
+        """How many tokens are inserted with a visitor's hint, at most; 0 while there is no engine. For any loop."""
         try:
-            return await self.thread.submit(count())
+            return await asyncio.to_thread(most_hint_tokens, self.engine(), hint, is_text=True)
         except EngineDead:
             return 0
 

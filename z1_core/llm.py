@@ -14,7 +14,7 @@ from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput
 from z1_core.loop_thread import LoopThread
 from z1_core.models import locate
-from z1_core.thinking import Job, collect_all
+from z1_core.thinking import Job, collect_all, most_hint_tokens
 from z1_core.window import HINT, Completion, Sampling, Window, avg_thinking_tokens
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ThinkingLLM:
 
     def _window(self, max_tokens: int | None, thinking_tokens: int, prompt_tokens: int) -> Window:
         total = self.engine.context_tokens - prompt_tokens if max_tokens is None else max_tokens
-        hint_tokens = len(self.engine.text.encode(HINT))
+        hint_tokens = most_hint_tokens(self.engine, HINT, is_text=False)
         return Window.from_total(thinking_tokens=thinking_tokens, total_tokens=total, hint_tokens=hint_tokens)
 
     async def _generate(

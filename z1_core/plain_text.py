@@ -1,8 +1,4 @@
-"""Text from people and models stays text: a control token's string in it never becomes the control token.
-
-Such a string is parted by a seam before it goes through a chat template, and the pieces are encoded one by one: what a
-seam has parted cannot grow together again.
-"""
+"""Text from people and models stays text: a control token's string in it never becomes the control token."""
 
 from __future__ import annotations
 
@@ -16,41 +12,56 @@ from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 Template = Callable[[Sequence[Mapping[str, str]]], str]
 """A conversation -> its text by the model's chat template, ending where the model is to write."""
 
+Encode = Callable[[str], list[int]]
 
-def control_pattern(strings: Iterable[str]) -> re.Pattern[str]:
-    """Matches (at zero width) wherever one of the strings starts, also inside another one. Runs of blanks, which some
-    tokenizers add as tokens, control nothing and stay whole."""
-    longest_first = sorted((string for string in strings if string.strip()), key=len, reverse=True)
-    return re.compile(f"(?=({'|'.join(map(re.escape, longest_first))}))" if longest_first else r"(?!)")
+EDGE = "\x01"
+"""A character that grows together with no other one."""
 
 
-def pieces(pattern: re.Pattern[str], text: str) -> list[str]:
-    """The text, parted behind the first character of every control-token string, so that none is whole."""
-    cuts = [0, *(match.start() + 1 for match in pattern.finditer(text)), len(text)]
-    return [text[start:end] for start, end in pairwise(cuts)]
+class ControlStrings:
+    """How a model's control tokens are written. Runs of blanks, which some tokenizers add as tokens, control nothing."""
+
+    def __init__(self, strings: Iterable[str]) -> None:
+        longest_first = sorted((string for string in strings if string.strip()), key=len, reverse=True)
+        any_of = "|".join(map(re.escape, longest_first)) or r"(?!)"
+        self._whole = re.compile(f"({any_of})")
+        self._start = re.compile(f"(?={any_of})")
+
+    def split(self, text: str) -> list[str]:
+        """Text and control tokens by turns: those at odd places are control tokens."""
+        return self._whole.split(text)
+
+    def pieces(self, text: str) -> list[str]:
+        """The text, parted behind the first character of every control token's string, also of one inside another, so
+        that none is whole."""
+        cuts = [0, *(match.start() + 1 for match in self._start.finditer(text)), len(text)]
+        return [text[start:end] for start, end in pairwise(cuts)]
+
+    def render(self, template: Template, messages: Sequence[Mapping[str, str]]) -> list[str]:
+        """The conversation by the template, split. What stands in the messages is no control token, whatever it says.
+
+        Raises BadInput if the template refuses the messages.
+        """
+        seam = f"\ue000{secrets.token_hex(8)}\ue000"  # drawn anew each time: no text holds it
+        safe = [{**message, "content": seam.join(self.pieces(message["content"]))} for message in messages]
+        try:
+            text = template(safe)
+        except (BadInput, EngineDead, ModelUnavailable):
+            raise
+        except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
+            without = "; leave the system prompt empty" if messages[0]["role"] == "system" else ""
+            raise BadInput(f"the model's chat template refuses these messages: {error}{without}") from error
+        return [part.replace(seam, "") for part in self.split(text)]
 
 
-def parted(pattern: re.Pattern[str], seam: str, text: str) -> str:
-    """The same as one text, with a seam between the pieces."""
-    return seam.join(pieces(pattern, text))
+def behind_text(encode: Encode) -> Encode:
+    """encode, for text that stands behind other text: without the space that SentencePiece puts before what it is given."""
+    edge = encode(EDGE)
+    if encode(f"{EDGE}a") == [*edge, *encode("a")]:
+        return encode
 
+    def behind(text: str) -> list[int]:
+        ids = encode(EDGE + text)
+        return ids[len(edge) :] if ids[: len(edge)] == edge else encode(text)
 
-def rendered(pattern: re.Pattern[str], template: Template, messages: Sequence[Mapping[str, str]]) -> list[str]:
-    """The conversation by the template, in pieces that are to be encoded one by one, control tokens and all.
-
-    Raises BadInput if the template refuses the messages.
-    """
-    seam = new_seam()
-    safe = [{**message, "content": parted(pattern, seam, message["content"])} for message in messages]
-    try:
-        text = template(safe)
-    except (BadInput, EngineDead, ModelUnavailable):
-        raise
-    except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
-        raise BadInput(f"the model's chat template refuses these messages: {error}") from error
-    return [piece for piece in text.split(seam) if piece]
-
-
-def new_seam() -> str:
-    """A mark that no text holds: drawn anew each time, between characters of the private use area."""
-    return f"\ue000{secrets.token_hex(8)}\ue000"
+    return behind

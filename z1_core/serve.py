@@ -33,6 +33,10 @@ OPEN = (
     "anybody who reaches {host}:{port} can use the model: set Z1_API_KEY first, and keep the port in a private network"
 )
 
+NO_TURN = (
+    "the chat template marks no beginning of an answer, so that thinking_token_budget of plain clients does nothing"
+)
+
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m z1_core.serve", description="A model server, by vLLM.")
@@ -52,7 +56,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     options, others = parser().parse_known_args(argv)
     model = locate(options.model, engine="vllm", report=lambda stage: print(f"{stage} ...", file=sys.stderr))
-    command = [*serve_command(options, model, start_of_turn(_tokenizer(model))), *others]
+    turn = start_of_turn(_tokenizer(model))
+    if turn is None:
+        print(f"warning: {NO_TURN}", file=sys.stderr)
+    command = [*serve_command(options, model, turn), *others]
     key = os.environ.get("Z1_API_KEY", "")
     if not key and options.host not in HERE_ONLY:
         print(f"warning: {OPEN.format(host=options.host, port=options.port)}", file=sys.stderr)
@@ -62,14 +69,16 @@ def main(argv: list[str] | None = None) -> int:
     os.execve(sys.executable, command, environment(key))  # noqa: S606
 
 
-def serve_command(options: argparse.Namespace, model: Model, turn: str) -> list[str]:
+def serve_command(options: argparse.Namespace, model: Model, turn: str | None) -> list[str]:
     """The command line of vLLM's server, by its module: `vllm serve` asks for the version of a package named vllm, which
-    the CPU build is not. turn: where a plain client's thinking begins."""
-    reasoning = {"reasoning_start_str": turn, "reasoning_end_str": options.hint}
+    the CPU build is not. turn: where a plain client's thinking begins; without it such clients have no window."""
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model.path)]
     command += ["--served-model-name", served_name(model), "--host", options.host, "--port", str(options.port)]
     command += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--enable-tokenizer-info-endpoint"]
-    command += ["--disable-uvicorn-access-log", "--reasoning-config", json.dumps(reasoning)]
+    command += ["--disable-uvicorn-access-log"]
+    if turn:
+        reasoning = {"reasoning_start_str": turn, "reasoning_end_str": options.hint}
+        command += ["--reasoning-config", json.dumps(reasoning)]
     if options.max_model_len:
         command += ["--max-model-len", str(options.max_model_len)]
     for name in ("tensor_parallel_size", "data_parallel_size"):
@@ -89,14 +98,19 @@ def served_name(model: Model) -> str:
     return model.name if Path(model.source).is_dir() else model.source.partition("@")[0]
 
 
-def start_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
-    """What the chat template puts where the model is to write, "<|im_start|>assistant\\n" for instance."""
-    messages = chat("Hello")
-    before = tokenizer.apply_chat_template(messages, tokenize=False)
-    turn = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).removeprefix(before)
-    if not turn.strip():
-        raise BadInput("the model's chat template opens no assistant turn; choose an instruction-tuned model")
-    return turn
+def start_of_turn(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """What the chat template puts where the model is to write, "<|im_start|>assistant\\n" for instance; None where it
+    puts nothing there. Raises BadInput for a model that cannot chat."""
+    messages = chat("Hello", system="")
+    try:
+        before = tokenizer.apply_chat_template(messages, tokenize=False)
+        turn = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).removeprefix(before)
+    except Exception as error:  # transformers' for no template, Jinja's for one that wants more
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise BadInput(
+            f"the model has no usable chat template ({reason}); choose an instruction-tuned model"
+        ) from error
+    return turn if turn.strip() else None
 
 
 def curl(options: argparse.Namespace, name: str, *, key: bool) -> str:

@@ -40,7 +40,7 @@ async def sweep(
     Raises BadInput for windows that do not grow, ContextOverflow before anything is generated, EngineDead.
     """
     check_windows(windows)
-    tokens = [check_fits(engine, prompt_ids, window) for window in windows]
+    tokens = await asyncio.to_thread(lambda: [check_fits(engine, prompt_ids, window) for window in windows])
     async with AsyncExitStack() as place:
         session = await place.enter_async_context(engine.session(tokens[-1]))
         async with aclosing(_sweep_in(place, session, engine, prompt_ids, windows, sampling)) as pieces:
@@ -78,7 +78,8 @@ async def _sweep_in(
                     prefix = tuple(trace_ids[: windows[index].thinking_tokens])
                     answering = answer_from(engine, prompt_ids, prefix, windows[index], sampling, beside=session)
                     runs.append(_start(made, index, answering))
-                    yield Piece(index, Chunk("trace", engine.text.decode(prefix), prefix))
+                    text = await asyncio.to_thread(engine.text.decode, prefix)
+                    yield Piece(index, Chunk("trace", text, prefix))
             unfinished -= chunk.end_reason is not None
             if piece.index == last and chunk.end_reason:
                 await place.aclose()

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from z1_core.engine import Delta, Engine, Session
 from z1_core.errors import ContextOverflow
@@ -18,6 +18,15 @@ from z1_core.prompt import check_context
 from z1_core.window import Chunk, Completion, EndReason, Sampling, Window
 
 GREEDY = Sampling()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run."""
+
+    prompt_ids: Sequence[int]
+    window: Window
+    sampling: Sampling = GREEDY
 
 
 async def think(
@@ -35,9 +44,19 @@ async def think(
     close_window: when set, the window closes early and the model answers from what it has thought so far.
     Raises ContextOverflow before anything is generated if the four budgets exceed the context; EngineDead.
     """
+    tokens = await asyncio.to_thread(check_fits, engine, prompt_ids, window)
+    async with aclosing(_admitted(engine, Job(prompt_ids, window, sampling), tokens, close_window)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _admitted(
+    engine: Engine, job: Job, tokens: int, close_window: asyncio.Event | None = None
+) -> AsyncGenerator[Chunk, None]:
+    """tokens: what it comes to at most."""
     async with (
-        engine.session(check_fits(engine, prompt_ids, window)) as session,
-        aclosing(think_in(session, engine, prompt_ids, window, sampling, close_window)) as chunks,
+        engine.session(tokens) as session,
+        aclosing(think_in(session, engine, job.prompt_ids, job.window, job.sampling, close_window)) as chunks,
     ):
         async for chunk in chunks:
             yield chunk
@@ -53,7 +72,7 @@ async def think_in(
 ) -> AsyncGenerator[Chunk, None]:
     """think() in a session that is already there."""
     trace, trace_ids, finish_reason = "", [], None
-    phase_1 = session.stream(prompt_ids, replace(sampling, max_tokens=window.thinking_tokens))
+    phase_1 = session.stream(prompt_ids, sampling.for_trace(window))
     async with aclosing(_until(close_window, phase_1) if close_window else phase_1) as deltas:
         async for delta in deltas:
             trace += delta.text
@@ -63,7 +82,7 @@ async def think_in(
     if finish_reason == "stop":
         yield Chunk("trace", "", end_reason="inside")
         return
-    yield Chunk("trace", _held_back(engine, trace_ids, trace))
+    yield Chunk("trace", await asyncio.to_thread(_held_back, engine, trace_ids, trace))
     if finish_reason == "length" and len(trace_ids) < window.thinking_tokens:
         yield Chunk("trace", "", end_reason="context_full")
         return
@@ -87,7 +106,8 @@ async def answer_from(
 
     beside: the session of the trace, where that is still running.
     """
-    tokens = len(prompt_ids) + len(trace_ids) + len(hint_tokens(engine, window)) + window.answer_tokens
+    hint_tokens = await asyncio.to_thread(most_hint_tokens, engine, window.hint, is_text=window.hint_is_text)
+    tokens = len(prompt_ids) + len(trace_ids) + hint_tokens + window.answer_tokens
     async with (
         engine.session(tokens, beside=beside) as session,
         aclosing(answer_in(session, engine, prompt_ids, trace_ids, window, sampling, "cut")) as chunks,
@@ -106,10 +126,11 @@ async def answer_in(
     end_reason: EndReason,
 ) -> AsyncGenerator[Chunk, None]:
     """answer_from() in a session that is already there. end_reason: the one to give where the answer ends by itself."""
-    hint_ids = hint_tokens(engine, window)
-    yield Chunk("hint", window.hint or "", tuple(hint_ids))
+    before = [*prompt_ids, *trace_ids]
+    hint = await asyncio.to_thread(_inserted, engine, window.hint, is_text=window.hint_is_text, before=before)
+    yield hint
     answer, answer_ids, finish_reason = "", [], None
-    phase_2 = session.stream([*prompt_ids, *trace_ids, *hint_ids], replace(sampling, max_tokens=window.answer_tokens))
+    phase_2 = session.stream([*before, *hint.ids], sampling.for_answer(window, trace_tokens=len(trace_ids)))
     async with aclosing(phase_2) as deltas:
         async for delta in deltas:
             answer += delta.text
@@ -120,7 +141,7 @@ async def answer_in(
         yield Chunk("answer", "", end_reason=end_reason)
     else:
         full = len(answer_ids) < window.answer_tokens
-        rest = _held_back(engine, answer_ids, answer)
+        rest = await asyncio.to_thread(_held_back, engine, answer_ids, answer)
         yield Chunk("answer", rest, end_reason="context_full" if full else "answer_length")
 
 
@@ -169,20 +190,15 @@ async def collect(
     close_window: asyncio.Event | None = None,
 ) -> Completion:
     """Run think() to its end and return what it made."""
+    return await _gathered(prompt_ids, think(engine, prompt_ids, window, sampling, close_window=close_window))
+
+
+async def _gathered(prompt_ids: Sequence[int], run: AsyncGenerator[Chunk, None]) -> Completion:
     transcript = Transcript(prompt_ids)
-    async with aclosing(think(engine, prompt_ids, window, sampling, close_window=close_window)) as chunks:
+    async with aclosing(run) as chunks:
         async for chunk in chunks:
             transcript.add(chunk)
     return transcript.completion()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run of many."""
-
-    prompt_ids: Sequence[int]
-    window: Window
-    sampling: Sampling = GREEDY
 
 
 async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Completion, None]:
@@ -191,12 +207,11 @@ async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Com
 
     Raises ContextOverflow, naming the row, before anything is generated.
     """
-    for row, job in enumerate(jobs, start=1):
-        try:
-            check_fits(engine, job.prompt_ids, job.window)
-        except ContextOverflow as error:
-            raise ContextOverflow(f"row {row}: {error}") from error
-    runs = [asyncio.ensure_future(collect(engine, job.prompt_ids, job.window, job.sampling)) for job in jobs]
+    tokens = await asyncio.to_thread(_check_all, engine, jobs)
+    runs = [
+        asyncio.ensure_future(_gathered(job.prompt_ids, _admitted(engine, job, needed)))
+        for job, needed in zip(jobs, tokens, strict=True)
+    ]
     try:
         for run in runs:
             yield await run
@@ -220,14 +235,37 @@ async def generate(
 
 
 def check_fits(engine: Engine, prompt_ids: Sequence[int], window: Window) -> int:
-    """How many tokens prompt, window, hint and answer are together. Raises ContextOverflow where the context is less."""
-    hint = len(hint_tokens(engine, window))
+    """How many tokens prompt, window, hint and answer are together, at most. Raises ContextOverflow where the context is
+    less. May have to ask a server for the hint's length."""
+    hint = most_hint_tokens(engine, window.hint, is_text=window.hint_is_text)
     check_context(prompt_tokens=len(prompt_ids), window=window, hint_tokens=hint, context_tokens=engine.context_tokens)
     return len(prompt_ids) + window.thinking_tokens + hint + window.answer_tokens
 
 
-def hint_tokens(engine: Engine, window: Window) -> list[int]:
-    return engine.text.encode(window.hint) if window.hint else []
+def most_hint_tokens(engine: Engine, hint: str | None, *, is_text: bool) -> int:
+    """How much is inserted at a cut, with the end of a thought where the model marks its thoughts."""
+    return len(_inserted(engine, hint, is_text=is_text).ids)
+
+
+def _inserted(engine: Engine, hint: str | None, *, is_text: bool, before: Sequence[int] | None = None) -> Chunk:
+    """What is inserted behind these ids of prompt and trace, or at most. It closes a thought that is open in tags."""
+    if hint is None:
+        return Chunk("hint", "")
+    ids, thoughts = engine.text.encode(hint, control=not is_text), engine.text.thoughts
+    if thoughts and thoughts.closes_id not in ids and (before is None or thoughts.is_open(before)):
+        close = f"\n{thoughts.closes}"
+        return Chunk("hint", close + hint, (*engine.text.encode(close, control=True), *ids))
+    return Chunk("hint", hint, tuple(ids))
+
+
+def _check_all(engine: Engine, jobs: Sequence[Job]) -> list[int]:
+    tokens = []
+    for row, job in enumerate(jobs, start=1):
+        try:
+            tokens.append(check_fits(engine, job.prompt_ids, job.window))
+        except ContextOverflow as error:
+            raise ContextOverflow(f"row {row}: {error}") from error
+    return tokens
 
 
 async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> AsyncIterator[Delta]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -15,6 +16,9 @@ HINT = "\n\nI overthought it, the final answer should be:\n\n"
 BOXED_HINT = "\n\nI overthought it, the final answer in \\boxed{} should be:\n\n"
 """The published variant for problems whose answer is wanted in a box."""
 
+STOPS = ("stop", "include_stop_str_in_output")
+"""vLLM's fields for strings that end a text."""
+
 Phase = Literal["trace", "hint", "answer"]
 EndReason = Literal["inside", "cut", "answer_length", "user_stop", "answer_now", "context_full", "error"]
 
@@ -25,13 +29,16 @@ class Window:
 
     thinking_tokens: the most tokens it may write before the cut (W).
     answer_tokens: the most tokens it may write after the hint.
-    hint: the text inserted at the cut; None inserts nothing, and the model merely goes on (a baseline).
+    hint: the text inserted at the cut; None inserts nothing, and the model merely goes on (a baseline). Where a thought
+    is open in tags (see thoughts.py), it is closed first, unless the hint does so.
+    hint_is_text: the strings of control tokens in the hint stay text, as they must in one from a visitor.
     Raises BadInput for a budget that is not a whole number of at least 1, or an empty hint.
     """
 
     thinking_tokens: int
     answer_tokens: int
     hint: str | None = HINT
+    hint_is_text: bool = False
 
     def __post_init__(self) -> None:
         _check_count("window (thinking tokens)", self.thinking_tokens)
@@ -40,10 +47,12 @@ class Window:
             raise BadInput("the hint is empty; give the phrase to insert at the cut, or leave the default")
 
     @classmethod
-    def from_total(cls, *, thinking_tokens: int, total_tokens: int, hint_tokens: int, hint: str = HINT) -> Window:
+    def from_total(
+        cls, *, thinking_tokens: int, total_tokens: int, hint_tokens: int, hint: str = HINT, hint_is_text: bool = False
+    ) -> Window:
         """The window whose thinking, hint and answer together take at most total_tokens.
 
-        hint_tokens: the length of the hint in the model's own tokens.
+        hint_tokens: what is inserted at most, in the model's own tokens (thinking.most_hint_tokens).
         Raises BadInput where the total leaves no token for an answer.
         """
         _check_count("window (thinking tokens)", thinking_tokens)
@@ -55,7 +64,7 @@ class Window:
                 f"{thinking_tokens:,} and the hint {hint_tokens}; raise the total to at least "
                 f"{thinking_tokens + hint_tokens + 1:,} or lower the window"
             )
-        return cls(thinking_tokens=thinking_tokens, answer_tokens=answer_tokens, hint=hint)
+        return cls(thinking_tokens=thinking_tokens, answer_tokens=answer_tokens, hint=hint, hint_is_text=hint_is_text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +73,8 @@ class Sampling:
 
     max_tokens: set by think() for each phase; the caller's value is not used there.
     seed: repeats a draw at temperature > 0; None draws a new one each time.
-    extra: further fields of the engine's own sampling parameters, as (name, value) pairs.
+    extra: further fields of the engine's own sampling parameters, as (name, value) pairs. Of these, stop strings end an
+    answer and never a trace; min_tokens counts trace and answer together.
     Raises BadInput for a value out of range.
     """
 
@@ -83,6 +93,25 @@ class Sampling:
             _check_count("seed", self.seed, at_least=0)
             if self.seed >= 2**63:
                 raise BadInput(f"seed is {self.seed}; it must be below 2^63")
+
+    def for_trace(self, window: Window) -> Sampling:
+        return self._phase(window.thinking_tokens, written=0, without=STOPS)
+
+    def for_answer(self, window: Window, *, trace_tokens: int) -> Sampling:
+        return self._phase(window.answer_tokens, written=trace_tokens)
+
+    def seed_at(self, position: int, *, below: int = 2**63) -> int | None:
+        """The seed of a request that draws from that place of the sequence on: no two places get the same noise."""
+        if self.seed is None:
+            return None
+        digest = hashlib.blake2b(f"{self.seed}:{position}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest) % below
+
+    def _phase(self, max_tokens: int, *, written: int, without: Sequence[str] = ()) -> Sampling:
+        extra = {name: value for name, value in self.extra if name not in without}
+        if "min_tokens" in extra:
+            extra["min_tokens"] = min(max(extra["min_tokens"] - written, 0), max_tokens)
+        return replace(self, max_tokens=max_tokens, extra=tuple(extra.items()))
 
     def sample(self, index: int) -> Sampling:
         """The sampling of the index-th of several independent samples: the same, with a seed of its own."""

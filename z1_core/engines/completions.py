@@ -41,7 +41,7 @@ def request(
     """
     drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p if sampling.temperature else 1.0}
     if sampling.seed is not None:
-        drawn["seed"] = sampling.seed
+        drawn["seed"] = sampling.seed_at(len(prompt_ids))
     bundled = {"stream_interval": tokens_per_event} if tokens_per_event > 1 else {}
     return {
         **PLAIN,

@@ -14,7 +14,7 @@ from functools import cache
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from z1_core.chat_template import chat_template
-from z1_core.engine import Delta, Session
+from z1_core.engine import Delta, Session, Text
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead
 from z1_core.window import HINT, Sampling
@@ -51,6 +51,7 @@ def demo_script(prompt: str) -> str:
 class FakeEngine:
     """An engine that writes what its script says, one token at a time.
 
+    text: the model's tokenizer and template; small_text() by default.
     seconds_per_token: pace of each stream; 0 is as fast as the event loop turns.
     requests: every request so far; active: how many streams hold a slot now.
     """
@@ -59,12 +60,17 @@ class FakeEngine:
     places = 32
 
     def __init__(
-        self, script: Script = demo_script, *, context_tokens: int = 32_768, seconds_per_token: float = 0.0
+        self,
+        script: Script = demo_script,
+        *,
+        context_tokens: int = 32_768,
+        seconds_per_token: float = 0.0,
+        text: Text | None = None,
     ) -> None:
         self.script = script
         self.context_tokens = context_tokens
         self.seconds_per_token = seconds_per_token
-        self.text = small_text()
+        self.text = text or small_text()
         self.requests: list[Request] = []
         self.active = 0
         self.dead = False
@@ -101,7 +107,7 @@ class FakeEngine:
 
     def _write(self, prompt_ids: Sequence[int]) -> list[int]:
         prompt = self.text.decode(prompt_ids, control=True)
-        return [*self.text.parse(self.script(prompt)), self.text.eos_id]
+        return [*self.text.encode(self.script(prompt), control=True), self.text.eos_id]
 
 
 @cache

@@ -10,7 +10,6 @@ slices cost next to nothing (bench/engines.py).
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,8 +39,9 @@ TOKENS_A_PLACE = 4096
 """What a run is taken to need: so many are reserved for each place, where the memory allows."""
 
 SLICE_TOKENS = 8
-FIRST_SLICES = (1, 3, 4)
-"""Tokens in each request; the first ones are short, so that a reader sees at once that it writes."""
+FIRST_ENDS = (1, 4)
+"""Where the requests of a run end: early at first, so that a reader sees at once that it writes, then at every
+SLICE_TOKENS. Phase 2 keeps the step: without a hint, a window of whole slices changes no draw."""
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
 CLOSED = "the model was closed while this ran; send it again"
@@ -157,22 +157,24 @@ class LlamaEngine:
         slot.taken = True
         return slot
 
-    async def stream(self, slot: _Slot, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        """As Session.stream, in that place."""
+    async def stream(
+        self, slot: _Slot, prompt_ids: Sequence[int], sampling: Sampling, *, began: int
+    ) -> AsyncGenerator[Delta, None]:
+        """As Session.stream, in that place. began: how many tokens the run's first prompt had."""
         budget = self._room(prompt_ids, sampling)
         fields, at_least = sampling_fields(sampling)
         endless = fields.pop("ignore_eos", False)
-        ids, step, cached, slices = list(prompt_ids), self.text.decoder(), None, iter(FIRST_SLICES)
+        ids, step, cached = list(prompt_ids), self.text.decoder(), None
         slot.ids = ids
         self.active += 1
         try:
             while True:
                 written = len(ids) - len(prompt_ids)
                 must_go_on = written < at_least
-                count = min(
-                    next(slices, SLICE_TOKENS), (at_least if must_go_on else budget) - written, budget - written
-                )
-                fields |= {"ignore_eos": endless or must_go_on, "seed": _seed(sampling, len(ids))}
+                upto = min(at_least, budget) if must_go_on else budget
+                count = min(_to_slice_end(len(ids) - began), upto - written)
+                seed = sampling.seed_at(len(ids), below=2**32 - 1)
+                fields |= {"ignore_eos": endless or must_go_on, "seed": -1 if seed is None else seed}
                 reply = await self._slice(slot, ids, count, fields)
                 made = tuple(reply["tokens"])
                 stops = reply["stop_type"] == "eos"
@@ -240,14 +242,16 @@ class _Slot:
 
 @dataclass(slots=True)
 class _LlamaSession:
-    """As z1_core.engine.Session. slot: known from the first request on."""
+    """As z1_core.engine.Session. slot, began: known from the first request on."""
 
     engine: LlamaEngine
     slot: _Slot | None = None
+    began: int | None = None
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        self.slot = self.slot or self.engine.take_slot(prompt_ids)
-        return self.engine.stream(self.slot, prompt_ids, sampling)
+        if self.slot is None:
+            self.slot, self.began = self.engine.take_slot(prompt_ids), len(prompt_ids)
+        return self.engine.stream(self.slot, prompt_ids, sampling, began=self.began)
 
 
 def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:
@@ -263,12 +267,9 @@ def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str
     return context, max(context, min(affordable, places * min(context, TOKENS_A_PLACE)))
 
 
-def _seed(sampling: Sampling, position: int) -> int:
-    """For the slice at that position: every draw has noise of its own, and the same run repeats itself."""
-    if sampling.seed is None:
-        return -1
-    digest = hashlib.blake2b(f"{sampling.seed}:{position}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest) % (2**32 - 1)
+def _to_slice_end(written: int) -> int:
+    """How many tokens the next request of a run may bring."""
+    return next((end for end in FIRST_ENDS if end > written), (written // SLICE_TOKENS + 1) * SLICE_TOKENS) - written
 
 
 def _shared(one: Sequence[int], other: Sequence[int]) -> int:

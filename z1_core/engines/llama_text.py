@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 
 import httpx
 
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.plain_text import control_pattern, pieces, rendered
+from z1_core.plain_text import ControlStrings, Encode, behind_text
 from z1_core.prompt import check_text
+from z1_core.thoughts import Thoughts, answers_only, find_thoughts
 
 Ask = Callable[..., httpx.Response]
 """ask(method, path, json=...): a call that waits, and raises the errors of z1_core.errors."""
@@ -33,28 +33,30 @@ class LlamaText:
         self._bytes = [_bytes(token["piece"]) for token in tokens]
         names = {props.get("bos_token"), props.get("eos_token")}
         marks = {id_: text for id_, text in enumerate(_texts(tokens)) if text in names or is_mark(text)}
+        self._marks = marks
         self._ids = {text: id_ for id_, text in marks.items()}
-        self._pattern = control_pattern(self._ids)
-        longest_first = sorted(self._ids, key=len, reverse=True)
-        self._whole = re.compile(f"({'|'.join(map(re.escape, longest_first))})" if marks else r"(?!)()")
+        self._controls = ControlStrings(self._ids)
         self.eos_id = self._ids.get(props.get("eos_token"))
         self._hidden = self._control_ids(marks)
         self._begin = self._tokenize([""], add_special=True)
+        self._behind = behind_text(self._alone)
         self._encoded = lru_cache(maxsize=256)(self._encode)
+
+    @cached_property
+    def thoughts(self) -> Thoughts | None:
+        return find_thoughts(self)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         if not self._has_template:
             raise BadInput("this model has no chat template; choose an instruction-tuned model")
-        ids = self._parsed(rendered(self._pattern, self._by_template, messages))
-        begins = ids[: len(self._begin)] == self._begin  # the server leaves out what its tokenizer would add
-        return ids if begins else [*self._begin, *ids]
+        return self._begun(self._joined(self._controls.render(self._by_template, answers_only(messages, self))))
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, control: bool = False) -> list[int]:
         check_text("hint", text)
-        return list(self._encoded(text))
+        return list(self._encoded(text, control))
 
     def parse(self, prompt: str) -> list[int]:
-        return self._parsed([prompt])
+        return self._begun(self._joined(self._controls.split(prompt)))
 
     def decode(self, ids: Sequence[int], *, control: bool = False) -> str:
         return b"".join(map(self._shown if not control else self._bytes.__getitem__, ids)).decode(errors="replace")
@@ -69,15 +71,33 @@ class LlamaText:
     def _by_template(self, messages: Sequence[Mapping[str, str]]) -> str:
         return self._ask("POST", "/apply-template", json={"messages": list(messages)}).json()["prompt"]
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenize(pieces(self._pattern, text)))
+    def _encode(self, text: str, control: bool) -> tuple[int, ...]:
+        head, *others = self._controls.split(text) if control else [text]
+        return (*self._plain(head, self._behind), *self._joined(["", *others]))
 
-    def _parsed(self, parts: Iterable[str]) -> list[int]:
-        """The parts, with the strings of control tokens in them as these tokens."""
-        content: list[str | int] = []
-        for part in parts:
-            content += [self._ids.get(piece, piece) for piece in self._whole.split(part) if piece]
-        return self._tokenize(content)
+    def _begun(self, ids: list[int]) -> list[int]:
+        """With what the tokenizer puts before a prompt: the server leaves it out of what the template makes."""
+        return ids if ids[: len(self._begin)] == self._begin else [*self._begin, *ids]
+
+    def _joined(self, parts: Sequence[str]) -> list[int]:
+        """Ids of text and control tokens by turns."""
+        content = [self._ids[part] if odd % 2 else part for odd, part in enumerate(parts) if part]
+        ids = self._tokenize(content)
+        if sum(id_ in self._marks for id_ in ids) > len(parts) // 2:  # some text has made one
+            return [id_ for part in content for id_ in ([part] if isinstance(part, int) else self._plain(part))]
+        return ids
+
+    def _plain(self, text: str, encode: Encode | None = None) -> list[int]:
+        """The server keeps most control tokens out of a text by itself; a text that holds others is taken in pieces."""
+        encode = encode or self._alone
+        ids = encode(text)
+        if self._marks.keys().isdisjoint(ids):
+            return ids
+        first, *others = self._controls.pieces(text)
+        return [id_ for piece in (encode(first), *map(self._behind, others)) for id_ in piece]
+
+    def _alone(self, text: str) -> list[int]:
+        return self._tokenize([text])
 
     def _tokenize(self, content: Sequence[str | int], *, add_special: bool = False) -> list[int]:
         """Texts are split each by itself, and hold no control token, whatever their strings; ids stay what they are."""

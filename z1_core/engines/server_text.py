@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ from z1_core.engine import Text
 from z1_core.engines.server_errors import in_words
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import ModelUnavailable
-from z1_core.plain_text import control_pattern, pieces, rendered
+from z1_core.plain_text import ControlStrings, behind_text
 from z1_core.prompt import check_text
+from z1_core.thoughts import Thoughts, answers_only, find_thoughts
 
 if TYPE_CHECKING:
     from z1_core.engines.server_check import Served
@@ -36,8 +37,8 @@ def find_text(client: OpenAI, root: str, served: Served, *, named: str | None) -
     if text is None:
         return ServerText.of(client, root, served.name)
     with suppress(APIError):  # a server that cannot split a text is trusted
-        theirs = _tokenize(client, root, served.name, SAMPLE)
-        if theirs != text.encode(SAMPLE):
+        theirs = behind_text(partial(_tokenize, client, root, served.name))
+        if theirs(SAMPLE) != text.encode(SAMPLE):
             raise ModelUnavailable(
                 f"the tokenizer {named or served.root} is not that of the served model {served.name}: they split a text "
                 "differently; name the right one with --tokenizer"
@@ -57,10 +58,12 @@ class ServerText:
         added = {int(id_): text for id_, text in config["added_tokens_decoder"].items()}
         special = {name: config[name] for name in ("bos_token", "eos_token") if config.get(name)}
         self._added = frozenset(added)
-        self._pattern = control_pattern(added.values())
+        self._controls = ControlStrings(added.values())
         self._template = chat_template(config["chat_template"], **special)
         self.eos_id = next((id_ for id_, text in added.items() if text == special.get("eos_token")), None)
+        self._bos_id = next((id_ for id_, text in added.items() if text == special.get("bos_token")), None)
         self._encoded = lru_cache(maxsize=256)(self._encode)
+        self._behind = behind_text(lambda text: list(self._encoded(text)))
 
     @classmethod
     def of(cls, client: OpenAI, root: str, model: str) -> ServerText:
@@ -77,18 +80,27 @@ class ServerText:
             )
         return cls(client, root, model, config)
 
-    def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        return self._joined(rendered(self._pattern, self._template, messages))
+    @cached_property
+    def thoughts(self) -> Thoughts | None:
+        return find_thoughts(self)
 
-    def encode(self, text: str) -> list[int]:
+    def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        ids: list[int] = []
+        for odd, part in enumerate(self._controls.render(self._template, answers_only(messages, self))):
+            ids += self._encoded(part) if odd % 2 else self._plain(part, self._encoded)
+        return ids
+
+    def encode(self, text: str, *, control: bool = False) -> list[int]:
         check_text("hint", text)
-        return self._joined(pieces(self._pattern, text))
+        return self._behind(text) if control else self._plain(text, self._behind)
 
     def parse(self, prompt: str) -> list[int]:
-        return self._joined([prompt])
+        ids = list(self._encoded(prompt))
+        with_bos = _tokenize(self._client, self._root, self._model, "", add_special_tokens=True)[:1]
+        return ids if with_bos != [self._bos_id] or ids[:1] == with_bos else with_bos + ids
 
     def decode(self, ids: Sequence[int], *, control: bool = False) -> str:
-        shown = [id_ for id_ in ids if control or id_ not in self._added]
+        shown = [id_ for id_ in ids if control or id_ not in self._hidden]
         if not shown:
             return ""
         body = {"model": self._model, "tokens": shown}
@@ -111,8 +123,19 @@ class ServerText:
 
         return step
 
-    def _joined(self, parts: Sequence[str]) -> list[int]:
-        return [id_ for part in parts if part for id_ in self._encoded(part)]
+    @cached_property
+    def _hidden(self) -> frozenset[int]:
+        """Tags of thoughts are part of the text."""
+        tags = (self.thoughts.opens_id, self.thoughts.closes_id) if self.thoughts else ()
+        return self._added.difference(tags)
+
+    def _plain(self, text: str, encode: Callable[[str], Sequence[int]]) -> list[int]:
+        """The server takes the string of a control token for the token: each of its pieces is asked for alone."""
+        first, *others = self._controls.pieces(text)
+        ids = list(encode(first)) if first else []
+        for piece in others:
+            ids += self._behind(piece)
+        return ids
 
     def _encode(self, text: str) -> tuple[int, ...]:
         try:
@@ -121,8 +144,8 @@ class ServerText:
             raise in_words(error, self._root) from error
 
 
-def _tokenize(client: OpenAI, root: str, model: str, text: str) -> list[int]:
-    body = {"model": model, "prompt": text, "add_special_tokens": False}
+def _tokenize(client: OpenAI, root: str, model: str, text: str, *, add_special_tokens: bool = False) -> list[int]:
+    body = {"model": model, "prompt": text, "add_special_tokens": add_special_tokens}
     return client.post(f"{root}/tokenize", body=body, cast_to=object)["tokens"]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,9 @@ from tokenizers import Tokenizer, decoders
 
 from z1_core.chat_template import chat_template
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.plain_text import Template, control_pattern, pieces, rendered
+from z1_core.plain_text import ControlStrings, Encode, Template, behind_text
 from z1_core.prompt import check_text
+from z1_core.thoughts import Thoughts, answers_only, find_thoughts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -21,22 +24,34 @@ FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
 class TokenizerText:
-    """As z1_core.engine.Text."""
+    """As z1_core.engine.Text.
 
-    def __init__(self, tokenizer: Tokenizer, template: Template | None, *, eos: str | None) -> None:
+    Texts are encoded by a twin of the tokenizer in which every control token has a secret name, so that their pieces join
+    as the tokenizer joins them, and none of them can be written.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, template: Template | None, *, eos: str | None, bos: str | None = None
+    ) -> None:
         """template: None where the model has none, and cannot chat."""
         self.tokenizer = tokenizer
         self.eos_id = tokenizer.token_to_id(eos) if eos else None
+        self._bos_id = tokenizer.token_to_id(bos) if bos else None
         self._template = template
-        self._pattern = control_pattern(token.content for token in tokenizer.get_added_tokens_decoder().values())
+        added = tokenizer.get_added_tokens_decoder()
+        self._names = {token.content: _secret() for token in added.values() if token.content.strip()}
+        self._controls = ControlStrings(self._names)
+        self._special = frozenset(id_ for id_, token in added.items() if token.special)
+        self._twin = _renamed(tokenizer, self._names)
+        self._behind = behind_text(self._plain)
 
     @classmethod
     def of_transformers(cls, tokenizer: PreTrainedTokenizerBase) -> TokenizerText:
         def template(messages: Sequence[Mapping[str, str]]) -> str:
             return tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
 
-        has_one = bool(tokenizer.chat_template)
-        return cls(tokenizer.backend_tokenizer, template if has_one else None, eos=tokenizer.eos_token)
+        has_one, names = bool(tokenizer.chat_template), (tokenizer.eos_token, tokenizer.bos_token)
+        return cls(tokenizer.backend_tokenizer, template if has_one else None, eos=names[0], bos=names[1])
 
     @classmethod
     def load(cls, name: str, *, local_files_only: bool = False) -> TokenizerText:
@@ -58,30 +73,75 @@ class TokenizerText:
         """source: the chat template; config: where tokenizer_config.json names the special tokens."""
         special = {name: _content(config[name]) for name in ("bos_token", "eos_token") if config.get(name)}
         template = chat_template(source, **special) if source else None
-        return cls(tokenizer, template, eos=special.get("eos_token"))
+        return cls(tokenizer, template, eos=special.get("eos_token"), bos=special.get("bos_token"))
+
+    @cached_property
+    def thoughts(self) -> Thoughts | None:
+        return find_thoughts(self)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         if self._template is None:
             raise BadInput("this model has no chat template; choose an instruction-tuned model")
-        return self._joined(rendered(self._pattern, self._template, messages))
+        return self._named(self._controls.render(self._template, answers_only(messages, self)), self._plain)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, control: bool = False) -> list[int]:
         check_text("hint", text)
-        return self._joined(pieces(self._pattern, text))
+        return self._named(self._controls.split(text), self._behind) if control else self._behind(text)
 
     def parse(self, prompt: str) -> list[int]:
-        return self._joined([prompt])
+        ids = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        begin = self.tokenizer.encode("", add_special_tokens=True).ids[:1]
+        return ids if begin != [self._bos_id] or ids[:1] == begin else begin + ids
 
     def decode(self, ids: Sequence[int], *, control: bool = False) -> str:
-        return self.tokenizer.decode(list(ids), skip_special_tokens=not control)
+        shown = ids if control else [id_ for id_ in ids if id_ not in self._hidden]
+        return self.tokenizer.decode(list(shown), skip_special_tokens=False)
 
     def decoder(self) -> Callable[[int], str]:
-        stream = decoders.DecodeStream(skip_special_tokens=True)
-        return lambda id_: stream.step(self.tokenizer, id_) or ""
+        stream = decoders.DecodeStream(skip_special_tokens=False)
+        return lambda id_: "" if id_ in self._hidden else stream.step(self.tokenizer, id_) or ""
 
-    def _joined(self, parts: Sequence[str]) -> list[int]:
-        """Each part is encoded alone: what a seam has parted can not grow together again."""
-        return [id_ for part in parts if part for id_ in self.tokenizer.encode(part, add_special_tokens=False).ids]
+    @cached_property
+    def _hidden(self) -> frozenset[int]:
+        """Tags of thoughts are part of the text."""
+        tags = (self.thoughts.opens_id, self.thoughts.closes_id) if self.thoughts else ()
+        return self._special.difference(tags)
+
+    def _named(self, parts: Sequence[str], encode: Encode) -> list[int]:
+        """parts: text and control tokens by turns."""
+        return encode("".join(self._names[part] if odd % 2 else part for odd, part in enumerate(parts)))
+
+    def _plain(self, text: str) -> list[int]:
+        return self._twin.encode(text, add_special_tokens=False).ids
+
+
+def _secret() -> str:
+    return f"\ue000{secrets.token_hex(8)}\ue000"
+
+
+def _renamed(tokenizer: Tokenizer, names: Mapping[str, str]) -> Tokenizer:
+    """The same tokenizer, with other names for its control tokens, wherever it has them."""
+    said = json.loads(tokenizer.to_str())
+    said["post_processor"] = said["truncation"] = said["padding"] = None
+    model = said["model"]
+    for token in said["added_tokens"]:
+        token["content"] = names.get(token["content"], token["content"])
+    vocab = model["vocab"]
+    if isinstance(vocab, dict):
+        model["vocab"] = {names.get(piece, piece): id_ for piece, id_ in vocab.items()}
+    else:  # Unigram: pieces with their scores
+        model["vocab"] = [[names.get(piece, piece), score] for piece, score in vocab]
+    if model.get("unk_token"):
+        model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
+    if "merges" in model:
+        model["merges"] = [pair for pair in model["merges"] if not _makes(pair, names)]
+    return Tokenizer.from_str(json.dumps(said))
+
+
+def _makes(pair: str | list[str], names: Mapping[str, str]) -> bool:
+    """Whether a merge makes a control token, or begins with one."""
+    one, other = pair.split(" ") if isinstance(pair, str) else pair
+    return one + other in names or one in names or other in names
 
 
 def _content(token: str | Mapping[str, Any]) -> str:

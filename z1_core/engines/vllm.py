@@ -10,6 +10,7 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class VllmEngine:
         self._check_loop()
         request_id = uuid.uuid4().hex
         try:
-            params = _vllm_params(sampling)
+            params = _vllm_params(replace(sampling, seed=sampling.seed_at(len(prompt_ids))))
             async with aclosing(self.llm.generate(tokens_input(list(prompt_ids)), params, request_id)) as outputs:
                 async for output in outputs:
                     completion = output.outputs[0]
