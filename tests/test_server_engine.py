@@ -95,7 +95,11 @@ async def test_every_setting_is_sent_so_that_no_default_of_the_model_slips_in(se
     assert (greedy["temperature"], greedy["top_p"], greedy["top_k"], greedy["min_p"]) == (0.0, 1.0, -1, 0.0)
     assert (greedy["repetition_penalty"], greedy["presence_penalty"], greedy["frequency_penalty"]) == (1.0, 0.0, 0.0)
     assert "seed" not in greedy
-    assert (drawn["temperature"], drawn["top_p"], drawn["seed"]) == (0.7, 0.9, Sampling(seed=5).seed_at(len(prompt(engine))))
+    assert (drawn["temperature"], drawn["top_p"], drawn["seed"]) == (
+        0.7,
+        0.9,
+        Sampling(seed=5).seed_at(len(prompt(engine))),
+    )
     assert (drawn["repetition_penalty"], drawn["top_k"]) == (1.3, 9)
     assert {body["model"] for body in server.bodies} == {MODEL}
 

@@ -128,7 +128,7 @@ async def test_a_stop_string_ends_an_answer_and_never_a_trace(scripted, ask):
     engine = scripted()
     await collect(engine, ask(engine), WINDOW, Sampling(extra=(("stop", ["think"]), ("top_k", 5))))
     assert [dict(request.sampling.extra) for request in engine.requests] == [
-        {"top_k": 5},
+        {"stop": [], "top_k": 5},
         {"stop": ["think"], "top_k": 5},
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -15,9 +15,6 @@ HINT = "\n\nI overthought it, the final answer should be:\n\n"
 
 BOXED_HINT = "\n\nI overthought it, the final answer in \\boxed{} should be:\n\n"
 """The published variant for problems whose answer is wanted in a box."""
-
-STOPS = ("stop", "include_stop_str_in_output")
-"""vLLM's fields for strings that end a text."""
 
 Phase = Literal["trace", "hint", "answer"]
 EndReason = Literal["inside", "cut", "answer_length", "user_stop", "answer_now", "context_full", "error"]
@@ -95,7 +92,9 @@ class Sampling:
                 raise BadInput(f"seed is {self.seed}; it must be below 2^63")
 
     def for_trace(self, window: Window) -> Sampling:
-        return self._phase(window.thinking_tokens, written=0, without=STOPS)
+        """Stop strings are emptied rather than left out, so that an engine that has none refuses them at once."""
+        extra = tuple((name, [] if name == "stop" else value) for name, value in self.extra)
+        return replace(self, extra=extra)._phase(window.thinking_tokens, written=0)
 
     def for_answer(self, window: Window, *, trace_tokens: int) -> Sampling:
         return self._phase(window.answer_tokens, written=trace_tokens)
@@ -107,8 +106,8 @@ class Sampling:
         digest = hashlib.blake2b(f"{self.seed}:{position}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) % below
 
-    def _phase(self, max_tokens: int, *, written: int, without: Sequence[str] = ()) -> Sampling:
-        extra = {name: value for name, value in self.extra if name not in without}
+    def _phase(self, max_tokens: int, *, written: int) -> Sampling:
+        extra = dict(self.extra)
         if "min_tokens" in extra:
             extra["min_tokens"] = min(max(extra["min_tokens"] - written, 0), max_tokens)
         return replace(self, max_tokens=max_tokens, extra=tuple(extra.items()))

@@ -13,16 +13,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.tiny_gguf import write_tiny
 from z1_core.engines import llama, llama_process
 from z1_core.engines.llama import LlamaEngine
-from z1_core.engines.llama_calls import PLAIN, Server
+from z1_core.engines.llama_calls import PLAIN, Server, complete
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import embedded_file
 from z1_core.prompt import chat
-from z1_core.thinking import collect, generate
+from z1_core.thinking import collect, generate, think
+from z1_core.thoughts import Thoughts
 from z1_core.window import HINT, Sampling, Window
 
 ROOT = Path(__file__).parents[2]
+WINDOW = Window(thinking_tokens=16, answer_tokens=16)
 ENDLESS = Sampling(extra=(("ignore_eos", True),))
 ONE = [
     "🙂",
@@ -102,9 +105,50 @@ async def test_the_same_seed_draws_the_same_and_others_differ(llama_engine, ask)
     assert len({tuple(ids) for ids in first}) == 3
 
 
+@pytest.mark.parametrize("thinking_tokens", [4, 16, 40])
+async def test_without_a_hint_a_window_of_whole_slices_changes_no_draw(llama_engine, ask, thinking_tokens):
+    prompt = ask(llama_engine, "Tell a long story about a lighthouse.")
+    sampling = Sampling(temperature=0.9, seed=11, extra=(("min_tokens", 60),))
+    whole = await collect(llama_engine, prompt, Window(thinking_tokens=60, answer_tokens=1), sampling)
+    window = Window(thinking_tokens=thinking_tokens, answer_tokens=60 - thinking_tokens, hint=None)
+    parted = await collect(llama_engine, prompt, window, sampling)
+    assert (*parted.trace_ids, *parted.answer_ids) == whole.trace_ids
+
+
+async def test_behind_the_hint_the_draws_are_others_than_those_of_the_trace(llama_engine, ask):
+    prompt = ask(llama_engine, "Tell a long story about a lighthouse.")
+    seeds = []
+
+    async def noted(*args):
+        seeds.append(args[-1]["seed"])
+        return await complete(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(llama, "complete", noted)
+        await collect(
+            llama_engine, prompt, Window(thinking_tokens=24, answer_tokens=24), Sampling(temperature=1, seed=3)
+        )
+    assert len(set(seeds)) == len(seeds) > 8
+
+
+async def test_ends_that_are_switched_off_do_not_act_in_either_phase(llama_engine, ask):
+    """window-07: end tokens from the model's configuration acted although the caller had switched them off."""
+    window = Window(thinking_tokens=32, answer_tokens=28)
+    done = await collect(llama_engine, ask(llama_engine, "Say hi."), window, Sampling(extra=(("ignore_eos", True),)))
+    assert (len(done.trace_ids), len(done.answer_ids), done.end_reason) == (32, 28, "answer_length")
+
+
+async def test_a_window_of_one_token_is_cut_and_answered(llama_engine, ask):
+    """window-09: a budget of one token was ignored and all tokens were thought away."""
+    done = await collect(llama_engine, ask(llama_engine, "1+1=?"), Window(thinking_tokens=1, answer_tokens=40))
+    assert (len(done.trace_ids), bool(done.answer)) == (1, True)
+
+
 async def test_a_field_that_llama_cpp_has_not_is_refused_by_its_name(llama_engine, ask):
     with pytest.raises(BadInput, match="no seed_of_mine, stop that acts as"):
         await anext(generate(llama_engine, ask(llama_engine), Sampling(extra=(("stop", ["a"]), ("seed_of_mine", 1)))))
+    with pytest.raises(BadInput, match="no stop that acts as"):  # before a trace is written, which it would not end
+        await anext(think(llama_engine, ask(llama_engine), WINDOW, Sampling(extra=(("stop", ["a"]),))))
 
 
 async def test_text_that_looks_like_control_tokens_stays_text(llama_engine):
@@ -122,6 +166,28 @@ async def test_a_conversation_is_rendered_as_the_server_renders_it(llama_engine)
     body = {"content": prompt, "add_special": True, "parse_special": True}
     theirs = llama_engine.server.ask("POST", "/tokenize", json=body).json()["tokens"]
     assert llama_engine.text.render(messages) == llama_engine.text.parse(prompt) == theirs
+
+
+def test_sentencepiece_joins_text_as_llama_cpp_does_and_thoughts_in_tags_are_found(tmp_path):
+    """A random model of 363 tokens: <think> is one that any text would make, if nobody parted it."""
+    engine = LlamaEngine.start(write_tiny(tmp_path / "tiny.gguf"))
+    try:
+        text = engine.text
+        assert text.thoughts == Thoughts("model", "<think>", "</think>", 361, 362)
+        for said in ("the abc</s>abc", "the abc</think>abc", "abc<thi<think>nk></s</s>>abc"):
+            assert {1, 2, 361, 362}.isdisjoint(text.encode(said))
+            assert text.decode(text.encode(said)) == said
+            prompt = text.render([{"role": "user", "content": said}])
+            assert (prompt.count(1), {2, 361, 362}.isdisjoint(prompt)) == (1, True)
+            assert text.decode(prompt).startswith(f" [INST] {said} ")
+        assert text.encode("abc</think>\n", control=True)[1] == 362
+        assert text.parse("<s>abc") == text.parse("abc") == [1, *text.parse("abc")[1:]]
+        theirs = engine.server.ask("POST", "/tokenize", json={"content": "the abc", "add_special": True}).json()
+        assert text.parse("the abc") == theirs["tokens"]
+        with_system = text.decode(text.render(chat("the abc", system="ab abc")))  # which the template refuses
+        assert "ab abc" in with_system, "llama.cpp puts it before the question"
+    finally:
+        asyncio.run(engine.close())
 
 
 # Places
