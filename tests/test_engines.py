@@ -49,8 +49,20 @@ def test_a_server_wins_then_the_engine_that_was_named_then_the_one_for_the_machi
         (("--fake", "--server-url", "http://x"), BadInput, "--fake and --server-url exclude each other"),
         (("--fake", "--engine", "llama"), BadInput, "--fake and --engine exclude each other"),
         (("--engine", "vllm", "--server-url", "http://x"), BadInput, "--engine is for an engine here; leave it out"),
-        (("--tokenizer", "a/b"), BadInput, "--tokenizer goes with --server-url"),
-        (("--server-url", "http://x", "--tensor-parallel-size", "2"), BadInput, "give it to the server instead"),
+        (
+            ("--tokenizer", "a/b"),
+            BadInput,
+            r"for a server \(--server-url\), not for llama.cpp here; leave it out",
+        ),
+        (
+            ("--server-url", "http://x", "--tensor-parallel-size", "2"),
+            BadInput,
+            "--tensor-parallel-size is for vLLM here",
+        ),
+        (("--server-url", "http://x", "--gpu-memory-utilization", "0.5"), BadInput, "for vLLM here, not for a server"),
+        (("--gpu-memory-utilization", "0.5"), BadInput, "not for llama.cpp here; leave it out"),
+        (("--fake", "--model", "a/b"), BadInput, "--model is for vLLM here or llama.cpp here or a server"),
+        (("--fake", "--max-model-len", "99"), BadInput, "--max-model-len is for"),
         (("--engine", "vllm"), ModelUnavailable, "there is no NVIDIA GPU here.* leave --engine out"),
     ],
 )

@@ -453,8 +453,8 @@ def test_the_terminal_asks_a_server(serve, capsys):
     ("words", "told"),
     [
         (["--server-url", "http://x", "--fake"], "--fake and --server-url exclude each other"),
-        (["--tokenizer", "a/b"], "--tokenizer goes with --server-url"),
-        (["--server-url", "http://x", "--tensor-parallel-size", "2"], "--tensor-parallel-size is for an engine here"),
+        (["--tokenizer", "a/b"], "--tokenizer is for a server"),
+        (["--server-url", "http://x", "--tensor-parallel-size", "2"], "--tensor-parallel-size is for vLLM here"),
         (["--server-url", "x"], "write it like http://127.0.0.1:8000"),
     ],
 )

@@ -160,7 +160,7 @@ def test_every_option_with_a_value_has_a_variable_and_the_command_line_wins(monk
         monkeypatch.setenv(name, value)
     read = app.parser().parse_args(["--places", "9"])
     assert (read.model, read.max_model_len, read.places, read.results) == ("org/model@v1", 4096, 9, Path("/data"))
-    assert (read.server_url, read.tensor_parallel_size, read.share) == (None, 1, False)
+    assert (read.server_url, read.tensor_parallel_size, read.share) == (None, None, False)
 
 
 def test_a_variable_that_cannot_be_read_is_told_by_its_option(monkeypatch, capsys):

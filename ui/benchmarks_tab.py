@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from ui import benchmark_plots as plots
 from ui import benchmark_views as views
 from ui.benchmark_browser import BenchmarkBrowser
 from ui.benchmark_data import Found, find_reports, paper_titles
@@ -82,6 +81,8 @@ class BenchmarksTab:
         return self._figures(find_reports(self.results), benchmark)
 
     def _figures(self, found: Found, benchmark: str) -> dict[gr.blocks.Block, Any]:
+        from ui import benchmark_plots as plots  # altair takes a second, for which no page should wait before it is up
+
         title, lines = found.titles().get(benchmark, ""), found.lines(benchmark)
         return {
             self.scaling: plots.scaling_chart(lines, title),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
 RUST, TEAL = "#c8662d", "#1f8a84"
 """Three to one against the card in both themes."""
 EMBED = {"embedOptions": {"actions": False, "renderer": "svg"}}
@@ -17,7 +15,7 @@ def finished(chart: Any, height: int, described: str) -> Any:
     """The chart as wide as its place. described: for those who do not see it."""
     return (
         chart.properties(width="container", height=height, background="transparent", description=described)
-        .properties(usermeta=EMBED, autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+        .properties(usermeta=EMBED, autosize={"type": "fit-x", "contains": "padding"})
         .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(

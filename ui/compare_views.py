@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from ui.charts import RUST, TEAL, finished
@@ -105,6 +104,8 @@ def trace_html(comparison: Comparison) -> str:
 
 def chart(comparison: Comparison) -> Any:
     """Which answer at how many thinking tokens."""
+    import altair as alt  # a second that no page should wait for before it is up
+
     rows = [
         {
             "thinking tokens": len(place.ids["trace"]),

@@ -19,9 +19,9 @@ def add_engine_options(options: argparse.ArgumentParser) -> None:
         "--engine", choices=("vllm", "llama"), help="default: vllm where there is an NVIDIA GPU, llama everywhere else"
     )
     group.add_argument("--max-model-len", type=int, help="context to reserve memory for (default: the model's own)")
-    group.add_argument("--tensor-parallel-size", type=int, default=1, help="GPUs to split the model over (default 1)")
+    group.add_argument("--tensor-parallel-size", type=int, help="vLLM: GPUs to split the model over (default 1)")
     group.add_argument(
-        "--gpu-memory-utilization", type=float, default=0.9, help="share of the GPU's memory to use (default 0.9)"
+        "--gpu-memory-utilization", type=float, help="vLLM: share of the GPU's memory to use (default 0.9)"
     )
     group.add_argument("--fake", action="store_true", help="a scripted engine instead of a model")
     group.add_argument(

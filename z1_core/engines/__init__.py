@@ -15,6 +15,16 @@ from z1_core.models import has_gpu, locate
 
 Kind = Literal["vllm", "llama", "server", "fake"]
 
+WORDS = {"vllm": "vLLM here", "llama": "llama.cpp here", "server": "a server (--server-url)", "fake": "--fake"}
+READ_BY = {
+    "model": ("vllm", "llama", "server"),
+    "max_model_len": ("vllm", "llama", "server"),
+    "tensor_parallel_size": ("vllm",),
+    "gpu_memory_utilization": ("vllm",),
+    "tokenizer": ("server",),
+}
+"""Options, and the engines that read them: one that would do nothing is refused."""
+
 
 def choose(options: argparse.Namespace) -> Kind:
     """--server-url wins, then --engine, then vLLM where there is CUDA, llama.cpp everywhere else.
@@ -27,10 +37,15 @@ def choose(options: argparse.Namespace) -> Kind:
         raise BadInput("--fake and --engine exclude each other; give one of them")
     if options.server_url and options.engine:
         raise BadInput("--engine is for an engine here; leave it out, the server at --server-url has its own")
-    if options.tokenizer and not options.server_url:
-        raise BadInput("--tokenizer goes with --server-url; a model here brings its own")
-    if options.server_url and options.tensor_parallel_size != 1:
-        raise BadInput("--tensor-parallel-size is for an engine here; give it to the server instead")
+    kind = _chosen(options)
+    for name, kinds in READ_BY.items():
+        if getattr(options, name) is not None and kind not in kinds:
+            option = f"--{name.replace('_', '-')}"
+            raise BadInput(f"{option} is for {' or '.join(map(WORDS.get, kinds))}, not for {WORDS[kind]}; leave it out")
+    return kind
+
+
+def _chosen(options: argparse.Namespace) -> Kind:
     if options.fake:
         return "fake"
     if options.server_url:
@@ -84,8 +99,8 @@ def start_engine(
         found.path,
         name=found.name,
         max_model_len=options.max_model_len,
-        tensor_parallel_size=options.tensor_parallel_size,
-        gpu_memory_utilization=options.gpu_memory_utilization,
+        tensor_parallel_size=options.tensor_parallel_size or 1,
+        gpu_memory_utilization=options.gpu_memory_utilization or 0.9,
     )
 
 
