@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import wait_until_ready
+from tests.kinds import byte_level
 from ui import views
 from ui.conversation import Conversation, Origin, Settings, Turn
 from ui.export import MOST_BYTES, fenced, from_json, to_json, to_markdown, to_record
@@ -51,6 +52,19 @@ def test_a_run_comes_back_as_it_went():
     assert views.headline(again) == views.headline(turn) == "Thinking cut after 3 tokens"
     assert "imported, ran on some model" in views.footer_html(again)
     assert again.answer == "42 😀"
+
+
+def test_the_tags_of_thoughts_come_along_and_older_files_have_none():
+    turn = a_turn()
+    turn.thoughts = byte_level().thoughts
+    turn.texts["trace"], turn.end_reason = "<think>so</think>It is 42.", "inside"
+    turn.ids |= {"hint": [], "answer": []}
+    turn.texts |= {"hint": "", "answer": ""}
+    again = from_json(to_json(turn).encode())
+    assert (again.thoughts, again.answer) == (turn.thoughts, "It is 42.")
+    assert from_json(changed("thoughts", KeyError)).thoughts is None
+    with pytest.raises(BadInput, match=r"thoughts\.opened_by is 'me'"):
+        from_json(changed("thoughts", {"opened_by": "me", "opens": "a", "closes": "b", "opens_id": 1, "closes_id": 2}))
 
 
 def test_the_record_holds_all_that_repeats_the_run():
