@@ -43,6 +43,8 @@ class StubServer:
     ids_by: str = "field"
     leaves_out: bool = False
     knows_tokenizer: bool = True
+    template: str = CHATML
+    special: dict[str, str] = field(default_factory=lambda: {"eos_token": "<|im_end|>"})
     counts_as: int | None = None
     refuses: tuple[int, str] | None = None
     failures_left: int = 0
@@ -163,8 +165,8 @@ class StubServer:
             return Response(status_code=404)
         tokens = self.engine.text.tokenizer.get_added_tokens_decoder()
         added = {str(id_): token.content for id_, token in tokens.items()}
-        config = {"chat_template": CHATML, "added_tokens_decoder": added}
-        return JSONResponse(config | {"eos_token": "<|im_end|>", "tokenizer_class": "Any"})
+        config = {"chat_template": self.template, "added_tokens_decoder": added}
+        return JSONResponse(config | self.special | {"tokenizer_class": "Any"})
 
     async def tokenize(self, request: Request) -> Response:
         body = await request.json()

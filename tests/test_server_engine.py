@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, aclosing
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from tests.kinds import LLAMA2, R1, byte_level, sentencepiece
 from tests.stub_server import MODEL, StubServer, until
 from tests.tokenizer_files import write_tokenizer
 from z1_core import __main__ as cli
@@ -233,6 +234,28 @@ async def test_the_servers_own_tokenizer_is_as_good_as_one_at_hand(serve):
     for control in (True, False):
         assert theirs.decode(ids, control=control) == ours.decode(ids, control=control)
     assert "".join(map(theirs.decoder(), ids)) == "A 🙂."
+
+
+@pytest.mark.parametrize(
+    ("text", "template", "special"),
+    [
+        (byte_level(R1), R1, {"eos_token": "<|im_end|>"}),
+        (sentencepiece(), LLAMA2, {"eos_token": "</s>", "bos_token": "<s>"}),
+        (sentencepiece(legacy=True), LLAMA2, {"eos_token": "</s>", "bos_token": "<s>"}),
+    ],
+    ids=["tags", "SentencePiece", "SentencePiece, legacy"],
+)
+def test_a_tokenizer_asked_over_http_joins_and_parts_text_as_one_at_hand(serve, text, template, special):
+    server = serve(
+        engine=FakeEngine(text=text, context_tokens=2048, seconds_per_token=0.001), template=template, special=special
+    )
+    theirs = connect(server).text
+    assert isinstance(theirs, ServerText)
+    assert theirs.thoughts == text.thoughts
+    for said in ("the abc", "abc</s>abc", "a</think>b<|im_end|>", "\n\nthe abc", "<s><s>abc "):
+        assert theirs.encode(said) == text.encode(said)
+        assert theirs.encode(said, control=True) == text.encode(said, control=True)
+        assert theirs.render([{"role": "user", "content": said}]) == text.render([{"role": "user", "content": said}])
 
 
 @pytest.mark.parametrize("where", ["root", "named"])

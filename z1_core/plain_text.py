@@ -61,6 +61,8 @@ def behind_text(encode: Encode) -> Encode:
         return encode
 
     def behind(text: str) -> list[int]:
+        if not text:
+            return []
         ids = encode(EDGE + text)
         return ids[len(edge) :] if ids[: len(edge)] == edge else encode(text)
 

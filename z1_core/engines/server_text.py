@@ -85,14 +85,17 @@ class ServerText:
         return find_thoughts(self)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        ids: list[int] = []
-        for odd, part in enumerate(self._controls.render(self._template, answers_only(messages, self))):
-            ids += self._encoded(part) if odd % 2 else self._plain(part, self._encoded)
+        head, *parts = self._controls.render(self._template, answers_only(messages, self))
+        ids = self._plain("", head)
+        for control, text in zip(parts[::2], parts[1::2], strict=True):
+            ids += self._plain(control, text)
         return ids
 
     def encode(self, text: str, *, control: bool = False) -> list[int]:
         check_text("hint", text)
-        return self._behind(text) if control else self._plain(text, self._behind)
+        if control:
+            return self._behind(text)
+        return [id_ for piece in self._controls.pieces(text) for id_ in self._behind(piece)]
 
     def parse(self, prompt: str) -> list[int]:
         ids = list(self._encoded(prompt))
@@ -129,13 +132,11 @@ class ServerText:
         tags = (self.thoughts.opens_id, self.thoughts.closes_id) if self.thoughts else ()
         return self._added.difference(tags)
 
-    def _plain(self, text: str, encode: Callable[[str], Sequence[int]]) -> list[int]:
-        """The server takes the string of a control token for the token: each of its pieces is asked for alone."""
+    def _plain(self, control: str, text: str) -> list[int]:
+        """A control token and the text behind it. The server takes the string of a control token for the token: of such a
+        text, each piece is asked for alone."""
         first, *others = self._controls.pieces(text)
-        ids = list(encode(first)) if first else []
-        for piece in others:
-            ids += self._behind(piece)
-        return ids
+        return [id_ for ids in (self._encoded(control + first), *map(self._behind, others)) for id_ in ids]
 
     def _encode(self, text: str) -> tuple[int, ...]:
         try:
