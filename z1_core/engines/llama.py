@@ -9,7 +9,6 @@ slices cost next to nothing (bench/engines.py).
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.gguf_header import OVERHEAD_BYTES, GgufHeader, check_memory, free_memory_bytes, read_header
+from z1_core.places import Places
 from z1_core.window import Sampling
 
 PLACES = 8
@@ -47,11 +47,8 @@ DEAD = "the engine's process has ended (killed, or out of memory); start it agai
 CLOSED = "the model was closed while this ran; send it again"
 
 
-class LlamaEngine:
-    """As z1_core.engine.Engine. Make it with start() or connect(), from any thread; use it from one event loop.
-
-    active: how many of its requests are running now.
-    """
+class LlamaEngine(Places):
+    """As z1_core.engine.Engine. Make it with start() or connect(), from any thread; use it from one event loop."""
 
     def __init__(
         self,
@@ -65,19 +62,14 @@ class LlamaEngine:
         process: LlamaProcess | None = None,
     ) -> None:
         """cells: tokens that all runs can hold together."""
+        super().__init__(places, cells=cells)
         self.name = name
         self.text = text
         self.context_tokens = context_tokens
-        self.places = places
-        self.active = 0
         self.process = process
         self.server = server
         self._client = server.client()
         self._slots = [_Slot(number) for number in range(places)]
-        self._free_places = places
-        self._free_cells = cells
-        self._turn = asyncio.Lock()  # who waits for a place gets it in the order of asking
-        self._left = asyncio.Event()
 
     @classmethod
     def start(
@@ -109,8 +101,16 @@ class LlamaEngine:
         )
 
     @classmethod
-    def connect(cls, server: Server, *, model: str | None = None, max_model_len: int | None = None) -> LlamaEngine:
-        """A server that somebody else started, and goes on. Raises as start(), and EngineDead.
+    def connect(
+        cls,
+        server: Server,
+        *,
+        model: str | None = None,
+        max_model_len: int | None = None,
+        places: int | None = None,
+    ) -> LlamaEngine:
+        """A server that somebody else started, and goes on. places: of its own; None takes all, as more than there are.
+        Raises as start(), and EngineDead.
 
         Its places may share the cells of one context, as is llama-server's default, or have one each: it does not say.
         """
@@ -126,7 +126,7 @@ class LlamaEngine:
             server=server,
             text=LlamaText(server.ask),
             context_tokens=max_model_len or cells,
-            places=props["total_slots"],
+            places=min(places or props["total_slots"], props["total_slots"]),
             cells=cells,
         )
 
@@ -134,21 +134,13 @@ class LlamaEngine:
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
         """As Engine.session. A running place's cache is not shared with another, so beside changes nothing."""
         tokens = min(tokens, self.context_tokens)  # what is more is refused by stream(), not waited for
-        async with self._turn:
-            while self._free_cells < tokens or not self._free_places:
-                self._left.clear()
-                await self._left.wait()
-            self._free_cells -= tokens
-            self._free_places -= 1
-        session = _LlamaSession(self)
-        try:
-            yield session
-        finally:
-            if session.slot:
-                session.slot.taken = False
-            self._free_cells += tokens
-            self._free_places += 1
-            self._left.set()
+        async with self.place(tokens, beside=beside):
+            session = _LlamaSession(self)
+            try:
+                yield session
+            finally:
+                if session.slot:
+                    session.slot.taken = False
 
     def take_slot(self, prompt_ids: Sequence[int]) -> _Slot:
         """The free slot whose cache begins most like the prompt."""
