@@ -31,7 +31,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--port", type=int, help="port (default: the first free one from 7860 on)")
     options.add_argument("--share", action="store_true", help="also make a public link through Gradio's tunnel")
     options.add_argument(
-        "--places", type=int, help="runs that share the engine; others queue (default: 8 with llama.cpp, else 32)"
+        "--places", type=int, help="streams that share the engine; others wait (default: 8 with llama.cpp, else 32)"
+    )
+    options.add_argument(
+        "--queue", type=int, help="how many may wait for a place; more are refused (default: 4 for each place)"
     )
     options.add_argument(
         "--choose-model",
@@ -53,6 +56,7 @@ def main() -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
     kind = choose(options)
     places, may_choose = places_for(options, kind), lets_choose(options, kind)
+    queue = queue_for(options, places)
     if options.port is not None and not 0 < options.port < 65536:
         raise BadInput(f"--port is {options.port}; it must be from 1 to 65535")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -65,8 +69,9 @@ def main() -> None:
         model=options.model,
         restarts=kind == "llama",
         look_again_s=LOOK_AGAIN_S if kind == "server" else None,
+        most_waiting=queue,
     )
-    page = build_page(host, places=places, results=options.results, may_choose=may_choose)
+    page = build_page(host, results=options.results, may_choose=may_choose)
     try:
         address = launch(
             page,
@@ -91,6 +96,12 @@ def places_for(options: argparse.Namespace, kind: Kind) -> int:
     from z1_core.engines.llama import PLACES
 
     return PLACES
+
+
+def queue_for(options: argparse.Namespace, places: int) -> int:
+    if options.queue is not None and options.queue < 0:
+        raise BadInput(f"--queue is {options.queue}; it must be at least 0")
+    return 4 * places if options.queue is None else options.queue
 
 
 def lets_choose(options: argparse.Namespace, kind: Kind) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 
 import pytest
 
@@ -160,13 +162,44 @@ async def test_again_repeats_the_prompt_in_place_and_draws_anew_only_above_tempe
     assert (await greedy.again(host, new_seed=99)).settings.seed == 7
 
 
-async def test_a_turn_that_waits_for_a_place_says_so(host: EngineHost):
-    turn = await Conversation().begin(host, "x", settings())
-    turn.waits = True
-    assert "Every place is taken" in views.meter_html(turn)
-    assert "Every place is taken" in views.status_sentence(turn)
-    turn.stop()
-    assert "Every place is taken" not in views.meter_html(turn)
+async def test_a_turn_that_waits_for_a_place_says_how_long_the_queue_is_and_stop_leaves_it():
+    host = EngineHost(lambda report: FakeEngine(script, places=1, seconds_per_token=0.01))
+    wait_until_ready(host)
+    long = settings(thinking_tokens=400, total_tokens=900)
+    first, second, third = [await Conversation().begin(host, "x", long) for _ in range(3)]
+    async with aclosing(first.follow(host)) as running, aclosing(second.follow(host)) as waiting:
+        await anext(running)
+        await anext(waiting)
+        assert (first.queue, second.queue) == (0, 1)
+        assert "Waits for a place: first in the queue" in views.meter_html(second)
+        async with aclosing(third.follow(host)) as ticks:
+            await anext(ticks)
+            await anext(waiting)
+            assert "Waits for a place: 2 in the queue" in views.meter_html(third)
+            assert "Waits for a place: 2 in the queue" in views.status_sentence(second)
+            third.stop()
+            assert "Waits" not in views.meter_html(third)
+        assert host.engine().waiting == 1  # closed, and out of the line
+        await running.aclose()
+        while not second.phase:
+            await anext(waiting)
+        assert "Waits" not in views.meter_html(second)
+    host.close()
+
+
+async def test_of_two_questions_at_once_neither_is_lost(host: EngineHost):
+    """Run and "Run again" at the same moment: both were begun, and the second took the first one's place."""
+    conversation = Conversation()
+    await run(conversation, host, "first")
+    asked = asyncio.ensure_future(conversation.begin(host, "second", settings()))
+    await asyncio.sleep(0)
+    assert conversation.is_running  # so that the page answers the other one that a run is going on
+    await asked
+    assert [turn.question for turn in (*conversation.turns, conversation.current)] == ["first", "second"]
+    conversation.current.stop()
+    with pytest.raises(BadInput):
+        await conversation.begin(host, "", settings())
+    assert not conversation.is_running
 
 
 async def test_a_question_to_an_engine_that_is_gone_says_so(host: EngineHost):

@@ -88,7 +88,7 @@ from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
 
 host = EngineHost(lambda report: FakeEngine())
-page = build_page(host, places=1, may_choose=True)
+page = build_page(host, may_choose=True)
 address = launch(page)
 host.start()
 assert "Shifted thinking" in httpx.get(address).text

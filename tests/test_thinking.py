@@ -431,7 +431,7 @@ async def test_an_engine_that_dies_in_mid_run_ends_it_with_its_error(scripted, a
     async def run() -> None:
         async for chunk in think(engine, ask(engine), WINDOW, close_window=close_window):
             transcript.add(chunk)
-            engine.dead = engine.dead or chunk.phase == phase
+            engine.dead = engine.dead or (chunk.phase == phase and len(chunk.ids) > 0)
 
     with pytest.raises(EngineDead, match="start it again"):
         await run()

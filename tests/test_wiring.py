@@ -7,7 +7,7 @@ from z1_core.host import EngineHost
 
 def test_no_event_has_gradio_show_progress_on_anything():
     """Or every piece of a stream costs the browser a copy of all that the page holds."""
-    page = build_page(EngineHost(lambda _report: FakeEngine()), places=1)
+    page = build_page(EngineHost(lambda _report: FakeEngine()))
     events = [event for event in page.get_config_file()["dependencies"] if event["backend_fn"] and event["outputs"]]
     shown = [event for event in events if event["show_progress_on"] != [] and event["api_visibility"] != "public"]
     assert len(events) > 20

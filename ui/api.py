@@ -3,33 +3,56 @@ mcp is installed, as MCP tools."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Coroutine
-from dataclasses import asdict
-from typing import Any, TypeVar
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
-from ui.conversation import Settings, prepare
+from ui.comparison import Place, prepare_comparison
+from ui.conversation import Settings, Turn, prepare
 from ui.settings_panel import whole_number
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 from z1_core.prompt import SYSTEM_PROMPT, chat
-from z1_core.sweep import collect_sweep
-from z1_core.thinking import collect
-from z1_core.window import HINT, Completion, Sampling, Window
+from z1_core.window import HINT
 
 log = logging.getLogger(__name__)
 
 MOST_WINDOWS = 16
 
+Given, Piece = ParamSpec("Given"), TypeVar("Piece")
 
-T = TypeVar("T")
+
+def in_words(
+    endpoint: Callable[Given, AsyncGenerator[Piece, None]],
+) -> Callable[Given, AsyncGenerator[Piece, None]]:
+    """Decorator: what goes wrong is said in one sentence."""
+
+    @wraps(endpoint)
+    async def streamed(*given: Given.args, **named: Given.kwargs) -> AsyncGenerator[Piece, None]:
+        try:
+            async with aclosing(endpoint(*given, **named)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except Z1Error as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            log.exception("a run through the API failed")
+            raise gr.Error("the run failed because of a fault of this program", print_exception=False) from error
+
+    return streamed
 
 
-def add_api(host: EngineHost, *, places: int) -> None:
-    """Add the endpoints to the page that is being built. Their docstrings are what an MCP client shows its model."""
+def add_api(host: EngineHost) -> None:
+    """Add the endpoints to the page that is being built. Their docstrings are what an MCP client shows its model. They
+    stream, so that Gradio notices between two pieces that nobody reads any more, and the engine is free."""
 
+    @in_words
     async def think(
         prompt: str,
         thinking_tokens: int = 512,
@@ -39,11 +62,12 @@ def add_api(host: EngineHost, *, places: int) -> None:
         seed: int = 0,
         system: str = SYSTEM_PROMPT,
         hint: str = HINT,
-    ) -> dict[str, Any]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """Think inside a window of thinking_tokens, then answer.
 
         Returns prompt_ids, trace, trace_ids, hint_ids, answer, answer_ids, end_reason and seconds. Where end_reason is
-        "inside" the model stopped by itself, and the trace holds the answer.
+        "inside" the model stopped by itself, and the trace holds the answer. Streams trace and answer as they are
+        written, with end_reason null, and waiting: how many wait for a place, this run among them.
 
         Args:
             prompt: The question.
@@ -56,12 +80,14 @@ def add_api(host: EngineHost, *, places: int) -> None:
             hint: The phrase that is inserted when the window closes.
         """
 
-        async def run() -> dict[str, Any]:
-            settings = _settings(thinking_tokens, total_tokens, temperature, top_p, seed, system, hint)
-            return asdict(await host.thread.submit(_think(host, prompt, settings)))
+        started_s = time.monotonic()
+        settings = _settings(thinking_tokens, total_tokens, temperature, top_p, seed, system, hint)
+        turn = await asyncio.to_thread(prepare, host.engine(), prompt, settings, chat(prompt, system=system))
+        async with aclosing(turn.follow(host)) as ticks:
+            async for _ in ticks:
+                yield _record(turn, turn.prompt_ids, started_s)
 
-        return await _answered(run())
-
+    @in_words
     async def sweep(
         prompt: str,
         windows: list[int],
@@ -71,11 +97,12 @@ def add_api(host: EngineHost, *, places: int) -> None:
         seed: int = 0,
         system: str = SYSTEM_PROMPT,
         hint: str = HINT,
-    ) -> list[dict[str, Any]]:
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Think once, inside the largest window, and answer at every window that the trace passes: what would a smaller
         window have answered?
 
-        Returns one entry for each window, in their order: thinking_tokens, and the fields that think returns.
+        Returns one entry for each window, in their order: thinking_tokens, and the fields that think returns. Streams
+        as think does.
 
         Args:
             prompt: The question.
@@ -88,28 +115,35 @@ def add_api(host: EngineHost, *, places: int) -> None:
             hint: The phrase that is inserted when a window closes.
         """
 
-        async def run() -> list[dict[str, Any]]:
-            sizes = _sizes(windows)
-            answer = whole_number("answer tokens", answer_tokens)
-            settings = _settings(sizes[-1], sizes[-1], temperature, top_p, seed, system, hint)
-            runs = await host.thread.submit(_sweep(host, prompt, settings, sizes, answer))
-            return [{"thinking_tokens": size, **asdict(made)} for size, made in zip(sizes, runs, strict=True)]
-
-        return await _answered(run())
+        started_s = time.monotonic()
+        sizes, answer = _sizes(windows), whole_number("answer tokens", answer_tokens)
+        settings = _settings(sizes[-1], sizes[-1], temperature, top_p, seed, system, hint)
+        comparison = await asyncio.to_thread(prepare_comparison, host.engine(), prompt, settings, sizes, answer)
+        async with aclosing(comparison.take()(host)) as ticks:
+            async for _ in ticks:
+                yield [
+                    {
+                        "thinking_tokens": place.window.thinking_tokens,
+                        **_record(place, comparison.prompt_ids, started_s),
+                    }
+                    for place in comparison.places
+                ]
 
     for endpoint in (think, sweep):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=places)
+        gr.api(endpoint, api_name=endpoint.__name__)
 
 
-async def _answered(run: Coroutine[Any, Any, T]) -> T:
-    """What the run gives; what goes wrong is said in one sentence."""
-    try:
-        return await run
-    except Z1Error as error:
-        raise gr.Error(str(error), print_exception=False) from error
-    except Exception as error:
-        log.exception("a run through the API failed")
-        raise gr.Error("the run failed because of a fault of this program", print_exception=False) from error
+def _record(run: Turn | Place, prompt_ids: list[int], started_s: float) -> dict[str, Any]:
+    """Token ids come with the end of a run: sent with each piece, those of a long one would be more work than writing
+    it."""
+    ids = {f"{phase}_ids": ids for phase, ids in run.ids.items()} | {"prompt_ids": prompt_ids}
+    return {
+        "trace": run.texts["trace"],
+        "answer": run.texts["answer"],
+        "end_reason": run.end_reason,
+        "seconds": time.monotonic() - started_s,
+        **(ids if run.end_reason else {"waiting": run.queue}),
+    }
 
 
 def _settings(
@@ -136,19 +170,3 @@ def _sizes(windows: object) -> list[int]:
     if not isinstance(windows, list) or not 1 <= len(windows) <= MOST_WINDOWS:
         raise BadInput(f"windows is {windows!r:.60}; it must be a list of 1 to {MOST_WINDOWS} whole numbers")
     return [whole_number("window (thinking tokens)", size) for size in windows]
-
-
-async def _think(host: EngineHost, prompt: str, settings: Settings) -> Completion:
-    engine = host.engine()
-    turn = await prepare(engine, prompt, settings, chat(prompt, system=settings.system))
-    return await collect(engine, turn.prompt_ids, turn.window, turn.sampling)
-
-
-async def _sweep(
-    host: EngineHost, prompt: str, settings: Settings, sizes: list[int], answer_tokens: int
-) -> list[Completion]:
-    engine = host.engine()
-    prompt_ids = engine.text.render(chat(prompt, system=settings.system))
-    windows = [Window(thinking_tokens=size, answer_tokens=answer_tokens, hint=settings.hint) for size in sizes]
-    sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, seed=settings.seed)
-    return await collect_sweep(engine, prompt_ids, windows, sampling)

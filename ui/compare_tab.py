@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import zip_longest
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 import gradio as gr
 
 from ui import compare_views as views
-from ui.comparison import MOST_PLACES, Comparison, prepare_comparison
+from ui.comparison import MOST_PLACES, Compared, Comparison
 from ui.long_markdown import LATEX
 from ui.presets import COMPARED, compared_within
 from ui.settings_panel import SettingsPanel, whole_number
 from ui.turn_card import at_rest
-from ui.views import error_html, live_html, sentence
+from ui.views import STARTS_BY_ITSELF, error_html, live_html, sentence, waits
 from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.host import EngineHost
@@ -53,9 +53,9 @@ class CompareTab:
     """Builds the tab where it is made. settings: the panel whose temperature, top-p, system prompt, hint and seed count
     here too."""
 
-    def __init__(self, host: EngineHost, settings: SettingsPanel, *, places: int) -> None:
+    def __init__(self, host: EngineHost, settings: SettingsPanel) -> None:
         self.host = host
-        self.state = gr.State(None)
+        self.state = gr.State(Compared())
         self.empty = gr.HTML(EMPTY)
         self._build_inputs()
         self.message = gr.HTML(elem_classes="z1-message")
@@ -75,7 +75,7 @@ class CompareTab:
                     gr.HTML('<div class="z1-card-head"><b>Answer against thinking tokens</b></div>')
                     self.plot = gr.Plot(show_label=False, elem_classes="z1-plot")
         self.status = gr.HTML(live_html(""), elem_classes="z1-sr")
-        self._wire(settings, places)
+        self._wire(settings)
 
     def _build_inputs(self) -> None:
         with gr.Column(elem_classes="z1-ask"):
@@ -104,19 +104,17 @@ class CompareTab:
                 self.stop = gr.Button(STOP, interactive=False, elem_id="compare-stop", min_width=90)
                 gr.HTML(NOTE)
 
-    def _wire(self, settings: SettingsPanel, places: int) -> None:
-        slow, quick = {"concurrency_limit": places, **SILENT, **AS_WRITTEN}, {**QUICK, **AS_WRITTEN}
-        begun = self.run.click(
-            self._begin,
-            [self.question, self.sizes, self.answer_tokens, self.state, *settings.inputs],
-            [self.state, *self.outputs],
-            **quick,
-        )
-        followed = begun.success(self._follow, self.state, self.outputs, **slow)
-        followed.failure(self._refuse, self.state, self.outputs, **quick)
-        cut = self.recut.click(self._recut, [self.state, self.at], self.outputs, **slow)
-        cut.failure(self._refuse, self.state, self.outputs, **quick)
-        self.stop.click(self._stop, self.state, self.outputs, cancels=[followed, cut], **quick)
+    def _wire(self, settings: SettingsPanel) -> None:
+        quick = {**QUICK, **AS_WRITTEN}
+        inputs = [self.state, self.question, self.sizes, self.answer_tokens, *settings.inputs]
+        compared = self.run.click(self._begin, inputs, self.outputs, **quick)
+        cut = self.recut.click(self._begin_recut, [self.state, self.at], self.outputs, **quick)
+        runs = []
+        for begun in (compared, cut):
+            followed = begun.success(self._follow, self.state, self.outputs, **SILENT, **AS_WRITTEN)
+            followed.failure(self._refuse, self.state, self.outputs, **quick)
+            runs.append(followed)
+        self.stop.click(self._stop, self.state, self.outputs, cancels=runs, **quick)
 
     @property
     def outputs(self) -> list[gr.blocks.Block]:
@@ -129,82 +127,69 @@ class CompareTab:
         untouched = chosen == [*map(str, COMPARED)] and context_tokens
         return {self.sizes: [*map(str, compared_within(context_tokens))] if untouched else gr.update()}
 
-    async def _begin(
-        self, question: str, sizes: list, answer: object, before: Comparison | None, *settings: object
-    ) -> dict:
+    async def _begin(self, compared: Compared, question: str, sizes: list, answer: object, *settings: object) -> dict:
         """Check everything and show the empty cards; what cannot run is said in one sentence."""
         try:
-            if before is not None and before.is_running:
-                raise BadInput("a comparison is still going on; stop it first")
-            comparison = await self.host.thread.submit(
-                prepare_comparison(
-                    self.host.engine(),
-                    question,
-                    SettingsPanel.read(*settings),
-                    read_windows(sizes),
-                    whole_number("answer tokens", answer),
-                )
-            )
+            read = SettingsPanel.read(*settings)
+            answer_tokens = whole_number("answer tokens", answer)
+            await compared.begin(self.host, question, read, read_windows(sizes), answer_tokens)
         except Z1Error as error:
-            return {self.state: before, **self._view(before, complaint=str(error))}
+            return self._view(compared.current, complaint=str(error))
         except Exception:
             log.exception("a comparison could not begin")
-            return {self.state: before, **self._view(before, complaint=FAULT)}
-        return {self.state: comparison, **self._view(comparison)}
+            return self._view(compared.current, complaint=FAULT)
+        return self._view(compared.current)
 
-    async def _follow(self, comparison: Comparison | None) -> AsyncGenerator[dict, None]:
-        if comparison is None or not comparison.take():  # refused: the sentence that says why stays where it is
-            yield self._written(comparison)
-            return
-        async with aclosing(self._shown(comparison, lambda: comparison.follow(self.host))) as views_made:
-            async for view in views_made:
-                yield view
-
-    async def _recut(self, comparison: Comparison | None, at: object) -> AsyncGenerator[dict, None]:
+    async def _begin_recut(self, compared: Compared, at: object) -> dict:
+        comparison = compared.current
         try:
             if comparison is None:
                 raise BadInput("there is no trace yet; compare some windows first")
-            engine = self.host.engine(named=comparison.engine.name)
-            place = comparison.begin_recut(engine, whole_number("cut after token", at))
+            self.host.engine(named=comparison.engine.name)
+            comparison.begin_recut(whole_number("cut after token", at))
         except Z1Error as error:
-            yield self._view(comparison, complaint=str(error))
-            return
-        async with aclosing(self._shown(comparison, lambda: comparison.recut(self.host, place))) as views_made:
-            async for view in views_made:
-                yield view
+            return self._view(comparison, complaint=str(error))
+        return self._view(comparison)
 
-    async def _shown(
-        self, comparison: Comparison, make_ticks: Callable[[], AsyncGenerator[None, None]]
-    ) -> AsyncGenerator[dict, None]:
-        """The view, what is written after every tick, and the view again. Closed by Stop or by a closed tab: then the
-        engine is freed."""
-        yield self._view(comparison)
+    async def _follow(self, compared: Compared) -> AsyncGenerator[dict, None]:
+        """What is written after every tick, and the view at the end. Closed by Stop or by a closed tab: then the engine is
+        freed."""
+        comparison, complaint = compared.current, ""
+        follow = comparison and comparison.take()
+        if not follow:  # refused: the sentence that says why stays where it is
+            yield self._written(comparison)
+            return
         try:
-            async with aclosing(make_ticks()) as ticks:
+            async with aclosing(follow(self.host)) as ticks:
                 async for _ in ticks:
                     yield self._written(comparison)
         except EngineDead as error:
-            comparison.stop(str(error))
+            complaint = str(error)
             await self.host.notice()
         except Z1Error as error:
-            comparison.stop(str(error))
+            complaint = str(error)
         except Exception:
             log.exception("a comparison failed")
-            comparison.stop(FAULT)
+            complaint = FAULT
         finally:
-            comparison.stop()
-        yield self._view(comparison)
+            comparison.stop(complaint)
+        await comparison.split()
+        yield self._view(comparison, complaint=complaint)
 
-    async def _refuse(self, comparison: Comparison | None) -> dict:
-        """The queue took no more, so that the comparison, or the answer from one more place, never ran."""
-        if comparison:
-            comparison.stop(BUSY)
-        return self._view(comparison, complaint=BUSY)
+    async def _refuse(self, compared: Compared) -> dict:
+        """Gradio's queue did not take what was begun, or what follows it failed outside of its care."""
+        comparison = compared.current
+        complaint = BUSY if comparison and comparison.take() else FAULT
+        return await self._stopped(comparison, complaint)
 
-    async def _stop(self, comparison: Comparison | None) -> dict:
+    async def _stop(self, compared: Compared) -> dict:
+        return await self._stopped(compared.current, "")
+
+    async def _stopped(self, comparison: Comparison | None, complaint: str) -> dict:
         if comparison:
-            comparison.stop()
-        return self._view(comparison)
+            comparison.stop(complaint)
+            await comparison.split()
+        return self._view(comparison, complaint=complaint)
 
     def _view(self, comparison: Comparison | None, *, complaint: str = "") -> dict[gr.blocks.Block, Any]:
         complaint = complaint or (comparison.error if comparison else "")
@@ -269,6 +254,8 @@ def _status(comparison: Comparison | None) -> str:
         return ""
     if comparison.error:
         return sentence(comparison.error)
+    if comparison.trace.queue:
+        return f"{waits(comparison.trace.queue)}. {STARTS_BY_ITSELF}"
     done = sum(place.end_reason is not None for place in comparison.places)
     return (
         f"{done} of {len(comparison.places)} places answered." if comparison.is_running else "The comparison is done."

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ui.charts import RUST, TEAL, finished
 from ui.comparison import Comparison, Place
+from ui.views import waits
 
 ANSWER_HEIGHT = 44
 """Pixels of the plot for each different answer."""
@@ -33,6 +34,8 @@ def ruler_html(comparison: Comparison) -> str:
 def headline(comparison: Comparison) -> str:
     if comparison.error:
         return "Interrupted"
+    if comparison.trace.queue:
+        return waits(comparison.trace.queue)
     if comparison.is_running:
         return "One trace, answered at every window it passes"
     if comparison.stopped:
@@ -63,6 +66,8 @@ def _progress(place: Place, used: int, size: int) -> str:
         return f"stopped by itself after {used:,} tokens"
     if place.is_cut:
         return f'<span aria-hidden="true">✂</span> cut after {used:,} tokens'
+    if place.queue and used:
+        return f'<span aria-hidden="true">✂</span> {waits(place.queue)}'
     return f"thinking, {used:,} of {size:,}" if used else "waits for the trace to get there"
 
 
@@ -91,15 +96,14 @@ def card_foot_html(comparison: Comparison, place: Place) -> str:
 
 def trace_html(comparison: Comparison) -> str:
     """Every token of the finished trace as something to click on."""
-    cuts = {place.window.thinking_tokens: place for place in comparison.places if place.is_cut}
-    step, parts = comparison.engine.text.decoder(), []
-    for number, id_ in enumerate(comparison.trace.ids["trace"], start=1):
-        text = escape(step(id_))
-        parts.append(f'<span data-n="{number}">{text}</span>')
+    cuts, parts = {place.window.thinking_tokens: place for place in comparison.places if place.is_cut}, []
+    for number, text in enumerate(comparison.tokens, start=1):
+        parts.append(f'<span data-n="{number}">{escape(text)}</span>')
         if number in cuts:
             kind = " z1-recut" if cuts[number].recut else ""
             parts.append(f'<mark class="z1-here{kind}">✂ {number:,}</mark>')
-    return f'<div class="z1-tokens" tabindex="0" role="group" aria-label="The trace, by tokens">{"".join(parts)}</div>'
+    text = "".join(parts) or escape(comparison.trace.texts["trace"])
+    return f'<div class="z1-tokens" tabindex="0" role="group" aria-label="The trace, by tokens">{text}</div>'
 
 
 def chart(comparison: Comparison) -> Any:

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from functools import partial
 
 from ui.conversation import UPDATES_EVERY_S, Settings
 from ui.short_answer import same_answer, short_answer
 from z1_core.engine import Engine
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 from z1_core.prompt import chat
 from z1_core.sweep import Piece, check_windows, sweep
 from z1_core.thinking import answer_from, check_fits
-from z1_core.window import Chunk, EndReason, Sampling, Window
+from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
 
 MOST_PLACES = 8
 """Cards on the page: windows and re-cuts together."""
 
+Follow = Callable[[EngineHost], AsyncGenerator[None, None]]
+
 
 class Place:
-    """The run at one window, or at one re-cut, as far as it has come."""
+    """The run at one window, or at one re-cut, as far as it has come.
+
+    queue: how many wait for a place in the engine, this run among them; 0 when it has one, or needs none yet.
+    """
 
     def __init__(self, window: Window, *, recut: bool = False) -> None:
         self.window = window
         self.recut = recut
         self.texts = {"trace": "", "hint": "", "answer": ""}
         self.ids: dict[str, list[int]] = {"trace": [], "hint": [], "answer": []}
+        self.phase: Phase | None = None
         self.end_reason: EndReason | None = None
+        self.queue = 0
 
     def add(self, chunk: Chunk) -> None:
+        self.phase = chunk.phase
         self.texts[chunk.phase] += chunk.text
         self.ids[chunk.phase] += chunk.ids
         self.end_reason = chunk.end_reason or self.end_reason
@@ -50,7 +61,10 @@ class Place:
 
 
 class Comparison:
-    """Changed only by follow() and recut(), and by stop() from the same event loop. engine: whose token ids these are."""
+    """Changed only by what take() gives, and by stop() from the same event loop.
+
+    engine: whose token ids these are; tokens: their texts, when they have been split().
+    """
 
     def __init__(
         self, engine: Engine, question: str, prompt_ids: list[int], windows: list[Window], sampling: Sampling
@@ -62,13 +76,15 @@ class Comparison:
         self.places = [Place(window) for window in windows]
         self.error = ""
         self.stopped = False
-        self._taken = False
         self.seconds = 0.0
+        self.tokens: list[str] = []
+        self._to_follow: Follow | None = self._follow
 
-    def take(self) -> bool:
-        """True for the first who asks: a comparison is run once."""
-        first, self._taken = not self._taken, True
-        return first
+    def take(self) -> Follow | None:
+        """What was begun and not yet taken, the comparison or a re-cut: it is run once. It yields whenever there may be
+        something new to show; closing it frees the engine."""
+        begun, self._to_follow = self._to_follow, None
+        return begun
 
     @property
     def trace(self) -> Place:
@@ -85,50 +101,53 @@ class Comparison:
             return None
         return same_answer(place.short, self.trace.short)
 
-    async def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
-        """Run the sweep; yields whenever there may be something new to show. Closing it frees the engine."""
-        engine, windows = host.engine(named=self.engine.name), [place.window for place in self.places]
-
-        def add(piece: Piece) -> None:
-            self.places[piece.index].add(piece.chunk)
-
-        async for _ in self._relayed(host, lambda: sweep(engine, self.prompt_ids, windows, self.sampling), add):
-            yield
-
-    async def recut(self, host: EngineHost, place: Place) -> AsyncGenerator[None, None]:
-        """Answer once more, from the part of the trace that this place holds."""
-        engine = host.engine(named=self.engine.name)
-
-        def answers() -> AsyncGenerator[Chunk, None]:
-            return answer_from(engine, self.prompt_ids, place.ids["trace"], place.window, self.sampling)
-
-        async for _ in self._relayed(host, answers, place.add):
-            yield
-
-    def begin_recut(self, engine: Engine, at_tokens: int) -> Place:
+    def begin_recut(self, at_tokens: int) -> None:
         """Add the place for a re-cut, the oldest re-cut making room for it. Raises BadInput for a place that is none."""
         trace_ids = self.trace.ids["trace"]
         if self.is_running:
             raise BadInput("the comparison is still running; re-cut when it is done")
         if not 1 <= at_tokens <= len(trace_ids):
             raise BadInput(f"token {at_tokens:,} is not in the trace; choose one from 1 to {len(trace_ids):,}")
-        model = self.trace.window
-        window = Window(thinking_tokens=at_tokens, answer_tokens=model.answer_tokens, hint=model.hint)
-        check_fits(engine, self.prompt_ids, window)
-        place = Place(window, recut=True)
-        ids = tuple(trace_ids[:at_tokens])
-        place.add(Chunk("trace", engine.text.decode(ids), ids))
+        place = Place(replace(self.trace.window, thinking_tokens=at_tokens), recut=True)
+        place.add(Chunk("trace", "".join(self.tokens[:at_tokens]), tuple(trace_ids[:at_tokens])))
         self.stopped, self.error = False, ""
         earlier = [each for each in self.places if each.recut]
         if len(self.places) == MOST_PLACES:
             self.places.remove(earlier[0])
         self.places.append(place)
-        return place
+        self._to_follow = partial(self._recut, place)
 
     def stop(self, error: str = "") -> None:
-        """End it from outside, keeping what was written."""
+        """End it from outside, keeping what was written; a re-cut that has written nothing leaves no card."""
         if self.is_running:
-            self.stopped, self.error = True, error
+            self.places = [place for place in self.places if place.is_cut or not place.recut]
+            self.stopped = self.is_running
+            self.error = error if self.stopped else ""
+        for place in self.places:
+            place.queue = 0
+
+    async def split(self) -> None:
+        """Find the text of each token of the trace. It stays whole where the engine is gone that knows them."""
+        ids, decoder = self.trace.ids["trace"], self.engine.text.decoder
+        if len(self.tokens) < len(ids):
+            with suppress(Z1Error):
+                self.tokens = await asyncio.to_thread(lambda: [*map(decoder(), ids)])
+
+    def _follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
+        engine, windows = host.engine(named=self.engine.name), [place.window for place in self.places]
+
+        def add(piece: Piece) -> None:
+            self.places[piece.index].add(piece.chunk)
+
+        return self._relayed(host, lambda: sweep(engine, self.prompt_ids, windows, self.sampling), add)
+
+    def _recut(self, place: Place, host: EngineHost) -> AsyncGenerator[None, None]:
+        engine = host.engine(named=self.engine.name)
+
+        def answer() -> AsyncGenerator[Chunk, None]:
+            return answer_from(engine, self.prompt_ids, place.ids["trace"], place.window, self.sampling)
+
+        return self._relayed(host, answer, place.add)
 
     async def _relayed(
         self, host: EngineHost, stream: Callable[[], AsyncGenerator], add: Callable
@@ -138,18 +157,49 @@ class Comparison:
             async for bundle in bundles:
                 for item in bundle:
                     add(item)
+                for place in self.places:
+                    place.queue = self.engine.waiting if self._waits(place) else 0
                 self.seconds = before_s + time.monotonic() - started_s
                 yield
 
+    def _waits(self, place: Place) -> bool:
+        """The trace does until it begins, and a smaller window from when it is passed until it answers."""
+        return place.end_reason is None and place.phase == (None if place is self.trace else "trace")
 
-async def prepare_comparison(
+
+class Compared:
+    """What one visitor has compared last."""
+
+    def __init__(self) -> None:
+        self.current: Comparison | None = None
+        self._begins = False
+
+    async def begin(
+        self, host: EngineHost, question: str, settings: Settings, sizes: list[int], answer_tokens: int
+    ) -> None:
+        """Make it the current comparison. Raises BadInput, and changes nothing, where it cannot run as it is, or another
+        one runs or is about to."""
+        if self._begins or (self.current and self.current.is_running):
+            raise BadInput("a comparison is still going on; stop it first")
+        if len(sizes) > MOST_PLACES - 1:
+            raise BadInput(f"{len(sizes)} windows are more than the page can show; choose at most {MOST_PLACES - 1}")
+        self._begins = True
+        try:
+            made = await asyncio.to_thread(prepare_comparison, host.engine(), question, settings, sizes, answer_tokens)
+            self.current = made
+        finally:
+            self._begins = False
+
+
+def prepare_comparison(
     engine: Engine, question: str, settings: Settings, sizes: list[int], answer_tokens: int
 ) -> Comparison:
-    """A comparison that fits the model. To be run on the engine's loop. Raises BadInput."""
-    if len(sizes) > MOST_PLACES - 1:
-        raise BadInput(f"{len(sizes)} windows are more than the page can show; choose at most {MOST_PLACES - 1}")
+    """A comparison that fits the model. Not for a loop: the tokenizer may be a server's. Raises BadInput."""
     prompt_ids = engine.text.render(chat(question, system=settings.system))
-    windows = [Window(thinking_tokens=size, answer_tokens=answer_tokens, hint=settings.hint) for size in sizes]
+    windows = [
+        Window(thinking_tokens=size, answer_tokens=answer_tokens, hint=settings.hint, hint_is_text=True)
+        for size in sizes
+    ]
     check_windows(windows)
     for window in windows:
         check_fits(engine, prompt_ids, window)

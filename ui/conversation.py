@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
@@ -50,7 +51,7 @@ class Turn:
     """A question and what became of it. Changed only by follow(), and by stop() from the same event loop.
 
     messages: what the prompt was rendered from, so that it can be run again as it was.
-    waits: every place is taken, so that the turn has not begun.
+    queue: how many wait for a place, this turn among them; 0 when it has one.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Turn:
         self.messages = messages
         self.origin = origin
         self.thoughts = thoughts
-        self.waits = False
+        self.queue = 0
         self.phase: Phase | None = None
         self.end_reason: EndReason | None = None
         self.error = ""
@@ -113,6 +114,7 @@ class Turn:
             async for bundle in bundles:
                 for chunk in bundle:
                     self._add(chunk)
+                self.queue = 0 if self.phase or self.end_reason else engine.waiting
                 yield
                 if self.end_reason:
                     return
@@ -120,7 +122,7 @@ class Turn:
     def stop(self, reason: EndReason = "user_stop", error: str = "") -> None:
         """End the turn from outside, keeping what was written; does nothing to one that has ended."""
         if self.end_reason is None:
-            self.end_reason, self.error = reason, error
+            self.end_reason, self.error, self.queue = reason, error, 0
             self._last_s = time.monotonic()
 
     def restore(self, chunks: Sequence[Chunk], end_reason: EndReason, *, error: str, seconds: float) -> None:
@@ -134,7 +136,7 @@ class Turn:
         if self.end_reason:
             return
         self._last_s = time.monotonic()
-        self._first_s = self._first_s or self._last_s
+        self._first_s = self._first_s or (self._last_s if chunk.ids else None)
         self.phase = chunk.phase
         self.texts[chunk.phase] += chunk.text
         self.ids[chunk.phase] += chunk.ids
@@ -149,6 +151,7 @@ class Conversation:
         self.current: Turn | None = None
         self.editing = False
         self._to_follow: Turn | None = None
+        self._begins = False
 
     async def begin(self, host: EngineHost, question: str, settings: Settings) -> Turn:
         """Make the question the current turn. Raises BadInput, and changes nothing, where it cannot run as it is."""
@@ -156,7 +159,7 @@ class Conversation:
         kept = self.turns if self.editing else self._all()
         history = [(turn.question, turn.answer) for turn in kept if turn.answer.strip()]
         messages = chat(question, system=settings.system, history=history)
-        turn = await host.thread.submit(prepare(engine, question, settings, messages))
+        turn = await self._prepared(engine, question, settings, messages)
         self.turns, self.current, self._to_follow, self.editing = kept, turn, turn, False
         return turn
 
@@ -171,7 +174,7 @@ class Conversation:
         settings = turn.settings
         if new_seed is not None and settings.temperature > 0:
             settings = replace(settings, seed=new_seed)
-        turn = await host.thread.submit(prepare(host.engine(), turn.question, settings, list(turn.messages)))
+        turn = await self._prepared(host.engine(), turn.question, settings, list(turn.messages))
         self.current, self._to_follow, self.editing = turn, turn, False
         return turn
 
@@ -186,21 +189,25 @@ class Conversation:
 
     @property
     def is_running(self) -> bool:
-        return self.current is not None and self.current.end_reason is None
+        """Also while a turn is being prepared: of two that begin at once, one would be lost."""
+        return self._begins or (self.current is not None and self.current.end_reason is None)
 
     def clear(self) -> None:
         self.turns, self.current, self.editing = [], None, False
+
+    async def _prepared(self, *parts: Any) -> Turn:
+        self._begins = True
+        try:
+            return await asyncio.to_thread(prepare, *parts)
+        finally:
+            self._begins = False
 
     def _all(self) -> list[Turn]:
         return [*self.turns, self.current] if self.current else [*self.turns]
 
 
-async def prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
-    """A turn that fits the model. Its tokenizer, which may be a server's, is asked off the loop. Raises BadInput."""
-    return await asyncio.to_thread(_prepared, engine, question, settings, messages)
-
-
-def _prepared(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
+def prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
+    """A turn that fits the model. Not for a loop: the tokenizer may be a server's. Raises BadInput."""
     prompt_ids = engine.text.render(messages)
     window = Window.from_total(
         thinking_tokens=settings.thinking_tokens,

@@ -31,6 +31,10 @@ LOOK_S, CALM_LOOK_S = 1.0, 5.0
 """How often the page asks for the model's state: while it starts, and later. A look costs browser and server some 60 ms,
 which on a laptop the model computes with; a run that fails tells it at once."""
 
+MOST_EVENTS = 512
+"""So many Gradio works on at once, and as many may wait. Who may run is for the engine to say (z1_core/places.py): one
+who waits for a place is an event that runs. This is against a flood."""
+
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
 RESTART = "Start the model again"
@@ -44,6 +48,7 @@ LAUNCH = {
     "enable_monitoring": False,
     "show_error": False,
     "max_file_size": "6mb",
+    "max_threads": MOST_EVENTS,
 }
 """What belongs to the page but is given to launch(). Gradio's run history, which keeps prompts in the visitor's browser
 without asking, is off."""
@@ -104,13 +109,8 @@ def listens_here_alone(host: str | None) -> bool:
     return all(ip_address(address[0]).is_loopback for *_, address in found)
 
 
-def build_page(
-    host: EngineHost, *, places: int = 32, results: Path = Path("results"), may_choose: bool = False
-) -> gr.Blocks:
-    """The page on an engine that may still be starting. places: how many runs share the engine at once.
-
-    may_choose: let whoever sees the page go over to another model.
-    """
+def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose: bool = False) -> gr.Blocks:
+    """The page on an engine that may still be starting. may_choose: let whoever sees the page go over to another model."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_classes="z1-header"):
             header = gr.HTML(
@@ -121,12 +121,12 @@ def build_page(
             restart = gr.Button(RESTART, visible=False, elem_id="restart", size="sm", scale=0)
         with gr.Tabs(elem_classes="z1-tabs"):
             with gr.Tab("Think", id="think"):
-                tab = ThinkTab(host, places=places)
+                tab = ThinkTab(host)
             with gr.Tab("Compare windows", id="compare"):
-                compare = CompareTab(host, tab.settings, places=places)
+                compare = CompareTab(host, tab.settings)
             with gr.Tab("Benchmarks", id="benchmarks") as benchmarks:
                 BenchmarksTab(results, opened=benchmarks.select)
-        add_api(host, places=places)
+        add_api(host)
         known = gr.Textbox("", visible=False)
         clock = gr.Timer(LOOK_S)
 
@@ -139,7 +139,7 @@ def build_page(
         def adapt(conversation: Conversation, window: int, total: int, compared: list[str]) -> dict:
             """What depends on the model's state: the way out of a failure, the Run button, the bounds of the windows."""
             status = host.status()
-            context_tokens = host.engine().context_tokens if status.state == "ready" else None
+            context_tokens = host.context_tokens()
             return {
                 restart: gr.update(value=RESTART, visible=status.state == "failed"),
                 tab.run: run_button(status, running=conversation.is_running),
@@ -160,7 +160,7 @@ def build_page(
     for event in page.fns.values():
         if event.renderable:  # gr.render has no option for it
             event.show_progress_on = []
-    return page.queue(max_size=2 * places, default_concurrency_limit=places)
+    return page.queue(max_size=MOST_EVENTS, default_concurrency_limit=None, api_open=False)
 
 
 def header_html(host: EngineHost, *, may_choose: bool) -> str:

@@ -34,10 +34,8 @@ log = logging.getLogger(__name__)
 class ThinkTab:
     """Builds the tab where it is made and wires it to the engine."""
 
-    def __init__(self, host: EngineHost, *, places: int) -> None:
+    def __init__(self, host: EngineHost) -> None:
         self.host = host
-        self._places = places
-        self._taken = 0
         self.conversation = gr.State(Conversation())
         with gr.Row(elem_classes="z1-main"):
             with gr.Column(scale=3, min_width=320):
@@ -50,9 +48,9 @@ class ThinkTab:
             self.settings = SettingsPanel()
         self.status = gr.HTML(live_html(status_sentence(None)), elem_classes="z1-sr")
         self._wire()
-        self.settings.offer_presets(self._context_tokens)
-        self.settings.remember(self._context_tokens)
-        self.settings.show_what_follows(self._context_tokens, host.count_tokens)
+        self.settings.offer_presets(host.context_tokens)
+        self.settings.remember(host.context_tokens)
+        self.settings.show_what_follows(host.context_tokens, host.count_tokens)
 
     def _build_history(self) -> None:
         self.version = gr.Number(0, visible=False)
@@ -120,16 +118,7 @@ class ThinkTab:
         self.clear.click(self._clear, [self.conversation, self.version], [*view, *frame], cancels=runs, **quick)
 
     def _follow_after(self, event: gr.events.Dependency, view: list[gr.blocks.Block]) -> gr.events.Dependency:
-        """Both ways to begin a run share the places."""
-        followed = event.success(
-            self._follow,
-            self.conversation,
-            view,
-            concurrency_limit=self._places,
-            concurrency_id="think",
-            **SILENT,
-            **AS_WRITTEN,
-        )
+        followed = event.success(self._follow, self.conversation, view, **SILENT, **AS_WRITTEN)
         followed.failure(self._refuse, self.conversation, view, **QUICK, **AS_WRITTEN)
         return followed
 
@@ -162,7 +151,6 @@ class ThinkTab:
             if conversation.is_running:
                 raise BadInput(STILL_RUNS)
             await begin()
-            conversation.current.waits = self._taken >= self._places
         except Z1Error as error:
             return str(error)
         except Exception:
@@ -206,11 +194,7 @@ class ThinkTab:
         if turn is None:  # the question was refused; a generator without a yield would blank its outputs
             yield self._view(conversation)
             return
-        self._taken += 1
         try:
-            if turn.waits:
-                turn.waits = False
-                yield self._view(conversation)
             async with aclosing(turn.follow(self.host)) as ticks:
                 async for _ in ticks:
                     yield self._view(conversation)
@@ -223,7 +207,6 @@ class ThinkTab:
             log.exception("a run failed")
             turn.stop("error", FAULT)
         finally:
-            self._taken -= 1
             turn.stop()
         yield self._view(conversation)
 
@@ -237,9 +220,10 @@ class ThinkTab:
         return self._view(conversation)
 
     async def _refuse(self, conversation: Conversation) -> dict:
-        """The queue took no more, so that the turn never ran."""
+        """Gradio's queue did not take the turn, or what follows it failed outside of its care."""
+        never_ran = conversation.take()
         if conversation.current:
-            conversation.current.stop("error", BUSY)
+            conversation.current.stop("error", BUSY if never_ran else FAULT)
         return self._view(conversation)
 
     async def _clear(self, conversation: Conversation, version: int) -> dict:
@@ -261,14 +245,11 @@ class ThinkTab:
             self.editing: gr.update(visible=conversation.editing),
         }
 
-    def _context_tokens(self) -> int | None:
-        return self.host.engine().context_tokens if self.host.status().state == "ready" else None
-
     def _buttons(self, conversation: Conversation) -> dict:
         turn, running = conversation.current, conversation.is_running
         return {
             self.run: run_button(self.host.status(), running=running),
-            self.answer_now: gr.update(value=ANSWER_NOW, interactive=running and not turn.tokens["hint"]),
+            self.answer_now: gr.update(value=ANSWER_NOW, interactive=running and not (turn and turn.tokens["hint"])),
             self.stop: gr.update(value=STOP, interactive=running),
         }
 

@@ -7,8 +7,7 @@ from html import escape
 
 from ui.conversation import Turn
 
-WAITS = "Every place is taken. This starts by itself as soon as one is free; Stop gives it up."
-RUNNING = {None: "Waiting for the first token", "trace": "Thinking", "hint": "Answering", "answer": "Answering"}
+STARTS_BY_ITSELF = "It starts by itself as soon as one is free; Stop gives it up."
 
 
 def sentence(text: str) -> str:
@@ -23,6 +22,10 @@ def error_html(text: str) -> str:
 def live_html(text: str) -> str:
     """A line that screen readers speak when it changes."""
     return f'<div role="status" aria-live="polite">{escape(text)}</div>'
+
+
+def waits(queue: int) -> str:
+    return f"Waits for a place: {'first' if queue == 1 else f'{queue:,}'} in the queue"
 
 
 def question_html(turn: Turn) -> str:
@@ -41,7 +44,11 @@ def headline(turn: Turn) -> str:
     if turn.tokens["hint"]:
         closed_early = turn.tokens["trace"] < turn.window.thinking_tokens
         return f"Thinking closed by you after {spent} tokens" if closed_early else f"Thinking cut after {spent} tokens"
-    return "Stopped while thinking" if turn.end_reason else RUNNING[turn.phase]
+    if turn.end_reason:
+        return "Stopped while thinking"
+    if turn.queue:
+        return waits(turn.queue)
+    return "Thinking" if turn.tokens["trace"] else "Waiting for the first token"
 
 
 def meter_html(turn: Turn) -> str:
@@ -58,8 +65,8 @@ def meter_html(turn: Turn) -> str:
         key.append(f'<span><s class="z1-hint"></s>inserted {hint}</span>')
         key.append(f'<span><s class="z1-answer"></s>answer {answer:,} of {window.answer_tokens:,}</span>')
     key.append(f"<span>total {trace + hint + answer:,} of {total:,}</span>")
-    if turn.waits and not turn.end_reason:
-        key = [f'<span class="z1-waits">{WAITS}</span>']
+    if turn.queue:
+        key = [f'<span class="z1-waits">{STARTS_BY_ITSELF}</span>']
     busy = "" if turn.end_reason else " z1-busy"
     return (
         f'<div class="z1-meter{busy}"><div class="z1-head"><b>{headline(turn)}</b><span>{" · ".join(numbers)}</span></div>'
@@ -131,6 +138,6 @@ def status_sentence(turn: Turn | None) -> str:
         return f"Imported. {end_sentence(turn)}" if turn.origin.is_imported else end_sentence(turn)
     if turn.tokens["hint"]:
         return f"The window closed at {turn.tokens['trace']:,} tokens. The model answers."
-    if turn.waits:
-        return WAITS
+    if turn.queue:
+        return f"{waits(turn.queue)}. {STARTS_BY_ITSELF}"
     return "The model thinks." if turn.phase else "Waiting for the model."

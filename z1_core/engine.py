@@ -84,15 +84,25 @@ class Engine(Protocol):
     context_tokens: int
     """The model's context: prompt and everything generated must fit into it."""
 
-    places: int
-    """How many runs it takes at once; more wait, first come, first served."""
+    places: float
+    """How many runs it takes at once; more wait, first come, first served. math.inf where a server queues by itself."""
+
+    waiting: int
+    """How many wait for a place now."""
+
+    most_waiting: int | None
+    """How many may wait; None for any number."""
+
+    active: int
+    """How many requests run now. Between its phases a run has a place, but no request."""
 
     text: Text
 
     def session(self, tokens: int, *, beside: Session | None = None) -> AbstractAsyncContextManager[Session]:
         """Wait for a place. tokens: the most that prompt, trace, hint and answer can come to together.
 
-        beside: a session whose prompt this one shares, so that both go where it is cached.
+        beside: a session whose prompt this one shares, so that both go where it is cached; it may end before this begins.
+        Raises Busy where most_waiting wait already, unless the session is beside another.
         """
         ...
 

@@ -19,3 +19,7 @@ class ModelUnavailable(Z1Error):
 
 class EngineDead(Z1Error):
     """The engine's process is gone; every request on it is lost and a new engine has to be started."""
+
+
+class Busy(Z1Error):
+    """Every place of the engine is taken, and as many wait for one as may; the run has not begun."""

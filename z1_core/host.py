@@ -60,13 +60,16 @@ class EngineHost:
         model: str | None = None,
         restarts: bool = False,
         look_again_s: float | None = None,
+        most_waiting: int | None = None,
     ) -> None:
-        """restarts: one that dies is started again at once. look_again_s: how often to look for one that is away."""
+        """restarts: one that dies is started again at once. look_again_s: how often to look for one that is away.
+        most_waiting: how many runs may wait for a place (Engine.most_waiting)."""
         self.thread = LoopThread()
         self.model = model
         self._start_engine = start_engine
         self._restarts = restarts
         self._look_again_s = look_again_s
+        self._most_waiting = most_waiting
         self._next_look: asyncio.TimerHandle | None = None
         self._engine: Engine | None = None
         self._state: Literal["starting", "ready", "failed"] = "failed"
@@ -95,6 +98,13 @@ class EngineHost:
             if named and named != self._engine.name:
                 raise BadInput(f"this was begun on {named}, and {self._engine.name} runs now; run it again")
             return self._engine
+
+    def context_tokens(self) -> int | None:
+        """The context of the model; None while there is none."""
+        try:
+            return self.engine().context_tokens
+        except EngineDead:
+            return None
 
     async def notice(self) -> None:
         """Return when the status tells of an engine that has just failed somebody. For any loop."""
@@ -196,6 +206,7 @@ class EngineHost:
         try:
             report("warming up")
             self.thread.run(_warm_up(engine))
+            engine.most_waiting = self._most_waiting
         except BaseException:
             self._end(engine)
             raise
@@ -277,7 +288,7 @@ async def _close_when_idle(engine: Engine) -> None:
     until_s, idle_looks = time.monotonic() + PATIENCE_S, 0
     try:
         while idle_looks < IDLE_LOOKS and time.monotonic() < until_s:
-            idle_looks = 0 if engine.active else idle_looks + 1
+            idle_looks = 0 if engine.active or engine.waiting else idle_looks + 1
             await asyncio.sleep(IDLE_LOOK_S)
     finally:
         await engine.close()

@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -48,16 +49,16 @@ class LoopThread:
                 async for item in stream:
                     made.append(item)
 
-        pumping = await self.submit(_start(pump()))
-        ended = asyncio.ensure_future(self.submit(_end(pumping)))
+        started = asyncio.run_coroutine_threadsafe(_start(pump()), self.loop)  # waited for inside the try alone
+        ended = asyncio.ensure_future(self.submit(_end(started)))
         try:
             while not ended.done():
                 await asyncio.wait({ended}, timeout=every_s)
                 yield [made.popleft() for _ in range(len(made))]
             yield list(made)  # what came while the last bundle was being used
-            pumping.result()  # raises what the stream raised
+            started.result().result()  # raises what the stream raised
         finally:
-            await self.submit(_end(pumping, cancel=True))
+            await self.submit(_end(started, cancel=True))
 
     def close(self) -> None:
         """Cancel what still runs there and end the thread."""
@@ -75,8 +76,9 @@ async def _start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.ensure_future(coroutine)
 
 
-async def _end(task: asyncio.Task[None], *, cancel: bool = False) -> None:
+async def _end(started: Future[asyncio.Task[None]], *, cancel: bool = False) -> None:
     """Wait until the task has ended, whichever way."""
+    task = await asyncio.wrap_future(started)
     if cancel:
         task.cancel()
     await asyncio.wait({task})

@@ -29,7 +29,8 @@ async def sweep(
     engine: Engine, prompt_ids: Sequence[int], windows: Sequence[Window], sampling: Sampling = GREEDY
 ) -> AsyncGenerator[Piece, None]:
     """Think once, inside the largest window; at each smaller one that the trace outgrows, answer from that prefix at
-    once, beside it, in the same continuous batch. A trace that ends by itself is the answer of all windows it fits in.
+    once: beside it in the same continuous batch, or, where only its place has the prefix (llama.cpp), in that place
+    before the trace goes on. A trace that ends by itself is the answer of all windows it fits in.
 
     windows: in growing order of thinking_tokens; equal ones differ in their hint or answer. The trace streams under the
     last index; a smaller window gets its part of the trace in one piece when it is passed (or when the trace ends
@@ -42,7 +43,7 @@ async def sweep(
     check_windows(windows)
     tokens = await asyncio.to_thread(lambda: [check_fits(engine, prompt_ids, window) for window in windows])
     async with AsyncExitStack() as place:
-        session = await place.enter_async_context(engine.session(tokens[-1]))
+        session = await place.enter_async_context(engine.session(max(tokens)))
         async with aclosing(_sweep_in(place, session, engine, prompt_ids, windows, sampling)) as pieces:
             async for piece in pieces:
                 yield piece

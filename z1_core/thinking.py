@@ -38,6 +38,7 @@ async def think(
     close_window: asyncio.Event | None = None,
 ) -> AsyncGenerator[Chunk, None]:
     """Think inside the window; if it closes, insert the hint and answer. Yields chunks; the last has the end reason.
+    The first is empty, and says that the run has its place.
 
     The answer continues from token ids (prompt + trace + hint) in a request of its own, sent the moment the window
     closes. Closing this generator aborts whatever request is running and frees its slot at once.
@@ -71,6 +72,7 @@ async def think_in(
     close_window: asyncio.Event | None = None,
 ) -> AsyncGenerator[Chunk, None]:
     """think() in a session that is already there."""
+    yield Chunk("trace", "")
     trace, trace_ids, finish_reason = "", [], None
     phase_1 = session.stream(prompt_ids, sampling.for_trace(window))
     async with aclosing(_until(close_window, phase_1) if close_window else phase_1) as deltas:

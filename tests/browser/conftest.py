@@ -126,7 +126,7 @@ def real_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture(scope="session")
 def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on the scripted engine, with a single place: a second visitor has to queue."""
-    app = start_app(tmp_path_factory.mktemp("fake"), "--fake", "--places", "1")
+    app = start_app(tmp_path_factory.mktemp("fake"), "--fake", "--places", "1", "--queue", "2")
     yield app
     stop_app(app)
 

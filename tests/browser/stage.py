@@ -72,7 +72,7 @@ class Stage:
         self.may_start = threading.Event()
         self.engine: FakeEngine | None = None
         self.host = EngineHost(self._start)
-        self._page = build_page(self.host, places=1, results=results)
+        self._page = build_page(self.host, results=results)
         self.address = launch(self._page)
         self.host.start()
 
@@ -89,7 +89,7 @@ class Stage:
     def _start(self, report: Report) -> FakeEngine:
         report(f"loading {EMBEDDED_NAME}")
         self.may_start.wait()
-        self.engine = FakeEngine(script, context_tokens=self.context_tokens, seconds_per_token=self.pace_s)
+        self.engine = FakeEngine(script, context_tokens=self.context_tokens, seconds_per_token=self.pace_s, places=1)
         self.engine.name = EMBEDDED_NAME
         return self.engine
 

@@ -59,13 +59,25 @@ def test_one_trace_is_answered_at_every_window_side_by_side(fake_app: App, page:
 
 
 @pytest.mark.thorough
-def test_a_small_window_answers_while_the_trace_goes_on(fake_app: App, page: Page):
+def test_a_small_window_answers_while_the_trace_goes_on(real_app: App, page: Page):
+    open_tab(page, real_app)
+    page.locator("#compare-question textarea").fill("Write a very long story about a lighthouse.")
+    compare(page, 10, 1500)
+    expect(page.locator(CARD).first.locator(".z1-card-answer .md")).not_to_be_empty()
+    expect(page.locator(CARD).nth(1)).to_contain_text(re.compile(r"thinking, [\d,]+ of 1,500"))
+    page.locator("#compare-stop").click()
+    expect(page.locator(".z1-compare-meter b")).to_have_text("Stopped by you")
+
+
+def test_where_there_is_one_place_a_small_window_says_that_it_waits_for_it(fake_app: App, page: Page):
+    """One place is one stream: a comparison had one for each of its windows."""
     open_tab(page, fake_app)
     compare(page, 10, 700)
-    expect(page.locator(CARD).first.locator(".z1-short")).to_have_text("12:10")
+    expect(page.locator(CARD).first).to_contain_text("Waits for a place: first in the queue")
     expect(page.locator(CARD).nth(1)).to_contain_text(re.compile(r"thinking, \d+ of 700"))
     page.locator("#compare-stop").click()
     expect(page.locator(".z1-compare-meter b")).to_have_text("Stopped by you")
+    expect(page.locator(".z1-compare:visible")).not_to_contain_text("Waits")
 
 
 def test_a_click_in_the_trace_cuts_it_there(fake_app: App, page: Page):

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import App, strangers
 from tests.browser.test_compare import CARD, compare, open_tab, wait_for_end
 from tests.browser.test_page import ask, card, visit, wait_for_trace
-from ui.wiring import BUSY
+
+FULL = "Too many are waiting (2); try again in a minute."
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,8 @@ def full_app(browser: Browser, fake_app: App, compared: Page) -> Iterator[App]:
             ask(page, "When does the train arrive?", window=20_000, total=20_300)
             expect(page.locator("button#run")).to_have_text("Running")
         wait_for_trace(pages[0])
+        for page in pages[1:]:
+            expect(card(page).locator(".z1-head b")).to_have_text("Waits for a place: 2 in the queue")
         yield fake_app
 
 
@@ -39,7 +42,7 @@ def full_app(browser: Browser, fake_app: App, compared: Page) -> Iterator[App]:
 def test_a_question_for_which_there_is_no_room_can_be_asked_again(full_app: App, page: Page):
     visit(page, full_app)
     ask(page, "When does the bus arrive?", window=20, total=100)
-    expect(card(page).locator(".z1-error")).to_have_text(BUSY)
+    expect(card(page).locator(".z1-error")).to_have_text(FULL)
     expect(page.locator("button#run")).to_be_enabled()
     expect(page.locator("#again")).to_be_visible()
 
@@ -48,7 +51,7 @@ def test_a_question_for_which_there_is_no_room_can_be_asked_again(full_app: App,
 def test_a_comparison_for_which_there_is_no_room_can_be_begun_again(full_app: App, page: Page):
     open_tab(page, full_app)
     compare(page, 20, 60)
-    expect(page.locator(".z1-message .z1-error")).to_have_text(BUSY)
+    expect(page.locator(".z1-message .z1-error")).to_have_text(FULL)
     expect(page.locator("#compare")).to_be_enabled()
     expect(page.locator(CARD)).to_have_count(2)
 
@@ -56,6 +59,6 @@ def test_a_comparison_for_which_there_is_no_room_can_be_begun_again(full_app: Ap
 @pytest.mark.thorough
 def test_a_recut_for_which_there_is_no_room_leaves_the_comparison_as_it_is(full_app: App, compared: Page):
     compared.locator(".z1-tokens span[data-n='20']").click()
-    expect(compared.locator(".z1-message .z1-error")).to_have_text(BUSY)
+    expect(compared.locator(".z1-message .z1-error")).to_have_text(FULL)
     expect(compared.locator(CARD)).to_have_count(1)
     expect(compared.locator("#recut")).to_be_enabled()

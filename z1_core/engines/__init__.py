@@ -71,16 +71,16 @@ def start_engine(
     """The engine that the options name. Blocks while it loads; report is called at each stage.
 
     model: for an engine here, in the place of options.model; progress follows its download (models.locate).
-    places: how many runs it is to take at once, where that can be chosen.
+    places: how many runs it is to take at once; None leaves it to the engine.
     Raises ModelUnavailable with the remedy, BadInput for options that exclude each other, what progress raises.
     """
     kind = choose(options)
     if kind == "fake":
-        from z1_core.engines.fake import FakeEngine
+        from z1_core.engines.fake import PLACES, FakeEngine
 
-        return FakeEngine(seconds_per_token=fake_seconds_per_token)
+        return FakeEngine(seconds_per_token=fake_seconds_per_token, places=places or PLACES)
     if kind == "server":
-        return _connect(options, report)
+        return _connect(options, report, places)
     if kind == "llama":
         from z1_core.engines.llama_process import check_installed
 
@@ -101,6 +101,7 @@ def start_engine(
         max_model_len=options.max_model_len,
         tensor_parallel_size=options.tensor_parallel_size or 1,
         gpu_memory_utilization=options.gpu_memory_utilization or 0.9,
+        places=places,
     )
 
 
@@ -122,7 +123,7 @@ def text_of(options: argparse.Namespace) -> Iterator[Text]:
         asyncio.run(engine.close())
 
 
-def _connect(options: argparse.Namespace, report: Report) -> Engine:
+def _connect(options: argparse.Namespace, report: Report, places: int | None) -> Engine:
     """A llama.cpp server tells itself by its /props; any other is asked as vLLM's."""
     from z1_core.engines.address import Address, key
 
@@ -135,7 +136,7 @@ def _connect(options: argparse.Namespace, report: Report) -> Engine:
             raise BadInput("--tokenizer is needless: llama.cpp's server has the model's own; leave it out")
         report(f"asking {address.root}")
         server = Server(address.root, key=key(), login=address.login)
-        return LlamaEngine.connect(server, model=options.model, max_model_len=options.max_model_len)
+        return LlamaEngine.connect(server, model=options.model, max_model_len=options.max_model_len, places=places)
     from z1_core.engines.server import ServerEngine
 
     return ServerEngine.start(
@@ -143,5 +144,6 @@ def _connect(options: argparse.Namespace, report: Report) -> Engine:
         model=options.model,
         tokenizer=options.tokenizer,
         max_model_len=options.max_model_len,
+        places=places,
         report=report,
     )

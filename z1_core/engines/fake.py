@@ -6,8 +6,8 @@ FakeEngine(lambda prompt: "42." if HINT in prompt else "Let me think. " * 100)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,7 +17,10 @@ from z1_core.chat_template import chat_template
 from z1_core.engine import Delta, Session, Text
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead
+from z1_core.places import Places
 from z1_core.window import HINT, Sampling
+
+PLACES = 32
 
 Script = Callable[[str], str]
 """Prompt text as the model sees it (control tokens included) -> what it writes before it stops by itself."""
@@ -48,16 +51,15 @@ def demo_script(prompt: str) -> str:
     )
 
 
-class FakeEngine:
+class FakeEngine(Places):
     """An engine that writes what its script says, one token at a time.
 
     text: the model's tokenizer and template; small_text() by default.
     seconds_per_token: pace of each stream; 0 is as fast as the event loop turns.
-    requests: every request so far; active: how many streams hold a slot now.
+    requests: every request so far.
     """
 
     name = "scripted engine"
-    places = 32
 
     def __init__(
         self,
@@ -66,18 +68,21 @@ class FakeEngine:
         context_tokens: int = 32_768,
         seconds_per_token: float = 0.0,
         text: Text | None = None,
+        places: int = PLACES,
     ) -> None:
+        super().__init__(places)
         self.script = script
         self.context_tokens = context_tokens
         self.seconds_per_token = seconds_per_token
         self.text = text or small_text()
         self.requests: list[Request] = []
-        self.active = 0
         self.dead = False
 
-    def session(self, tokens: int, *, beside: Session | None = None) -> AbstractAsyncContextManager[Session]:
-        """As Engine.session, without limit."""
-        return nullcontext(self)
+    @asynccontextmanager
+    async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
+        """As Engine.session."""
+        async with self.place(tokens, beside=beside):
+            yield self
 
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Session.stream; the script's text ends with the end-of-turn token, as a model's does."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.gguf_header import OVERHEAD_BYTES, GgufHeader, check_memory, free_memory_bytes, read_header
+from z1_core.places import Places
 from z1_core.window import Sampling
 
 PLACES = 8
@@ -47,11 +48,8 @@ DEAD = "the engine's process has ended (killed, or out of memory); start it agai
 CLOSED = "the model was closed while this ran; send it again"
 
 
-class LlamaEngine:
-    """As z1_core.engine.Engine. Make it with start() or connect(), from any thread; use it from one event loop.
-
-    active: how many of its requests are running now.
-    """
+class LlamaEngine(Places):
+    """As z1_core.engine.Engine. Make it with start() or connect(), from any thread; use it from one event loop."""
 
     def __init__(
         self,
@@ -65,19 +63,14 @@ class LlamaEngine:
         process: LlamaProcess | None = None,
     ) -> None:
         """cells: tokens that all runs can hold together."""
+        super().__init__(places, cells=cells)
         self.name = name
         self.text = text
         self.context_tokens = context_tokens
-        self.places = places
-        self.active = 0
         self.process = process
         self.server = server
         self._client = server.client()
         self._slots = [_Slot(number) for number in range(places)]
-        self._free_places = places
-        self._free_cells = cells
-        self._turn = asyncio.Lock()  # who waits for a place gets it in the order of asking
-        self._left = asyncio.Event()
 
     @classmethod
     def start(
@@ -109,8 +102,16 @@ class LlamaEngine:
         )
 
     @classmethod
-    def connect(cls, server: Server, *, model: str | None = None, max_model_len: int | None = None) -> LlamaEngine:
-        """A server that somebody else started, and goes on. Raises as start(), and EngineDead.
+    def connect(
+        cls,
+        server: Server,
+        *,
+        model: str | None = None,
+        max_model_len: int | None = None,
+        places: int | None = None,
+    ) -> LlamaEngine:
+        """A server that somebody else started, and goes on. places: of its own; None takes all, as more than there are.
+        Raises as start(), and EngineDead.
 
         Its places may share the cells of one context, as is llama-server's default, or have one each: it does not say.
         """
@@ -126,29 +127,28 @@ class LlamaEngine:
             server=server,
             text=LlamaText(server.ask),
             context_tokens=max_model_len or cells,
-            places=props["total_slots"],
+            places=min(places or props["total_slots"], props["total_slots"]),
             cells=cells,
         )
 
     @asynccontextmanager
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
-        """As Engine.session. A running place's cache is not shared with another, so beside changes nothing."""
-        tokens = min(tokens, self.context_tokens)  # what is more is refused by stream(), not waited for
-        async with self._turn:
-            while self._free_cells < tokens or not self._free_places:
-                self._left.clear()
-                await self._left.wait()
-            self._free_cells -= tokens
-            self._free_places -= 1
-        session = _LlamaSession(self)
+        """As Engine.session. Another place would have to compute the prefix anew: a run beside one that is in goes on in
+        its place, between two of its slices."""
+        host = beside if isinstance(beside, _LlamaSession) and beside.runs else None
+        session = host or _LlamaSession(self)
+        if host is None:  # what is more than the context is refused by stream(), not waited for
+            place = self.place(min(tokens, self.context_tokens), beside=beside)
+            await session.place.enter_async_context(place)
+        session.runs += 1
         try:
-            yield session
+            yield _Guest(host) if host else session
         finally:
-            if session.slot:
-                session.slot.taken = False
-            self._free_cells += tokens
-            self._free_places += 1
-            self._left.set()
+            session.runs -= 1
+            if not session.runs:
+                if session.slot:
+                    session.slot.taken = False
+                await session.place.aclose()
 
     def take_slot(self, prompt_ids: Sequence[int]) -> _Slot:
         """The free slot whose cache begins most like the prompt."""
@@ -158,14 +158,20 @@ class LlamaEngine:
         return slot
 
     async def stream(
-        self, slot: _Slot, prompt_ids: Sequence[int], sampling: Sampling, *, began: int
+        self,
+        slot: _Slot,
+        prompt_ids: Sequence[int],
+        sampling: Sampling,
+        *,
+        began: int,
+        turn: AbstractAsyncContextManager,
     ) -> AsyncGenerator[Delta, None]:
-        """As Session.stream, in that place. began: how many tokens the run's first prompt had."""
+        """As Session.stream, in that place. began: how many tokens the run's first prompt had; turn: what each slice waits
+        for."""
         budget = self._room(prompt_ids, sampling)
         fields, at_least = sampling_fields(sampling)
         endless = fields.pop("ignore_eos", False)
         ids, step, cached = list(prompt_ids), self.text.decoder(), None
-        slot.ids = ids
         self.active += 1
         try:
             while True:
@@ -175,7 +181,9 @@ class LlamaEngine:
                 count = min(_to_slice_end(len(ids) - began), upto - written)
                 seed = sampling.seed_at(len(ids), below=2**32 - 1)
                 fields |= {"ignore_eos": endless or must_go_on, "seed": -1 if seed is None else seed}
-                reply = await self._slice(slot, ids, count, fields)
+                async with turn:
+                    slot.ids = ids
+                    reply = await self._slice(slot, ids, count, fields)
                 made = tuple(reply["tokens"])
                 stops = reply["stop_type"] == "eos"
                 if not made:
@@ -233,25 +241,44 @@ class LlamaEngine:
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """A place as the server knows it. ids: what its cache holds."""
+    """A place as the server knows it. ids: what its cache holds; turn: held by who writes there."""
 
     number: int
     ids: list[int] = field(default_factory=list)
     taken: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True)
 class _LlamaSession:
-    """As z1_core.engine.Session. slot, began: known from the first request on."""
+    """As z1_core.engine.Session. slot, began: known from the first request on; runs: its own and those beside it, the last
+    of which leaves the place."""
 
     engine: LlamaEngine
     slot: _Slot | None = None
     began: int | None = None
+    runs: int = 0
+    place: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         if self.slot is None:
             self.slot, self.began = self.engine.take_slot(prompt_ids), len(prompt_ids)
-        return self.engine.stream(self.slot, prompt_ids, sampling, began=self.began)
+        return self.engine.stream(self.slot, prompt_ids, sampling, began=self.began, turn=self.slot.turn)
+
+
+@dataclass(slots=True)
+class _Guest:
+    """A run in the place of another. It writes to its end at once: with each change the cache loses what differs."""
+
+    host: _LlamaSession
+
+    async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        engine, slot = self.host.engine, self.host.slot
+        async with slot.turn:
+            made = engine.stream(slot, prompt_ids, sampling, began=len(prompt_ids), turn=nullcontext())
+            async with aclosing(made) as deltas:
+                async for delta in deltas:
+                    yield delta
 
 
 def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:

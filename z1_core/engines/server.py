@@ -5,6 +5,7 @@ engine = ServerEngine.start("http://127.0.0.1:8000")     # then as any other eng
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -24,14 +25,12 @@ from z1_core.engines.server_errors import cut_off, ids_missing, in_words
 from z1_core.engines.server_text import find_text
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.models import Report
+from z1_core.places import Places
 from z1_core.window import Sampling
 
 CONNECT_S = 10.0
 SILENCE_S = 300.0
 """The longest pause between two pieces of an answer. A request may also wait in the server's queue."""
-
-PLACES = 64
-"""How many runs to send at once. The server queues what is beyond its own limit, which it does not tell."""
 
 RETRIES = 2
 """By the openai client, with backoff, and only until an answer begins: nothing that was read is asked for again."""
@@ -44,10 +43,10 @@ FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"
 """repetition: vLLM's, where the caller's own rule ended it."""
 
 
-class ServerEngine:
+class ServerEngine(Places):
     """An Engine on a server. Make it with ServerEngine.start, from any thread; use it from one event loop.
 
-    name, context_tokens, places, text: as in Engine. active: how many of its requests are running now.
+    name, context_tokens, text: as in Engine.
     A server that was away can be used again as soon as it is back: no new engine is needed. Usage, and with it the
     cached tokens, comes at the end of a stream: the last delta alone knows them.
     """
@@ -60,13 +59,13 @@ class ServerEngine:
         ids_by: Mapping[str, Any],
         *,
         ranks: int = 1,
+        places: float = math.inf,
         options: Mapping[str, Any],
     ) -> None:
+        super().__init__(places)
         self.name = served.name.rstrip("/").rsplit("/", 1)[-1]
         self.context_tokens = served.context_tokens
-        self.places = PLACES
         self.text = text
-        self.active = 0
         self._address = address
         self._model = served.name
         self._ids_by = ids_by
@@ -82,6 +81,7 @@ class ServerEngine:
         model: str | None = None,
         tokenizer: str | None = None,
         max_model_len: int | None = None,
+        places: int | None = None,
         report: Report = lambda stage: None,
         retries: int = RETRIES,
         silence_s: float = SILENCE_S,
@@ -89,7 +89,8 @@ class ServerEngine:
         """Look what the server can do, and generate a few tokens on it. Blocks for a few seconds.
 
         url: with or without /v1. model: its name there; needless where there is but one. tokenizer: hub id or folder,
-        where the server does not tell it. max_model_len: to use less of its context. The key comes from Z1_API_KEY or
+        where the server does not tell it. max_model_len: to use less of its context. places: how many runs to send at once;
+        None leaves it to the server, which queues what is beyond its own limit. The key comes from Z1_API_KEY or
         OPENAI_API_KEY. Raises BadInput, ModelUnavailable or EngineDead with the remedy.
         """
         address = Address.of(url)
@@ -101,18 +102,20 @@ class ServerEngine:
         text = find_text(client, address.root, served, named=tokenizer)
         report(f"trying {served.name} on {address.root}")
         ids_by = probe(client, address, served.name, text.encode("Count from one on."))
-        return cls(address, served, text, ids_by, ranks=count_ranks(client, address), options=options)
+        ranks = count_ranks(client, address)
+        return cls(address, served, text, ids_by, ranks=ranks, places=places or math.inf, options=options)
 
     @asynccontextmanager
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
-        """As Engine.session; the server queues by itself. Every replica of a data-parallel server has a prefix cache of
-        its own, so a run stays where it began, or goes where the run beside it is."""
-        rank = beside.rank if isinstance(beside, ServerSession) else min(self._running, key=self._running.get)
-        self._running[rank] += 1
-        try:
-            yield ServerSession(self, rank, uuid.uuid4().hex)
-        finally:
-            self._running[rank] -= 1
+        """As Engine.session. Every replica of a data-parallel server has a prefix cache of its own, so a run stays where
+        it began, or goes where the run beside it is."""
+        async with self.place(tokens, beside=beside):
+            rank = beside.rank if isinstance(beside, ServerSession) else min(self._running, key=self._running.get)
+            self._running[rank] += 1
+            try:
+                yield ServerSession(self, rank, uuid.uuid4().hex)
+            finally:
+                self._running[rank] -= 1
 
     async def stream(
         self, prompt_ids: Sequence[int], sampling: Sampling, headers: Mapping[str, str]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,26 @@ from z1_core.engine import Delta, Session
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.orphans import end_together
+from z1_core.places import Places
 from z1_core.window import Sampling
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
 
 
-class VllmEngine:
+class VllmEngine(Places):
     """An Engine on vLLM. Make it with VllmEngine.start, from any thread; use it from one event loop for all its life.
 
-    name, context_tokens, places, text: as in Engine. llm: the AsyncLLM itself. dtype: what it computes in, "bfloat16".
+    name, context_tokens, text: as in Engine. llm: the AsyncLLM itself. dtype: what it computes in, "bfloat16".
     """
 
-    def __init__(self, llm: Any, name: str) -> None:
+    def __init__(self, llm: Any, name: str, *, places: int | None = None) -> None:
+        """places: None for as many as vLLM computes at once; what is beyond them would wait in vLLM's own queue."""
+        at_once: int = llm.vllm_config.scheduler_config.max_num_seqs
+        super().__init__(min(places or at_once, at_once))
         self.llm = llm
         self.name = name
         self.context_tokens: int = llm.model_config.max_model_len
         self.dtype = str(llm.model_config.dtype).removeprefix("torch.")
-        self.places: int = llm.vllm_config.scheduler_config.max_num_seqs
         self.text = TokenizerText.of_transformers(llm.get_tokenizer())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._guard = end_together(process.pid for process in llm.engine_core.resources.engine_manager.processes)
@@ -48,6 +51,7 @@ class VllmEngine:
         max_model_len: int | None = None,
         tensor_parallel_size: int = 1,
         gpu_memory_utilization: float = 0.9,
+        places: int | None = None,
         **engine_args: Any,
     ) -> VllmEngine:
         """Load the model in a folder (see models.locate). Blocks for the time of loading.
@@ -71,11 +75,14 @@ class VllmEngine:
             llm = AsyncLLM.from_engine_args(args)
         except Exception as error:  # vLLM raises many kinds here, and its child has already logged the trace
             raise ModelUnavailable(f"{name or folder} does not start: {_reason(error)}") from error
-        return cls(llm, name or Path(folder).name)
+        return cls(llm, name or Path(folder).name, places=places)
 
-    def session(self, tokens: int, *, beside: Session | None = None) -> AbstractAsyncContextManager[Session]:
-        """As Engine.session. vLLM queues by itself, and finds a prefix wherever it is cached."""
-        return nullcontext(self)
+    @asynccontextmanager
+    async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
+        """As Engine.session; vLLM finds a prefix wherever it is cached. As no more runs are let in than it computes at
+        once, an answer never waits in its queue behind the thoughts of others."""
+        async with self.place(tokens, beside=beside):
+            yield self
 
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Session.stream. Several streams run side by side in vLLM's continuous batch."""
@@ -85,6 +92,7 @@ class VllmEngine:
 
         self._check_loop()
         request_id = uuid.uuid4().hex
+        self.active += 1
         try:
             params = _vllm_params(replace(sampling, seed=sampling.seed_at(len(prompt_ids))))
             async with aclosing(self.llm.generate(tokens_input(list(prompt_ids)), params, request_id)) as outputs:
@@ -105,6 +113,7 @@ class VllmEngine:
         except VLLMClientError as error:
             raise BadInput(f"the engine refuses the request: {_first_line(error)}") from error
         finally:
+            self.active -= 1
             if not self.llm.errored:  # a cancel while the request is being added leaves it behind (vLLM #57061)
                 await self.llm.abort(request_id)
 
