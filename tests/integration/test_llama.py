@@ -19,7 +19,7 @@ from z1_core.models import embedded_file
 from z1_core.prompt import chat
 from z1_core.sweep import collect_sweep
 from z1_core.thinking import answer_from, collect, generate, think
-from z1_core.window import Sampling, Window
+from z1_core.window import HINT, Sampling, Window
 
 IGNORE_EOS = ("ignore_eos", True)
 ENDLESS = Sampling(extra=(IGNORE_EOS,))
@@ -99,8 +99,28 @@ async def test_the_answer_follows_in_the_same_slot_and_finds_prompt_and_trace_th
             assert max(later) <= hint_tokens + 1  # beyond the first request: the hint, and the last token
 
 
+async def test_re_cuts_are_answered_in_the_place_of_their_trace_where_the_prefix_is_cached(small, ask, monkeypatch):
+    engine, complete, computed, slots = small, llama.complete, [], set()
+
+    async def noted(client, slot, ids, *rest):
+        reply = await complete(client, slot, ids, *rest)
+        computed.append(len(ids) - reply["timings"]["cache_n"])
+        slots.add(slot)
+        return reply
+
+    monkeypatch.setattr(llama, "complete", noted)
+    prompt = ask(engine, "Tell a long story about a lighthouse.")
+    windows = [Window(thinking_tokens=size, answer_tokens=12) for size in (16, 32, 64)]
+    swept = await collect_sweep(engine, prompt, windows)
+    assert (len(slots), engine.active) == (1, 0)
+    hints = 3 * len(engine.text.encode(HINT))
+    each_slice, each_change = len(computed), 2 * 8
+    assert sum(computed) <= len(prompt) + hints + each_slice + len(windows) * each_change
+    alone = [await collect(engine, prompt, window) for window in windows]
+    assert [(run.trace_ids, run.answer_ids) for run in swept] == [(run.trace_ids, run.answer_ids) for run in alone]
+
+
 async def test_sweeps_in_every_place_end(small, ask):
-    """The answers of a sweep need places, too: its trace must not keep its own for as long as they wait."""
     windows = [Window(thinking_tokens=tokens, answer_tokens=3) for tokens in (4, 9, 17)]
     async with asyncio.timeout(120):
         swept = await asyncio.gather(*(collect_sweep(small, ask(small), windows, ENDLESS) for _ in range(3)))
