@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from ui.api import add_api
 from ui.benchmarks_tab import BenchmarksTab
+from ui.calls import Calls
 from ui.compare_tab import CompareTab
 from ui.conversation import Conversation
 from ui.document import Document
@@ -70,7 +71,7 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        made = {"middleware": [Middleware(Document)]}  # anew each time: Gradio adds to it
+        made = {"middleware": [Middleware(Document), Middleware(Calls, page)]}  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
             _, address, _ = page.launch(
                 **LAUNCH,

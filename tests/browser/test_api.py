@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import pytest
@@ -101,6 +106,133 @@ def test_a_wrong_sweep_is_one_sentence(client: Client, values: dict, sentence: s
         client.predict(**{"prompt": "hello", "windows": [5], **values}, api_name="/sweep")
     assert sentence in str(error.value)
     assert "Traceback" not in str(error.value)
+
+
+def test_a_program_sees_the_trace_grow(client: Client):
+    pieces = list(client.submit(prompt="When?", thinking_tokens=60, total_tokens=200, api_name="/think"))
+    lengths = [len(piece["trace"]) for piece in pieces]
+    assert lengths == sorted(lengths)
+    assert 0 < lengths[1] < lengths[-1]
+    assert [piece["end_reason"] for piece in pieces] == [None] * (len(pieces) - 1) + ["cut"]
+    swept = list(client.submit(prompt="When?", windows=[5, 60], answer_tokens=10, api_name="/sweep"))
+    assert 0 < len(swept[1][1]["trace"]) < len(swept[-1][1]["trace"])
+    assert {run["end_reason"] for run in swept[-1]} == {"answer_length"}
+
+
+BY_CLIENT = """
+import sys
+from gradio_client import Client
+address, endpoint = sys.argv[1:]
+long = {"thinking_tokens": 30_000, "total_tokens": 32_000} if endpoint == "think" else {"windows": [5, 30_000]}
+job = Client(address, verbose=False).submit(prompt="When?", api_name=f"/{endpoint}", **long)
+while len(job.outputs()) < 2:
+    pass
+print("streams", flush=True)
+sys.stdin.readline()
+job.cancel()
+sys.stdin.readline()
+"""
+BY_HTTP = """
+import sys
+import httpx
+url = f"{sys.argv[1]}gradio_api/call/"
+long = {"prompt": "When?", "thinking_tokens": 30_000, "total_tokens": 32_000}
+event = httpx.post(f"{url}v2/think", json=long).json()["event_id"]
+with httpx.stream("GET", f"{url}think/{event}", timeout=None) as answer:
+    for number, line in enumerate(answer.iter_lines()):
+        if number == 6:
+            print("streams", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def program_that_reads(app: App, code: str, endpoint: str) -> Iterator[subprocess.Popen]:
+    """Another process that has begun a run of ten minutes, and reads what comes."""
+    command = [sys.executable, "-c", code, app.address, endpoint]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "streams\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("code", "endpoint", "goes"),
+    [
+        (BY_CLIENT, "think", "killed"),
+        (BY_CLIENT, "think", "cancels"),
+        (BY_CLIENT, "sweep", "killed"),
+        (BY_CLIENT, "sweep", "cancels"),
+        (BY_HTTP, "think", "killed"),
+    ],
+)
+def test_the_engine_is_free_when_the_program_is_gone(
+    fake_app: App, client: Client, code: str, endpoint: str, goes: str
+):
+    """It wrote on, to the last of 30,000 tokens, for nobody."""
+    with program_that_reads(fake_app, code, endpoint) as program:
+        waiting = client.submit(prompt="hello", api_name="/think")
+        while not any(piece["waiting"] for piece in waiting.outputs()):
+            assert not waiting.done()
+            time.sleep(0.05)
+        if goes == "cancels":
+            program.stdin.write("\n")
+            program.stdin.flush()
+        else:
+            program.kill()
+        assert (
+            waiting.result(timeout=20)["end_reason"] == "inside"
+        )  # 2 s, and the run itself; far less than ten minutes
+
+
+@pytest.mark.thorough
+def test_a_program_that_is_gone_leaves_the_line(fake_app: App, client: Client):
+    reads = partial(program_that_reads, fake_app)
+    with (  # one runs, two wait
+        reads(BY_HTTP, "think"),
+        reads(BY_CLIENT, "think"),
+        reads(BY_HTTP, "think"),
+        pytest.raises(AppError, match="too many are waiting"),
+    ):
+        client.predict(prompt="hello", api_name="/think")
+    time.sleep(2)
+    assert client.submit(prompt="hello", api_name="/think").result(timeout=20)["end_reason"] == "inside"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        (
+            "think",
+            {"data": ["hello"]},
+            "data holds 1 values; think takes prompt, thinking_tokens, .*call/v2/think takes",
+        ),
+        ("think", {"data": ["hello"] * 9}, "data holds 9 values"),
+        ("think", {"data": "hello"}, "data holds no values"),
+        ("think", ["hello"], "the body is no object"),
+        ("sweep", {}, "data holds no values; sweep takes prompt, windows"),
+        ("v2/think", {"promt": "hello"}, "there is no parameter 'promt'; think takes prompt"),
+        ("v2/think", {"seed": 1}, "prompt is missing"),
+        ("think_in", {"data": []}, "there is no endpoint of that name; there are think and sweep"),
+        ("_begin", {"data": []}, "there is no endpoint of that name"),
+        ("v2/_begin", {}, "there is no endpoint of that name"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_told_why(fake_app: App, path: str, body: object, told: str):
+    """The log held a trace of Gradio's, and the answer no word."""
+    answer = httpx.post(f"{fake_app.address}gradio_api/call/{path}", json=body)
+    assert answer.status_code == 422
+    assert re.match(told, answer.json()["detail"])
+    assert "Traceback" not in fake_app.log.read_text()
+
+
+def test_wrong_values_reach_a_plain_http_client_as_a_sentence(fake_app: App, client: Client):
+    url = f"{fake_app.address}gradio_api/call"
+    event = httpx.post(f"{url}/v2/think", json={"prompt": "hello", "thinking_tokens": "many"}).json()["event_id"]
+    answer = httpx.get(f"{url}/think/{event}", timeout=20).text
+    assert "window (thinking tokens) is 'many'; it must be a whole number of at least 1" in answer
+    assert httpx.post(f"{url}/think", content="{").json()["detail"].startswith("the body is no JSON")
 
 
 def test_an_mcp_client_thinks_and_sweeps(fake_app: App, client: Client):
