@@ -55,13 +55,12 @@ def main() -> None:
     options = parser().parse_args()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
     kind = choose(options)
-    places, may_choose = places_for(options, kind), lets_choose(options, kind)
+    places = places_for(options, kind)
     queue = queue_for(options, places)
     if options.port is not None and not 0 < options.port < 65536:
         raise BadInput(f"--port is {options.port}; it must be from 1 to 65535")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
-    from ui.page import build_page, launch
     from z1_core.host import EngineHost
 
     host = EngineHost(
@@ -71,8 +70,12 @@ def main() -> None:
         look_again_s=LOOK_AGAIN_S if kind == "server" else None,
         most_waiting=queue,
     )
-    page = build_page(host, results=options.results, may_choose=may_choose)
     try:
+        if kind == "llama":  # it loads in a process of its own, while Gradio is imported here
+            host.start()
+        from ui.page import build_page, launch
+
+        page = build_page(host, results=options.results, may_choose=lets_choose(options, kind))
         address = launch(
             page,
             host=options.host,
@@ -82,7 +85,8 @@ def main() -> None:
         )
         print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the engine's processes end with this one
-        host.start()
+        if kind != "llama":
+            host.start()
         page.block_thread()
     finally:
         host.close()
