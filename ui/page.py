@@ -19,6 +19,7 @@ from ui.benchmarks_tab import BenchmarksTab
 from ui.compare_tab import CompareTab
 from ui.conversation import Conversation
 from ui.document import Document
+from ui.door import MOST_KB, Blocks, Door
 from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
 from ui.theme import THEME
 from ui.think_tab import ThinkTab, run_button
@@ -30,6 +31,9 @@ from z1_core.models import EMBEDDED_NAME
 LOOK_S, CALM_LOOK_S = 1.0, 5.0
 """How often the page asks for the model's state: while it starts, and later. A look costs browser and server some 60 ms,
 which on a laptop the model computes with; a run that fails tells it at once."""
+
+UPLOADS_S = (60, 300)
+"""How often uploads that nobody imported are looked for, and how old they are when they go."""
 
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
@@ -55,8 +59,10 @@ LOGO = (
 )
 
 
-def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None, **options: Any) -> str:
-    """Serve the page as it is meant to look, and tell its address. options: of Gradio's launch().
+def launch(
+    page: gr.Blocks, *, host: str | None = None, port: int | None = None, most_kb: int = MOST_KB, **options: Any
+) -> str:
+    """Serve the page as it is meant to look, and tell its address. most_kb: of a request; options: of Gradio's launch().
 
     host, port: None takes Gradio's own and the first free one from Gradio's first on. Gradio's search goes on at the next
     port whatever is wrong, and MCP, which starts once for each launch, fails there. Raises BadInput for what cannot be had.
@@ -65,7 +71,9 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        made = {"middleware": [Middleware(Document)]}  # anew each time: Gradio adds to it
+        made = {
+            "middleware": [Middleware(Document), Middleware(Door, most_kb=most_kb)]
+        }  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
             _, address, _ = page.launch(
                 **LAUNCH,
@@ -111,7 +119,7 @@ def build_page(
 
     may_choose: let whoever sees the page go over to another model.
     """
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+    with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_S) as page:
         with gr.Row(elem_classes="z1-header"):
             header = gr.HTML(
                 header_html(host, may_choose=may_choose),
@@ -160,7 +168,7 @@ def build_page(
     for event in page.fns.values():
         if event.renderable:  # gr.render has no option for it
             event.show_progress_on = []
-    return page.queue(max_size=2 * places, default_concurrency_limit=places)
+    return page.queue(max_size=2 * places, default_concurrency_limit=places, api_open=False)
 
 
 def header_html(host: EngineHost, *, may_choose: bool) -> str:
