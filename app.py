@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
         "reaches; say no behind a proxy)",
     )
     options.add_argument(
+        "--max-request-kb", type=int, default=1024, help="largest request, and so prompt, in kB (default %(default)s)"
+    )
+    options.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="reports to show (default results)"
     )
     add_engine_options(options)
@@ -59,6 +62,8 @@ def main() -> None:
     queue = queue_for(options, places)
     if options.port is not None and not 0 < options.port < 65536:
         raise BadInput(f"--port is {options.port}; it must be from 1 to 65535")
+    if options.max_request_kb < 1:
+        raise BadInput(f"--max-request-kb is {options.max_request_kb}; it must be at least 1")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
     from z1_core.host import EngineHost
@@ -81,6 +86,7 @@ def main() -> None:
             host=options.host,
             port=options.port,
             share=options.share,
+            most_kb=options.max_request_kb,
             mcp_server=find_spec("mcp") is not None,
         )
         print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)

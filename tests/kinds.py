@@ -66,7 +66,7 @@ def sentencepiece(*, legacy: bool = False, template: str = LLAMA2) -> TokenizerT
 
 
 @cache
-def unigram() -> TokenizerText:
+def unigram(*, template: str = LLAMA2) -> TokenizerText:
     """As T5 and XLNet: the control tokens are pieces of the vocabulary itself."""
     letters = [(chr(code), -5.0) for code in range(33, 127)]
     pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("▁", -2.0), *letters, ("abc", -1.0), ("▁abc", -1.5)]
@@ -76,7 +76,7 @@ def unigram() -> TokenizerText:
     tokenizer.add_special_tokens(
         [AddedToken(text, special=True, normalized=False) for text in ("<unk>", "<s>", "</s>")]
     )
-    return TokenizerText.of_config(tokenizer, LLAMA2, {"eos_token": "</s>", "bos_token": "<s>"})
+    return TokenizerText.of_config(tokenizer, template, {"eos_token": "</s>", "bos_token": "<s>"})
 
 
 def kinds() -> dict[str, TokenizerText]:

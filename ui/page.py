@@ -20,6 +20,7 @@ from ui.calls import Calls
 from ui.compare_tab import CompareTab
 from ui.conversation import Conversation
 from ui.document import Document
+from ui.door import MOST_KB, Blocks, Door
 from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
 from ui.theme import THEME
 from ui.think_tab import ThinkTab, run_button
@@ -35,6 +36,9 @@ which on a laptop the model computes with; a run that fails tells it at once."""
 MOST_EVENTS = 512
 """So many Gradio works on at once, and as many may wait. Who may run is for the engine to say (z1_core/places.py): one
 who waits for a place is an event that runs. This is against a flood."""
+
+UPLOADS_S = (60, 300)
+"""How often uploads that nobody imported are looked for, and how old they are when they go."""
 
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
@@ -61,8 +65,10 @@ LOGO = (
 )
 
 
-def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None, **options: Any) -> str:
-    """Serve the page as it is meant to look, and tell its address. options: of Gradio's launch().
+def launch(
+    page: gr.Blocks, *, host: str | None = None, port: int | None = None, most_kb: int = MOST_KB, **options: Any
+) -> str:
+    """Serve the page as it is meant to look, and tell its address. most_kb: of a request; options: of Gradio's launch().
 
     host, port: None takes Gradio's own and the first free one from Gradio's first on. Gradio's search goes on at the next
     port whatever is wrong, and MCP, which starts once for each launch, fails there. Raises BadInput for what cannot be had.
@@ -71,7 +77,8 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        made = {"middleware": [Middleware(Document), Middleware(Calls, page)]}  # anew each time: Gradio adds to it
+        inner = [Middleware(Document), Middleware(Door, most_kb=most_kb), Middleware(Calls, page)]
+        made = {"middleware": inner}  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
             _, address, _ = page.launch(
                 **LAUNCH,
@@ -112,7 +119,7 @@ def listens_here_alone(host: str | None) -> bool:
 
 def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose: bool = False) -> gr.Blocks:
     """The page on an engine that may still be starting. may_choose: let whoever sees the page go over to another model."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+    with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_S) as page:
         with gr.Row(elem_classes="z1-header"):
             header = gr.HTML(
                 header_html(host, may_choose=may_choose),

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ui.export import MOST_BYTES
+from z1_core.errors import BadInput
 from z1_core.host import Status
 
 RUN, ANSWER_NOW, STOP = "Run", "Answer now", "Stop"
@@ -35,8 +36,10 @@ def run_button(status: Status, *, running: bool) -> Any:
     return gr.update(value="Model not running", interactive=False)
 
 
-def read_and_remove(path: str) -> bytes:
-    """At most one byte more than a run may have."""
+def read_and_remove(path: str | None) -> bytes:
+    """At most one byte more than a run may have. Raises BadInput where no file came."""
+    if not path:
+        raise BadInput("no file came; choose a run that was exported here")
     file = Path(path)
     try:
         with file.open("rb") as opened:

@@ -139,7 +139,7 @@ def _lines(path: Path) -> list[str]:
 def _row(line: str, number: int) -> dict:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where brackets stand in brackets, thousands deep
         raise BadInput(f"row {number} is no JSON: {error}") from error
     if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
         raise BadInput(f'row {number} has no text under "prompt"')

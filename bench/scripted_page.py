@@ -1,0 +1,40 @@
+"""The page on a scripted engine that repeats the visitor's tag for ever: python -m bench.scripted_page --places 64"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from bench.visitors import TAG
+from ui.page import build_page, launch
+from z1_core.engines.fake import FakeEngine
+from z1_core.host import EngineHost
+
+
+def script(prompt: str) -> str:
+    found = TAG.search(prompt)
+    tag = found[0] if found else "nobody"
+    return "".join(f"{number}: {tag} thinks. " for number in range(4_000))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--places", type=int, default=64)
+    options.add_argument("--tokens-per-s", type=float, default=30)
+    chosen = options.parse_args()
+    host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=1 / chosen.tokens_per_s))
+    page = build_page(host, places=chosen.places, results=Path("no-results"))
+    print(f"The page is at {launch(page)}", flush=True)
+    host.start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        threading.Event().wait()
+    finally:
+        host.close()
+
+
+if __name__ == "__main__":
+    main()

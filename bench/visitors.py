@@ -1,0 +1,137 @@
+"""Visitors of a running page, each with a session of its own, who do what the browser does: press Run, follow the stream of
+events. What they press is found in the page's configuration, by its elem_id and by what follows what."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from gradio_client.utils import apply_diff
+
+TAG = re.compile(r"visitor-\d+")
+API = "/gradio_api"
+
+
+@dataclass
+class Seen:
+    """What one visitor saw of one run. first_s: from the click to the first update; gaps_s: between updates behind it."""
+
+    first_s: float | None = None
+    gaps_s: list[float] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
+    error: str = ""
+    last: str = ""
+
+    def update(self, text: str, begun_s: float, before_s: float | None) -> float:
+        now_s = time.monotonic()
+        if before_s is None:
+            self.first_s = now_s - begun_s
+        else:
+            self.gaps_s.append(now_s - before_s)
+        self.tags |= {*TAG.findall(text)}
+        self.last = text
+        return now_s
+
+
+class Page:
+    """What a visitor's browser knows of the page."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.events = config["dependencies"]
+        self._components = {component["id"]: component for component in config["components"]}
+
+    @classmethod
+    async def open(cls, client: httpx.AsyncClient) -> Page:
+        return cls((await client.get("/config")).raise_for_status().json())
+
+    def pressed(self, elem_id: str) -> dict[str, Any]:
+        """The event of the server that a click on this starts."""
+        return next(
+            event
+            for event in self.events
+            if event["backend_fn"] and any(self._is(target, elem_id) for target in event["targets"])
+        )
+
+    def after(self, event: dict[str, Any]) -> list[dict[str, Any]]:
+        """The events of the server that follow where this one went well."""
+        follows = [each for each in self.events if each["trigger_after"] == event["id"] and each["backend_fn"]]
+        return [each for each in follows if not each["trigger_only_on_failure"]]
+
+    def values(self, event: dict[str, Any], filled: dict[str, Any]) -> list[Any]:
+        """What the browser sends: what is filled in, by elem_id, else what stands there."""
+        chosen = [self._components[id_]["props"] for id_ in event["inputs"]]
+        return [filled.get(props.get("elem_id"), props.get("value")) for props in chosen]
+
+    def _is(self, target: list[Any], elem_id: str) -> bool:
+        id_, what = target
+        return what == "click" and id_ is not None and self._components[id_]["props"].get("elem_id") == elem_id
+
+
+class Visitor:
+    """One browser tab."""
+
+    def __init__(self, client: httpx.AsyncClient, page: Page) -> None:
+        self.session = secrets.token_hex(6)
+        self.event_ids: list[str] = []
+        self._client, self._page = client, page
+
+    async def ask(self, question: str, **settings: Any) -> Seen:
+        """Press Run, and follow until the run has ended. settings: by elem_id, such as window and total."""
+        seen, begun_s, before_s = Seen(), time.monotonic(), None
+        try:
+            event = self._page.pressed("run")
+            await self.call(event, {"question": question, **settings})
+            for follow in self._page.after(event):
+                async for text in self.stream(follow):
+                    before_s = seen.update(text, begun_s, before_s)
+        except (httpx.HTTPError, Failed) as error:
+            seen.error = f"{type(error).__name__}: {error}"
+        return seen
+
+    async def call(self, event: dict[str, Any], filled: dict[str, Any]) -> list[Any]:
+        """An event that does not queue."""
+        answer = await self._client.post(f"{API}/run/predict", json=self._body(event, filled))
+        if not answer.is_success:
+            raise Failed(answer.text[:200])
+        return answer.json()["data"]
+
+    async def stream(self, event: dict[str, Any]) -> AsyncIterator[str]:
+        """What each update of an event that queues leaves on the page, as one text."""
+        joined = await self._client.post(f"{API}/queue/join", json=self._body(event, {}))
+        if not joined.is_success:
+            raise Failed(joined.text[:200])
+        self.event_ids.append(joined.json()["event_id"])
+        shown: list[Any] = []
+        async with self._client.stream("GET", f"{API}/queue/data", params={"session_hash": self.session}) as answer:
+            async for line in answer.aiter_lines():
+                message = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
+                kind, output = message.get("msg"), message.get("output") or {}
+                if kind == "unexpected_error" or message.get("success") is False:
+                    raise Failed(str(message.get("message") or output.get("error")))
+                if kind in ("process_generating", "process_completed") and output.get("data"):
+                    shown = _applied(shown, output["data"])
+                    yield json.dumps(shown)
+                if kind in ("process_completed", "close_stream"):
+                    return
+
+    def _body(self, event: dict[str, Any], filled: dict[str, Any]) -> dict[str, Any]:
+        data = self._page.values(event, filled)
+        return {"fn_index": event["id"], "session_hash": self.session, "data": data, "event_data": None}
+
+
+class Failed(Exception):
+    """The page told of an error."""
+
+
+def _applied(shown: list[Any], data: list[Any]) -> list[Any]:
+    """The first update is whole; those behind it tell for each output how it differs."""
+    if not shown:
+        return data
+    is_diff = [isinstance(each, list) for each in data]
+    return [apply_diff(old, new) if diff else new for old, new, diff in zip(shown, data, is_diff, strict=True)]

@@ -1,0 +1,113 @@
+"""The page's door. Gradio serves more than this page uses, and writes what it cannot read into the log, values and all:
+here the rest is closed, a request has a size, and a call of a wrong form is refused in a sentence."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio_client.utils import is_http_url_like
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+MOST_KB = 1024
+"""A prompt of that size is beyond every context that models of this page have."""
+
+UPLOAD_KB = 6 * 1024
+CLOSED = re.compile(
+    r"/gradio_api/(file[=/]|proxy=|stream/|component_server|custom_component/|process_recording|deep_link|dev/|vibe-|"
+    r"undo-vibe|run-history|runs|profiling)|/monitoring"
+)
+"""Files by name, pages fetched from elsewhere, and tools of developers: nothing of this page asks for them."""
+
+WRONG_CALL = "this call has not the form that the page's own have; gradio_api/openapi.json describes those for programs"
+
+
+class Blocks(gr.Blocks):
+    """Gradio's, but a call that fails is one line in the log, without what its caller sent."""
+
+    async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **options: Any) -> dict[str, Any]:
+        try:
+            if _names_an_address(inputs):
+                raise gr.Error("a file is uploaded, not named by an address", print_exception=False)
+            return await super().process_api(block_fn, inputs, *args, **options)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            log.warning("a call was refused: %s", _place(error))
+            raise gr.Error(WRONG_CALL, print_exception=False) from None
+
+
+class Door:
+    """Middleware for Gradio's app. most_kb: of a request; an upload may have more."""
+
+    def __init__(self, app: ASGIApp, *, most_kb: int = MOST_KB) -> None:
+        self._app = app
+        self._most_kb = most_kb
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        most_kb = UPLOAD_KB if path.startswith("/gradio_api/upload") else self._most_kb
+        request = _Request(receive, send, most_kb)
+        answer = None
+        if CLOSED.match(path):
+            answer = JSONResponse({"detail": "Not Found"}, 404)
+        else:
+            try:
+                await self._app(scope, request.receive, request.send)
+            except Exception as error:
+                if not request.is_too_large:
+                    log.warning("a request was refused: %s", _place(error))
+                answer = JSONResponse({"detail": WRONG_CALL}, 400)
+        if request.is_too_large:
+            answer = JSONResponse({"detail": f"the request has more than {most_kb:,} kB: shorten it"}, 413)
+        if answer and request.is_answered:  # a stream, whose last event has said why
+            await send({"type": "http.response.body", "body": b""})
+        elif answer:
+            await answer(scope, receive, send)
+
+
+class _Request:
+    """Counts what comes in, and notices whether an answer has begun."""
+
+    def __init__(self, receive: Receive, send: Send, most_kb: int) -> None:
+        self.is_answered = self.is_too_large = False
+        self._receive, self._send = receive, send
+        self._left = 1024 * most_kb
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            self.is_too_large = True
+            raise ValueError("the request is too large")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """What the app says to a request that broke off is not the reason."""
+        if not self.is_too_large:
+            self.is_answered = True
+            await self._send(message)
+
+
+def _names_an_address(value: Any) -> bool:
+    """Whether Gradio would fetch a file of the call from elsewhere."""
+    if isinstance(value, dict):
+        return any(map(is_http_url_like, (value.get("path"), value.get("url")))) or _names_an_address([*value.values()])
+    return isinstance(value, list | tuple) and any(map(_names_an_address, value))
+
+
+def _place(error: Exception) -> str:
+    """What went wrong and where, but not with what."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {last.name}, {Path(last.filename).name}:{last.lineno}"
