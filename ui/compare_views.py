@@ -9,7 +9,7 @@ import pandas as pd
 
 from ui.charts import RUST, TEAL, finished
 from ui.comparison import Comparison, Place
-from ui.views import waits
+from ui.views import STARTS_BY_ITSELF, waits
 
 ANSWER_HEIGHT = 44
 """Pixels of the plot for each different answer."""
@@ -23,9 +23,10 @@ def ruler_html(comparison: Comparison) -> str:
     state = "writing" if comparison.is_running and not whole.is_cut else "written"
     end = "stopped by itself" if whole.end_reason == "inside" else f"window of {room:,}"
     busy = " z1-busy" if comparison.is_running else ""
+    numbers = f"{written:,} tokens {state} · {end} · {comparison.seconds:.1f} s"
     return (
         f'<div class="z1-meter z1-compare-meter{busy}"><div class="z1-head"><b>{headline(comparison)}</b>'
-        f"<span>{written:,} tokens {state} · {end} · {comparison.seconds:.1f} s</span></div>"
+        f"<span>{STARTS_BY_ITSELF if whole.queue else numbers}</span></div>"
         f'<div class="z1-bar" role="img" aria-label="{written:,} of {room:,} tokens of the trace">'
         f'<i class="z1-thinking" style="width:{100 * written / room:.2f}%"></i>{marks}</div></div>'
     )

@@ -247,9 +247,10 @@ class ThinkTab:
 
     def _buttons(self, conversation: Conversation) -> dict:
         turn, running = conversation.current, conversation.is_running
+        thinks = running and turn is not None and turn.phase == "trace"
         return {
             self.run: run_button(self.host.status(), running=running),
-            self.answer_now: gr.update(value=ANSWER_NOW, interactive=running and not (turn and turn.tokens["hint"])),
+            self.answer_now: gr.update(value=ANSWER_NOW, interactive=thinks),
             self.stop: gr.update(value=STOP, interactive=running),
         }
 

@@ -66,7 +66,7 @@ def meter_html(turn: Turn) -> str:
         key.append(f'<span><s class="z1-answer"></s>answer {answer:,} of {window.answer_tokens:,}</span>')
     key.append(f"<span>total {trace + hint + answer:,} of {total:,}</span>")
     if turn.queue:
-        key = [f'<span class="z1-waits">{STARTS_BY_ITSELF}</span>']
+        numbers, key = [], [f'<span class="z1-waits">{STARTS_BY_ITSELF}</span>']
     busy = "" if turn.end_reason else " z1-busy"
     return (
         f'<div class="z1-meter{busy}"><div class="z1-head"><b>{headline(turn)}</b><span>{" · ".join(numbers)}</span></div>'

@@ -1,4 +1,4 @@
-"""More visitors than there is room for: one runs, two wait, and who comes then, or wants more, is told so."""
+"""More visitors, or more clicks, than there is room for: one runs, two wait, and who comes then, or wants more, is told."""
 
 from __future__ import annotations
 
@@ -9,9 +9,43 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import App, strangers
 from tests.browser.test_compare import CARD, compare, open_tab, wait_for_end
-from tests.browser.test_page import ask, card, visit, wait_for_trace
+from tests.browser.test_page import ask, card, choose, visit, wait_for_trace
+from tests.browser.test_page import wait_for_end as wait_for_turn
 
 FULL = "Too many are waiting (2); try again in a minute."
+
+
+def test_stop_pressed_while_a_run_starts_leaves_the_place_free(fake_app: App, page: Page):
+    visit(page, fake_app)
+    for pause_ms in (0, 20, 60, 120, 250):
+        page.locator("#question textarea").fill("When does the train arrive?")
+        page.locator("button#run").click()
+        expect(page.locator("button#stop")).to_be_enabled()
+        page.wait_for_timeout(pause_ms)
+        page.locator("button#stop").click()
+        expect(page.locator("button#run")).to_be_enabled()
+    ask(page, "Hello!", window=200, total=300)
+    wait_for_turn(page, "inside")
+
+
+def test_two_begins_at_once_lose_no_question(fake_app: App, page: Page):
+    """A double click; and Run at the same moment as "Run again", of which one took the other's place."""
+    visit(page, fake_app)
+    choose(page, window=100, total=200)
+    page.locator("#question textarea").fill("Hello!")
+    page.locator("button#run").dblclick()
+    wait_for_turn(page, "inside")
+    expect(page.locator(".z1-question:visible")).to_have_text(["Hello!"])
+    expect(page.locator("#message .z1-error")).to_have_count(0)
+    page.locator("#question textarea").fill("When does it arrive?")
+    page.evaluate("document.querySelector('#run').click(); document.querySelector('#again').click()")
+    expect(page.locator("button#run")).to_have_text("Running")
+    expect(page.locator("button#run")).to_be_enabled()
+    asked = page.locator(".z1-question:visible").all_inner_texts()
+    assert [*asked, page.locator("#question textarea").input_value()] in (
+        ["Hello!", "When does it arrive?", ""],
+        ["Hello!", "When does it arrive?"],
+    )
 
 
 @pytest.fixture(scope="module")
