@@ -95,7 +95,8 @@ def main() -> None:
             host.start()
         page.block_thread()
     finally:
-        host.close()
+        host.close()  # ends the runs, and the page then tells whoever watches one
+        page.close(verbose=False)
 
 
 def places_for(options: argparse.Namespace, kind: Kind) -> int:

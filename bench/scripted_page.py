@@ -34,6 +34,7 @@ def main() -> None:
         threading.Event().wait()
     finally:
         host.close()
+        page.close(verbose=False)
 
 
 if __name__ == "__main__":

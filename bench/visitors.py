@@ -79,11 +79,13 @@ class Visitor:
     def __init__(self, client: httpx.AsyncClient, page: Page) -> None:
         self.session = secrets.token_hex(6)
         self.event_ids: list[str] = []
+        self.seen = Seen()
         self._client, self._page = client, page
 
     async def ask(self, question: str, **settings: Any) -> Seen:
         """Press Run, and follow until the run has ended. settings: by elem_id, such as window and total."""
-        seen, begun_s, before_s = Seen(), time.monotonic(), None
+        self.seen = seen = Seen()
+        begun_s, before_s = time.monotonic(), None
         try:
             event = self._page.pressed("run")
             await self.call(event, {"question": question, **settings})

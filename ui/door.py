@@ -3,6 +3,7 @@ here the rest is closed, a request has a size, and a call of a wrong form is ref
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import traceback
@@ -27,6 +28,9 @@ CLOSED = re.compile(
 """Files by name, pages fetched from elsewhere, and tools of developers: nothing of this page asks for them."""
 
 WRONG_CALL = "this call has not the form that the page's own have; gradio_api/openapi.json describes those for programs"
+
+
+DISK_FULL = "the server's disk is full; nothing was kept"
 
 
 class Blocks(gr.Blocks):
@@ -69,6 +73,8 @@ class Door:
                 if not request.is_too_large:
                     log.warning("a request was refused: %s", _place(error))
                 answer = JSONResponse({"detail": WRONG_CALL}, 400)
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+                    answer = JSONResponse({"detail": DISK_FULL}, 507)
         if request.is_too_large:
             answer = JSONResponse({"detail": f"the request has more than {most_kb:,} kB: shorten it"}, 413)
         if answer and request.is_answered:  # a stream, whose last event has said why

@@ -13,21 +13,11 @@ from tests.browser.conftest import PHONE, App, strangers
 from tests.browser.stage import REPEAT, THEN_ANSWER
 from tests.browser.test_compare import choose_windows
 from tests.browser.test_page import ask, card, choose, visit, wait_for_end
+from tests.hostile_texts import ELSEWHERE, MARKUP
 from tests.shares import some_now
 
-OWNED = "document.title='owned'"
-ELSEWHERE = "http://elsewhere"
-"""Stands for the address of a server that is not the page's."""
 HOSTILE = {
-    "script": f"<script>{OWNED}</script>",
-    "handlers": f'<img src=x onerror="{OWNED}"><svg onload="{OWNED}"></svg><details open ontoggle="{OWNED}">x</details>',
-    "links": f'[a](javascript:{OWNED}) <a href="javascript:{OWNED}">b</a> [c](data:text/html,<script>{OWNED}</script>)',
-    "frames": f'<iframe srcdoc="<script>parent.{OWNED}</script>"></iframe><object data="javascript:{OWNED}"></object>',
-    "latex": f"\\(\\href{{javascript:{OWNED}}}{{a}}\\) \\(\\htmlStyle{{position:fixed}}{{b}}\\) "
-    f"\\[\\includegraphics{{{ELSEWHERE}/a.png}}\\] \\(\\url{{javascript:{OWNED}}}\\)",
-    "calls home": f'![a]({ELSEWHERE}/b.png) <img src="{ELSEWHERE}/c.png"> '
-    f'<link rel="stylesheet" href="{ELSEWHERE}/d.css"><link rel="prefetch" href="{ELSEWHERE}/p">'
-    f'<video src="{ELSEWHERE}/e.mp4" autoplay></video><div style="background:url({ELSEWHERE}/f.png)">f</div>',
+    **{name: "\n\n".join(texts) for name, texts in MARKUP.items()},
     "style": "<style>* { display: none !important }</style><style>.z1-ask { visibility: hidden }</style>",
     "covers": '<div style="position:fixed;inset:0;z-index:99999;background:red">x</div>',
     "takes names": '<div id="run">x</div><button id="stop">x</button><input id="question" autofocus><a name="z1">z</a>',
@@ -42,6 +32,12 @@ HOSTILE = {
     "deep": ">" * 1000 + " x " + "- " * 300 + "[" * 1000 + "*" * 1000,
     "strange characters": "a\u202ebc \u0000 \ufffd \U0001f468\u200d\U0001f469 Z" + "\u0335" * 300 + "\r\n\u2028",
 }
+
+
+ACTS = r"""() => [...document.querySelectorAll(".z1-turn-outer *")].flatMap((element) =>
+  [...element.attributes].filter((a) => a.value.includes("owned") && (/^on/i.test(a.name) ||
+    /^[\s\x00-\x20]*(javascript|vbscript|data):/i.test(a.value))).map((a) => `${element.tagName} ${a.name}=${a.value}`))"""
+"""Attributes that would run something."""
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +78,10 @@ def check(page: Page, name: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
     assert page.evaluate("document.documentElement.scrollHeight") <= 12_000, name
     assert page.locator(".z1-turn iframe, .z1-turn object, .z1-turn script, .z1-turn style").count() == 0
-    assert page.locator(".z1-turn [href^=javascript]").count() == 0, name
+    assert page.evaluate(ACTS) == [], name
 
 
-@pytest.mark.parametrize("name", some_now(HOSTILE, now=["script", "handlers", "calls home", "takes names", "closes"]))
+@pytest.mark.parametrize("name", some_now(HOSTILE, now=["handlers", "links", "loads", "takes names", "closes"]))
 def test_what_the_model_writes_is_shown_and_does_nothing(phone: Page, elsewhere: tuple[str, list[str]], name: str):
     address, asked = elsewhere
     ask(phone, f"{REPEAT}{HOSTILE[name].replace(ELSEWHERE, address)}", window=12_000, total=13_000)

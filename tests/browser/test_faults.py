@@ -1,0 +1,186 @@
+"""What breaks around the page while people use it: what they are told, what is kept, and that it goes on. The death of the
+engine is in integration/test_engine_death.py and test_host.py; a server that goes away in test_server_away.py."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from playwright.sync_api import Browser, expect
+
+from bench.scripted_page import script
+from bench.visitors import Page, Seen, Visitor
+from tests.browser.conftest import App, start_app, stop_app, strangers
+from tests.browser.test_page import ask, card, visit, wait_for_end, wait_for_trace
+from tests.conftest import wait_until_ready
+from ui.page import build_page, launch
+from z1_core.engines.fake import FakeEngine
+from z1_core.errors import Z1Error
+from z1_core.host import EngineHost
+from z1_core.loop_thread import LoopThread
+
+SCRIPTED = ("-m", "bench.scripted_page")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    app = start_app(tmp_path_factory.mktemp("faults"), "--places", "8", program=SCRIPTED)
+    yield app
+    stop_app(app)
+
+
+def visited(address: str, do: Callable[[httpx.AsyncClient, Page], Any]) -> Any:
+    """The browser tests' own event loop runs on the main thread."""
+
+    async def run() -> Any:
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            return await do(client, await Page.open(client))
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, run()).result(timeout=90)
+
+
+async def at_once(client: httpx.AsyncClient, page: Page, count: int, during: Callable[[], None]) -> list[Seen]:
+    """So many visitors stream; `during` happens when all have begun."""
+    visitors = [Visitor(client, page) for _ in range(count)]
+    settings = {"window": 400, "total": 460}
+    runs = [asyncio.create_task(each.ask(f"I am visitor-{n}", **settings)) for n, each in enumerate(visitors)]
+
+    def all_begun_then() -> None:
+        while not all(each.seen.tags for each in visitors):
+            time.sleep(0.05)
+        during()
+
+    await asyncio.wait_for(asyncio.to_thread(all_begun_then), 60)
+    return await asyncio.gather(*runs)
+
+
+def test_sigterm_while_8_runs_stream_ends_them_and_the_page_within_10_s(tmp_path):
+    app = start_app(tmp_path, "--places", "8", program=SCRIPTED)
+    whole = [psutil.Process(app.process.pid), *psutil.Process(app.process.pid).children(recursive=True)]
+    ended_s: list[float] = []
+
+    def end() -> None:
+        begun_s = time.monotonic()
+        app.process.send_signal(signal.SIGTERM)
+        app.process.wait(20)
+        ended_s.append(time.monotonic() - begun_s)
+
+    seen = visited(app.address, lambda client, page: at_once(client, page, 8, end))
+    print(f"ended after {ended_s[0]:.1f} s; told: { {each.error for each in seen} }")
+    assert ended_s[0] < 10
+    assert [each.error for each in seen] == 8 * ["Failed: Server stopped unexpectedly."]
+    assert all(each.tags == {f"visitor-{n}"} for n, each in enumerate(seen))
+    assert psutil.wait_procs(whole, timeout=5)[1] == []
+
+
+@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="relay asks a loop that is closed: a trace for each run")
+def test_a_loop_that_is_closed_under_a_stream_ends_it_without_a_fault_of_this_program():
+    async def words() -> AsyncGenerator[str, None]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield "word"
+
+    async def close_under_it() -> None:
+        thread = LoopThread()
+        stream = thread.relay(words, every_s=0.05)
+        await anext(stream)
+        await asyncio.to_thread(thread.close)
+        with suppress(Z1Error, asyncio.CancelledError):
+            async for _ in stream:
+                pass
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, close_under_it()).result(timeout=20)
+
+
+def test_a_stalled_engine_loop_stops_nobody_from_using_the_page(tmp_path):
+    host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=0.02))
+    page = build_page(host, places=4, results=tmp_path)
+    address = launch(page)
+    wait_until_ready(host)
+    answered_s: list[float] = []
+
+    def stall() -> None:
+        host.thread.loop.call_soon_threadsafe(time.sleep, 3)
+        begun_s = time.monotonic()
+        assert httpx.get(address, timeout=10).is_success
+        assert httpx.get(f"{address}config", timeout=10).is_success
+        answered_s.append(time.monotonic() - begun_s)
+
+    seen = visited(address, lambda client, known: at_once(client, known, 3, stall))
+    page.close()
+    host.close()
+    assert answered_s[0] < 2.5
+    assert [each.error for each in seen] == ["", "", ""]
+    assert [each.tags for each in seen] == [{"visitor-0"}, {"visitor-1"}, {"visitor-2"}]
+    assert all("The answer ran into its limit" in each.last for each in seen)
+
+
+def test_a_full_disk_refuses_an_upload_and_nothing_else(tmp_path):
+    """Files of at most 50 kB, also the log's."""
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    with pytest.MonkeyPatch.context() as patch:
+        popen = subprocess.Popen
+        patch.setattr(subprocess, "Popen", lambda *words, **how: popen(*words, **how, preexec_fn=small_disk))
+        patch.setenv("TMPDIR", str(tmp_path))
+        app = start_app(tmp_path, program=SCRIPTED)
+    with httpx.Client(base_url=app.address, timeout=20) as client:
+        answer = client.post("/gradio_api/upload", files={"files": ("run.json", b"x" * 2_000_000)})
+        assert answer.status_code == 507
+        assert answer.json()["detail"] == "the server's disk is full; nothing was kept"
+    seen = visited(app.address, lambda client, page: Visitor(client, page).ask("visitor-1", window=20, total=60))
+    assert (seen.error, seen.tags) == ("", {"visitor-1"})
+    stop_app(app)
+
+
+@pytest.mark.alone
+def test_a_browser_that_goes_offline_is_told_and_can_go_on_when_it_is_back(app: App, browser: Browser):
+    with strangers(browser, 1) as (page,):
+        visit(page, app)
+        ask(page, "I am visitor-3", window=2_000, total=2_100)
+        wait_for_trace(page)
+        page.context.set_offline(True)
+        page.wait_for_timeout(2_000)
+        kept = card(page).locator(".z1-trace-text").inner_text()
+        assert "visitor-3" in kept
+        page.context.set_offline(False)
+        page.wait_for_timeout(1_000)
+        page.keyboard.press("Escape")
+        expect(page.locator("button#run")).to_be_enabled()
+        assert "visitor-3" in card(page).locator(".z1-trace-text").inner_text()
+        ask(page, "I am visitor-4", window=20, total=80)
+        wait_for_end(page, "answer_length")
+
+
+def test_a_visitor_who_is_gone_frees_the_engine(app: App):
+    """The connection ends in the middle, as when a laptop is closed: the place is free again."""
+
+    async def go(client: httpx.AsyncClient, page: Page) -> float:
+        async with httpx.AsyncClient(base_url=app.address, timeout=60) as theirs:
+            runs = [
+                asyncio.create_task(Visitor(theirs, page).ask(f"visitor-{n}", window=3_000, total=3_100))
+                for n in range(8)
+            ]
+            await asyncio.sleep(2)
+            for run in runs:
+                run.cancel()
+            await asyncio.gather(*runs, return_exceptions=True)
+        seen = await Visitor(client, page).ask("I am visitor-9", window=20, total=60)
+        assert (seen.error, seen.tags) == ("", {"visitor-9"})
+        return seen.first_s
+
+    assert visited(app.address, go) < 20
