@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import threading
 from collections.abc import Iterator
 from contextlib import aclosing
 
+import gradio as gr
 import pytest
 
 from tests.conftest import wait_until_ready
 from tests.kinds import R1, byte_level
 from ui import views
+from ui.comparison import Compared
 from ui.conversation import Conversation, Settings, Turn
 from ui.settings_panel import OWN, SettingsPanel
+from ui.think_parts import FAULT
+from ui.think_tab import ThinkTab
+from ui.wiring import BUSY
 from z1_core import HINT, BadInput, ContextOverflow, EngineDead, FakeEngine
 from z1_core.host import EngineHost
 
@@ -208,6 +215,45 @@ async def test_a_question_to_an_engine_that_is_gone_says_so(host: EngineHost):
     with pytest.raises(EngineDead):
         async for _ in turn.follow(host):
             pass
+
+
+async def test_what_fails_behind_the_queue_says_what_failed(host: EngineHost):
+    """Whatever it was, a visitor read that too many people were waiting."""
+    with gr.Blocks():
+        tab = ThinkTab(host)
+    refused, failed = Conversation(), Conversation()
+    for conversation in (refused, failed):
+        await conversation.begin(host, "x", settings())
+    failed.take()  # so the queue did take it
+    for conversation in (refused, failed):
+        await tab._refuse(conversation)
+    assert (refused.current.error, failed.current.error) == (BUSY, FAULT)
+
+
+async def test_tokenising_keeps_no_loop_waiting(host: EngineHost, monkeypatch):
+    """The tokenizer may be a server's, and slow: neither the page's loop nor the engine's may stand still for it."""
+    threads, loops = set(), {threading.get_ident(), await host.thread.submit(ident())}
+    text = copy.copy(host.engine().text)
+
+    def noted(call):
+        def called(*arguments, **options):
+            threads.add(threading.get_ident())
+            return call(*arguments, **options)
+
+        return called
+
+    for name in ("render", "encode", "decoder"):
+        setattr(text, name, noted(getattr(text, name)))
+    monkeypatch.setattr(host.engine(), "text", text)
+    await Conversation().begin(host, "x", settings())
+    await Compared().begin(host, "x", settings(), [5], 8)
+    await host.count_tokens(HINT)
+    assert threads
+    assert not threads & loops
+
+
+async def ident() -> int:
+    return threading.get_ident()
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ class Comparison:
                 self.tokens = await asyncio.to_thread(lambda: [*map(decoder(), ids)])
 
     def _follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
-        engine, windows = host.engine(named=self.engine.name), [place.window for place in self.places]
+        engine = self.engine = host.engine(named=self.engine.name)  # it may have been started again
+        windows = [place.window for place in self.places]
 
         def add(piece: Piece) -> None:
             self.places[piece.index].add(piece.chunk)
@@ -142,7 +143,7 @@ class Comparison:
         return self._relayed(host, lambda: sweep(engine, self.prompt_ids, windows, self.sampling), add)
 
     def _recut(self, place: Place, host: EngineHost) -> AsyncGenerator[None, None]:
-        engine = host.engine(named=self.engine.name)
+        engine = self.engine = host.engine(named=self.engine.name)
 
         def answer() -> AsyncGenerator[Chunk, None]:
             return answer_from(engine, self.prompt_ids, place.ids["trace"], place.window, self.sampling)
