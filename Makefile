@@ -31,9 +31,9 @@ demo:
 # Two at a time, but for those that compute on both cores themselves. What needs vLLM or torch is not even imported.
 test: lint
 	sh tests/need.sh
-	$(PYTEST) $(TWO) -m "$(LIGHT) and not alone" --ignore tests/heavy --ignore tests/browser $(ARGS)
-	$(PYTEST) $(TWO) -m "$(LIGHT) and not alone" tests/browser $(ARGS)
-	$(PYTEST) -m "$(LIGHT) and alone" --ignore tests/heavy $(ARGS)
+	$(PYTEST) $(TWO) -m "$(LIGHT)" --ignore tests/heavy --ignore tests/browser --ignore tests/integration $(ARGS)
+	$(PYTEST) $(TWO) -m "$(LIGHT)" tests/browser $(ARGS)
+	$(PYTEST) -m "$(LIGHT)" tests/integration $(ARGS)
 
 test-all: test test-rest
 

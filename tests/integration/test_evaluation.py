@@ -89,9 +89,8 @@ def as_livecodebench(folder: Path, to: Path) -> Path:
 @pytest.mark.parametrize(
     "name",
     [
-        "math500",
         "livecodebench",
-        *(pytest.param(name, marks=thorough) for name in ("gsm8k", "humaneval", "bigcodebench")),
+        *(pytest.param(name, marks=thorough) for name in ("math500", "gsm8k", "humaneval", "bigcodebench")),
     ],
 )
 async def test_a_benchmark_runs_from_its_rows_to_the_report(llama_engine, shared_data, tmp_path, name):
