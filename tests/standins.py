@@ -6,6 +6,7 @@ import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ from evaluation.sandbox import Sandbox
 
 @dataclass(frozen=True)
 class LeetCodeProblem:
-    """tests: None where arguments are no JSON values (trees, lists); then its check() decides."""
-
     id: str
     statement: str
     starter_code: str
@@ -25,7 +24,11 @@ class LeetCodeProblem:
     reference: str
     entry_point: str
     check: str
-    tests: Sequence[FunctionTest] | None
+
+    @cached_property
+    def tests(self) -> Sequence[FunctionTest] | None:
+        """None where arguments are no JSON values (trees, lists); then its check() decides."""
+        return _function_tests(self.check)
 
     def judge(self, code: str, sandbox: Sandbox, *, time_limit_s: float = 6, python: str | None = None) -> Verdict:
         code = f"{self.prelude}\n{code}"
@@ -35,6 +38,7 @@ class LeetCodeProblem:
         return judge_check(code, f"{self.prelude}\n{self.check}", time_limit_s=5 * time_limit_s, **tools)
 
 
+@cache
 def leetcode_problems(folder: Path) -> list[LeetCodeProblem]:
     rows = (folder / "leetcode_dataset" / "LeetCodeDataset-v0.3.1-test.jsonl").read_text().splitlines()
     return [_leetcode_problem(json.loads(row)) for row in rows]
@@ -49,7 +53,6 @@ def _leetcode_problem(row: dict[str, Any]) -> LeetCodeProblem:
         reference=row["completion"],
         entry_point=row["entry_point"].rpartition(".")[2],
         check=row["test"],
-        tests=_function_tests(row["test"]),
     )
 
 
@@ -73,6 +76,7 @@ def _literal(node: ast.expr) -> Any:
     return value
 
 
+@cache
 def codeforces_problems(folder: Path) -> list[tuple[str, list[StdinTest]]]:
     rows = json.loads((folder / "codeforces_stdin" / "codeforces.json").read_text())
     return [(row["problem"], [StdinTest(t["input"], t["output"]) for t in row["tests"]]) for row in rows]

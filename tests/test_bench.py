@@ -46,6 +46,7 @@ def started(monkeypatch) -> list[StandIn]:
     made: list[StandIn] = []
     monkeypatch.setattr(llama.LlamaEngine, "start", start)
     monkeypatch.setattr(llama, "SLICE_TOKENS", llama.SLICE_TOKENS)
+    monkeypatch.setattr(engines, "others_cpu_s", lambda: 0.0)  # looks at every process of the machine
     monkeypatch.setattr(engines, "locate", lambda model, engine: Model(model or "embedded", "here", Path("m.gguf")))
     return made
 

@@ -243,13 +243,13 @@ def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None = None):
         yield name, judge
 
 
-@sample_or_all(step=20)
+@sample_or_all(step=60)
 def test_all_164_humaneval_references_pass(shared_data, sandbox, step):
     verdicts = on_two_cores([*humaneval(shared_data, sandbox)][::step])
     assert (len(verdicts), not_right(verdicts)) == (count_of(164, step), {})
 
 
-@sample_or_all(step=9)
+@sample_or_all(step=12)
 def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandbox, step):
     """The tests of three of them import faker, which their lists of libraries leave out."""
     first = 0 if step == 1 else 1  # without the slow one
@@ -262,27 +262,27 @@ def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandb
     assert set(not_right(verdicts)) == missing, not_right(verdicts)
 
 
-@sample_or_all(step=20)
+@sample_or_all(step=60)
 def test_all_228_leetcode_references_pass(shared_data, sandbox, step):
     problems = leetcode_problems(shared_data)[::step]
     verdicts = on_two_cores((p.id, lambda p=p: p.judge(p.reference, sandbox, time_limit_s=15)) for p in problems)
     assert (len(verdicts), not_right(verdicts)) == (count_of(228, step), {})
 
 
-@sample_or_all(step=20)
+@sample_or_all(step=60)
 def test_pass_solves_nothing_of_humaneval(shared_data, sandbox, step):
     verdicts = on_two_cores([*humaneval(shared_data, sandbox, "    pass\n")][::step])
     assert {v.status for v in verdicts.values()} == {"wrong"}
 
 
-@sample_or_all(step=9)
+@sample_or_all(step=12)
 def test_pass_solves_nothing_of_bigcodebench(shared_data, sandbox, step):
     others = [one for one in bigcodebench(shared_data, sandbox, "    pass\n") if one[0] != SLOW_TASK]
     verdicts = on_two_cores(others[::step])
     assert {v.status for v in verdicts.values()} <= {"wrong", "not_judged"}
 
 
-@sample_or_all(step=20)
+@sample_or_all(step=60)
 def test_pass_and_nothing_solve_nothing_of_leetcode(shared_data, sandbox, step):
     problems = leetcode_problems(shared_data)[::step]
     hollow = on_two_cores((p.id, lambda p=p: p.judge(p.starter_code.rstrip() + " pass\n", sandbox)) for p in problems)
@@ -290,7 +290,7 @@ def test_pass_and_nothing_solve_nothing_of_leetcode(shared_data, sandbox, step):
     assert {p.judge("", sandbox).status for p in problems[:20]} == {"wrong"}
 
 
-@sample_or_all(step=20)
+@sample_or_all(step=60)
 def test_nothing_solves_nothing_of_codeforces(shared_data, sandbox, step):
     problems = codeforces_problems(shared_data)[::step]
     for code, some in (("pass", problems), ("", problems[:20])):

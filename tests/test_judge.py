@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +14,25 @@ from evaluation import judge as command
 from evaluation import store
 from evaluation.benchmarks import benchmark
 from evaluation.judging import judge_row, judges
-from evaluation.problem import Problem
+from evaluation.math_judge import MathJudge
+from evaluation.problem import Judges, Problem
 
 
 @pytest.fixture(scope="module")
-def tools():
-    with judges() as made:
-        yield made
+def tools() -> Iterator[Judges]:
+    with judges() as made, MathJudge(workers=2, timeout_s=2.0) as math:
+        yield replace(made, math=math)
+
+
+@pytest.fixture
+def ready(tools, monkeypatch) -> None:
+    """The command finds the children that judge mathematics ready: each start of them takes seconds."""
+
+    @contextmanager
+    def given(*, code: bool, **_) -> Iterator[Judges]:
+        yield replace(tools, sandbox=tools.sandbox if code else None)
+
+    monkeypatch.setattr(command, "judges", given)
 
 
 def answered(*, trace: str = "", answer: str = "") -> dict:
@@ -100,6 +115,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_gets_its_verdicts_and_its_report(folder, capsys):
     assert command.main([str(folder)]) == 0
+    before = (folder / "gsm8k" / "verdicts.jsonl").read_bytes()
     verdicts = store.read_lines(folder / "gsm8k" / "verdicts.jsonl")
     assert [(row["problem_id"], row["thinking_tokens"], row["status"]) for row in verdicts] == [
         ("p1", 4, "right"), ("p1", 8, "right"), ("p2", 4, "wrong"), ("p2", 8, "wrong"),
@@ -109,16 +125,11 @@ def test_a_folder_gets_its_verdicts_and_its_report(folder, capsys):
     assert store.read_json(folder / "judge.json")["sandbox"] is None, "no program was run"
     assert (folder / "report.html").exists()
     assert "2 right, 2 wrong" in capsys.readouterr().out
-
-
-def test_judging_again_gives_the_same(folder):
-    command.main([str(folder)])
-    before = (folder / "gsm8k" / "verdicts.jsonl").read_bytes()
-    command.main([str(folder)])
+    command.main([str(folder)])  # again, it gives the same
     assert (folder / "gsm8k" / "verdicts.jsonl").read_bytes() == before
 
 
-def test_a_harness_error_makes_the_exit_code(folder, capsys):
+def test_a_harness_error_makes_the_exit_code(folder, ready, capsys):
     path = folder / "gsm8k" / "problems.jsonl"
     rows = store.read_lines(path)
     rows[0]["reference"] = {}
@@ -133,7 +144,7 @@ def responses(tmp_path: Path, *rows: object) -> str:
     return str(path)
 
 
-def test_answers_made_elsewhere_are_judged_in_order_with_their_fields_kept(tmp_path, capsys):
+def test_answers_made_elsewhere_are_judged_in_order_with_their_fields_kept(tmp_path, ready, capsys):
     rows = [
         {"gold": r"\frac{1}{2}", "response": r"so \boxed{0.5}", "run": 7},
         {"gold": "3", "response": "4"},
@@ -146,7 +157,7 @@ def test_answers_made_elsewhere_are_judged_in_order_with_their_fields_kept(tmp_p
     assert {"response", "extracted", "detail"} <= made[1].keys()
 
 
-def test_answers_by_problem_id_need_the_data(tmp_path, capsys):
+def test_answers_by_problem_id_need_the_data(tmp_path, ready, capsys):
     data = tmp_path / "test.jsonl"
     data.write_text(json.dumps({"unique_id": "a", "problem": "1+1?", "answer": "2"}) + "\n")
     given = ["--benchmark", "math500", "--data", str(data), "--responses"]
@@ -172,13 +183,12 @@ ODD_ROWS = [
     ({"gold": None, "response": "42"}, "harness_error", '"gold" is no answer but null'),
     ({"response": "42"}, "harness_error", "problem_id None, which math500 does not hold"),
     ({"gold": "42", "response": "\\boxed{42"}, "no_answer", "no complete answer"),
-    ({"gold": "42", "response": "\\boxed{" + "\\frac{1}{" * 3000 + "1" + "}" * 3000 + "}"}, None, ""),
     ({"gold": "42", "response": "x" * 1_000_000}, None, ""),
     ({"gold": "42", "response": "\\boxed{42}\ud800"}, "right", ""),
 ]
 
 
-def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, capsys, shared_data):
+def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, ready, capsys, shared_data):
     given = ["--benchmark", "math500", "--data", str(shared_data / "math500" / "test.jsonl"), "--responses"]
     assert command.main([*given, responses(tmp_path, *(row for row, _, _ in ODD_ROWS))]) == 1
     said = verdicts(capsys)

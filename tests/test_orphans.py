@@ -71,6 +71,13 @@ ENDS = {
         for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGKILL")
     },
 }
+NOW = {
+    "loading": ("at its end", "exception", "os._exit", "another program in its place", "SIGTERM", "SIGKILL"),
+    "serving": ("at its end", "SIGKILL"),
+}
+CASES = [
+    pytest.param(state, end, marks=[] if end in NOW[state] else pytest.mark.thorough) for state in NOW for end in ENDS
+]
 
 
 @pytest.fixture
@@ -109,8 +116,7 @@ def ends(child: psutil.Process, *, within_s: float = 10) -> bool:
     return True
 
 
-@pytest.mark.parametrize("state", ["loading", "serving"])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(("state", "end"), CASES)
 def test_llama_cpp_ends_with_its_parent_whichever_way_that_goes_and_while_it_loads_too(library, run, end, state):
     parent = run(sys.executable, "-c", PARENT + ENDS[end], library / f"{state}.gguf")
     child = psutil.Process(int(parent.stdout.readline()))

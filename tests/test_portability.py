@@ -35,9 +35,9 @@ for name in ("open", "stat", "lstat", "listdir", "scandir", "readlink"):
     setattr(os, name, without_proc(getattr(os, name)))
 """
 
+THEIRS = "import altair, gradio, httpx, huggingface_hub, openai, psutil, tokenizers"  # know about Windows themselves
 LIKE_WINDOWS = """
 import builtins, os, signal
-import altair, gradio, httpx, huggingface_hub, openai, psutil, tokenizers  # they know about Windows themselves
 
 POSIX = set("crypt curses fcntl grp posix pty pwd readline resource spwd syslog termios tty".split())
 
@@ -120,7 +120,7 @@ def test_a_proc_that_is_not_there_is_really_not_there():
 
 
 def test_nothing_on_the_way_imports_what_only_posix_has():
-    said = run(LIKE_WINDOWS, IMPORT_ALL, UP_TO_THE_CHILD, "z1_core.engines.llama_child.end_with_the_pipe()")
+    said = run(THEIRS, LIKE_WINDOWS, IMPORT_ALL, UP_TO_THE_CHILD, "z1_core.engines.llama_child.end_with_the_pipe()")
     assert "up to the child" in said
 
 

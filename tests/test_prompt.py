@@ -77,8 +77,7 @@ def test_harmless_text_gives_the_very_ids_of_the_models_own_template(model, ques
 
 
 @pytest.mark.parametrize("place", ["question", "system", "history question", "history answer"])
-@pytest.mark.parametrize("text", HOSTILE)
-def test_a_control_tokens_string_stays_text_wherever_it_comes_from(model, text, place):
+def test_a_control_tokens_string_stays_text_wherever_it_comes_from(model, place):
     def conversation(words: str) -> list[dict]:
         words = f"before {words} behind"
         return chat(
@@ -89,9 +88,11 @@ def test_a_control_tokens_string_stays_text_wherever_it_comes_from(model, text, 
             ],
         )
 
-    ids = model.render(conversation(text))
-    assert controls_in(model, ids) == controls_in(model, model.render(conversation("x")))
-    assert model.decode(ids, control=True) == in_one_piece(model, conversation(text))
+    harmless = controls_in(model, model.render(conversation("x")))
+    for text in HOSTILE:
+        ids = model.render(conversation(text))
+        assert controls_in(model, ids) == harmless, text
+        assert model.decode(ids, control=True) == in_one_piece(model, conversation(text))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -114,7 +115,7 @@ def test_the_published_hints_are_encoded_as_the_tokenizer_does_it(model, hint):
     assert model.encode(hint) == in_one_go(model, hint)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(8))
 def test_no_mixture_of_pieces_ever_makes_a_control_token(model, seed):
     """Control-token strings, whole, halved and nested, between ordinary characters, in every place of a conversation."""
     chance = random.Random(seed)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation import report
 from evaluation.paper import paper
 from evaluation.report import main, write_report
 from evaluation.results import read_results
@@ -101,6 +102,30 @@ def run(tmp_path) -> Run:
     return Run(tmp_path / "out")
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    """The folder of a run with its whole report."""
+    run = Run(tmp_path_factory.mktemp("written") / "out")
+    run.add("math500", title="MATH500 <b>&", bad_rows=[f"line 1: {HOSTILE}"])
+    write_report(run.folder)
+    return run.folder
+
+
+@pytest.fixture
+def figures() -> None:
+    """The test looks at figures, or at whether they can be drawn."""
+
+
+@pytest.fixture(autouse=True)
+def no_figures_else(request, monkeypatch) -> None:
+    """To draw them takes seconds."""
+    if "figures" not in request.fixturenames:
+        monkeypatch.setattr(report.plots, "rendered", lambda *_: b"")
+        monkeypatch.setattr(report.plots, "inline_svg", lambda *_, **__: "")
+        monkeypatch.setattr(report.plots, "scaling_figure", lambda *_: None)
+        monkeypatch.setattr(report.plots, "lengths_figure", lambda *_: None)
+
+
 def windows_of(folder: Path, name: str = "math500") -> dict[int, dict]:
     task = json.loads((folder / "summary.json").read_text())["benchmarks"][name]
     return {window["thinking_tokens"]: window for window in task["windows"]}
@@ -157,7 +182,7 @@ def test_what_could_not_be_judged_is_in_no_accuracy_and_a_harness_error_is_the_e
     assert "3 answers of MATH500 could not be judged here" in said
 
 
-def test_without_verdicts_the_report_says_how_to_get_them(run, capsys):
+def test_without_verdicts_the_report_says_how_to_get_them(run, figures, capsys):
     run.add("gsm8k", title="GSM8K", statuses=lambda *_: None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -172,7 +197,7 @@ def test_without_verdicts_the_report_says_how_to_get_them(run, capsys):
     assert made["avg_thinking_tokens"] == (40 + 7 * 64) / 8
 
 
-def test_a_run_that_has_only_begun_makes_a_report(run, capsys):
+def test_a_run_that_has_only_begun_makes_a_report(run, figures, capsys):
     run.add("math500", title="MATH500")
     for name in ("answers", "verdicts"):
         (run.folder / "math500" / f"{name}.jsonl").unlink()
@@ -272,33 +297,28 @@ def test_the_reference_file_says_what_the_shared_one_says(shared_data):
             assert content["table2"][subset].get(own) == row.get(shared)
 
 
-def test_hostile_text_stays_text(run):
-    run.add("math500", title="MATH500 <b>&", bad_rows=[f"line 1: {HOSTILE}"])
-    write_report(run.folder)
-    page = (run.folder / "report.html").read_text()
+def test_hostile_text_stays_text(written):
+    page = (written / "report.html").read_text()
     parsed = Scripts(page)
     assert "img" not in parsed.tags
     assert len(parsed.scripts) == 2
     assert "MATH500 &lt;b&gt;&amp;" in page
     data = json.loads(parsed.scripts[0])
     assert data["problems"][0]["messages"][1]["content"] == f"What is 0? {HOSTILE}"
-    assert "<img" not in (run.folder / "report.md").read_text()
+    assert "<img" not in (written / "report.md").read_text()
 
 
-def test_only_the_reports_own_script_may_run_and_nothing_is_fetched(run):
-    run.add("math500", title="MATH500")
-    write_report(run.folder)
-    page = (run.folder / "report.html").read_text()
+def test_only_the_reports_own_script_may_run_and_nothing_is_fetched(written):
+    page = (written / "report.html").read_text()
+    assert "<svg" in page
     assert "default-src 'none'" in page
     assert re.search(r"script-src 'sha256-[\w+/=]+'", page)
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
 
 
-def test_every_conversation_can_be_had_whole_from_the_page(run):
-    run.add("math500", title="MATH500")
-    write_report(run.folder)
-    data = json.loads(Scripts((run.folder / "report.html").read_text()).scripts[0])
-    rows = [json.loads(line) for line in (run.folder / "math500" / "answers.jsonl").read_text().splitlines()]
+def test_every_conversation_can_be_had_whole_from_the_page(written):
+    data = json.loads(Scripts((written / "report.html").read_text()).scripts[0])
+    rows = [json.loads(line) for line in (written / "math500" / "answers.jsonl").read_text().splitlines()]
     shown = [
         (data["problems"][talk["problem"]]["id"], each["window"], trace_of(talk, each), each["answer"])
         for talk in data["talks"]
@@ -328,7 +348,7 @@ def test_two_methods_of_one_run_are_compared_on_the_same_problems(run):
     assert windows_of(run.folder, "math500.budget-forcing")[64]["cut_rate"] == 7 / 8, "a cut without a hint is a cut"
 
 
-def test_two_runs_are_compared_on_the_problems_that_both_have(tmp_path, capsys):
+def test_two_runs_are_compared_on_the_problems_that_both_have(tmp_path, figures, capsys):
     Run(tmp_path / "a").add("math500", title="MATH500", problems=8)
     Run(tmp_path / "b", windows=(128, 512)).add("math500", title="MATH500", problems=6, statuses=lambda *_: "wrong")
     assert main([str(tmp_path / "a"), str(tmp_path / "b")]) == 0
@@ -347,11 +367,14 @@ def test_runs_with_nothing_in_common_are_not_compared(tmp_path, capsys):
     assert "in common" in capsys.readouterr().err
 
 
-def test_all_files_are_there_and_no_draft_is_left(run):
+def test_all_files_are_there_and_the_same_folder_gives_the_same(run, figures):
     run.add("math500", title="MATH500").add("gpqa", title="$^{$ no formula")
     write_report(run.folder)
-    made = {path.name for path in run.folder.iterdir() if path.is_file()}
-    assert made == {"run.json", "summary.json", "report.md", "report.html", "scaling.png", "scaling.svg", "lengths.png"}
+    made = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
+    names = {"run.json", "summary.json", "report.md", "report.html", "scaling.png", "scaling.svg", "lengths.png"}
+    assert made.keys() == names, "and no draft is left"
+    write_report(run.folder)
+    assert {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()} == made
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(run, capsys):
@@ -361,14 +384,6 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(run, capsys):
     assert main([str(run.folder)]) == 2
     assert capsys.readouterr().err.startswith("error: ")
     assert (run.folder / "report.html").read_text() == "old"
-
-
-def test_the_same_folder_gives_the_same_files(run):
-    run.add("math500", title="MATH500")
-    write_report(run.folder)
-    first = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
-    write_report(run.folder)
-    assert {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()} == first
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from z1_core.errors import BadInput, EngineDead
 from z1_core.patience import MOST_TRIES, Patience
 
 ROOT = Path(__file__).parents[1]
-ROWS, WINDOWS = 12, (5, 20, 60)
+ROWS, WINDOWS = 8, (5, 20, 40)
 
 
 @pytest.fixture(autouse=True)

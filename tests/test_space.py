@@ -65,7 +65,7 @@ def once_ready(address: str) -> str:
         answer = httpx.get(f"{call}/{event}", timeout=60).text
         if "the model is not ready" not in answer:
             return answer
-        time.sleep(0.5)
+        time.sleep(0.1)
     pytest.fail("the model did not become ready")
 
 

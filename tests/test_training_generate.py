@@ -161,9 +161,13 @@ async def test_a_full_disk_ends_the_run_with_what_is_finished(tmp_path: Path, te
     assert {row["id"] for row in lines(out / "trajectories.jsonl")} == {f"q{n}" for n in range(40)}
 
 
-def command(source: Path, out: Path, *options: str) -> list[str]:
-    base = [sys.executable, "-m", "training.generate", source, "--fake", "--out", out, "--concurrency", "4"]
-    return [str(part) for part in [*base, "--max-tokens", "60", *options]]
+def words(source: Path, out: Path) -> list[str]:
+    return [str(source), "--fake", "--out", str(out), "--concurrency", "4", "--max-tokens", "60"]
+
+
+def started(source: Path, out: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "training.generate", *words(source, out)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -173,12 +177,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def test_kill_9_in_mid_run_loses_nothing_and_doubles_nothing(tmp_path: Path):
+def test_kill_9_in_mid_run_loses_nothing_and_doubles_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     texts = [(LONG if n % 5 == 0 else SHORT).format(n) for n in range(150)]
     source, out = question_file(tmp_path, texts), tmp_path / "out"
     finished: list[dict] = []
     for _ in range(2):
-        run = subprocess.Popen(command(source, out), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        run = started(source, out)
         trajectories, before = out / "trajectories.jsonl", len(finished)
         wait_for(lambda: trajectories.exists() and trajectories.read_bytes().count(b"\n") >= before + 20)  # noqa: B023
         os.kill(run.pid, signal.SIGKILL)
@@ -187,26 +191,25 @@ def test_kill_9_in_mid_run_loses_nothing_and_doubles_nothing(tmp_path: Path):
         assert before < len(finished) < 120
         with trajectories.open("ab") as file:
             file.write(b'{"id": "q14", "question": "Hel')  # the worst moment to be killed
-    done = subprocess.run(command(source, out), cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "120 trajectories are in" in done.stdout
-    assert "left out: truncated 30" in done.stdout
+    assert main(words(source, out)) == 0
+    said = capsys.readouterr().out
+    assert "120 trajectories are in" in said
+    assert "left out: truncated 30" in said
     rows, left_out = lines(out / "trajectories.jsonl"), lines(out / "left_out.jsonl")
     assert rows[: len(finished)] == finished
     assert sorted(row["id"] for row in rows + left_out) == sorted(f"q{n}" for n in range(150))
 
 
-def test_two_processes_do_not_write_into_one_folder(tmp_path: Path):
+def test_two_processes_do_not_write_into_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source, out = question_file(tmp_path, [SHORT.format(n) for n in range(2000)]), tmp_path / "out"
-    run = subprocess.Popen(command(source, out), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = started(source, out)
     try:
         wait_for(lambda: (out / "trajectories.jsonl").exists())
-        second = subprocess.run(command(source, out), cwd=ROOT, capture_output=True, text=True)
+        assert main(words(source, out)) == 2
     finally:
         run.kill()
         run.wait()
-    assert second.returncode == 2
-    assert "another process is writing in" in second.stderr
+    assert "another process is writing in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -28,15 +28,14 @@ def random_pool(draw: random.Random) -> tuple[list[str], list[int]]:
     return list(dict.fromkeys(ids)), [draw.choice((1, 7, 7, 30, draw.randrange(1, 200))) for _ in dict.fromkeys(ids)]
 
 
-@pytest.mark.parametrize("seed", range(300))
 @pytest.mark.parametrize("mode", ["longest", "shortest"])
-def test_it_takes_what_the_papers_loop_takes(mode: str, seed: int):
-    draw = random.Random(seed)
-    ids, tokens = random_pool(draw)
-    budget = draw.randrange(1, 1 + 2 * sum(tokens))
-    assert select(ids, tokens, Choice(mode=mode, budget_tokens=budget)) == algorithm_1(
-        ids, tokens, budget, mode == "longest"
-    )
+def test_it_takes_what_the_papers_loop_takes(mode: str):
+    for seed in range(300):
+        draw = random.Random(seed)
+        ids, tokens = random_pool(draw)
+        budget = draw.randrange(1, 1 + 2 * sum(tokens))
+        chosen = select(ids, tokens, Choice(mode=mode, budget_tokens=budget))
+        assert chosen == algorithm_1(ids, tokens, budget, mode == "longest"), seed
 
 
 @pytest.mark.parametrize("mode", ["longest", "shortest", "random", "stratified"])

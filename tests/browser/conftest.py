@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -15,7 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from evaluation.results import read_results
+from evaluation.summary import summarize
+from tests.test_report import Run
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 60_000
@@ -26,6 +31,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 QUIET_CHROMIUM = [
     "--no-sandbox",
+    "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -55,8 +61,11 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def strangers(browser: Browser, count: int, device: Mapping[str, Any] = DESKTOP) -> Iterator[list[Page]]:
-    """Visitors with nothing in common; a console error of the page fails the test."""
-    contexts = [browser.new_context(**device) for _ in range(count)]
+    """Visitors with nothing in common; a console error of the page fails the test.
+
+    They come with what the browser has compiled for visitors before them, which is half of what opening the page costs,
+    and with nothing else of them."""
+    contexts = [_rested(browser, device) for _ in range(count)]
     pages, complaints = [context.new_page() for context in contexts], []
     for page in pages:
         page.set_default_timeout(PATIENCE_MS)
@@ -65,8 +74,35 @@ def strangers(browser: Browser, count: int, device: Mapping[str, Any] = DESKTOP)
         yield pages
     finally:
         for context in contexts:
-            context.close()
+            _forget(context)
+            _resting.setdefault(json.dumps(device), []).append(context)
     assert not complaints, complaints
+
+
+_resting: dict[str, list[BrowserContext]] = {}
+"""Contexts that nobody uses, by their device."""
+
+
+def _rested(browser: Browser, device: Mapping[str, Any]) -> BrowserContext:
+    resting = _resting.get(json.dumps(device))
+    return resting.pop() if resting else browser.new_context(**device)
+
+
+def _forget(context: BrowserContext) -> None:
+    """Close its pages, and leave neither a permission nor anything that they kept in the browser."""
+    origins = context.storage_state()["origins"]
+    for page in context.pages:
+        page.close()
+    context.clear_permissions()
+    context.clear_cookies()
+    if origins:
+        page = context.new_page()
+        session = context.new_cdp_session(page)
+        for origin in origins:
+            clear = {"origin": origin["origin"], "storageTypes": "local_storage,indexeddb"}
+            session.send("Storage.clearDataForOrigin", clear)
+        page.close()
+    assert context.storage_state() == {"cookies": [], "origins": []}
 
 
 @pytest.fixture
@@ -123,10 +159,29 @@ def real_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     stop_app(app)
 
 
+def report(folder: Path, model: str) -> None:
+    run = Run(folder, model=model)
+    run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
+    run.add("gsm8k", title="GSM8K")
+    (folder / "summary.json").write_text(json.dumps(summarize(read_results(folder))))
+
+
 @pytest.fixture(scope="session")
-def fake_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One report to begin with, and one that is broken."""
+    folder = tmp_path_factory.mktemp("results")
+    report(folder / "up", "made/Up-7B")
+    (folder / "broken").mkdir()
+    (folder / "broken" / "run.json").write_text("{}")
+    (folder / "broken" / "summary.json").write_text("{")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fake_app(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on the scripted engine, with a single place: a second visitor has to queue."""
-    app = start_app(tmp_path_factory.mktemp("fake"), "--fake", "--places", "1", "--queue", "2")
+    options = ("--places", "1", "--queue", "2", "--results", str(results))
+    app = start_app(tmp_path_factory.mktemp("fake"), "--fake", *options)
     yield app
     stop_app(app)
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import App, start_app, stop_app
-from tests.browser.stage import write_report
+from tests.browser.conftest import App
 from tests.browser.test_compare import compare
 from tests.browser.test_compare import wait_for_end as wait_for_comparison
 from tests.browser.test_page import ask, visit, wait_for_end
 from tests.shares import some_now
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("results")
-
-
-@pytest.fixture(scope="module")
-def app(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    started = start_app(tmp_path_factory.mktemp("axe"), "--fake", "--results", str(results))
-    yield started
-    stop_app(started)
 
 
 @pytest.fixture(params=some_now(["light", "dark"], now=["light"]))
@@ -57,8 +43,8 @@ def check(page: Page) -> None:
     assert not bad, "\n".join(bad)
 
 
-def test_the_think_tab(app: App, page: Page):
-    visit(page, app)
+def test_the_think_tab(fake_app: App, page: Page):
+    visit(page, fake_app)
     check(page)
     ask(page, "When does the train arrive?", window=40, total=200)
     wait_for_end(page, "cut")
@@ -71,8 +57,8 @@ def test_the_think_tab(app: App, page: Page):
     check(page)
 
 
-def test_the_compare_tab(app: App, page: Page):
-    visit(page, app)
+def test_the_compare_tab(fake_app: App, page: Page):
+    visit(page, fake_app)
     page.get_by_role("tab", name="Compare windows").click()
     expect(page.locator("#compare")).to_be_visible()
     check(page)
@@ -83,12 +69,9 @@ def test_the_compare_tab(app: App, page: Page):
     check(page)
 
 
-def test_the_benchmarks_tab(app: App, page: Page, results: Path):
-    visit(page, app)
+def test_the_benchmarks_tab(fake_app: App, page: Page):
+    visit(page, fake_app)
     page.get_by_role("tab", name="Benchmarks").click()
     expect(page.locator(".z1-bench-plot .vega-embed svg").first).to_be_visible()
-    check(page)
-    write_report(results / "z1")
-    page.locator("#benchmarks-refresh").click()
     expect(page.locator(".z1-bench-item")).to_be_visible()
     check(page)

@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from evaluation.results import read_results
-from evaluation.summary import summarize
-from tests.browser.conftest import App, start_app, stop_app
-from tests.test_report import Run
-
-
-def report(folder: Path, model: str) -> None:
-    run = Run(folder, model=model)
-    run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
-    run.add("gsm8k", title="GSM8K")
-    (folder / "summary.json").write_text(json.dumps(summarize(read_results(folder))))
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One report to begin with, and one that is broken."""
-    folder = tmp_path_factory.mktemp("results")
-    report(folder / "up", "made/Up-7B")
-    (folder / "broken").mkdir()
-    (folder / "broken" / "run.json").write_text("{}")
-    (folder / "broken" / "summary.json").write_text("{")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def app(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    started = start_app(tmp_path_factory.mktemp("benchmarks"), "--fake", "--results", str(results))
-    yield started
-    stop_app(started)
+from tests.browser.conftest import App, report, start_app, stop_app
 
 
 def open_tab(page: Page, app: App) -> None:
@@ -52,8 +22,8 @@ def choose(page: Page, which: str, option: str) -> None:
     page.get_by_role("option", name=option).first.click()
 
 
-def test_the_papers_figures_and_a_run_stand_side_by_side(app: App, page: Page):
-    open_tab(page, app)
+def test_the_papers_figures_and_a_run_stand_side_by_side(fake_app: App, page: Page):
+    open_tab(page, fake_app)
     expect(page.locator(".z1-bench-found")).to_have_text("1 report in the results folder")
     expect(page.locator(".z1-bench-skipped")).to_contain_text("broken/summary.json is not what a report holds")
     expect(page.locator("#benchmarks-which input")).to_have_value("MATH500")
@@ -64,8 +34,8 @@ def test_the_papers_figures_and_a_run_stand_side_by_side(app: App, page: Page):
 
 
 @pytest.mark.thorough
-def test_another_benchmark_changes_plot_and_tables(app: App, page: Page):
-    open_tab(page, app)
+def test_another_benchmark_changes_plot_and_tables(fake_app: App, page: Page):
+    open_tab(page, fake_app)
     choose(page, "benchmarks-which", "GPQA-Diamond")
     expect(page.locator(".z1-table1 thead .z1-marked")).to_have_text("GPQA-Diamond")
     expect(page.locator(".z1-table").first).to_contain_text("2,470")
@@ -74,8 +44,8 @@ def test_another_benchmark_changes_plot_and_tables(app: App, page: Page):
     expect(page.get_by_text("Neither the paper nor a judged report has a curve")).to_be_visible()
 
 
-def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(app: App, page: Page):
-    open_tab(page, app)
+def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(fake_app: App, page: Page):
+    open_tab(page, fake_app)
     choose(page, "answers-window", "64")
     choose(page, "answers-status", "✓ right (4)")
     item = page.locator(".z1-bench-item")
@@ -93,16 +63,16 @@ def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(app: App, p
     expect(item.locator(".z1-head b")).to_have_text("gsm8k/0")
 
 
-def test_hostile_text_of_a_run_is_shown_as_text(app: App, page: Page):
+def test_hostile_text_of_a_run_is_shown_as_text(fake_app: App, page: Page):
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    open_tab(page, app)
+    open_tab(page, fake_app)
     expect(page.locator(".z1-bench-item .z1-asked").last).to_contain_text("<img src=x onerror=alert(1)>")
     assert page.locator(".z1-bench-item img").count() == 0
 
 
 @pytest.mark.thorough
-def test_refresh_finds_a_new_report_and_keeps_what_is_on_show(app: App, page: Page, results: Path):
-    open_tab(page, app)
+def test_refresh_finds_a_new_report_and_keeps_what_is_on_show(fake_app: App, page: Page, results: Path):
+    open_tab(page, fake_app)
     choose(page, "answers-window", "64")
     page.locator("#answers-after").click()
     expect(page.locator(".z1-bench-item .z1-head b")).to_have_text("math500/1")
@@ -116,9 +86,9 @@ def test_refresh_finds_a_new_report_and_keeps_what_is_on_show(app: App, page: Pa
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_tab_fits_a_phone(app: App, phone: Page, theme: str):
+def test_the_tab_fits_a_phone(fake_app: App, phone: Page, theme: str):
     phone.emulate_media(color_scheme=theme)
-    open_tab(phone, app)
+    open_tab(phone, fake_app)
     expect(phone.locator(".z1-bench-item")).to_be_visible()
     frame = phone.locator(".z1-bench-card").first.bounding_box()
     assert frame["x"] >= 0

@@ -11,7 +11,7 @@ from playwright.sync_api import Download, Page, expect
 
 from tests.browser.conftest import App
 from tests.browser.stage import REPEAT
-from tests.browser.test_page import ask, card, choose, visit, wait_for_end, wait_for_trace
+from tests.browser.test_page import ask, card, choose, visit, wait_for_end
 from tests.shares import some_now
 
 TRAIN = "When does the train arrive?"
@@ -240,22 +240,6 @@ def test_an_example_goes_into_the_box(fake_app: App, page: Page):
     page.locator("[data-example]").first.click()
     expect(page.locator("#question textarea")).to_have_value("How many r are in raspberry?")
     expect(page.locator("#question textarea")).to_be_focused()
-
-
-@pytest.mark.thorough
-def test_a_visitor_who_waits_for_a_place_is_told(fake_app: App, visitors: list[Page]):
-    running, queued = visitors
-    for page in visitors:
-        visit(page, fake_app)
-    ask(running, TRAIN, window=2000, total=2300)
-    wait_for_trace(running)
-    expect(running.locator(".z1-waits")).to_have_count(0)
-    ask(queued, TRAIN, window=20, total=100)
-    expect(card(queued).locator(".z1-head b")).to_have_text("Waits for a place: first in the queue")
-    expect(card(queued).locator(".z1-waits")).to_contain_text("It starts by itself")
-    running.locator("#stop").click()
-    wait_for_end(queued, "cut")
-    expect(queued.locator(".z1-waits")).to_have_count(0)
 
 
 @pytest.mark.thorough

@@ -146,6 +146,7 @@ def test_a_killed_engine_is_said_in_words_and_the_next_question_is_answered(choo
     assert "Traceback" not in choosing_app.log.read_text(), choosing_app.log.read_text()
 
 
+@pytest.mark.thorough
 def test_on_a_public_page_there_is_the_badge_and_nothing_to_press(tmp_path, page: Page):
     app = start_app(tmp_path, "--host", "0.0.0.0")
     try:

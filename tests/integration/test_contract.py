@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.conftest import LLAMA_CONTEXT_TOKENS, REAL_CONTEXT_TOKENS
 from z1_core.engine import Delta, Engine
 from z1_core.engines.llama import SLICE_TOKENS
 from z1_core.engines.vllm import VllmEngine
@@ -49,7 +50,7 @@ def shown(engine: Engine, ids) -> str:
 # A stream
 
 
-@pytest.mark.parametrize("max_tokens", [1, 2, 17, 40])
+@pytest.mark.parametrize("max_tokens", [1, 17])
 async def test_a_stream_ends_exactly_at_its_budget(engine, ask, max_tokens):
     deltas = await generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=max_tokens))
     assert len(ids_of(deltas)) == max_tokens
@@ -104,7 +105,7 @@ async def test_cached_tokens_are_known_with_the_last_delta_and_lie_in_the_prompt
     assert 0 <= last < len(prompt_ids)
 
 
-@pytest.mark.parametrize("after", [0, 1, 5])
+@pytest.mark.parametrize("after", [0, 5])
 async def test_closing_a_stream_frees_its_slot_at_once(engine, ask, after):
     stream = generate(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=500))
     for _ in range(after):
@@ -114,16 +115,16 @@ async def test_closing_a_stream_frees_its_slot_at_once(engine, ask, after):
     assert slots_taken(engine) == 0
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 20])
-async def test_a_reader_cancelled_at_any_moment_leaves_no_slot_taken(engine, ask, turns):
+async def test_a_reader_cancelled_at_any_moment_leaves_no_slot_taken(engine, ask):
     """Also while the request is being added (vLLM #57061)."""
-    running = asyncio.create_task(generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=500)))
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    running.cancel()
-    await asyncio.wait({running}, timeout=30)
-    assert running.cancelled()
-    assert slots_taken(engine) == 0
+    for turns in (0, 1, 2, 3, 5, 20):
+        running = asyncio.create_task(generated(engine, ask(engine, LONG), replace(ENDLESS, max_tokens=500)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait({running}, timeout=30)
+        assert running.cancelled(), turns
+        assert slots_taken(engine) == 0, turns
 
 
 async def test_several_streams_run_side_by_side_each_to_its_own_end(engine, ask):
@@ -146,7 +147,7 @@ async def test_several_streams_run_side_by_side_each_to_its_own_end(engine, ask)
 
 @pytest.mark.parametrize("too_long_by", [0, 1, 1000])
 async def test_a_prompt_that_leaves_no_token_of_the_context_is_refused(engine, too_long_by):
-    with pytest.raises(BadInput, match=r"2,?048"):
+    with pytest.raises(BadInput, match=f"{engine.context_tokens}|{engine.context_tokens:,}"):
         await generated(engine, [50] * (engine.context_tokens + too_long_by), Sampling(max_tokens=1))
     assert slots_taken(engine) == 0
 
@@ -171,7 +172,7 @@ async def test_the_engine_serves_on_after_it_refused_something(engine, ask):
 
 def test_an_engine_has_a_name_a_context_places_and_a_chat_template(engine, ask):
     assert engine.name
-    assert engine.context_tokens == 2048
+    assert engine.context_tokens in (LLAMA_CONTEXT_TOKENS, REAL_CONTEXT_TOKENS)
     assert engine.places >= 8
     assert engine.text.decode(ask(engine, LONG), control=True).endswith("<|im_start|>assistant\n")
 
@@ -202,7 +203,7 @@ async def test_an_answer_without_end_ends_with_its_budget(engine, ask):
 
 
 async def test_budgets_beyond_the_context_are_refused_before_a_request_is_sent(engine, ask):
-    with pytest.raises(ContextOverflow, match="the model holds 2,048"):
+    with pytest.raises(ContextOverflow, match=f"the model holds {engine.context_tokens:,}"):
         await collect(engine, ask(engine, LONG), Window(thinking_tokens=2000, answer_tokens=100))
     assert slots_taken(engine) == 0
 
@@ -210,7 +211,7 @@ async def test_budgets_beyond_the_context_are_refused_before_a_request_is_sent(e
 async def test_closing_the_window_early_answers_from_what_was_thought(engine, ask):
     close_window = asyncio.Event()
     transcript = Transcript(ask(engine, LONG))
-    window = Window(thinking_tokens=1000, answer_tokens=5)
+    window = Window(thinking_tokens=800, answer_tokens=5)
     async with aclosing(think(engine, transcript.prompt_ids, window, ENDLESS, close_window=close_window)) as chunks:
         async for chunk in chunks:
             transcript.add(chunk)

@@ -144,12 +144,12 @@ async def test_the_cells_of_runs_that_have_ended_are_there_for_others():
     process = LlamaProcess(embedded_file(), cells=256, places=4)
     engine = LlamaEngine.connect(Server(process.url, key=process.key))
     assert (engine.places, engine.context_tokens) == (4, 256)
-    window = Window(thinking_tokens=20, answer_tokens=5)
+    window = Window(thinking_tokens=10, answer_tokens=3)
     prompts = [[100 + number, *([50 + number] * 50)] for number in range(5)]
     for prompt_ids in prompts[:4]:
-        assert len((await collect(engine, prompt_ids, window, ENDLESS)).trace_ids) == 20
+        assert len((await collect(engine, prompt_ids, window, ENDLESS)).trace_ids) == 10
     done = await asyncio.gather(*(collect(engine, prompt_ids, window, ENDLESS) for prompt_ids in prompts))
-    assert [(len(each.trace_ids), len(each.answer_ids)) for each in done] == [(20, 5)] * 5
+    assert [(len(each.trace_ids), len(each.answer_ids)) for each in done] == [(10, 3)] * 5
     await engine.close()
     process.close()
 
@@ -192,7 +192,7 @@ async def test_runs_on_an_engine_that_is_closed_end_in_words_those_that_wait_too
 # Text
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 async def test_no_mixture_of_pieces_makes_a_control_token(llama_engine, seed):
     text, chance = llama_engine.text, random.Random(seed)
     controls = {text.parse(piece)[0] for piece in PIECES[:4]}
