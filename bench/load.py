@@ -5,7 +5,7 @@ python -m bench.load --engine llama --visitors 16 --minutes 10   # is its memory
 
 It starts a page of its own on this machine, and ends it. A visitor follows the stream of events as the browser does, a
 program calls /think by gradio_client. first_s: from the click to the first update; gap_s: between updates, 95th percentile.
-foreign: runs in which another's tag was seen. others: cores that other programs took meanwhile.
+foreign: runs in which another's tag was seen. others, page_cores: cores that other programs and the page took meanwhile.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _checked(seen: Seen, tag: str) -> Seen:
 async def warm(client: httpx.AsyncClient, page: Page) -> None:
     """Until the engine answers."""
     for _ in range(START_S):
-        if TAG.search((await Visitor(client, page).ask("I am visitor-0", window=8, total=60)).last):
+        if TAG.search((await Visitor(client, page).ask("I am visitor-000", window=8, total=60)).last):
             return
         await asyncio.sleep(1)
     raise Z1Error(f"the engine did not answer within {START_S} s")
@@ -121,7 +121,7 @@ async def load(address: str, process: psutil.Process, options: argparse.Namespac
         until_s = time.monotonic() + 60 * options.minutes
         memory: list[dict] = []
         watch = asyncio.create_task(sample(process, memory))
-        tags = [f"visitor-{number}" for number in range(1, options.visitors + options.programs + 1)]
+        tags = [f"visitor-{number:03}" for number in range(1, options.visitors + options.programs + 1)]
         visits = [visit(Visitor(client, page), tag, until_s) for tag in tags[: options.visitors]]
         calls = [asyncio.to_thread(call, address, tag) for tag in tags[options.visitors :]]
         seen = await asyncio.gather(*visits, *calls)
@@ -143,7 +143,7 @@ async def sample(process: psutil.Process, into: list[dict]) -> None:
     while True:
         engine = sum(child.memory_info().rss for child in process.children(recursive=True))
         sizes = {"page": process.memory_info().rss / 1e6, "engine": engine / 1e6}
-        into.append({"minute": (time.monotonic() - begun_s) / 60, **sizes})
+        into.append({"minute": (time.monotonic() - begun_s) / 60, **sizes, "cpu_s": sum(process.cpu_times()[:2])})
         await asyncio.sleep(SAMPLE_S)
 
 
@@ -191,7 +191,9 @@ def main(argv: list[str] | None = None) -> None:
         others_s, begun_s = others_cpu_s(), time.monotonic()
         runs, memory = asyncio.run(load(address, process, options))
         others = (others_cpu_s() - others_s) / (time.monotonic() - begun_s)
-    print(json.dumps({**machine(), "others": round(others, 2)}), file=sys.stderr)
+    minutes, cpu_s = memory.minute.iloc[-1], memory.cpu_s.iloc[-1] - memory.cpu_s.iloc[0]
+    cores = {"others": round(others, 2), "page_cores": round(cpu_s / max(60 * minutes, 1), 2)}
+    print(json.dumps({**machine(), **cores}), file=sys.stderr)
     print(table(runs).round(2).to_string(), memory_table(memory).round(1).to_string(), sep="\n\n")
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 from gradio_client.utils import apply_diff
 
-TAG = re.compile(r"visitor-\d+")
+TAG = re.compile(r"visitor-\d{3}(?!\d)")
+"""Of one length: one that is still being written is not taken for another."""
 API = "/gradio_api"
 
 

@@ -54,7 +54,7 @@ async def at_once(client: httpx.AsyncClient, page: Page, count: int, during: Cal
     """So many visitors stream; `during` happens when all have begun."""
     visitors = [Visitor(client, page) for _ in range(count)]
     settings = {"window": 400, "total": 460}
-    runs = [asyncio.create_task(each.ask(f"I am visitor-{n}", **settings)) for n, each in enumerate(visitors)]
+    runs = [asyncio.create_task(each.ask(f"I am visitor-{n:03}", **settings)) for n, each in enumerate(visitors)]
 
     def all_begun_then() -> None:
         while not all(each.seen.tags for each in visitors):
@@ -80,7 +80,7 @@ def test_sigterm_while_8_runs_stream_ends_them_and_the_page_within_10_s(tmp_path
     print(f"ended after {ended_s[0]:.1f} s; told: { {each.error for each in seen} }")
     assert ended_s[0] < 10
     assert [each.error for each in seen] == 8 * ["Failed: Server stopped unexpectedly."]
-    assert all(each.tags == {f"visitor-{n}"} for n, each in enumerate(seen))
+    assert all(each.tags == {f"visitor-{n:03}"} for n, each in enumerate(seen))
     assert psutil.wait_procs(whole, timeout=5)[1] == []
 
 
@@ -123,7 +123,7 @@ def test_a_stalled_engine_loop_stops_nobody_from_using_the_page(tmp_path):
     host.close()
     assert answered_s[0] < 2.5
     assert [each.error for each in seen] == ["", "", ""]
-    assert [each.tags for each in seen] == [{"visitor-0"}, {"visitor-1"}, {"visitor-2"}]
+    assert [each.tags for each in seen] == [{"visitor-000"}, {"visitor-001"}, {"visitor-002"}]
     assert all("The answer ran into its limit" in each.last for each in seen)
 
 
@@ -142,8 +142,8 @@ def test_a_full_disk_refuses_an_upload_and_nothing_else(tmp_path):
         answer = client.post("/gradio_api/upload", files={"files": ("run.json", b"x" * 2_000_000)})
         assert answer.status_code == 507
         assert answer.json()["detail"] == "the server's disk is full; nothing was kept"
-    seen = visited(app.address, lambda client, page: Visitor(client, page).ask("visitor-1", window=20, total=60))
-    assert (seen.error, seen.tags) == ("", {"visitor-1"})
+    seen = visited(app.address, lambda client, page: Visitor(client, page).ask("visitor-001", window=20, total=60))
+    assert (seen.error, seen.tags) == ("", {"visitor-001"})
     stop_app(app)
 
 
@@ -151,18 +151,18 @@ def test_a_full_disk_refuses_an_upload_and_nothing_else(tmp_path):
 def test_a_browser_that_goes_offline_is_told_and_can_go_on_when_it_is_back(app: App, browser: Browser):
     with strangers(browser, 1) as (page,):
         visit(page, app)
-        ask(page, "I am visitor-3", window=2_000, total=2_100)
+        ask(page, "I am visitor-003", window=2_000, total=2_100)
         wait_for_trace(page)
         page.context.set_offline(True)
         page.wait_for_timeout(2_000)
         kept = card(page).locator(".z1-trace-text").inner_text()
-        assert "visitor-3" in kept
+        assert "visitor-003" in kept
         page.context.set_offline(False)
         page.wait_for_timeout(1_000)
         page.keyboard.press("Escape")
         expect(page.locator("button#run")).to_be_enabled()
-        assert "visitor-3" in card(page).locator(".z1-trace-text").inner_text()
-        ask(page, "I am visitor-4", window=20, total=80)
+        assert "visitor-003" in card(page).locator(".z1-trace-text").inner_text()
+        ask(page, "I am visitor-004", window=20, total=80)
         wait_for_end(page, "answer_length")
 
 
@@ -172,15 +172,15 @@ def test_a_visitor_who_is_gone_frees_the_engine(app: App):
     async def go(client: httpx.AsyncClient, page: Page) -> float:
         async with httpx.AsyncClient(base_url=app.address, timeout=60) as theirs:
             runs = [
-                asyncio.create_task(Visitor(theirs, page).ask(f"visitor-{n}", window=3_000, total=3_100))
+                asyncio.create_task(Visitor(theirs, page).ask(f"visitor-{n:03}", window=3_000, total=3_100))
                 for n in range(8)
             ]
             await asyncio.sleep(2)
             for run in runs:
                 run.cancel()
             await asyncio.gather(*runs, return_exceptions=True)
-        seen = await Visitor(client, page).ask("I am visitor-9", window=20, total=60)
-        assert (seen.error, seen.tags) == ("", {"visitor-9"})
+        seen = await Visitor(client, page).ask("I am visitor-009", window=20, total=60)
+        assert (seen.error, seen.tags) == ("", {"visitor-009"})
         return seen.first_s
 
     assert visited(app.address, go) < 20

@@ -264,36 +264,37 @@ def test_who_does_not_know_a_session_neither_sees_nor_ends_its_run(app: App, cli
         async with httpx.AsyncClient(base_url=app.address, timeout=60) as http:
             page = await Page.open(http)
             victim = Visitor(http, page)
-            run = asyncio.create_task(victim.ask("I am visitor-7", window=60, total=100))
+            run = asyncio.create_task(victim.ask("I am visitor-007", window=60, total=100))
             await asyncio.sleep(1)
             for session in ("", "*", "stranger", victim.session[:-1], victim.session.upper() + "x"):
                 for event in events:
                     body = {"session_hash": session, "fn_index": event["id"], "event_id": "x"}
                     assert (await http.post("/gradio_api/cancel", json=body)).is_success
                 told = await Visitor(http, page).call(page.pressed("stop"), {})
-                assert "visitor-7" not in json.dumps(told)
+                assert "visitor-007" not in json.dumps(told)
             assert victim.event_ids
             await http.post("/gradio_api/reset", json={"event_id": victim.event_ids[0]})
             assert (
-                "visitor-7" not in (await http.get("/config")).text + (await http.get("/gradio_api/queue/status")).text
+                "visitor-007"
+                not in (await http.get("/config")).text + (await http.get("/gradio_api/queue/status")).text
             )
             return await run
 
     with ThreadPoolExecutor(1) as thread:
         seen = thread.submit(asyncio.run, attacked()).result(timeout=60)
     assert not seen.error
-    assert seen.tags == {"visitor-7"}
+    assert seen.tags == {"visitor-007"}
     assert "The answer ran into its limit" in seen.last  # it was neither stopped nor cancelled
 
 
 def test_the_page_is_as_it_was_behind_all_of_it(app: App, client: httpx.Client):
     async def ask() -> Any:
         async with httpx.AsyncClient(base_url=app.address, timeout=60) as http:
-            return await Visitor(http, await Page.open(http)).ask("I am visitor-1", window=20, total=60)
+            return await Visitor(http, await Page.open(http)).ask("I am visitor-001", window=20, total=60)
 
     began_s = time.monotonic()
     with ThreadPoolExecutor(1) as thread:
         seen = thread.submit(asyncio.run, ask()).result(timeout=60)
-    assert (seen.error, seen.tags) == ("", {"visitor-1"})
+    assert (seen.error, seen.tags) == ("", {"visitor-001"})
     assert time.monotonic() - began_s < 30
     assert WRONG_CALL not in seen.last
