@@ -19,10 +19,10 @@ from tests.heavy.vllm_serve import KEY
 from z1_core.engines.server import ServerEngine
 from z1_core.engines.server_text import ServerText
 from z1_core.engines.tokenizer_text import TokenizerText
-from z1_core.errors import BadInput, EngineDead, ModelUnavailable
+from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.models import EMBEDDED_NAME
 from z1_core.prompt import chat
-from z1_core.thinking import Transcript, collect, generate, think
+from z1_core.thinking import collect, generate
 from z1_core.window import HINT, Sampling, Window
 
 pytestmark = pytest.mark.alone
@@ -166,30 +166,3 @@ def test_a_clean_environment_with_the_clients_packages_alone_has_the_page(vllm_s
         assert said["answer"]
     finally:
         stop_app(app)
-
-
-async def test_a_server_killed_in_mid_answer_is_told_and_serves_on_when_it_is_back(server_engine, vllm_serve, ask):
-    transcript = Transcript(ask(server_engine, "Tell me a story."))
-    window = Window(thinking_tokens=1500, answer_tokens=8)
-
-    async def run_until_it_is_killed() -> None:
-        async with aclosing(think(server_engine, transcript.prompt_ids, window, ENDLESS)) as chunks:
-            async for chunk in chunks:
-                transcript.add(chunk)
-                if transcript.trace_tokens == 10:
-                    await asyncio.to_thread(vllm_serve.kill)
-
-    with pytest.raises(EngineDead, match=r"broke off in the middle.*what was written until then is kept"):
-        await run_until_it_is_killed()
-    done = transcript.completion("error")
-    assert len(done.trace_ids) >= 10
-    assert server_engine.text.decode(done.trace_ids, control=True).startswith(done.trace)
-    with pytest.raises(EngineDead, match="nothing listens at"):
-        await server_engine.check_health()
-    with pytest.raises(EngineDead, match="nothing listens at"):
-        await collect(server_engine, transcript.prompt_ids, SMALL)
-
-    await asyncio.to_thread(vllm_serve.start)
-    await server_engine.check_health()
-    again = await collect(server_engine, transcript.prompt_ids, SMALL, ENDLESS)
-    assert (len(again.trace_ids), len(again.answer_ids)) == (16, 8)
