@@ -60,6 +60,7 @@ def main() -> None:
     kind = choose(options)
     places = places_for(options, kind)
     queue = queue_for(options, places)
+    check_choose(options, kind)
     if options.port is not None and not 0 < options.port < 65536:
         raise BadInput(f"--port is {options.port}; it must be from 1 to 65535")
     if options.max_request_kb < 1:
@@ -115,15 +116,18 @@ def queue_for(options: argparse.Namespace, places: int) -> int:
     return 4 * places if options.queue is None else options.queue
 
 
+def check_choose(options: argparse.Namespace, kind: Kind) -> None:
+    if options.choose_model not in (None, "yes", "no"):  # argparse does not look at what a variable says
+        raise BadInput(f"--choose-model is {options.choose_model}; it is yes or no")
+    if kind != "llama" and options.choose_model == "yes":
+        raise BadInput("--choose-model yes goes with llama.cpp; give --engine llama, or leave it out")
+
+
 def lets_choose(options: argparse.Namespace, kind: Kind) -> bool:
     """Strangers cannot make a machine download and load what they like, unless its owner says so."""
     from ui.page import listens_here_alone
 
-    if options.choose_model not in (None, "yes", "no"):  # argparse does not look at what a variable says
-        raise BadInput(f"--choose-model is {options.choose_model}; it is yes or no")
     if kind != "llama":
-        if options.choose_model == "yes":
-            raise BadInput("--choose-model yes goes with llama.cpp; give --engine llama, or leave it out")
         return False
     is_private = listens_here_alone(options.host) and not options.share and not os.environ.get("SPACE_ID")
     return options.choose_model == "yes" or (options.choose_model is None and is_private)

@@ -109,7 +109,8 @@ async def ours(load: Load, prompt_ids: Sequence[int]) -> Row:
     first_token_s = 0.0
     async with aclosing(think(load.engine, prompt_ids, load.window)) as chunks:
         async for chunk in chunks:
-            first_token_s = first_token_s or time.monotonic() - transcript.started_s
+            if chunk.ids and not first_token_s:
+                first_token_s = time.monotonic() - transcript.started_s
             transcript.add(chunk)
             load.meter.tokens += len(chunk.ids) if chunk.phase != "hint" else 0
     done = transcript.completion()

@@ -81,7 +81,7 @@ def test_a_space_and_an_address_from_gradios_own_variable_are_public(monkeypatch
 def test_only_llama_goes_over_to_another_model(kind):
     assert not lets_choose(kind=kind)
     with pytest.raises(BadInput, match="--choose-model yes goes with llama"):
-        lets_choose("--choose-model", "yes", kind=kind)
+        app.check_choose(app.parser().parse_args(["--choose-model", "yes"]), kind)
 
 
 @pytest.mark.parametrize(

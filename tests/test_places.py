@@ -56,7 +56,8 @@ async def test_every_engine_counts_its_places(ask):
         engine = await asyncio.to_thread(ServerEngine.start, stub.url, places=1)
         async with engine.session(1):
             waiting = asyncio.ensure_future(collect(engine, ask(engine), WINDOW))
-            await asyncio.sleep(0.05)
+            while not engine.waiting:
+                await asyncio.sleep(0.01)
             assert (engine.waiting, engine.active) == (1, 0)
         assert (await waiting).trace_ids
         await engine.close()
