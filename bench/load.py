@@ -73,7 +73,7 @@ def _address(log, process: subprocess.Popen) -> str:
 
 
 async def visit(visitor: Visitor, tag: str, until_s: float) -> list[Seen]:
-    """One run, and more until then."""
+    """One run on a page that is open, and more until then."""
     seen = [await visitor.ask(QUESTION.format(tag), window=WINDOW, total=TOTAL)]
     while time.monotonic() < until_s:
         seen.append(await visitor.ask(QUESTION.format(tag), window=WINDOW, total=TOTAL))
@@ -118,11 +118,13 @@ async def load(address: str, process: psutil.Process, options: argparse.Namespac
     async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
         page = await Page.open(client)
         await warm(client, page)
+        visitors = [Visitor(client, page) for _ in range(options.visitors)]
+        await asyncio.gather(*(visitor.open() for visitor in visitors))
         until_s = time.monotonic() + 60 * options.minutes
         memory: list[dict] = []
         watch = asyncio.create_task(sample(process, memory))
         tags = [f"visitor-{number:03}" for number in range(1, options.visitors + options.programs + 1)]
-        visits = [visit(Visitor(client, page), tag, until_s) for tag in tags[: options.visitors]]
+        visits = [visit(visitor, tag, until_s) for visitor, tag in zip(visitors, tags, strict=False)]
         calls = [asyncio.to_thread(call, address, tag) for tag in tags[options.visitors :]]
         seen = await asyncio.gather(*visits, *calls)
         watch.cancel()

@@ -59,6 +59,12 @@ class Page:
             if event["backend_fn"] and any(self._is(target, elem_id) for target in event["targets"])
         )
 
+    def loaded(self) -> list[dict[str, Any]]:
+        """The events of the server that the page's loading starts."""
+        return [
+            each for each in self.events if each["backend_fn"] and any(what == "load" for _, what in each["targets"])
+        ]
+
     def after(self, event: dict[str, Any]) -> list[dict[str, Any]]:
         """The events of the server that follow where this one went well."""
         follows = [each for each in self.events if each["trigger_after"] == event["id"] and each["backend_fn"]]
@@ -82,6 +88,11 @@ class Visitor:
         self.event_ids: list[str] = []
         self.seen = Seen()
         self._client, self._page = client, page
+
+    async def open(self) -> None:
+        """What the browser asks when the page has loaded; Gradio makes the session then."""
+        for event in self._page.loaded():
+            await self.call(event, {})
 
     async def ask(self, question: str, **settings: Any) -> Seen:
         """Press Run, and follow until the run has ended. settings: by elem_id, such as window and total."""
