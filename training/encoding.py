@@ -8,13 +8,13 @@ in a response stay text, as everywhere in this project.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
+from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
-from z1_core.plain_text import control_pattern, new_seam, parted
+from z1_core.plain_text import new_secret
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -35,33 +35,28 @@ class RowEncoder:
         """Raises BadInput for a template that does not close an answer with a token of its own."""
         self.tokenizer = tokenizer
         self._system = [{"role": "system", "content": system}] if system.strip() else []
-        self._pattern = control_pattern(token.content for token in tokenizer.added_tokens_decoder.values())
+        self._text = TokenizerText.of_transformers(tokenizer)
         self.end_token_id = self._find_end()
 
     def encode(self, rows: Sequence[Mapping[str, str]]) -> list[Encoded | None]:
         """One for each row; None where the template writes the prompt otherwise once an answer follows it."""
-        edge, seam = new_seam(), new_seam()
-        pieces: list[str] = []
-        spans: list[tuple[int, int, int] | None] = []
+        edge, seam = new_secret(), new_secret()
+        texts: list[list[str]] = []
+        is_usable: list[bool] = []
         for prompt, whole in zip(*self._render(rows, edge, seam), strict=True):
             head, response, _ = whole.split(edge)
-            if head != prompt:
-                spans.append(None)
-                continue
-            start = len(pieces)
-            pieces += filter(None, head.split(seam))
-            middle = len(pieces)
-            pieces += filter(None, response.split(seam))
-            spans.append((start, middle, len(pieces)))
-        ids = [encoding.ids for encoding in self._encode(pieces)]
-        return [span and self._joined(ids, *span) for span in spans]
+            is_usable.append(head == prompt)
+            if head == prompt:
+                texts += [self._text.controls.split(head, seam), self._text.controls.split(response, seam)]
+        ids = iter(self._text.encode_parts(texts))
+        return [self._joined(next(ids), next(ids)) if usable else None for usable in is_usable]
 
     def _render(self, rows: Sequence[Mapping[str, str]], edge: str, seam: str) -> tuple[list[str], list[str]]:
         """Every row as a prompt alone, and with its response between two edges."""
-        prompts, conversations = [], []
+        prompts, conversations, parted = [], [], self._text.controls.parted
         for row in rows:
-            question = {"role": "user", "content": parted(self._pattern, seam, row["question"])}
-            answer = f"{edge}{parted(self._pattern, seam, row['response'])}{edge}"
+            question = {"role": "user", "content": parted(row["question"], seam)}
+            answer = f"{edge}{parted(row['response'], seam)}{edge}"
             prompts.append([*self._system, question])
             conversations.append([*self._system, question, {"role": "assistant", "content": answer}])
         render = self.tokenizer.apply_chat_template
@@ -70,19 +65,15 @@ class RowEncoder:
         except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
             raise BadInput(f"the chat template refuses a question and an answer: {error}") from error
 
-    def _encode(self, pieces: Iterable[str]) -> list:
-        return self.tokenizer.backend_tokenizer.encode_batch_fast(list(pieces), add_special_tokens=False)
-
-    def _joined(self, ids: list[list[int]], start: int, middle: int, end: int) -> Encoded:
-        prompt = list(chain.from_iterable(ids[start:middle]))
-        return Encoded([*prompt, *chain.from_iterable(ids[middle:end]), self.end_token_id], len(prompt))
+    def _joined(self, prompt: list[int], response: list[int]) -> Encoded:
+        return Encoded([*prompt, *response, self.end_token_id], len(prompt))
 
     def _find_end(self) -> int:
         """The token that the template puts behind an answer, and that the model must learn to write."""
-        edge = new_seam()
-        _, wholes = self._render([{"question": "q", "response": "r"}], edge, new_seam())
+        edge = new_secret()
+        _, wholes = self._render([{"question": "q", "response": "r"}], edge, new_secret())
         parts = wholes[0].split(edge)
-        tail = self._encode([parts[-1]])[0].ids if parts[-1] else []
+        [tail] = self._text.encode_parts([self._text.controls.split(parts[-1])])
         if len(parts) != 3 or not tail or tail[0] not in self.tokenizer.added_tokens_decoder:
             raise BadInput(
                 f"the chat template of {self.tokenizer.name_or_path} does not close an answer with a control token; "

@@ -27,9 +27,10 @@ class ControlStrings:
         self._whole = re.compile(f"({any_of})")
         self._start = re.compile(f"(?={any_of})")
 
-    def split(self, text: str) -> list[str]:
-        """Text and control tokens by turns: those at odd places are control tokens."""
-        return self._whole.split(text)
+    def split(self, text: str, seam: str | None = None) -> list[str]:
+        """Text and control tokens by turns: those at odd places are control tokens. seam: what to take out of the text."""
+        parts = self._whole.split(text)
+        return [part.replace(seam, "") for part in parts] if seam else parts
 
     def pieces(self, text: str) -> list[str]:
         """The text, parted behind the first character of every control token's string, also of one inside another, so
@@ -42,8 +43,8 @@ class ControlStrings:
 
         Raises BadInput if the template refuses the messages.
         """
-        seam = f"\ue000{secrets.token_hex(8)}\ue000"  # drawn anew each time: no text holds it
-        safe = [{**message, "content": seam.join(self.pieces(message["content"]))} for message in messages]
+        seam = new_secret()
+        safe = [{**message, "content": self.parted(message["content"], seam)} for message in messages]
         try:
             text = template(safe)
         except (BadInput, EngineDead, ModelUnavailable):
@@ -51,7 +52,11 @@ class ControlStrings:
         except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
             without = "; leave the system prompt empty" if messages[0]["role"] == "system" else ""
             raise BadInput(f"the model's chat template refuses these messages: {error}{without}") from error
-        return [part.replace(seam, "") for part in self.split(text)]
+        return self.split(text, seam)
+
+    def parted(self, text: str, seam: str) -> str:
+        """The text with a seam in every control token's string, so that split() takes none for the token."""
+        return seam.join(self.pieces(text))
 
 
 def behind_text(encode: Encode) -> Encode:
@@ -67,3 +72,8 @@ def behind_text(encode: Encode) -> Encode:
         return ids[len(edge) :] if ids[: len(edge)] == edge else encode(text)
 
     return behind
+
+
+def new_secret() -> str:
+    """A string that no text holds: drawn anew each time, between characters of the private use area."""
+    return f"\ue000{secrets.token_hex(8)}\ue000"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from tokenizers import Tokenizer, decoders
 
 from z1_core.chat_template import chat_template
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.plain_text import ControlStrings, Encode, Template, behind_text
+from z1_core.plain_text import ControlStrings, Template, behind_text, new_secret
 from z1_core.prompt import check_text
 from z1_core.thoughts import Thoughts, answers_only, find_thoughts
 
@@ -24,7 +23,7 @@ FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
 class TokenizerText:
-    """As z1_core.engine.Text.
+    """As z1_core.engine.Text. controls: how the control tokens are written.
 
     Texts are encoded by a twin of the tokenizer in which every control token has a secret name, so that their pieces join
     as the tokenizer joins them, and none of them can be written.
@@ -39,8 +38,8 @@ class TokenizerText:
         self._bos_id = tokenizer.token_to_id(bos) if bos else None
         self._template = template
         added = tokenizer.get_added_tokens_decoder()
-        self._names = {token.content: _secret() for token in added.values() if token.content.strip()}
-        self._controls = ControlStrings(self._names)
+        self._names = {token.content: new_secret() for token in added.values() if token.content.strip()}
+        self.controls = ControlStrings(self._names)
         self._special = frozenset(id_ for id_, token in added.items() if token.special)
         self._twin = _renamed(tokenizer, self._names)
         self._behind = behind_text(self._plain)
@@ -82,11 +81,17 @@ class TokenizerText:
     def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         if self._template is None:
             raise BadInput("this model has no chat template; choose an instruction-tuned model")
-        return self._named(self._controls.render(self._template, answers_only(messages, self)), self._plain)
+        [ids] = self.encode_parts([self.controls.render(self._template, answers_only(messages, self))])
+        return ids
 
     def encode(self, text: str, *, control: bool = False) -> list[int]:
         check_text("hint", text)
-        return self._named(self._controls.split(text), self._behind) if control else self._behind(text)
+        return self._behind(self._named(self.controls.split(text)) if control else text)
+
+    def encode_parts(self, texts: Sequence[Sequence[str]]) -> list[list[int]]:
+        """Ids of several texts, each given as text and control tokens by turns (ControlStrings.split)."""
+        named = [self._named(parts) for parts in texts]
+        return [encoding.ids for encoding in self._twin.encode_batch_fast(named, add_special_tokens=False)]
 
     def parse(self, prompt: str) -> list[int]:
         ids = self.tokenizer.encode(prompt, add_special_tokens=False).ids
@@ -107,16 +112,11 @@ class TokenizerText:
         tags = (self.thoughts.opens_id, self.thoughts.closes_id) if self.thoughts else ()
         return self._special.difference(tags)
 
-    def _named(self, parts: Sequence[str], encode: Encode) -> list[int]:
-        """parts: text and control tokens by turns."""
-        return encode("".join(self._names[part] if odd % 2 else part for odd, part in enumerate(parts)))
+    def _named(self, parts: Sequence[str]) -> str:
+        return "".join(self._names[part] if odd % 2 else part for odd, part in enumerate(parts))
 
     def _plain(self, text: str) -> list[int]:
         return self._twin.encode(text, add_special_tokens=False).ids
-
-
-def _secret() -> str:
-    return f"\ue000{secrets.token_hex(8)}\ue000"
 
 
 def _renamed(tokenizer: Tokenizer, names: Mapping[str, str]) -> Tokenizer:
