@@ -115,7 +115,7 @@ async def warm(client: httpx.AsyncClient, page: Page) -> None:
 
 
 async def load(address: str, process: psutil.Process, options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    limits = httpx.Limits(max_connections=None)
+    limits = httpx.Limits(max_keepalive_connections=0)  # the server ends idle ones after 5 s; browsers ask again then
     async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
         page = await Page.open(client)
         await warm(client, page)
