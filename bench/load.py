@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -114,7 +115,7 @@ async def warm(client: httpx.AsyncClient, page: Page) -> None:
 
 
 async def load(address: str, process: psutil.Process, options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    limits = httpx.Limits(max_connections=None)
+    limits = httpx.Limits(max_keepalive_connections=0)  # the server ends idle ones after 5 s; browsers ask again then
     async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
         page = await Page.open(client)
         await warm(client, page)
@@ -188,6 +189,7 @@ def main(argv: list[str] | None = None) -> None:
     ):
         if not 1 <= value <= most:
             raise BadInput(f"--{name} is out of bounds; at most {most:,}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the page ends with this program
     places = options.visitors + options.programs
     with running(options.engine, places) as (address, process):
         others_s, begun_s = others_cpu_s(), time.monotonic()
