@@ -11,6 +11,8 @@ from concurrent.futures import Future
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from z1_core.errors import EngineDead
+
 T = TypeVar("T")
 
 
@@ -56,9 +58,13 @@ class LoopThread:
                 await asyncio.wait({ended}, timeout=every_s)
                 yield [made.popleft() for _ in range(len(made))]
             yield list(made)  # what came while the last bundle was being used
-            started.result().result()  # raises what the stream raised
+            task = started.result()
+            if task.cancelled():  # by close(), as nobody else knows it
+                raise EngineDead("the engine was closed while this ran")
+            task.result()  # raises what the stream raised
         finally:
-            await self.submit(_end(started, cancel=True))
+            if not self.loop.is_closed():
+                await self.submit(_end(started, cancel=True))
 
     def close(self) -> None:
         """Cancel what still runs there and end the thread."""

@@ -84,7 +84,6 @@ def test_sigterm_while_8_runs_stream_ends_them_and_the_page_within_10_s(tmp_path
     assert psutil.wait_procs(whole, timeout=5)[1] == []
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="relay asks a loop that is closed: a trace for each run")
 def test_a_loop_that_is_closed_under_a_stream_ends_it_without_a_fault_of_this_program():
     async def words() -> AsyncGenerator[str, None]:
         while True:
