@@ -25,8 +25,9 @@ def main() -> None:
     options.add_argument("--places", type=int, default=64)
     options.add_argument("--tokens-per-s", type=float, default=30)
     chosen = options.parse_args()
-    host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=1 / chosen.tokens_per_s))
-    page = build_page(host, places=chosen.places, results=Path("no-results"))
+    pace_s = 1 / chosen.tokens_per_s
+    host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=pace_s, places=chosen.places))
+    page = build_page(host, results=Path("no-results"))
     print(f"The page is at {launch(page)}", flush=True)
     host.start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -17,7 +17,7 @@ from ui.presets import COMPARED, compared_within
 from ui.settings_panel import SettingsPanel, whole_number
 from ui.turn_card import at_rest
 from ui.views import STARTS_BY_ITSELF, error_html, live_html, sentence, waits
-from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT
+from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT, only_changes
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.host import EngineHost
 
@@ -160,9 +160,10 @@ class CompareTab:
             yield self._written(comparison)
             return
         try:
+            changed = only_changes()
             async with aclosing(follow(self.host)) as ticks:
                 async for _ in ticks:
-                    yield self._written(comparison)
+                    yield changed(self._written(comparison))
         except EngineDead as error:
             complaint = str(error)
             await self.host.notice()

@@ -24,7 +24,7 @@ from ui.think_parts import (
 )  # fmt: skip
 from ui.turn_card import TurnCard
 from ui.views import error_html, live_html, status_sentence
-from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT
+from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT, only_changes
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.host import EngineHost
 
@@ -194,10 +194,11 @@ class ThinkTab:
         if turn is None:  # the question was refused; a generator without a yield would blank its outputs
             yield self._view(conversation)
             return
+        changed = only_changes()
         try:
             async with aclosing(turn.follow(self.host)) as ticks:
                 async for _ in ticks:
-                    yield self._view(conversation)
+                    yield changed(self._view(conversation))
         except EngineDead as error:
             turn.stop("error", str(error))
             await self.host.notice()  # the button then says why it waits

@@ -105,7 +105,7 @@ def test_a_loop_that_is_closed_under_a_stream_ends_it_without_a_fault_of_this_pr
 
 def test_a_stalled_engine_loop_stops_nobody_from_using_the_page(tmp_path):
     host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=0.02))
-    page = build_page(host, places=4, results=tmp_path)
+    page = build_page(host, results=tmp_path)
     address = launch(page)
     wait_until_ready(host)
     answered_s: list[float] = []
