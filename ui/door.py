@@ -107,9 +107,10 @@ class _Request:
 
 
 def _names_an_address(value: Any) -> bool:
-    """Whether Gradio would fetch a file of the call from elsewhere."""
+    """Whether Gradio would fetch a file of the call from elsewhere. The browser tells of its upload a path here, and an
+    address (url), which is not looked at on the way in."""
     if isinstance(value, dict):
-        return any(map(is_http_url_like, (value.get("path"), value.get("url")))) or _names_an_address([*value.values()])
+        return is_http_url_like(value.get("path")) or _names_an_address([*value.values()])
     return isinstance(value, list | tuple) and any(map(_names_an_address, value))
 
 

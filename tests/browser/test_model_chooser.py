@@ -141,8 +141,8 @@ def test_a_killed_engine_is_said_in_words_and_the_next_question_is_answered(choo
         expect(page.locator("#run")).to_have_text(re.compile("Waits: starting again"))
         expect(page.locator("#run")).to_be_enabled(timeout=READY_MS)
         expect(page.locator(".z1-chip")).to_have_text(running)
-    ask(page, "Hello!", window=200, total=300)
-    wait_for_end(page, "inside")
+    ask(page, "Hello!", window=20, total=60)  # how it ends depends on what was written before the engine was killed
+    expect(card(page).locator(".z1-foot[data-end]")).to_be_visible()
     assert "Traceback" not in choosing_app.log.read_text(), choosing_app.log.read_text()
 
 

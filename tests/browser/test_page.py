@@ -189,7 +189,7 @@ def test_a_queued_visitor_is_told_so_and_gets_the_place_when_it_is_free(fake_app
     wait_for_trace(running)
     expect(running.locator(".z1-waits")).to_have_count(0)
     ask(queued, "When does the bus arrive?", window=20, total=100)
-    expect(card(queued).locator(".z1-waits")).to_contain_text("Every place is taken")
+    expect(card(queued).locator(".z1-waits")).to_contain_text("It starts by itself")
     running.locator("#stop").click()
     wait_for_end(queued, "cut")
     expect(queued.locator(".z1-waits")).to_have_count(0)
