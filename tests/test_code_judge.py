@@ -243,6 +243,10 @@ def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None = None):
         yield name, judge
 
 
+RACING_TASK = "BigCodeBench/1040"
+"""Its own test connects to a server that it has just started, and at times too early where both cores are taken."""
+
+
 @sample_or_all(step=60)
 def test_all_164_humaneval_references_pass(shared_data, sandbox, step):
     verdicts = on_two_cores([*humaneval(shared_data, sandbox)][::step])
@@ -253,7 +257,11 @@ def test_all_164_humaneval_references_pass(shared_data, sandbox, step):
 def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandbox, step):
     """The tests of three of them import faker, which their lists of libraries leave out."""
     first = 0 if step == 1 else 1  # without the slow one
-    verdicts = on_two_cores([*bigcodebench(shared_data, sandbox)][first::step])
+    rows = [*bigcodebench(shared_data, sandbox)][first::step]
+    verdicts = on_two_cores(rows)
+    for name, judge in rows:
+        if name == RACING_TASK and verdicts[name].status != "right":
+            verdicts[name] = judge()
     assert len(verdicts) == count_of(36, step)
     missing = {name for name, verdict in verdicts.items() if verdict.status == "not_judged"}
     assert missing <= NEEDS_CGI
