@@ -470,7 +470,7 @@ async def test_all_rows_run_side_by_side_and_come_back_in_the_order_of_the_input
 
 
 async def test_a_finished_row_is_handed_out_while_later_ones_still_run(scripted, ask):
-    engine = scripted()
+    engine = scripted(seconds_per_token=0.005)
     jobs = [Job(ask(engine), replace(WINDOW, thinking_tokens=w)) for w in (2, 400)]
     async with aclosing(collect_all(engine, jobs)) as completions:
         first = await anext(completions)
