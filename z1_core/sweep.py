@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from z1_core.engine import Engine, Session
 from z1_core.errors import BadInput
-from z1_core.thinking import GREEDY, Transcript, answer_from, check_fits, think_in
+from z1_core.thinking import GREEDY, Transcript, answer_from, check_fits, decoded, think_in
 from z1_core.window import Chunk, Completion, Sampling, Window
 
 
@@ -79,8 +79,7 @@ async def _sweep_in(
                     prefix = tuple(trace_ids[: windows[index].thinking_tokens])
                     answering = answer_from(engine, prompt_ids, prefix, windows[index], sampling, beside=session)
                     runs.append(_start(made, index, answering))
-                    text = await asyncio.to_thread(engine.text.decode, prefix)
-                    yield Piece(index, Chunk("trace", text, prefix))
+                    yield Piece(index, Chunk("trace", await decoded(engine, prefix), prefix))
             unfinished -= chunk.end_reason is not None
             if piece.index == last and chunk.end_reason:
                 await place.aclose()

@@ -84,7 +84,7 @@ async def think_in(
     if finish_reason == "stop":
         yield Chunk("trace", "", end_reason="inside")
         return
-    yield Chunk("trace", await asyncio.to_thread(_held_back, engine, trace_ids, trace))
+    yield Chunk("trace", await _held_back(engine, trace_ids, trace))
     if finish_reason == "length" and len(trace_ids) < window.thinking_tokens:
         yield Chunk("trace", "", end_reason="context_full")
         return
@@ -108,7 +108,7 @@ async def answer_from(
 
     beside: the session of the trace, where that is still running.
     """
-    hint_tokens = await asyncio.to_thread(most_hint_tokens, engine, window.hint, is_text=window.hint_is_text)
+    hint_tokens = most_hint_tokens(engine, window.hint, is_text=window.hint_is_text)
     tokens = len(prompt_ids) + len(trace_ids) + hint_tokens + window.answer_tokens
     async with (
         engine.session(tokens, beside=beside) as session,
@@ -129,7 +129,7 @@ async def answer_in(
 ) -> AsyncGenerator[Chunk, None]:
     """answer_from() in a session that is already there. end_reason: the one to give where the answer ends by itself."""
     before = [*prompt_ids, *trace_ids]
-    hint = await asyncio.to_thread(_inserted, engine, window.hint, is_text=window.hint_is_text, before=before)
+    hint = _inserted(engine, window.hint, is_text=window.hint_is_text, before=before)
     yield hint
     answer, answer_ids, finish_reason = "", [], None
     phase_2 = session.stream([*before, *hint.ids], sampling.for_answer(window, trace_tokens=len(trace_ids)))
@@ -143,7 +143,7 @@ async def answer_in(
         yield Chunk("answer", "", end_reason=end_reason)
     else:
         full = len(answer_ids) < window.answer_tokens
-        rest = await asyncio.to_thread(_held_back, engine, answer_ids, answer)
+        rest = await _held_back(engine, answer_ids, answer)
         yield Chunk("answer", rest, end_reason="context_full" if full else "answer_length")
 
 
@@ -250,7 +250,9 @@ def most_hint_tokens(engine: Engine, hint: str | None, *, is_text: bool) -> int:
 
 
 def _inserted(engine: Engine, hint: str | None, *, is_text: bool, before: Sequence[int] | None = None) -> Chunk:
-    """What is inserted behind these ids of prompt and trace, or at most. It closes a thought that is open in tags."""
+    """What is inserted behind these ids of prompt and trace, or at most. It closes a thought that is open in tags.
+
+    At a cut nobody is asked: whoever checked that the run fits has had the same texts encoded, which are kept."""
     if hint is None:
         return Chunk("hint", "")
     ids, thoughts = engine.text.encode(hint, control=not is_text), engine.text.thoughts
@@ -291,7 +293,13 @@ async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> 
         await deltas.aclose()
 
 
-def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
+async def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
     """What the ids hold beyond the text shown so far: a character that the end of the budget left incomplete."""
-    whole = engine.text.decode(ids)
+    whole = await decoded(engine, ids)
     return whole[len(shown) :] if whole.startswith(shown) else ""
+
+
+async def decoded(engine: Engine, ids: Sequence[int]) -> str:
+    """The text of ids, without keeping the loop waiting where a server is asked for it."""
+    decode = engine.text.decode
+    return decode(ids) if engine.text.decodes_here else await asyncio.to_thread(decode, ids)

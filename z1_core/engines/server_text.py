@@ -51,6 +51,8 @@ class ServerText:
     is better. All added tokens count as control tokens, as the server does not tell them apart.
     """
 
+    decodes_here = False
+
     def __init__(self, client: OpenAI, root: str, model: str, config: Mapping[str, Any]) -> None:
         self._client = client
         self._root = root
