@@ -76,6 +76,7 @@ def main() -> None:
         look_again_s=LOOK_AGAIN_S if kind == "server" else None,
         most_waiting=queue,
     )
+    page = None
     try:
         if kind == "llama":  # it loads in a process of its own, while Gradio is imported here
             host.start()
@@ -97,7 +98,8 @@ def main() -> None:
         page.block_thread()
     finally:
         host.close()  # ends the runs, and the page then tells whoever watches one
-        page.close(verbose=False)
+        if page is not None:
+            page.close(verbose=False)
 
 
 def places_for(options: argparse.Namespace, kind: Kind) -> int:
