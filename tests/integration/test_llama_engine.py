@@ -20,7 +20,7 @@ from z1_core.engines.llama_calls import PLAIN, Server, complete
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import embedded_file
 from z1_core.prompt import chat
-from z1_core.thinking import collect, generate, think
+from z1_core.thinking import collect, generate
 from z1_core.thoughts import Thoughts
 from z1_core.window import HINT, Sampling, Window
 
@@ -148,7 +148,7 @@ async def test_a_field_that_llama_cpp_has_not_is_refused_by_its_name(llama_engin
     with pytest.raises(BadInput, match="no seed_of_mine, stop that acts as"):
         await anext(generate(llama_engine, ask(llama_engine), Sampling(extra=(("stop", ["a"]), ("seed_of_mine", 1)))))
     with pytest.raises(BadInput, match="no stop that acts as"):  # before a trace is written, which it would not end
-        await anext(think(llama_engine, ask(llama_engine), WINDOW, Sampling(extra=(("stop", ["a"]),))))
+        await collect(llama_engine, ask(llama_engine), WINDOW, Sampling(extra=(("stop", ["a"]),)))
 
 
 async def test_text_that_looks_like_control_tokens_stays_text(llama_engine):
