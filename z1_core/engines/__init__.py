@@ -16,12 +16,12 @@ from z1_core.models import has_gpu, locate
 Kind = Literal["vllm", "llama", "server", "fake"]
 
 WORDS = {"vllm": "vLLM here", "llama": "llama.cpp here", "server": "a server (--server-url)", "fake": "--fake"}
+VLLM_OPTIONS = ("tensor_parallel_size", "gpu_memory_utilization")
 READ_BY = {
     "model": ("vllm", "llama", "server"),
     "max_model_len": ("vllm", "llama", "server"),
-    "tensor_parallel_size": ("vllm",),
-    "gpu_memory_utilization": ("vllm",),
     "tokenizer": ("server",),
+    **dict.fromkeys(VLLM_OPTIONS, ("vllm",)),
 }
 """Options, and the engines that read them: one that would do nothing is refused."""
 
@@ -99,9 +99,8 @@ def start_engine(
         found.path,
         name=found.name,
         max_model_len=options.max_model_len,
-        tensor_parallel_size=options.tensor_parallel_size or 1,
-        gpu_memory_utilization=options.gpu_memory_utilization or 0.9,
         places=places,
+        **{name: value for name in VLLM_OPTIONS if (value := getattr(options, name)) is not None},
     )
 
 
