@@ -165,14 +165,11 @@ def test_sentencepiece_puts_no_space_before_a_hint(legacy):
 
 
 def test_a_ready_made_prompt_begins_with_one_bos_and_never_two():
-    text = sentencepiece()
+    text = sentencepiece.__wrapped__()  # one of its own, as it is changed
     bos = text.tokenizer.token_to_id("<s>")
     text.tokenizer.post_processor = bos_first(bos)
-    try:
-        assert text.parse("<s>[INST] abc [/INST]").count(bos) == 1
-        assert text.parse("abc") == [bos, *text.tokenizer.encode("abc", add_special_tokens=False).ids]
-    finally:
-        sentencepiece.cache_clear()
+    assert text.parse("<s>[INST] abc [/INST]").count(bos) == 1
+    assert text.parse("abc") == [bos, *text.tokenizer.encode("abc", add_special_tokens=False).ids]
 
 
 def bos_first(bos: int):

@@ -14,19 +14,19 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
 """The kinds of tokens, in llama.cpp's numbers."""
 
 
-def vocabulary() -> list[tuple[str, float, int]]:
+def vocabulary(tags_are: int) -> list[tuple[str, float, int]]:
     """Texts, scores, kinds. Pieces with higher scores are joined first."""
     bytes_ = [(f"<0x{byte:02X}>", 0.0, BYTE) for byte in range(256)]
     words = [
         (word, -float(place), NORMAL) for place, word in enumerate(["ab", "abc", "▁abc", "▁ab", "▁t", "he", "▁the"])
     ]
     letters = [(letter, -100.0 - place, NORMAL) for place, letter in enumerate(["▁", *map(chr, range(33, 127))])]
-    tags = [("<think>", 0.0, USER_DEFINED), ("</think>", 0.0, USER_DEFINED)]
+    tags = [("<think>", 0.0, tags_are), ("</think>", 0.0, tags_are)]
     return [("<unk>", 0.0, UNKNOWN), ("<s>", 0.0, CONTROL), ("</s>", 0.0, CONTROL), *bytes_, *words, *letters, *tags]
 
 
-def write_tiny(file: Path, *, template: str = LLAMA2) -> Path:
-    texts, scores, kinds = zip(*vocabulary(), strict=True)
+def write_tiny(file: Path, *, tags_are: int = USER_DEFINED) -> Path:
+    texts, scores, kinds = zip(*vocabulary(tags_are), strict=True)
     keys = {
         "general.architecture": "llama",
         "llama.context_length": 512,
@@ -42,7 +42,7 @@ def write_tiny(file: Path, *, template: str = LLAMA2) -> Path:
         "tokenizer.ggml.bos_token_id": 1,
         "tokenizer.ggml.eos_token_id": 2,
         "tokenizer.ggml.unknown_token_id": 0,
-        "tokenizer.chat_template": template,
+        "tokenizer.chat_template": LLAMA2,
     }
     square, norm = (WIDTH, WIDTH), (WIDTH,)
     block = dict.fromkeys(["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"], square)

@@ -49,6 +49,11 @@ class Thoughts:
         return "" if begins_inside or text.lstrip().startswith(self.opens) else text
 
 
+def hidden(control_ids: frozenset[int], thoughts: Thoughts | None) -> frozenset[int]:
+    """The control tokens that are not shown: a model's tags are part of its text, whatever kind its tokenizer gives them."""
+    return control_ids.difference((thoughts.opens_id, thoughts.closes_id) if thoughts else ())
+
+
 def find_thoughts(text: Text) -> Thoughts | None:
     """The tags of the model with that tokenizer and template; None where it has none."""
     for opens, closes in TAGS:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.tiny_gguf import write_tiny
+from tests.tiny_gguf import CONTROL, USER_DEFINED, write_tiny
 from z1_core.engines import llama, llama_process
 from z1_core.engines.llama import LlamaEngine
 from z1_core.engines.llama_calls import PLAIN, Server, complete
@@ -168,9 +168,10 @@ async def test_a_conversation_is_rendered_as_the_server_renders_it(llama_engine)
     assert llama_engine.text.render(messages) == llama_engine.text.parse(prompt) == theirs
 
 
-def test_sentencepiece_joins_text_as_llama_cpp_does_and_thoughts_in_tags_are_found(tmp_path):
+@pytest.mark.parametrize("tags_are", [USER_DEFINED, CONTROL])
+def test_sentencepiece_joins_text_as_llama_cpp_does_and_thoughts_in_tags_are_found(tmp_path, tags_are):
     """A random model of 363 tokens: <think> is one that any text would make, if nobody parted it."""
-    engine = LlamaEngine.start(write_tiny(tmp_path / "tiny.gguf"))
+    engine = LlamaEngine.start(write_tiny(tmp_path / "tiny.gguf", tags_are=tags_are))
     try:
         text = engine.text
         assert text.thoughts == Thoughts("model", "<think>", "</think>", 361, 362)
@@ -181,6 +182,9 @@ def test_sentencepiece_joins_text_as_llama_cpp_does_and_thoughts_in_tags_are_fou
             assert (prompt.count(1), {2, 361, 362}.isdisjoint(prompt)) == (1, True)
             assert text.decode(prompt).startswith(f" [INST] {said} ")
         assert text.encode("abc</think>\n", control=True)[1] == 362
+        assert text.decode([362, 2, *text.encode("abc")]) == "</think>abc", (
+            "a tag is shown, another control token is not"
+        )
         assert text.parse("<s>abc") == text.parse("abc") == [1, *text.parse("abc")[1:]]
         theirs = engine.server.ask("POST", "/tokenize", json={"content": "the abc", "add_special": True}).json()
         assert text.parse("the abc") == theirs["tokens"]

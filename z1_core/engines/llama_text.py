@@ -12,7 +12,7 @@ import httpx
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.plain_text import ControlStrings, Encode, behind_text
 from z1_core.prompt import check_text
-from z1_core.thoughts import Thoughts, answers_only, find_thoughts
+from z1_core.thoughts import Thoughts, answers_only, find_thoughts, hidden
 
 Ask = Callable[..., httpx.Response]
 """ask(method, path, json=...): a call that waits, and raises the errors of z1_core.errors."""
@@ -39,7 +39,7 @@ class LlamaText:
         self._ids = {text: id_ for id_, text in marks.items()}
         self._controls = ControlStrings(self._ids)
         self.eos_id = self._ids.get(props.get("eos_token"))
-        self._hidden = self._control_ids(marks)
+        self._control = self._control_ids(marks)
         self._begin = self._tokenize([""], add_special=True)
         self._behind = behind_text(self._alone)
         self._encoded = lru_cache(maxsize=256)(self._encode)
@@ -47,6 +47,10 @@ class LlamaText:
     @cached_property
     def thoughts(self) -> Thoughts | None:
         return find_thoughts(self)
+
+    @cached_property
+    def _hidden(self) -> frozenset[int]:
+        return hidden(self._control, self.thoughts)
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         if not self._has_template:
@@ -107,7 +111,7 @@ class LlamaText:
         return self._ask("POST", "/tokenize", json=body).json()["tokens"] if content else []
 
     def _control_ids(self, marks: Mapping[int, str]) -> frozenset[int]:
-        """Those that no text can make, and that are not shown. The others (<think>, as a rule) are part of the text."""
+        """Those that no text can make. The others (<think>, as a rule) are part of the text."""
         between = self.eos_id or 0
         split = self._tokenize([part for text in marks.values() for part in (text, between)])
         made = [list(ids) for is_between, ids in groupby(split, key=between.__eq__) if not is_between]

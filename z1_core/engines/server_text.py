@@ -17,7 +17,7 @@ from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import ModelUnavailable
 from z1_core.plain_text import ControlStrings, behind_text
 from z1_core.prompt import check_text
-from z1_core.thoughts import Thoughts, answers_only, find_thoughts
+from z1_core.thoughts import Thoughts, answers_only, find_thoughts, hidden
 
 if TYPE_CHECKING:
     from z1_core.engines.server_check import Served
@@ -101,8 +101,13 @@ class ServerText:
 
     def parse(self, prompt: str) -> list[int]:
         ids = list(self._encoded(prompt))
-        with_bos = _tokenize(self._client, self._root, self._model, "", add_special_tokens=True)[:1]
-        return ids if with_bos != [self._bos_id] or ids[:1] == with_bos else with_bos + ids
+        return ids if ids[:1] == self._begin else [*self._begin, *ids]
+
+    @cached_property
+    def _begin(self) -> list[int]:
+        """What the tokenizer puts before a prompt."""
+        begin = list(self._encode("", add_special_tokens=True))[:1]
+        return begin if begin == [self._bos_id] else []
 
     def decode(self, ids: Sequence[int], *, control: bool = False) -> str:
         shown = [id_ for id_ in ids if control or id_ not in self._hidden]
@@ -130,9 +135,7 @@ class ServerText:
 
     @cached_property
     def _hidden(self) -> frozenset[int]:
-        """Tags of thoughts are part of the text."""
-        tags = (self.thoughts.opens_id, self.thoughts.closes_id) if self.thoughts else ()
-        return self._added.difference(tags)
+        return hidden(self._added, self.thoughts)
 
     def _plain(self, control: str, text: str) -> list[int]:
         """A control token and the text behind it. The server takes the string of a control token for the token: of such a
@@ -140,9 +143,9 @@ class ServerText:
         first, *others = self._controls.pieces(text)
         return [id_ for ids in (self._encoded(control + first), *map(self._behind, others)) for id_ in ids]
 
-    def _encode(self, text: str) -> tuple[int, ...]:
+    def _encode(self, text: str, *, add_special_tokens: bool = False) -> tuple[int, ...]:
         try:
-            return tuple(_tokenize(self._client, self._root, self._model, text))
+            return tuple(_tokenize(self._client, self._root, self._model, text, add_special_tokens=add_special_tokens))
         except APIError as error:
             raise in_words(error, self._root) from error
 

@@ -14,7 +14,7 @@ from z1_core.chat_template import chat_template
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.plain_text import ControlStrings, Template, behind_text, new_secret
 from z1_core.prompt import check_text
-from z1_core.thoughts import Thoughts, answers_only, find_thoughts
+from z1_core.thoughts import Thoughts, answers_only, find_thoughts, hidden
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -110,9 +110,7 @@ class TokenizerText:
 
     @cached_property
     def _hidden(self) -> frozenset[int]:
-        """Tags of thoughts are part of the text."""
-        tags = (self.thoughts.opens_id, self.thoughts.closes_id) if self.thoughts else ()
-        return self._special.difference(tags)
+        return hidden(self._special, self.thoughts)
 
     def _named(self, parts: Sequence[str]) -> str:
         return "".join(self._names[part] if odd % 2 else part for odd, part in enumerate(parts))
