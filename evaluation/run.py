@@ -29,11 +29,12 @@ from evaluation.score import Score
 from z1_core.engine import Engine, Text
 from z1_core.engines import start_engine, text_of
 from z1_core.errors import BadInput, ContextOverflow
+from z1_core.insertion import check_fits
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
 from z1_core.sweep import sweep
-from z1_core.thinking import Transcript, check_fits
+from z1_core.thinking import Transcript
 from z1_core.window import Completion, Window
 
 FAKE_SECONDS_PER_TOKEN = 0.001

@@ -28,10 +28,11 @@ from evaluation.throughput import read_chats, rotated
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
+from z1_core.insertion import check_fits
 from z1_core.options import add_engine_options
 from z1_core.program import program
 from z1_core.sweep import check_windows, collect_sweep
-from z1_core.thinking import check_fits, collect
+from z1_core.thinking import collect
 from z1_core.window import Completion, Window
 
 METHODS = ("largest", "sweep", "separate")

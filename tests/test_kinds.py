@@ -8,9 +8,10 @@ import pytest
 from tests.kinds import R1, byte_level, kinds, sentencepiece
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput
+from z1_core.insertion import check_fits
 from z1_core.prompt import chat
 from z1_core.sweep import collect_sweep
-from z1_core.thinking import answer_from, check_fits, collect
+from z1_core.thinking import answer_from, collect
 from z1_core.thoughts import trace_answer
 from z1_core.window import HINT, Window
 

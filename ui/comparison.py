@@ -14,9 +14,10 @@ from ui.short_answer import same_answer, short_answer
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
+from z1_core.insertion import check_fits
 from z1_core.prompt import chat
 from z1_core.sweep import Piece, check_windows, sweep
-from z1_core.thinking import answer_from, check_fits
+from z1_core.thinking import answer_from
 from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
 
 MOST_PLACES = 8

@@ -12,8 +12,9 @@ from typing import Any
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
+from z1_core.insertion import check_fits, most_hint_tokens
 from z1_core.prompt import chat
-from z1_core.thinking import check_fits, most_hint_tokens, think
+from z1_core.thinking import think
 from z1_core.thoughts import Thoughts, trace_answer
 from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from z1_core.errors import ModelUnavailable
+from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.gguf_values import MOST_BYTES, Senseless, damaged, read_values
 
 OVERHEAD_BYTES = 200_000_000  # the server itself and its compute buffers
@@ -15,6 +15,15 @@ STATEFUL = ("ssm", "wkv", "shortconv", "kda")  # groups of keys: every recurrent
 NO_WRITERS = ("t5", "t5encoder", "clip", "wavtokenizer-dec")
 OTHER = "take another, such as Qwen/Qwen3-0.6B-GGUF"
 CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+MOST_CONTEXT_TOKENS = 32_768
+"""The most that is reserved without being asked for (--max-model-len)."""
+
+LEAST_CONTEXT_TOKENS = 2048
+"""Below this it is not worth starting."""
+
+TOKENS_A_PLACE = 4096
+"""What a run is taken to need: so many are reserved for each place, where the memory allows."""
+
 CGROUP_FILES = (
     ("memory.max", "memory.current", ("inactive_file", "active_file")),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
@@ -63,6 +72,19 @@ def check_memory(header: GgufHeader, *, context_tokens: int, cells: int, free_by
         f"{_mb(cache_bytes)} to keep {cells:,} tokens) and {_mb(free_bytes)} are free: {shorter}choose a smaller model "
         "or close other programs"
     )
+
+
+def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:
+    """The context, and the cells that all places share. Raises BadInput, ModelUnavailable."""
+    if max_model_len is not None and not 0 < max_model_len <= header.context_tokens:
+        raise BadInput(f"--max-model-len is {max_model_len:,}; {name} holds 1 to {header.context_tokens:,} tokens")
+    context = max_model_len or min(header.context_tokens, MOST_CONTEXT_TOKENS)
+    free_bytes = free_memory_bytes()
+    affordable = max(0, free_bytes - header.weight_bytes - OVERHEAD_BYTES) // 2 // header.cache_bytes_per_token
+    if max_model_len is None:
+        context = min(context, max(affordable, LEAST_CONTEXT_TOKENS))
+    check_memory(header, context_tokens=context, cells=context, free_bytes=free_bytes, name=name)
+    return context, max(context, min(affordable, places * min(context, TOKENS_A_PLACE)))
 
 
 def free_memory_bytes() -> int:

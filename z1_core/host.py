@@ -19,9 +19,10 @@ from z1_core.choice import Choice, Choosing
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.hub import Progress
+from z1_core.insertion import most_hint_tokens
 from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
-from z1_core.thinking import generate, most_hint_tokens
+from z1_core.thinking import generate
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from z1_core.engine import Engine, Session
 from z1_core.errors import BadInput
-from z1_core.thinking import GREEDY, Transcript, answer_from, check_fits, decoded, think_in
+from z1_core.insertion import check_fits
+from z1_core.thinking import GREEDY, Transcript, answer_from, decoded, think_in
 from z1_core.window import Chunk, Completion, Sampling, Window
 
 

@@ -11,10 +11,11 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from z1_core.engine import Delta, Engine, Session
 from z1_core.errors import ContextOverflow
-from z1_core.prompt import check_context
+from z1_core.insertion import check_fits, inserted, most_hint_tokens
 from z1_core.window import Chunk, Completion, EndReason, Sampling, Window
 
 GREEDY = Sampling()
@@ -108,7 +109,8 @@ async def answer_from(
 
     beside: the session of the trace, where that is still running.
     """
-    hint_tokens = most_hint_tokens(engine, window.hint, is_text=window.hint_is_text)
+    count = partial(most_hint_tokens, engine, window.hint, is_text=window.hint_is_text)
+    hint_tokens = count() if beside else await asyncio.to_thread(count)  # beside a sweep's trace it is known
     tokens = len(prompt_ids) + len(trace_ids) + hint_tokens + window.answer_tokens
     async with (
         engine.session(tokens, beside=beside) as session,
@@ -129,7 +131,7 @@ async def answer_in(
 ) -> AsyncGenerator[Chunk, None]:
     """answer_from() in a session that is already there. end_reason: the one to give where the answer ends by itself."""
     before = [*prompt_ids, *trace_ids]
-    hint = _inserted(engine, window.hint, is_text=window.hint_is_text, before=before)
+    hint = inserted(engine, window.hint, is_text=window.hint_is_text, before=before)
     yield hint
     answer, answer_ids, finish_reason = "", [], None
     phase_2 = session.stream([*before, *hint.ids], sampling.for_answer(window, trace_tokens=len(trace_ids)))
@@ -234,32 +236,6 @@ async def generate(
     ):
         async for delta in deltas:
             yield delta
-
-
-def check_fits(engine: Engine, prompt_ids: Sequence[int], window: Window) -> int:
-    """How many tokens prompt, window, hint and answer are together, at most. Raises ContextOverflow where the context is
-    less. May have to ask a server for the hint's length."""
-    hint = most_hint_tokens(engine, window.hint, is_text=window.hint_is_text)
-    check_context(prompt_tokens=len(prompt_ids), window=window, hint_tokens=hint, context_tokens=engine.context_tokens)
-    return len(prompt_ids) + window.thinking_tokens + hint + window.answer_tokens
-
-
-def most_hint_tokens(engine: Engine, hint: str | None, *, is_text: bool) -> int:
-    """How much is inserted at a cut, with the end of a thought where the model marks its thoughts."""
-    return len(_inserted(engine, hint, is_text=is_text).ids)
-
-
-def _inserted(engine: Engine, hint: str | None, *, is_text: bool, before: Sequence[int] | None = None) -> Chunk:
-    """What is inserted behind these ids of prompt and trace, or at most. It closes a thought that is open in tags.
-
-    At a cut nobody is asked: whoever checked that the run fits has had the same texts encoded, which are kept."""
-    if hint is None:
-        return Chunk("hint", "")
-    ids, thoughts = engine.text.encode(hint, control=not is_text), engine.text.thoughts
-    if thoughts and thoughts.closes_id not in ids and (before is None or thoughts.is_open(before)):
-        close = f"\n{thoughts.closes}"
-        return Chunk("hint", close + hint, (*engine.text.encode(close, control=True), *ids))
-    return Chunk("hint", hint, tuple(ids))
 
 
 def _check_all(engine: Engine, jobs: Sequence[Job]) -> list[int]:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.tiny_gguf import CONTROL, USER_DEFINED, write_tiny
+from z1_core import gguf_header
 from z1_core.engines import llama, llama_process
 from z1_core.engines.llama import LlamaEngine
 from z1_core.engines.llama_calls import PLAIN, Server, complete
@@ -281,10 +282,10 @@ def test_bad_files_are_one_sentence_each_and_no_process_stays(tmp_path):
 def test_a_context_beyond_the_models_or_the_memory_is_refused(monkeypatch):
     with pytest.raises(BadInput, match=r"--max-model-len is 9,000; SmolLM2.* holds 1 to 8,192 tokens"):
         LlamaEngine.start(embedded_file(), max_model_len=9000)
-    monkeypatch.setattr(llama, "free_memory_bytes", lambda: 400_000_000)
+    monkeypatch.setattr(gguf_header, "free_memory_bytes", lambda: 400_000_000)
     with pytest.raises(ModelUnavailable, match=r"needs 487 MB of memory .* 400 MB are free: lower --max-model-len"):
         LlamaEngine.start(embedded_file(), max_model_len=8192)
-    context, cells = llama.budget(llama.read_header(embedded_file()), None, 8, "m")
+    context, cells = gguf_header.budget(gguf_header.read_header(embedded_file()), None, 8, "m")
     assert context == cells < 8192  # what the memory allows, where nothing was asked for
 
 

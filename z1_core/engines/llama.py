@@ -23,21 +23,12 @@ from z1_core.engines.llama_calls import Server, complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.gguf_header import OVERHEAD_BYTES, GgufHeader, check_memory, free_memory_bytes, read_header
+from z1_core.gguf_header import budget, read_header
 from z1_core.places import Places
 from z1_core.window import Sampling
 
 PLACES = 8
 """Runs side by side. More make each one slower than a reader on two cores."""
-
-MOST_CONTEXT_TOKENS = 32_768
-"""The most that is reserved without being asked for (--max-model-len)."""
-
-LEAST_CONTEXT_TOKENS = 2048
-"""Below this it is not worth starting."""
-
-TOKENS_A_PLACE = 4096
-"""What a run is taken to need: so many are reserved for each place, where the memory allows."""
 
 SLICE_TOKENS = 8
 FIRST_ENDS = (1, 4)
@@ -279,19 +270,6 @@ class _Guest:
             async with aclosing(made) as deltas:
                 async for delta in deltas:
                     yield delta
-
-
-def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:
-    """The context, and the cells that all places share. Raises BadInput, ModelUnavailable."""
-    if max_model_len is not None and not 0 < max_model_len <= header.context_tokens:
-        raise BadInput(f"--max-model-len is {max_model_len:,}; {name} holds 1 to {header.context_tokens:,} tokens")
-    context = max_model_len or min(header.context_tokens, MOST_CONTEXT_TOKENS)
-    free_bytes = free_memory_bytes()
-    affordable = max(0, free_bytes - header.weight_bytes - OVERHEAD_BYTES) // 2 // header.cache_bytes_per_token
-    if max_model_len is None:
-        context = min(context, max(affordable, LEAST_CONTEXT_TOKENS))
-    check_memory(header, context_tokens=context, cells=context, free_bytes=free_bytes, name=name)
-    return context, max(context, min(affordable, places * min(context, TOKENS_A_PLACE)))
 
 
 def _to_slice_end(written: int) -> int:
