@@ -638,6 +638,21 @@ def test_closing_the_loop_cancels_what_still_runs_and_may_be_repeated():
     assert running.cancelled()
 
 
+async def test_a_call_that_comes_as_the_loop_closes_ends_too():
+    """Each of many is refused or cancelled, in one sentence: none waits for a loop that is gone."""
+    for _ in range(20):
+        thread = LoopThread()
+        waiting = [asyncio.create_task(thread.submit(asyncio.sleep(60))) for _ in range(20)]
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(thread.close))
+        for _ in range(20):
+            waiting.append(asyncio.create_task(thread.submit(asyncio.sleep(60))))
+            await asyncio.sleep(0)
+        await closing
+        ends = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 30)
+        assert {(type(end), str(end)) for end in ends} == {(EngineDead, "the engine was closed while this ran")}
+
+
 # The relay
 
 

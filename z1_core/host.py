@@ -225,11 +225,11 @@ class EngineHost:
             if not is_late:
                 self._engine, self.model = engine, model
                 self._set("ready", f"{engine.name} is ready")
-                asyncio.run_coroutine_threadsafe(self._watch(engine), self.thread.loop)
+                self.thread.begin(self._watch(engine))
+            if old is not None and not self._is_closed:
+                self.thread.begin(_close_when_idle(old))
         if self._is_closed:
             self._end(engine)
-        elif old is not None:
-            asyncio.run_coroutine_threadsafe(_close_when_idle(old), self.thread.loop)
 
     def _not_started(self, text: str, *, comes_back: bool = False) -> None:
         with self._lock:

@@ -8,12 +8,13 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 from z1_core.errors import EngineDead
 
 T = TypeVar("T")
+CLOSED = "the engine was closed while this ran"
 
 
 class LoopThread:
@@ -21,12 +22,25 @@ class LoopThread:
 
     def __init__(self, name: str = "engine-loop") -> None:
         self.loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    def begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run the coroutine there and wait for nothing.
+
+        EngineDead: the loop was closed. What begins before that is cancelled by close(), so that each of these ends.
+        """
+        with self._lock:
+            if self._is_closed:
+                coroutine.close()
+                raise EngineDead(CLOSED)
+            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run the coroutine there and wait for its result here; interrupting the wait cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        future = self.begin(coroutine)
         try:
             return future.result()
         finally:
@@ -34,7 +48,12 @@ class LoopThread:
 
     async def submit(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run the coroutine there and await its result on the caller's loop; cancelling the wait cancels it."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
+        try:
+            return await asyncio.wrap_future(self.begin(coroutine))
+        except asyncio.CancelledError:
+            if self._is_closed and not asyncio.current_task().cancelling():
+                raise EngineDead(CLOSED) from None
+            raise
 
     async def relay(
         self, make_stream: Callable[[], AsyncGenerator[T, None]], *, every_s: float
@@ -51,26 +70,28 @@ class LoopThread:
                 async for item in stream:
                     made.append(item)
 
-        started = asyncio.run_coroutine_threadsafe(_start(pump()), self.loop)  # waited for inside the try alone
-        ended = asyncio.ensure_future(self.submit(_end(started)))
+        started = self.begin(_start(pump))  # waited for inside the try alone
+        ended = asyncio.wrap_future(self.begin(_end(started)))
         try:
             while not ended.done():
                 await asyncio.wait({ended}, timeout=every_s)
                 yield [made.popleft() for _ in range(len(made))]
             yield list(made)  # what came while the last bundle was being used
-            task = started.result()
-            if task.cancelled():  # by close(), as nobody else knows it
-                raise EngineDead("the engine was closed while this ran")
-            task.result()  # raises what the stream raised
+            if started.cancelled() or started.result().cancelled():  # by close(), as nobody else knows it
+                raise EngineDead(CLOSED)
+            started.result().result()  # raises what the stream raised
         finally:
-            if not self.loop.is_closed():
+            ended.cancel()
+            with suppress(EngineDead):
                 await self.submit(_end(started, cancel=True))
 
     def close(self) -> None:
         """Cancel what still runs there and end the thread."""
-        if self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join()
+        with self._lock:
+            is_first, self._is_closed = not self._is_closed, True
+            if is_first:
+                self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -78,8 +99,8 @@ class LoopThread:
             runner.get_loop().run_forever()
 
 
-async def _start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    return asyncio.ensure_future(coroutine)
+async def _start(make: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+    return asyncio.ensure_future(make())
 
 
 async def _end(started: Future[asyncio.Task[None]], *, cancel: bool = False) -> None:
