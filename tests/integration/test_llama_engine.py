@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -247,6 +248,13 @@ def child(monkeypatch, tmp_path) -> Callable[[str], None]:
 def test_a_build_for_another_processor_is_a_sentence(child):
     child("import os, signal\nos.kill(os.getpid(), signal.SIGILL)")
     with pytest.raises(ModelUnavailable, match=r"built for another processor \(illegal instruction\)"):
+        LlamaEngine.start(embedded_file())
+
+
+def test_a_process_killed_before_it_read_its_settings_is_a_sentence(child, monkeypatch):
+    child("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(llama_process, "threads", lambda: time.sleep(0.5))  # it is gone when they are written
+    with pytest.raises(ModelUnavailable, match="its process was killed while it loaded"):
         LlamaEngine.start(embedded_file())
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
@@ -69,15 +70,14 @@ class LlamaProcess:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            pipe.close()
+            with suppress(OSError):  # the settings that it did not live to read are still to be written
+                pipe.close()
 
     def _ask(self, settings: dict, *, name: str) -> str:
         """Where the server listens, once the model is loaded."""
-        try:
+        with suppress(OSError):  # it has ended already; its status says why
             self._process.stdin.write(json.dumps(settings).encode() + b"\n")
             self._process.stdin.flush()
-        except OSError:  # it has ended already; its status says why
-            pass
         answer = json.loads(self._process.stdout.readline() or "{}")
         if "url" in answer:
             return answer["url"]
