@@ -20,11 +20,11 @@ from tqdm import tqdm
 from evaluation import store
 from evaluation.benchmarks import benchmark
 from evaluation.data import load
-from evaluation.interpreter import inspect_interpreter
 from evaluation.judging import as_row, in_order, judge_row, judge_text, judges
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from evaluation.record import versions
 from evaluation.results import run_record
+from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
 from z1_core.program import program
 

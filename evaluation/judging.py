@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from evaluation.math_judge import MathJudge
+from evaluation.judges.mathematics import MathJudge
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
-from evaluation.sandbox import Sandbox
+from evaluation.sandbox.bubblewrap import Sandbox
 
 AHEAD = 4
 """Rows per worker that are read ahead of the one whose verdict is awaited."""

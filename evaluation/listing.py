@@ -9,7 +9,7 @@ import pandas as pd
 from evaluation.data import in_cache
 from evaluation.plan import Plan
 from evaluation.problem import Benchmark
-from evaluation.sandbox import Sandbox
+from evaluation.sandbox.bubblewrap import Sandbox
 from z1_core.engine import Text
 from z1_core.errors import Z1Error
 

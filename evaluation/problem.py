@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from evaluation.data import Source
-    from evaluation.math_judge import MathJudge
-    from evaluation.sandbox import Sandbox
+    from evaluation.judges.mathematics import MathJudge
+    from evaluation.sandbox.bubblewrap import Sandbox
 
 Status = Literal["right", "wrong", "no_answer", "timeout", "harness_error", "not_judged"]
 """not_judged: the means to judge are missing here (a library of a BigCodeBench task); never counted as wrong."""

@@ -10,9 +10,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from evaluation.code_judge import FunctionTest, StdinTest, judge_check, judge_function
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_check, judge_function
 from evaluation.problem import Verdict
-from evaluation.sandbox import Sandbox
+from evaluation.sandbox.bubblewrap import Sandbox
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from evaluation.benchmarks import BENCHMARKS, benchmark, hidden_tests
 from evaluation.benchmarks.completion import answering_code, with_head
 from evaluation.benchmarks.hidden_tests import decode_tests
 from evaluation.data import load
-from evaluation.math_judge import MathJudge
+from evaluation.judges.mathematics import MathJudge
 from evaluation.problem import Judges, Problem
 from evaluation.rows import read_rows
-from evaluation.sandbox import Sandbox
+from evaluation.sandbox.bubblewrap import Sandbox
 from z1_core.errors import BadInput, Z1Error
 from z1_core.window import HINT
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from evaluation.choice import letter_of, shuffled
+from evaluation.judges.choice import letter_of, shuffled
 from z1_core.errors import BadInput
 
 OPTIONS_REPEATED = "A. foo\nB. bar\nC. baz\nD. qux"

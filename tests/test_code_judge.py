@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.code_judge import (
+from evaluation.judges.programs import (
     FunctionTest,
     StdinTest,
     extract_code,
@@ -21,7 +21,7 @@ from evaluation.code_judge import (
     judge_unittest,
 )
 from evaluation.problem import Verdict
-from evaluation.sandbox import Sandbox
+from evaluation.sandbox.bubblewrap import Sandbox
 from tests.shares import count_of, sample_or_all
 from tests.standins import codeforces_problems, leetcode_problems
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.code_judge import FunctionTest, StdinTest, judge_check, judge_function, judge_stdin, judge_unittest
-from evaluation.sandbox import Sandbox
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_check, judge_function, judge_stdin, judge_unittest
+from evaluation.sandbox.bubblewrap import Sandbox
 from tests.forgeries import FORGED_BY_CODE
 from tests.shares import some_now
 

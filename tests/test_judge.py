@@ -13,8 +13,8 @@ import pytest
 from evaluation import judge as command
 from evaluation import store
 from evaluation.benchmarks import benchmark
+from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_row, judges
-from evaluation.math_judge import MathJudge
 from evaluation.problem import Judges, Problem
 
 

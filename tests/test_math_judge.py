@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import math_judge
-from evaluation.math_answer import last_boxes, stated
-from evaluation.math_judge import MathJudge
+from evaluation.judges import mathematics as math_judge
+from evaluation.judges.math_answer import last_boxes, stated
+from evaluation.judges.mathematics import MathJudge
 from tests.shares import count_of, sample_or_all
 from z1_core.errors import BadInput, Z1Error
 
@@ -255,7 +255,7 @@ def test_a_child_that_dies_is_a_harness_error_and_is_replaced():
 
 PARENT = r"""
 import multiprocessing, threading, time
-from evaluation.math_judge import MathJudge
+from evaluation.judges.mathematics import MathJudge
 if __name__ == "__main__":
     judge = MathJudge(workers=2, timeout_s=1.0)
     judge.verify("5", "5")

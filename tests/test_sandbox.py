@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import sandbox as sandbox_module
-from evaluation import sandbox_speed
-from evaluation.code_judge import StdinTest, judge_stdin
-from evaluation.interpreter import inspect_interpreter
-from evaluation.sandbox import Sandbox, Turns
+from bench import sandbox_speed
+from evaluation.judges.programs import StdinTest, judge_stdin
+from evaluation.sandbox import bubblewrap as sandbox_module
+from evaluation.sandbox.bubblewrap import Sandbox, Turns
+from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput, Z1Error
 
 PYENV = Path("~/.pyenv/versions").expanduser()

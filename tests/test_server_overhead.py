@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from evaluation import server_overhead as command
+from bench import server_overhead as command
 from z1_core.engines.fake import FakeEngine
 from z1_core.prompt import chat
 from z1_core.window import Window

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from evaluation import sweep_cost
+from bench import sweep_cost
 
 
 @pytest.fixture

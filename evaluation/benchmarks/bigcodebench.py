@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evaluation.benchmarks.completion import answering_code, with_head
-from evaluation.code_judge import judge_unittest
 from evaluation.data import Source, text_field
+from evaluation.judges.programs import judge_unittest
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
 from z1_core.window import HINT

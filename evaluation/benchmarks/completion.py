@@ -6,7 +6,7 @@ import ast
 import re
 from textwrap import dedent
 
-from evaluation.code_judge import extract_code
+from evaluation.judges.programs import extract_code
 
 FENCE_LINE = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation.benchmarks.math500 import SYSTEM
-from evaluation.choice import letter_of, shuffled
 from evaluation.data import Source, text_field
+from evaluation.judges.choice import letter_of, shuffled
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.window import HINT
 

@@ -16,8 +16,8 @@ from datetime import date
 from typing import Any
 
 from evaluation.benchmarks.hidden_tests import decode_tests
-from evaluation.code_judge import FunctionTest, StdinTest, extract_code, judge_function, judge_stdin
 from evaluation.data import Source, labels_of, text_field
+from evaluation.judges.programs import FunctionTest, StdinTest, extract_code, judge_function, judge_stdin
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
 from z1_core.window import HINT

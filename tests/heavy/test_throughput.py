@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from evaluation import throughput
-from evaluation.methods import Meter, Row, find
+from bench import throughput
+from bench.methods import Meter, Row, find
+from bench.throughput import METHODS, assistant_header, figures, measure, rotated, table
 from evaluation.pool import pooled
-from evaluation.throughput import METHODS, assistant_header, figures, measure, rotated, table
 from tests.heavy.tiny_training import small_tokenizer
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.errors import BadInput, ContextOverflow

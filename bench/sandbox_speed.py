@@ -1,6 +1,6 @@
 """How long the sandbox takes to start, run and end a program that does nothing, on every core at once.
 
-python -m evaluation.sandbox_speed [--programs 60]
+python -m bench.sandbox_speed [--programs 60]
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from evaluation.code_judge import StdinTest, judge_stdin
-from evaluation.sandbox import Sandbox
+from evaluation.judges.programs import StdinTest, judge_stdin
+from evaluation.sandbox.bubblewrap import Sandbox
 from z1_core.errors import BadInput, Z1Error
 from z1_core.program import program
 
@@ -35,7 +35,7 @@ def seconds_of(programs: int, sandbox: Sandbox, *, at_once: int) -> list[float]:
 
 @program()
 def main(argv: Sequence[str] | None = None) -> None:
-    options = argparse.ArgumentParser(prog="python -m evaluation.sandbox_speed", description=__doc__.split("\n\n")[0])
+    options = argparse.ArgumentParser(prog="python -m bench.sandbox_speed", description=__doc__.split("\n\n")[0])
     options.add_argument("--programs", type=int, default=60, metavar="N", help="default %(default)s")
     programs = options.parse_args(argv).programs
     if programs < 1:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.math_answer import last_boxes
+from evaluation.judges.math_answer import last_boxes
 from z1_core.errors import BadInput
 
 LETTERS = "ABCDEFGHIJ"

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from evaluation.attempts import ask, judged, right, wrong
-from evaluation.interpreter import missing_libraries
+from evaluation.judges.attempts import ask, judged, right, wrong
 from evaluation.problem import Verdict
-from evaluation.sandbox import Limits, Sandbox
+from evaluation.sandbox.bubblewrap import Limits, Sandbox
+from evaluation.sandbox.interpreter import missing_libraries
 
 UNITTEST_LIMITS = Limits(memory_bytes=4 << 30, cpu_s=600, processes=128, open_files=512, folder_bytes=256 << 20)
 """BigCodeBench's own are 30 GiB of address space and no other: its libraries map much more than they touch."""

@@ -1,8 +1,8 @@
 """How fast the window is: four methods spend the same budget in turns on one engine.
 
-python -m evaluation.throughput --prompts gsm8k.jsonl --window 160 --answer 338 --concurrency 32 --out throughput.json
+python -m bench.throughput --prompts gsm8k.jsonl --window 160 --answer 338 --concurrency 32 --out throughput.json
 
-The four are in evaluation/methods.py.
+The four are in bench/methods.py.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evaluation.methods import Load, Meter, Row, native, ours, plain, published_answer, published_trace
+from bench.methods import Load, Meter, Row, native, ours, plain, published_answer, published_trace
 from evaluation.pool import pooled
 from evaluation.record import commit, versions
 from evaluation.rows import BadRow, read_rows
@@ -148,7 +148,7 @@ def assistant_header(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(prog="python -m evaluation.throughput", description="How fast the window is.")
+    options = argparse.ArgumentParser(prog="python -m bench.throughput", description="How fast the window is.")
     options.add_argument("--model", help="hub id or folder (default: chosen by the machine)")
     options.add_argument(
         "--prompts", type=Path, required=True, metavar="FILE.jsonl", help='rows with a "prompt" or a "question"'

@@ -1,4 +1,4 @@
-"""Four ways to spend the same budget, on the same engine: what evaluation.throughput compares.
+"""Four ways to spend the same budget, on the same engine: what bench.throughput compares.
 
 plain      no window, one request with the whole total: the ceiling
 published  the published algorithm: all traces first, then all answers, from text, each with the total once more

@@ -1,6 +1,6 @@
 """Where model-written code runs: bubblewrap, no network, a read-only system, a small folder in memory, limits on everything.
 
-A session is one fresh interpreter that runs one driver of evaluation/inside and talks with it by JSON lines over a
+A session is one fresh interpreter that runs one driver of evaluation/sandbox/inside and talks with it by JSON lines over a
 socket of its own. The driver sets the limits (rlimits) before any foreign code runs; wall time, output and the memory of all
 processes together are watched from outside; at the end the whole process namespace is killed, daemons included.
 
@@ -30,8 +30,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from evaluation.interpreter import Interpreter, inspect_interpreter
-from evaluation.session import NoAnswer, Session
+from evaluation.sandbox.interpreter import Interpreter, inspect_interpreter
+from evaluation.sandbox.session import NoAnswer, Session
 from z1_core.errors import Z1Error
 
 INSIDE = Path(__file__).parent / "inside"

@@ -1,6 +1,6 @@
 """What a sweep costs: one pass over all windows, against the largest window alone and against a run for each window.
 
-python -m evaluation.sweep_cost --prompts gsm8k.jsonl --windows 32 64 128 256 512 --answer-tokens 64 --limit 64
+python -m bench.sweep_cost --prompts gsm8k.jsonl --windows 32 64 128 256 512 --answer-tokens 64 --limit 64
 
 time_of_largest / tokens_of_largest: wall time and generated tokens of the sweep in terms of the largest window alone, in
 the same round. Where the first is not above the second, answering the smaller windows costs their tokens and no more.
@@ -21,10 +21,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.throughput import read_chats, rotated
 from evaluation.pool import pooled
 from evaluation.record import about
 from evaluation.store import write_json
-from evaluation.throughput import read_chats, rotated
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
@@ -101,7 +101,7 @@ def ratios(lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(prog="python -m evaluation.sweep_cost", description="What a sweep costs.")
+    options = argparse.ArgumentParser(prog="python -m bench.sweep_cost", description="What a sweep costs.")
     options.add_argument(
         "--prompts", type=Path, required=True, metavar="FILE.jsonl", help='with "prompt" or "question"'
     )

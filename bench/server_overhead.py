@@ -1,7 +1,7 @@
 """What a server costs: the same rows on an engine in this process and on a server, in turns.
 
 python -m z1_core.serve --port 8000 &
-python -m evaluation.server_overhead --prompts gsm8k.jsonl --server-url http://127.0.0.1:8000 --limit 32
+python -m bench.server_overhead --prompts gsm8k.jsonl --server-url http://127.0.0.1:8000 --limit 32
 
 of_in_process: the server's tokens/s as a share of what the engine in this process reached in the same round.
 """
@@ -18,10 +18,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.throughput import read_chats, rotated
 from evaluation.pool import pooled
 from evaluation.record import about
 from evaluation.store import write_json
-from evaluation.throughput import read_chats, rotated
 from z1_core.engine import Engine
 from z1_core.engines.server import ServerEngine
 from z1_core.engines.vllm import VllmEngine
@@ -37,7 +37,7 @@ WARM_UP_ROWS = 4
 
 
 def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(prog="python -m evaluation.server_overhead", description="What a server costs.")
+    options = argparse.ArgumentParser(prog="python -m bench.server_overhead", description="What a server costs.")
     options.add_argument(
         "--prompts", type=Path, required=True, metavar="FILE.jsonl", help='rows with a "prompt" or a "question"'
     )

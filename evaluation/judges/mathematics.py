@@ -21,8 +21,8 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from evaluation.choice import letter_of
-from evaluation.math_answer import Stated, as_latex, base_of, is_words, option_of, stated, words_of
+from evaluation.judges.choice import letter_of
+from evaluation.judges.math_answer import Stated, as_latex, base_of, is_words, option_of, stated, words_of
 from evaluation.problem import Verdict
 from z1_core.errors import BadInput, Z1Error
 

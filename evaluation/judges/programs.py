@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.attempts import TimeUp, ask, judged, right, short, wrong
-from evaluation.compare import same_output, same_value
-from evaluation.extract import extract_code
+from evaluation.judges.attempts import TimeUp, ask, judged, right, short, wrong
+from evaluation.judges.compare import same_output, same_value
+from evaluation.judges.extract import extract_code
+from evaluation.judges.unit_tests import judge_unittest
 from evaluation.problem import Verdict
-from evaluation.sandbox import Limits, Sandbox
-from evaluation.session import Session
-from evaluation.unittest_judge import judge_unittest
+from evaluation.sandbox.bubblewrap import Limits, Sandbox
+from evaluation.sandbox.session import Session
 
 __all__ = [
     "FunctionTest",

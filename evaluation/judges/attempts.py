@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from evaluation.problem import Verdict
-from evaluation.sandbox import NotStarted, Sandbox
-from evaluation.session import NoAnswer, Session
+from evaluation.sandbox.bubblewrap import NotStarted, Sandbox
+from evaluation.sandbox.session import NoAnswer, Session
 
 SHOWN = 200
 

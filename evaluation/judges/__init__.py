@@ -1,0 +1,1 @@
+"""Verdicts on what a model wrote: mathematics, letters, programs, unit tests."""

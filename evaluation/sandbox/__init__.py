@@ -1,0 +1,1 @@
+"""Where model-written code runs, and how its judge talks with it."""
