@@ -5,28 +5,26 @@ python -m bench.engines --model model.gguf --slices 4 8 16
 
 Each way is given prompts that no cache knows, for one token (first_token_ms, the mean of all streams), and then the same
 prompts for --tokens more (tokens_per_s, of all streams together): what prompts take is no part of the rate. Those that
-are compared run one behind the other, in another order each round. of_server, of_vllm: the rate in terms of theirs in the
-same round. others: cores that other programs took meanwhile; half a one stalls llama.cpp's threads, and voids the line.
+are compared run one behind the other. of_server, of_vllm: the rate in terms of theirs in the same round. Where others is
+half a core, a neighbour has stalled llama.cpp's threads, and the line is void.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import httpx
 import pandas as pd
 
-from bench.machine import machine, others_cpu_s
-from evaluation.store import write_json
+from bench.study import add_study_options, check, in_turns, ratio, table
 from z1_core.engine import Engine
 from z1_core.engines import llama
 from z1_core.engines.llama_calls import sampling_fields
@@ -42,6 +40,7 @@ CONTEXT_TOKENS = 2048
 STREAMING, UNSLICED, VLLM = "server, streaming", "server, unsliced", "vllm"
 VLLM_ON_CPU = {"block_size": 32, "enforce_eager": True, "kv_cache_memory_bytes": 2**30, "dtype": "float32"}
 IGNORE_EOS = ("ignore_eos", True)
+WARM_UP_TOKENS = 8
 
 Run = Callable[[Sequence[int], int, int], Awaitable[None]]
 """run(prompt_ids, tokens, place): write so many tokens behind the prompt."""
@@ -93,18 +92,20 @@ def _ours(engine: Engine, length: int = llama.SLICE_TOKENS) -> Run:
     return run
 
 
-async def measure(way: Way, number: int, tokens: int) -> dict[str, Any]:
-    """One way in one round."""
+async def measure(way: Way, tokens: int, number: int) -> dict[str, Any]:
+    """One way in one round; round 0 is short."""
+    tokens = tokens if number else WARM_UP_TOKENS
     unknown = f"Round {number}, {way.name}, {way.streams}."  # in front, so that nothing of the prompt is cached
     chats = [chat(f"Tell me a long story of {topic}.", system=unknown) for topic in TOPICS[: way.streams]]
     prompts = [way.engine.text.render(messages) for messages in chats]
     first_s = await _timed(way, prompts, 1)
-    others_s = others_cpu_s()
     wall_s = max(await _timed(way, prompts, tokens))
-    others = (others_cpu_s() - others_s) / wall_s
-    print(f"round {number}: {way.engine.name}, {way.streams} x {way.name}: {wall_s:.1f} s", file=sys.stderr)
-    line = {"model": way.engine.name, "streams": way.streams, "way": way.name, "round": number, "others": others}
-    return line | {"tokens_per_s": way.streams * tokens / wall_s, "first_token_ms": 1000 * sum(first_s) / len(first_s)}
+    return {
+        "model": way.engine.name,
+        "streams": way.streams,
+        "tokens_per_s": way.streams * tokens / wall_s,
+        "first_token_ms": 1000 * sum(first_s) / len(first_s),
+    }
 
 
 async def _timed(way: Way, prompts: Sequence[Sequence[int]], tokens: int) -> list[float]:
@@ -118,27 +119,14 @@ async def _timed(way: Way, prompts: Sequence[Sequence[int]], tokens: int) -> lis
     return await asyncio.gather(*(one(place, ids) for place, ids in enumerate(prompts)))
 
 
-def with_ratios(lines: Iterable[dict[str, Any]]) -> pd.DataFrame:
+def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
     """Adds of_server and, where it ran, of_vllm."""
-    made = pd.DataFrame(lines)
-    for column, names, same in (
-        ("of_server", [STREAMING, UNSLICED], ["model", "streams", "round"]),
-        ("of_vllm", [VLLM], ["streams", "round"]),
-    ):
-        theirs = made[made.way.isin(names)].set_index(same).tokens_per_s.rename(column)
-        made[column] = made.tokens_per_s / made.join(theirs, same)[column]
-    return made.dropna(axis="columns", how="all")
-
-
-def table(lines: pd.DataFrame) -> str:
-    """The median over the rounds and, in brackets, the smallest and largest."""
-
-    def cell(values: pd.Series) -> str:
-        digits = 0 if values.max() >= 100 else 1 if values.max() >= 10 else 2
-        middle, low, high = (f"{value:,.{digits}f}" for value in (values.median(), values.min(), values.max()))
-        return "" if values.isna().all() else f"{middle} ({low}-{high})"
-
-    return lines.drop(columns="round").groupby(["model", "streams", "way"]).agg(cell).to_string()
+    per_model, streams = ("model", "streams", "round"), ("streams", "round")
+    of_server = ratio(lines, "tokens_per_s", to=STREAMING, same=per_model)
+    return lines.assign(
+        of_server=of_server.fillna(ratio(lines, "tokens_per_s", to=UNSLICED, same=per_model)),
+        of_vllm=ratio(lines, "tokens_per_s", to=VLLM, same=streams),
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -147,35 +135,25 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--vllm", metavar="FOLDER", help="a model for vLLM on this processor, to compare with")
     options.add_argument("--slices", type=int, nargs="+", default=[llama.SLICE_TOKENS], help="their lengths")
     options.add_argument("--tokens", type=int, default=128, help="to write in each stream (default %(default)s)")
-    options.add_argument("--rounds", type=int, default=5, help="default %(default)s")
-    options.add_argument("--out", type=Path, metavar="FILE.json")
+    add_study_options(options, rounds=5)
     return options
 
 
 @program()
 def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    for name, value in (("tokens", options.tokens), ("rounds", options.rounds), ("slices", min(options.slices))):
-        if value < 1:
-            raise BadInput(f"--{name} is {value}; it must be at least 1")
+    check(options, "tokens")
+    if min(options.slices) < 1:
+        raise BadInput(f"--slices is {min(options.slices)}; it must be at least 1")
     asyncio.run(_run(options))
 
 
 async def _run(options: argparse.Namespace) -> None:
-    about = {**machine(), "slices": options.slices, "tokens": options.tokens, "vllm": options.vllm}
-    print(json.dumps(about), file=sys.stderr)
-    lines: list[dict[str, Any]] = []
     async with AsyncExitStack() as stack:
-        groups = await _started(options, stack)
-        for number in range(options.rounds + 1):
-            for group in groups:
-                by = number % len(group)
-                tokens = options.tokens if number else 8  # round 0 is to warm up
-                lines += [await measure(way, number, tokens) for way in group[by:] + group[:by]]
-            lines = [line for line in lines if line["round"]]
-            if options.out:  # after each round: a run that is stopped has lost only its last
-                write_json(options.out, about | {"lines": lines})
-    print(table(with_ratios(lines)))
+        ways = await _started(options, stack)
+        groups = [{way.name: partial(measure, way, options.tokens) for way in group} for group in ways]
+        lines = await in_turns(groups, options, {})
+    print(table(with_ratios(lines), ["model", "streams", "way"]))
 
 
 async def _started(options: argparse.Namespace, stack: AsyncExitStack) -> list[list[Way]]:

@@ -7,10 +7,11 @@ from collections import namedtuple
 from pathlib import Path
 
 import httpx
+import pandas as pd
 import psutil
 import pytest
 
-from bench import engines
+from bench import engines, study
 from bench.machine import machine, others_cpu_s, processor
 from z1_core.engines import llama
 from z1_core.engines.fake import FakeEngine
@@ -46,7 +47,7 @@ def started(monkeypatch) -> list[StandIn]:
     made: list[StandIn] = []
     monkeypatch.setattr(llama.LlamaEngine, "start", start)
     monkeypatch.setattr(llama, "SLICE_TOKENS", llama.SLICE_TOKENS)
-    monkeypatch.setattr(engines, "others_cpu_s", lambda: 0.0)  # looks at every process of the machine
+    monkeypatch.setattr(study, "others_cpu_s", lambda: 0.0)  # looks at every process of the machine
     monkeypatch.setattr(engines, "locate", lambda model, engine: Model(model or "embedded", "here", Path("m.gguf")))
     return made
 
@@ -56,25 +57,15 @@ def test_the_ways_take_turns_on_each_model_and_change_their_order(started, tmp_p
     words = ["--model", "a", "--model", "b", "--rounds", "2", "--tokens", "12", "--out", str(out)]
     assert engines.main(words) == 0
     record = json.loads(out.read_text())
+    ours, alone, at_once = "ours, slices of 8", engines.STREAMING, engines.UNSLICED
     assert [(line["round"], line["model"], line["streams"], line["way"]) for line in record["lines"]] == [
-        (1, "a", 1, "ours, slices of 8"),
-        (1, "a", 1, "server, streaming"),
-        (1, "a", 8, "ours, slices of 8"),
-        (1, "a", 8, "server, unsliced"),
-        (1, "b", 1, "ours, slices of 8"),
-        (1, "b", 1, "server, streaming"),
-        (1, "b", 8, "ours, slices of 8"),
-        (1, "b", 8, "server, unsliced"),
-        (2, "a", 1, "server, streaming"),
-        (2, "a", 1, "ours, slices of 8"),
-        (2, "a", 8, "server, unsliced"),
-        (2, "a", 8, "ours, slices of 8"),
-        (2, "b", 1, "server, streaming"),
-        (2, "b", 1, "ours, slices of 8"),
-        (2, "b", 8, "server, unsliced"),
-        (2, "b", 8, "ours, slices of 8"),
+        (number, model, *way)
+        for number, order in ((1, slice(None)), (2, slice(None, None, -1)))
+        for model in "ab"
+        for pair in ([(1, alone), (1, ours)], [(8, at_once), (8, ours)])
+        for way in pair[order]
     ]
-    assert {"processor", "avx512", "cores", "versions", "commit", "slices", "tokens"} <= record.keys()
+    assert {"processor", "avx512", "cores", "versions", "commit", "options"} <= record.keys()
     assert "of_server" in capsys.readouterr().out
     assert [engine.dead for engine in started] == [True, True]  # closed
 
@@ -136,14 +127,14 @@ def test_ratios_compare_within_a_round_and_as_many_streams():
         line(engines.STREAMING, 1, 40, 2),
         line("ours", 1, 40, 2),
     ]
-    made = engines.with_ratios(lines)
+    made = engines.with_ratios(pd.DataFrame(lines))
     assert list(made.of_server) == [1, 0.95, pytest.approx(19 / 80), 1, 0.95, 1, 1]
     assert list(made.of_vllm)[:3] == [pytest.approx(80 / 19), 4, 1]
     assert made.of_vllm[3:].isna().all()  # it did not run there
-    shown = engines.table(made)
-    assert "0.97 (0.95-1.00)" in shown
-    assert "58.0 (40.0-76.0)" in shown
-    assert "of_vllm" not in engines.with_ratios(lines[3:])
+    shown = study.table(made, ["model", "streams", "way"])
+    assert "0.975 (0.950-1.000)" in shown
+    assert "58 (40-76)" in shown
+    assert "of_vllm" not in study.table(engines.with_ratios(pd.DataFrame(lines[3:])), ["model", "streams", "way"])
 
 
 def test_the_processor_is_named_and_whether_it_has_avx512(tmp_path):

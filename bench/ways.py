@@ -1,20 +1,25 @@
-"""Four ways to spend the same budget, on the same engine: what bench.throughput compares.
+"""Ways to spend the same budget on the same prompts: what bench.window compares.
 
 plain      no window, one request with the whole total: the ceiling
 published  the published algorithm: all traces first, then all answers, from text, each with the total once more
 native     vLLM's own thinking_token_budget, which forces the hint while it samples
-ours       z1_core.think
+ours       z1_core.think, at the largest window
+sweep      all windows, from one trace
+separate   ours at each window, one window after the other
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from evaluation.pool import pooled
 from z1_core.engine import Engine, FinishReason
-from z1_core.thinking import Transcript, generate, think
+from z1_core.sweep import sweep
+from z1_core.thinking import GREEDY, Transcript, generate, think
 from z1_core.window import Sampling, Window
 
 
@@ -41,14 +46,19 @@ class Meter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What every method is given: prompts as token ids, the budget, and how many rows are in flight at a time."""
+    """What every way is given: prompts as token ids, the windows in growing order, and how many rows are in flight."""
 
     engine: Engine
     prompts: Sequence[Sequence[int]]
-    window: Window
+    windows: Sequence[Window]
     hint_ids: list[int]
     concurrency: int
+    sampling: Sampling = GREEDY
     meter: Meter = field(default_factory=Meter)
+
+    @property
+    def window(self) -> Window:
+        return self.windows[-1]
 
     @property
     def total_tokens(self) -> int:
@@ -68,7 +78,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one prompt took."""
+    """What one prompt took. answer_tokens: of all its answers."""
 
     first_token_s: float
     trace_tokens: int
@@ -76,38 +86,62 @@ class Row:
     cut: bool
 
 
-async def plain(load: Load, prompt_ids: Sequence[int]) -> Row:
-    written = await _write(load, prompt_ids, Sampling(max_tokens=load.total_tokens))
+async def run(way: str, load: Load) -> list[Row]:
+    """All prompts by one way; all rows go through one of its stages before the first enters the next."""
+    if way == "separate":
+        return [row for window in load.windows for row in await run("ours", replace(load, windows=[window]))]
+    rows: Sequence[Any] = load.prompts
+    for stage in WAYS[way]:
+        rows = await _run_stage(stage, load, rows)
+    return rows
+
+
+async def _run_stage(stage: Callable[[Load, Any], Awaitable[Any]], load: Load, rows: Sequence[Any]) -> list[Any]:
+    waiting = len(rows)
+    load.meter.stage_begins()
+
+    async def run_one(row: Any) -> Any:
+        nonlocal waiting
+        waiting -= 1
+        if waiting == 0:
+            load.meter.last_row_starts()
+        return await stage(load, row)
+
+    return await pooled(run_one, rows, load.concurrency)
+
+
+async def _plain(load: Load, prompt_ids: Sequence[int]) -> Row:
+    written = await _write(load, prompt_ids, load.total_tokens)
     return Row(written.first_token_s, len(written.ids), 0, False)
 
 
-async def published_trace(load: Load, prompt_ids: Sequence[int]) -> Written:
-    return await _write(load, prompt_ids, Sampling(max_tokens=load.window.thinking_tokens))
+async def _published_trace(load: Load, prompt_ids: Sequence[int]) -> Written:
+    return await _write(load, prompt_ids, load.window.thinking_tokens)
 
 
-async def published_answer(load: Load, trace: Written) -> Row:
+async def _published_answer(load: Load, trace: Written) -> Row:
     if trace.finish_reason == "stop":
         return Row(trace.first_token_s, len(trace.ids), 0, False)
     prompt = load.engine.text.decode(trace.prompt_ids, control=True)
     ids = load.engine.text.parse(prompt + trace.text + load.window.hint)
-    answer = await _write(load, ids, Sampling(max_tokens=load.total_tokens))
+    answer = await _write(load, ids, load.total_tokens)
     return Row(trace.first_token_s, len(trace.ids), len(answer.ids), True)
 
 
-async def native(load: Load, prompt_ids: Sequence[int]) -> Row:
-    """Needs an engine that knows where thinking starts and which hint to force (start_engine)."""
+async def _native(load: Load, prompt_ids: Sequence[int]) -> Row:
+    """Needs an engine that knows where thinking starts and which hint to force (bench.window starts it)."""
     budget = ("thinking_token_budget", load.window.thinking_tokens)
-    written = await _write(load, prompt_ids, Sampling(max_tokens=load.total_tokens, extra=(budget,)))
+    written = await _write(load, prompt_ids, load.total_tokens, budget)
     trace_tokens = find(load.hint_ids, written.ids)
     if trace_tokens is None:
         return Row(written.first_token_s, len(written.ids), 0, False)
     return Row(written.first_token_s, trace_tokens, len(written.ids) - trace_tokens - len(load.hint_ids), True)
 
 
-async def ours(load: Load, prompt_ids: Sequence[int]) -> Row:
+async def _ours(load: Load, prompt_ids: Sequence[int]) -> Row:
     transcript = Transcript(prompt_ids)
     first_token_s = 0.0
-    async with aclosing(think(load.engine, prompt_ids, load.window)) as chunks:
+    async with aclosing(think(load.engine, prompt_ids, load.window, load.sampling)) as chunks:
         async for chunk in chunks:
             if chunk.ids and not first_token_s:
                 first_token_s = time.monotonic() - transcript.started_s
@@ -117,13 +151,40 @@ async def ours(load: Load, prompt_ids: Sequence[int]) -> Row:
     return Row(first_token_s, len(done.trace_ids), len(done.answer_ids), bool(done.hint_ids))
 
 
+async def _swept(load: Load, prompt_ids: Sequence[int]) -> Row:
+    """The prefix that a smaller window is given of the trace was written once."""
+    started_s, first_token_s, last = time.monotonic(), 0.0, len(load.windows) - 1
+    tokens = {"trace": 0, "hint": 0, "answer": 0}
+    async with aclosing(sweep(load.engine, prompt_ids, load.windows, load.sampling)) as pieces:
+        async for piece in pieces:
+            if piece.chunk.phase == "trace" and piece.index != last:
+                continue
+            if piece.chunk.ids and not first_token_s:
+                first_token_s = time.monotonic() - started_s
+            tokens[piece.chunk.phase] += len(piece.chunk.ids)
+            load.meter.tokens += len(piece.chunk.ids) if piece.chunk.phase != "hint" else 0
+    return Row(first_token_s, tokens["trace"], tokens["answer"], bool(tokens["hint"]))
+
+
+WAYS = {
+    "plain": (_plain,),
+    "published": (_published_trace, _published_answer),
+    "native": (_native,),
+    "ours": (_ours,),
+    "sweep": (_swept,),
+    "separate": (),
+}
+"""The stages of each; separate has those of ours at every window."""
+
+
 def find(wanted: list[int], ids: list[int]) -> int | None:
     """Where the wanted ids stand in ids for the first time."""
     places = range(len(ids) - len(wanted) + 1)
     return next((place for place in places if ids[place : place + len(wanted)] == wanted), None)
 
 
-async def _write(load: Load, prompt_ids: Sequence[int], sampling: Sampling) -> Written:
+async def _write(load: Load, prompt_ids: Sequence[int], most: int, *extra: tuple[str, Any]) -> Written:
+    sampling = replace(load.sampling, max_tokens=most, extra=(*load.sampling.extra, *extra))
     started_s = time.monotonic()
     first_token_s, text, ids, finish_reason = 0.0, "", [], None
     async with aclosing(generate(load.engine, prompt_ids, sampling)) as deltas:

@@ -1,0 +1,121 @@
+"""Things compared in turns, as every study of speed does it: in each round each way runs once, in another order than in
+the round before; each run is a line; a ratio is taken within its round; the record is whole after every round."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.machine import machine, others_cpu_s
+from evaluation.rows import BadRow, read_rows
+from evaluation.store import write_json
+from z1_core.engines.address import Address
+from z1_core.errors import BadInput
+from z1_core.prompt import chat
+
+Way = Callable[[int], Awaitable[dict[str, Any]]]
+"""way(round): run once and return the figures of the line. Round 0 is to warm up."""
+
+
+def add_study_options(options: argparse.ArgumentParser, *, rounds: int) -> None:
+    options.add_argument("--rounds", type=int, default=rounds, metavar="N", help="default %(default)s")
+    options.add_argument("--out", type=Path, metavar="FILE.json", help="where the machine and every line go")
+
+
+def check(options: argparse.Namespace, *counts: str) -> None:
+    """Raises BadInput for a count below 1 (None is no count), and for a folder that is not there."""
+    for name in ("rounds", *counts):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+    if options.out and not options.out.parent.is_dir():
+        raise BadInput(f"there is no folder {options.out.parent} for --out; make it first")
+
+
+async def in_turns(
+    groups: Sequence[Mapping[str, Way]], options: argparse.Namespace, about: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Run all ways for options.rounds rounds; those of a group, which are compared, one behind the other.
+
+    A line: what the way returns, and round, way, and others: the cores that other programs took meanwhile.
+    """
+    settings = {name: _shown(name, value) for name, value in vars(options).items()}
+    record = {**machine(), "options": settings, **about}
+    print(json.dumps(record), file=sys.stderr)
+    lines: list[dict[str, Any]] = []
+    for number in range(options.rounds + 1):
+        for group in groups:
+            for name in rotated(list(group), number - 1):
+                line = await _line(name, group[name], number)
+                lines += [line] if number else []
+        if options.out:  # a study that is stopped has lost only its last round
+            write_json(options.out, {**record, "lines": lines})
+    return pd.DataFrame(lines)
+
+
+def _shown(name: str, value: Any) -> Any:
+    """As JSON; a server's address without its login."""
+    if value and name in ("server_url", "beside"):
+        return Address.of(value).root
+    return str(value) if isinstance(value, Path) else value
+
+
+async def _line(name: str, way: Way, number: int) -> dict[str, Any]:
+    others_s, started_s = others_cpu_s(), time.monotonic()
+    figures = await way(number)
+    wall_s = time.monotonic() - started_s
+    print(f"round {number}: {name} {wall_s:.1f} s", file=sys.stderr)
+    return {"round": number, "way": name, "others": (others_cpu_s() - others_s) / wall_s, **figures}
+
+
+def rotated(names: list[str], by: int) -> list[str]:
+    return names[by % len(names) :] + names[: by % len(names)]
+
+
+def ratio(lines: pd.DataFrame, column: str, *, to: str, same: Sequence[str] = ("round",)) -> pd.Series:
+    """The column in terms of that of the way `to`, in the line whose `same` columns are alike; none where it did not
+    run."""
+    theirs = lines[lines.way == to].set_index([*same])[column].rename("theirs")
+    return lines[column] / lines.join(theirs, [*same]).theirs
+
+
+def table(lines: pd.DataFrame, by: Sequence[str] = ("way",)) -> str:
+    """The median over the rounds and, in brackets, the smallest and largest; a column that no way has is left out."""
+
+    def cell(values: pd.Series) -> str:
+        if values.isna().all():
+            return ""
+        whole = (values == values.round()).all()
+        digits = 0 if whole or values.max() >= 1000 else 1 if values.max() >= 10 else 3
+        middle, low, high = (f"{value:,.{digits}f}" for value in (values.median(), values.min(), values.max()))
+        return middle if low == high else f"{middle} ({low}-{high})"
+
+    shown = lines.drop(columns="round").dropna(axis="columns", how="all")
+    return shown.groupby([*by], sort=False).agg(cell).T.to_string()
+
+
+def read_chats(path: Path, limit: int | None) -> list[list[dict]]:
+    """The first rows as messages, from their "prompt" or "question". Raises BadInput, naming the row."""
+    rows = list(islice(read_rows(path), limit))
+    if not rows:
+        raise BadInput(f"{path} holds no rows")
+    return [_chat(row) for row in rows]
+
+
+def _chat(row: tuple[str, dict[str, Any]] | BadRow) -> list[dict]:
+    if isinstance(row, BadRow):
+        raise BadInput(str(row))
+    where, fields = row
+    if not (question := fields.get("prompt") or fields.get("question")):
+        raise BadInput(f'{where} has no text under "prompt" or "question"')
+    try:
+        return chat(question)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from error

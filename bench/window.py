@@ -1,0 +1,184 @@
+"""What the window costs: the same prompts and budget, spent in different ways in turns, on one engine and beside a server.
+
+python -m bench.window --prompts gsm8k.jsonl --windows 160 --answer-tokens 338 --ways plain published ours
+python -m bench.window --prompts gsm8k.jsonl --windows 32 64 128 256 512 --answer-tokens 64 --ways ours sweep separate
+python -m bench.window --prompts gsm8k.jsonl --ways ours --beside http://127.0.0.1:8000 --ignore-eos
+
+The ways are in bench/ways.py; server is ours on the server at --beside, which holds the same model. of_plain: tokens/s as
+a share of what plain reached in the same round (full_: while every place was taken); wall_of_ours: time in terms of ours.
+native runs on vLLM only, which it starts on any machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.study import add_study_options, check, in_turns, ratio, read_chats, table
+from bench.ways import WAYS, Load, Meter, Row, run
+from z1_core.engine import Engine
+from z1_core.engines import start_engine
+from z1_core.engines.server import ServerEngine
+from z1_core.engines.vllm import VllmEngine
+from z1_core.errors import BadInput, Z1Error
+from z1_core.models import locate
+from z1_core.options import add_engine_options
+from z1_core.program import program
+from z1_core.prompt import chat, check_context
+from z1_core.sweep import check_windows
+from z1_core.window import HINT, Sampling, Window
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+WARM_UP_ROWS = 4
+WARM_UP_TOKENS = 16
+IGNORE_EOS = ("ignore_eos", True)
+
+
+def parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m bench.window", description=__doc__.split("\n\n")[0])
+    options.add_argument(
+        "--prompts", type=Path, required=True, metavar="FILE.jsonl", help='rows with a "prompt" or a "question"'
+    )
+    options.add_argument("--windows", type=int, nargs="+", default=[128], metavar="N", help="thinking tokens")
+    options.add_argument("--answer-tokens", type=int, default=64, metavar="N", help="default %(default)s")
+    options.add_argument("--ways", nargs="+", choices=WAYS, default=["plain", "published", "ours"])
+    options.add_argument("--beside", metavar="URL", help="a server with the same model: ours on it, too")
+    options.add_argument("--limit", type=int, metavar="N", help="the first rows only")
+    options.add_argument("--concurrency", type=int, default=8, metavar="N", help="rows at a time (default %(default)s)")
+    options.add_argument("--ignore-eos", action="store_true", help="no row ends by itself: all write as many tokens")
+    add_study_options(options, rounds=3)
+    add_engine_options(options)
+    return options
+
+
+@program()
+def main(argv: list[str] | None = None) -> None:
+    options = parser().parse_args(argv)
+    check(options, "limit", "concurrency", "answer_tokens")
+    windows = [Window(thinking_tokens=size, answer_tokens=options.answer_tokens) for size in options.windows]
+    check_windows(windows)
+    chats = read_chats(options.prompts, options.limit)
+    server = ServerEngine.start(options.beside) if options.beside else None
+    engine = _with_budget(options) if "native" in options.ways else start_engine(options, _say)
+    asyncio.run(_run(engine, server, options, chats, windows))
+
+
+def _say(stage: str) -> None:
+    print(f"{stage} ...", file=sys.stderr)
+
+
+def _with_budget(options: argparse.Namespace) -> VllmEngine:
+    """vLLM, told where thinking starts and what to force at its end."""
+    from transformers import AutoTokenizer
+
+    model = locate(options.model, engine="vllm", report=_say)
+    header = assistant_header(AutoTokenizer.from_pretrained(model.path))
+    budget = {"reasoning_config": {"reasoning_start_str": header, "reasoning_end_str": HINT}}
+    return VllmEngine.start(model.path, name=model.name, max_model_len=options.max_model_len, **budget)
+
+
+def assistant_header(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What the chat template puts where the model is to write, "<|im_start|>assistant\\n" for instance."""
+    messages = chat("Hello")
+    before = tokenizer.apply_chat_template(messages, tokenize=False)
+    header = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).removeprefix(before)
+    if not header.strip():
+        raise BadInput("the model's chat template opens no assistant turn, and native needs one to start counting at")
+    return header
+
+
+async def _run(
+    engine: Engine, server: Engine | None, options: argparse.Namespace, chats: list[list[dict]], windows: list[Window]
+) -> None:
+    async with AsyncExitStack() as stack:
+        for each in filter(None, (server, engine)):
+            stack.push_async_callback(each.close)
+        load = partial(make_load, chats=chats, windows=windows, options=options)
+        group = {way: partial(measure, way, load(engine)) for way in options.ways}
+        if server:
+            group["server"] = partial(measure, "ours", load(server))
+        lines = await in_turns([group], options, {"model": engine.name, "rows": len(chats)})
+    print(table(with_ratios(lines)))
+
+
+def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window], options: argparse.Namespace) -> Load:
+    """Raises ContextOverflow where the longest prompt leaves too little room: published answers with the whole total."""
+    load = Load(
+        engine=engine,
+        prompts=[engine.text.render(messages) for messages in chats],
+        windows=windows,
+        hint_ids=engine.text.encode(HINT),
+        concurrency=options.concurrency,
+        sampling=Sampling(extra=(IGNORE_EOS,) * options.ignore_eos),
+    )
+    check_context(
+        prompt_tokens=max(map(len, load.prompts)),
+        window=replace(load.window, answer_tokens=load.total_tokens),
+        hint_tokens=len(load.hint_ids),
+        context_tokens=engine.context_tokens,
+    )
+    return load
+
+
+async def measure(way: str, load: Load, number: int) -> dict[str, Any]:
+    """One way in one round, from a cold cache; round 0 is short."""
+    metered = replace(load, meter=Meter(), sampling=await _cold(load))
+    if number == 0:
+        few = [
+            replace(window, thinking_tokens=WARM_UP_TOKENS + place, answer_tokens=WARM_UP_TOKENS)
+            for place, window in enumerate(load.windows)
+        ]
+        metered = replace(metered, prompts=load.prompts[:WARM_UP_ROWS], windows=few)
+    started_s = time.monotonic()
+    rows = await run(way, metered)
+    return figures(rows, time.monotonic() - started_s, metered.meter)
+
+
+async def _cold(load: Load) -> Sampling:
+    """No way finds the prompts of the one before: vLLM's cache is emptied here, and is another one for each salt on its
+    server. llama.cpp keeps what its places held last, a prompt each."""
+    if isinstance(load.engine, VllmEngine) and not await load.engine.llm.reset_prefix_cache():
+        raise Z1Error("the prefix cache cannot be emptied while requests run")
+    salt = (("cache_salt", str(time.monotonic())),) * isinstance(load.engine, ServerEngine)
+    return replace(load.sampling, extra=(*load.sampling.extra, *salt))
+
+
+def figures(rows: Sequence[Row], wall_s: float, meter: Meter) -> dict[str, float | None]:
+    """tokens: traces and answers as generated, without the hints. full_tokens_per_s: while every place was taken."""
+    made = pd.DataFrame([asdict(row) for row in rows])
+    tokens = int((made.trace_tokens + made.answer_tokens).sum())
+    return {
+        "wall_s": wall_s,
+        "tokens": tokens,
+        "tokens_per_s": tokens / wall_s,
+        "full_tokens_per_s": meter.full_tokens / meter.full_s if meter.full_tokens else None,
+        "first_token_ms": made.first_token_s.median() * 1000,
+        "first_token_p95_ms": made.first_token_s.quantile(0.95) * 1000,
+        "rows_cut": int(made.cut.sum()),
+        "max_trace_tokens": int(made.trace_tokens.max()),
+    }
+
+
+def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
+    return lines.assign(
+        of_plain=ratio(lines, "tokens_per_s", to="plain"),
+        full_of_plain=ratio(lines, "full_tokens_per_s", to="plain"),
+        wall_of_ours=ratio(lines, "wall_s", to="ours"),
+        tokens_of_ours=ratio(lines, "tokens", to="ours"),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,301 @@
+"""bench.window: what each way asks for, what is counted, what is refused, and the whole of it on a scripted engine."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from bench import study, window
+from bench.ways import WAYS, Meter, Row, find, run
+from evaluation.pool import pooled
+from z1_core.engines.fake import FakeEngine, small_text
+from z1_core.errors import BadInput, ContextOverflow, EngineDead
+from z1_core.prompt import chat
+from z1_core.window import HINT, Window
+
+WINDOW, ANSWER = 20, 30
+HINT_TOKENS = len(small_text().encode(HINT))
+TOTAL = WINDOW + HINT_TOKENS + ANSWER
+LONG = "Let me think again. " * 100
+QUESTIONS = ("One?", "Two?", "Three?")
+
+
+def load_for(engine, *, questions=QUESTIONS, windows=(WINDOW,), concurrency=2, ignore_eos=False):
+    sizes = [Window(thinking_tokens=size, answer_tokens=ANSWER) for size in windows]
+    options = SimpleNamespace(concurrency=concurrency, ignore_eos=ignore_eos)
+    return window.make_load(engine, list(map(chat, questions)), sizes, options)
+
+
+def budgets(engine: FakeEngine) -> list[int]:
+    return [request.sampling.max_tokens for request in engine.requests]
+
+
+@pytest.mark.parametrize(
+    ("way", "asked"),
+    [
+        ("plain", [TOTAL] * 3),
+        ("published", [WINDOW] * 3 + [TOTAL] * 3),
+        ("native", [TOTAL] * 3),
+        ("ours", [WINDOW, ANSWER] * 3),
+        ("sweep", [WINDOW, ANSWER, ANSWER] * 3),
+        ("separate", [5, ANSWER] * 3 + [WINDOW, ANSWER] * 3),
+    ],
+)
+async def test_each_way_asks_for_its_own_budgets(scripted, way, asked):
+    engine = scripted(LONG)
+    await run(way, load_for(engine, windows=(5, WINDOW), concurrency=1))
+    assert budgets(engine) == asked
+    native = (("thinking_token_budget", WINDOW),)
+    assert {request.sampling.extra for request in engine.requests} == {native if way == "native" else ()}
+
+
+async def test_published_answers_nobody_before_the_last_thought_has_ended():
+    engine = FakeEngine(lambda prompt: LONG if HINT in prompt or "One" in prompt else "Done.")
+    rows = await run("published", load_for(engine))
+    assert budgets(engine) == [WINDOW, WINDOW, WINDOW, TOTAL]
+    assert (rows[0].trace_tokens, rows[0].answer_tokens) == (WINDOW, TOTAL)
+    assert [row.cut for row in rows] == [True, False, False]
+
+
+async def test_published_continues_from_text_tokenised_again(scripted):
+    engine = scripted(LONG)
+    load = load_for(engine, questions=["One?"])
+    await run("published", load)
+    text = engine.text.decode(engine.requests[1].prompt_ids, control=True)
+    written = engine.text.encode(LONG)[:WINDOW]
+    assert text == engine.text.decode(load.prompts[0], control=True) + engine.text.decode(written, control=True) + HINT
+    assert engine.requests[1].prompt_ids == tuple(engine.text.parse(text))
+
+
+async def test_native_counts_the_forced_hint_as_neither_trace_nor_answer():
+    class ForcingEngine(FakeEngine):
+        def _write(self, prompt_ids):
+            return [7] * 23 + self.text.encode(HINT) + [8] * 6
+
+    rows = await run("native", load_for(ForcingEngine(), questions=["One?"]))
+    assert [(row.trace_tokens, row.answer_tokens, row.cut) for row in rows] == [(23, 6, True)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_row_that_stops_inside_the_window_is_cut_by_no_way(way):
+    engine = FakeEngine(lambda prompt: "Hello.")
+    rows = await run(way, load_for(engine))
+    assert [(row.answer_tokens, row.cut) for row in rows] == [(0, False)] * 3
+    assert len(engine.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("way", "tokens"),
+    [("published", WINDOW), ("ours", WINDOW), ("sweep", WINDOW), ("separate", 5 + WINDOW)],
+)
+async def test_tokens_are_traces_and_answers_as_written_without_hints(scripted, way, tokens):
+    answer = len(small_text().encode("It is 42.")) + 1
+    answers = 2 if way in ("sweep", "separate") else 1
+    line = await window.measure(way, load_for(scripted(LONG, "It is 42."), windows=(5, WINDOW)), 1)
+    assert line["tokens"] == 3 * (tokens + answers * answer)
+    assert line["max_trace_tokens"] == WINDOW
+
+
+async def test_warming_up_runs_few_rows_on_few_tokens(scripted):
+    engine = scripted(LONG)
+    for way in ("plain", "published", "ours"):
+        await window.measure(way, load_for(engine, questions=["One?"] * 9), 0)
+    assert max(budgets(engine)) == 2 * window.WARM_UP_TOKENS + HINT_TOKENS
+    assert len(engine.requests) == window.WARM_UP_ROWS * 5
+
+
+async def test_tokens_are_counted_up_to_the_start_of_the_last_row():
+    """Two places, four rows of 60 tokens in turns of one token each: the last takes its place after 120 of 240."""
+    load = load_for(FakeEngine(lambda prompt: "word " * 500), questions=["One?"] * 4)
+    await run("plain", load)
+    assert load.meter.tokens == 4 * load.total_tokens
+    assert load.meter.full_tokens == pytest.approx(2 * load.total_tokens, abs=2)
+
+
+async def test_a_failure_ends_the_rows_that_still_run(scripted):
+    engine = scripted(LONG, seconds_per_token=0.01)
+
+    async def run_one(number: int) -> None:
+        if number == 1:
+            raise BadInput("no")
+        await run("ours", load_for(engine))
+
+    with pytest.raises(BadInput):
+        await pooled(run_one, [0, 1, 2], 3)
+    assert engine.active == 0
+
+
+def test_figures_of_known_rows():
+    rows = [Row(0.1 * n, trace_tokens=10 * n, answer_tokens=5, cut=n % 2 == 0) for n in range(1, 6)]
+    meter = Meter()
+    meter.full_tokens, meter.full_s = 100, 0.5
+    made = window.figures(rows, 2.0, meter)
+    assert made["full_tokens_per_s"] == 200
+    assert (made["tokens"], made["tokens_per_s"]) == (150 + 25, 87.5)
+    assert (made["first_token_ms"], made["first_token_p95_ms"]) == pytest.approx((300, 480))
+    assert (made["rows_cut"], made["max_trace_tokens"]) == (2, 50)
+
+
+def test_ratios_compare_within_a_round():
+    walls = {"plain": (1.0, 10.0), "published": (3.0, 30.0), "ours": (2.0, 20.0)}
+    fixed = {"full_tokens_per_s": 9, "tokens": 5}
+    lines = pd.DataFrame(
+        {"round": n, "way": way, "wall_s": wall[n], "tokens_per_s": 100 / wall[n], **fixed}
+        for n in range(2)
+        for way, wall in walls.items()
+    )
+    made = window.with_ratios(lines).set_index(["way", "round"])
+    assert list(made.of_plain["ours"]) == [0.5, 0.5]
+    assert list(made.full_of_plain["ours"]) == [1, 1]
+    assert list(made.wall_of_ours["published"]) == [1.5, 1.5]
+    assert window.with_ratios(lines[lines.way == "ours"]).of_plain.isna().all()
+
+
+def test_the_table_shows_medians_and_spread_and_no_empty_row():
+    lines = pd.DataFrame(
+        {"round": n, "way": way, "wall_s": 1 + n / 10, "rows_cut": 3, "of_plain": None}
+        for n in (1, 2, 4)
+        for way in WAYS
+    )
+    shown = study.table(lines)
+    assert shown.splitlines()[0].split()[-len(WAYS) :] == list(WAYS)
+    assert shown.count("1.200 (1.100-1.400)") == len(WAYS)
+    assert shown.splitlines()[-1].split() == ["rows_cut", *["3"] * len(WAYS)]
+
+
+def test_each_round_begins_with_another_way():
+    assert [study.rotated(["a", "b", "c"], by)[0] for by in range(4)] == ["a", "b", "c", "a"]
+
+
+def test_find_takes_the_first_place():
+    assert find([1, 2], [0, 1, 1, 2, 1, 2]) == 2
+    assert find([1, 2], [1]) is find([1, 2], [2, 1]) is None
+
+
+@pytest.mark.parametrize("header", ["<|im_start|>assistant\n", ""])
+def test_the_assistant_header_comes_from_the_template(header):
+    def template(messages, tokenize, add_generation_prompt=False):
+        return "Hello" + header * add_generation_prompt
+
+    tokenizer = SimpleNamespace(apply_chat_template=template)
+    if header:
+        assert window.assistant_header(tokenizer) == header
+    else:
+        with pytest.raises(BadInput, match="assistant turn"):
+            window.assistant_header(tokenizer)
+
+
+# Rows and options
+
+
+def test_rows_may_hold_a_prompt_or_a_question_and_lines_may_be_blank(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "a\u2028b"}\n\n{"question": "c", "answer": "1"}\n{"prompt": "d"}\n', encoding="utf-8")
+    assert study.read_chats(rows, 2) == [chat("a\u2028b"), chat("c")]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("", "no rows"),
+        ("nonsense\n", "line 1 of rows.jsonl"),
+        ('{"prompt": "a"}\n{"text": "b"}\n', "line 2 of rows.jsonl"),
+        ('{"prompt": "a"}\n[1]\n', "line 2 of rows.jsonl"),
+        ('{"prompt": 5}\n', "line 1 of rows.jsonl"),
+        ('{"prompt": "\\ud800"}\n', "line 1 of rows.jsonl"),
+        (b"\xff\xfe", "line 1 of rows.jsonl"),
+        (None, "rows.jsonl cannot be read: No such file or directory"),
+    ],
+)
+def test_unusable_rows_end_with_one_sentence(tmp_path, capsys, content, named):
+    rows = tmp_path / "rows.jsonl"
+    if content is not None:
+        rows.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert window.main(["--prompts", str(rows), "--fake"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert named in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (("--answer-tokens", "-1"), "--answer-tokens is -1; it must be at least 1"),
+        (("--concurrency", "0"), "--concurrency is 0; it must be at least 1"),
+        (("--rounds", "0"), "--rounds is 0; it must be at least 1"),
+        (("--limit", "0"), "--limit is 0; it must be at least 1"),
+        (("--windows", "9", "5"), "the windows 9 5 do not grow"),
+        (("--out", "/nowhere/out.json"), "there is no folder /nowhere for --out"),
+        (("--beside", "x"), "write it like http://127.0.0.1:8000"),
+    ],
+)
+def test_bad_options_are_said(tmp_path, capsys, wrong, told):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"question": "One?"}\n')
+    assert window.main(["--prompts", str(rows), "--fake", *wrong]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_before_anything_runs(scripted):
+    engine = scripted(LONG, context_tokens=TOTAL + 20)
+    with pytest.raises(ContextOverflow):
+        load_for(engine)
+    assert engine.requests == []
+
+
+# The whole
+
+
+@pytest.fixture
+def words(tmp_path) -> list[str]:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"question": question}) + "\n" for question in QUESTIONS))
+    windows = ["--windows", "5", str(WINDOW), "--answer-tokens", str(ANSWER), "--concurrency", "2"]
+    return ["--prompts", str(rows), *windows, "--rounds", "2", "--out", str(tmp_path / "out.json"), "--fake"]
+
+
+def test_the_ways_take_turns_and_the_record_holds_all_rounds(words, tmp_path, capsys):
+    assert window.main([*words, "--ways", "ours", "sweep", "separate"]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    order = ["ours", "sweep", "separate", "sweep", "separate", "ours"]
+    assert [(line["round"], line["way"]) for line in record["lines"]] == list(
+        zip([1] * 3 + [2] * 3, order, strict=True)
+    )
+    tokens = {line["way"]: line["tokens"] for line in record["lines"]}
+    both = WINDOW + 2 * ANSWER
+    assert tokens == {"ours": 3 * (WINDOW + ANSWER), "sweep": 3 * both, "separate": 3 * (5 + both)}
+    assert (record["rows"], record["options"]["rounds"]) == (3, 2)
+    assert {"processor", "versions", "commit"} <= record.keys()
+    assert list(tmp_path.glob("*.part")) == []
+    assert "wall_of_ours" in capsys.readouterr().out
+
+
+def test_a_server_beside_it_runs_ours_too_and_both_are_closed(words, tmp_path, monkeypatch):
+    here, server = FakeEngine(lambda prompt: LONG), FakeEngine(lambda prompt: LONG)
+    monkeypatch.setattr(window, "start_engine", lambda options, report: here)
+    monkeypatch.setattr(window.ServerEngine, "start", lambda url: server)
+    assert window.main([*words, "--ways", "ours", "--beside", "http://me:secret@127.0.0.1:8000", "--ignore-eos"]) == 0
+    assert "secret" not in (tmp_path / "out.json").read_text()
+    lines = json.loads((tmp_path / "out.json").read_text())["lines"]
+    assert [line["way"] for line in lines] == ["ours", "server", "server", "ours"]
+    assert {line["tokens"] for line in lines} == {3 * (WINDOW + ANSWER)}
+    assert [each.dead for each in (here, server)] == [True, True]
+    assert all(dict(request.sampling.extra)["ignore_eos"] for request in (*here.requests, *server.requests))
+
+
+def test_a_study_that_dies_keeps_its_finished_rounds(words, tmp_path, monkeypatch, capsys):
+    measure = window.measure
+
+    async def die_in_round_2(way, load, number):
+        if number == 2:
+            raise EngineDead("the engine has stopped; start it again")
+        return await measure(way, load, number)
+
+    monkeypatch.setattr(window, "measure", die_in_round_2)
+    assert window.main(words) == 2
+    assert "the engine has stopped" in capsys.readouterr().err
+    assert {line["round"] for line in json.loads((tmp_path / "out.json").read_text())["lines"]} == {1}
