@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 
 from z1_core.errors import BadInput
 
@@ -29,7 +29,7 @@ class Paired:
     p_value: float
 
 
-def wilson(right: int, n: int) -> Interval:
+def wilson(right: float, n: int) -> Interval:
     """The 95 % Wilson score interval of right/n. It stays inside 0..1 and holds for small n, where the normal
     approximation does neither. No problem at all: anything is possible, 0 to 1."""
     _check_counts(right, n)
@@ -56,13 +56,6 @@ def pass_at_k(n: int, right: int, k: int) -> float:
     return 1.0 - math.prod(1.0 - k / i for i in range(n - right + 1, n + 1))
 
 
-def mean_pass_at_k(samples: Sequence[Sequence[bool]], k: int) -> float:
-    """pass@k over problems; samples[i]: whether each sample of problem i is right. k = 1: the mean over samples."""
-    if not samples:
-        raise BadInput("there are no problems to take pass@k of; judge some answers first")
-    return fmean(pass_at_k(len(of_problem), sum(of_problem), k) for of_problem in samples)
-
-
 def paired(a: Sequence[bool], b: Sequence[bool]) -> Paired:
     """The exact McNemar test: of the problems on which two runs differ, each is a fair coin if both are equally good.
 
@@ -77,6 +70,6 @@ def paired(a: Sequence[bool], b: Sequence[bool]) -> Paired:
     return Paired(only_a=only_a, only_b=only_b, p_value=min(1.0, 2 * tail / 2**differing))
 
 
-def _check_counts(right: int, n: int) -> None:
+def _check_counts(right: float, n: int) -> None:
     if not 0 <= right <= n:
         raise BadInput(f"{right} right of {n} is no count; right must lie between 0 and {n}")
