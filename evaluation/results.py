@@ -90,6 +90,34 @@ def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return run.get("parts") or [run]
 
 
+def recorded(run: Mapping[str, Any], judging: Mapping[str, Any]) -> dict[str, str]:
+    """Every value by its name, as people read it; of later starts of the run what is not as at the first."""
+    first, *later = [_flat(part) for part in parts(run)]
+    values = _flat({name: value for name, value in run.items() if name != "parts"}) | first
+    for place, each in enumerate(later, start=2):
+        values |= {f"start {place}.{name}": value for name, value in each.items() if first.get(name) != value}
+    values |= _flat({"judging": judging or "not judged yet"})
+    return {name: value for name, value in values.items() if not name.endswith(".bad_rows")}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat = {}
+    for name, value in values.items():
+        of_it = (
+            _flat(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping) and value
+            else {f"{prefix}{name}": _shown(value)}
+        )
+        flat |= of_it
+    return flat
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(each) for each in value) or "none"
+    return "none" if value in (None, "") else str(value).replace("\n", "\\n")
+
+
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
     problems = _once(_table(folder / "problems.jsonl", PROBLEM, _asked), ["problem_id"])
     answers = _once(_table(folder / "answers.jsonl", ANSWER, _answered), KEY)

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.results import WINDOW, BenchmarkResults, Results
-from evaluation.stats import paired, pass_at_k, wilson
+from evaluation.stats import mcnemar, pass_at_k, wilson
 from z1_core.statuses import STATUSES
 
 COUNTED = [status.name for status in STATUSES.values() if status.is_counted]
@@ -170,18 +170,18 @@ def pairs(runs: Sequence[Results]) -> list[dict[str, Any]]:
     for benchmark, of in sides(runs).items():
         (first, (_, mine)), *others = of.items()
         for other, (_, theirs) in others:
-            both = _firsts(mine).merge(_firsts(theirs), on=["thinking_tokens", "problem_id"])
+            both = _firsts(mine, "a").merge(_firsts(theirs, "b"), on=["thinking_tokens", "problem_id"])
             for window, at in both.groupby("thinking_tokens"):
-                a, b = list(at.right_x), list(at.right_y)
-                test = paired(a, b)
+                only_first, only_other = (int((x & ~y).sum()) for x, y in ((at.a, at.b), (at.b, at.a)))
                 found.append(
                     {"benchmark": benchmark, "title": mine.plain_title, "first": first, "other": other,
-                     "thinking_tokens": int(window), "n": len(a), "first_accuracy": fmean(a), "other_accuracy": fmean(b),
-                     "only_first": test.only_a, "only_other": test.only_b, "p_value": test.p_value}
+                     "thinking_tokens": int(window), "n": len(at), "first_accuracy": float(at.a.mean()),
+                     "other_accuracy": float(at.b.mean()), "only_first": only_first, "only_other": only_other,
+                     "p_value": mcnemar(only_first, only_other)}
                 )  # fmt: skip
     return found
 
 
-def _firsts(made: BenchmarkResults) -> pd.DataFrame:
+def _firsts(made: BenchmarkResults, name: str) -> pd.DataFrame:
     rows = made.answers[(made.answers["sample"] == 0) & made.answers.status.isin(COUNTED)]
-    return rows[["thinking_tokens", "problem_id"]].assign(right=rows.status == "right")
+    return rows[["thinking_tokens", "problem_id"]].assign(**{name: rows.status == "right"})

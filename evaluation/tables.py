@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from evaluation.results import parts
+from evaluation.results import recorded
 from evaluation.stats import wilson
 from evaluation.summary import NO_LETTER
 from z1_core.scaling_plot import PAPER_MODEL, paper
@@ -15,15 +15,6 @@ from z1_core.statuses import STATUSES
 MISSING = "–"
 PAPER = "paper: "
 """Begins a row that is not of this run."""
-ENDS = {
-    "inside": "Inside the window",
-    "cut": "Cut, then answered",
-    "answer_length": "Answer budget used up",
-    "answer_now": "Closed early",
-    "user_stop": "Stopped",
-    "context_full": "Context full",
-    "error": "Error",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +41,10 @@ def sections(summary: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], fol
     first = [overview(summary), *([pairs_table(pairs)] if pairs else [])]
     of_each = [Section(task["title"], _notes(task), _tables(task)) for task in summary["benchmarks"].values()]
     accuracy = Section("Accuracy and thinking tokens", notices(summary, folder), first)
-    return [accuracy, *of_each, Section("Settings and versions", [], [settings(summary)])]
+    settings = {"model": summary["model"], **summary["run"]}
+    rows = [{"Name": name, "Value": value} for name, value in recorded(settings, summary["judging"]).items()]
+    record = Table(title="As recorded in run.json and judge.json", rows=rows, words=2)
+    return [accuracy, *of_each, Section("Settings and versions", [], [record])]
 
 
 def overview(summary: Mapping[str, Any]) -> Table:
@@ -149,32 +143,36 @@ def _tables(task: Mapping[str, Any]) -> list[Table]:
 
 
 def _verdicts(task: Mapping[str, Any]) -> Table:
-    rows = [
+    outside = " and ".join(status.words for status in STATUSES.values() if not status.is_counted)
+    note = f"From the trace: the answer held nothing to judge, or the model stopped inside the window. Not in n: {outside}."
+    counts = [
         {
-            "Window": number(window["thinking_tokens"]),
-            "Answers": number(window["answers"]),
-            **{STATUSES[name].words.capitalize(): number(count) for name, count in window["statuses"].items()},
-            "No verdict yet": number(window["without_verdict"]),
-            "From the trace": number(window["from_trace"]),
+            "answers": window["answers"],
+            **{STATUSES[name].words: count for name, count in window["statuses"].items()},
+            "no verdict yet": window["without_verdict"],
+            "from the trace": window["from_trace"],
         }
         for window in task["windows"]
     ]
-    outside = " and ".join(status.words for status in STATUSES.values() if not status.is_counted)
-    note = f"From the trace: the answer held nothing to judge, or the model stopped inside the window. Not in n: {outside}."
-    return Table(title="Verdicts", rows=rows, note=note)
+    return Table(title="Verdicts", rows=_at_each(task, counts), note=note)
 
 
 def _ends(task: Mapping[str, Any]) -> Table:
-    there = {reason for window in task["windows"] for reason in window["end_reasons"]}
-    reasons = [*(reason for reason in ENDS if reason in there), *sorted(there - set(ENDS))]
-    rows = [
+    reasons = dict.fromkeys(reason for window in task["windows"] for reason in window["end_reasons"])
+    counts = [
+        {each.replace("_", " "): window["end_reasons"].get(each, 0) for each in reasons} for window in task["windows"]
+    ]
+    return Table(title="How they ended", rows=_at_each(task, counts))
+
+
+def _at_each(task: Mapping[str, Any], counts: Sequence[Mapping[str, int]]) -> list[dict[str, str]]:
+    return [
         {
             "Window": number(window["thinking_tokens"]),
-            **{ENDS.get(reason, reason): number(window["end_reasons"].get(reason, 0)) for reason in reasons},
+            **{name.capitalize(): number(count) for name, count in of.items()},
         }
-        for window in task["windows"]
+        for window, of in zip(task["windows"], counts, strict=True)
     ]
-    return Table(title="How they ended", rows=rows)
 
 
 def _by_label(task: Mapping[str, Any], label: str) -> Table:
@@ -231,19 +229,6 @@ def pairs_table(found: Sequence[Mapping[str, Any]]) -> Table:
     return Table(title="Compared on the same problems", rows=rows, note=note, words=3)
 
 
-def settings(summary: Mapping[str, Any]) -> Table:
-    """Everything of run.json and judge.json, one line a value; of later starts of the run what is not as at the first."""
-    run = summary["run"]
-    first, *later = [dict(_flat(part)) for part in parts(run)]
-    values = dict(_flat({"model": summary["model"], **run})) | first
-    for place, each in enumerate(later, start=2):
-        values |= {f"start {place}.{name}": value for name, value in each.items() if first.get(name) != value}
-    values |= _flat({"judging": summary["judging"] or "not judged yet"})
-    kept = [name for name in values if name != "parts" and not name.endswith(".bad_rows")]
-    rows = [{"Name": name, "Value": values[name]} for name in kept]
-    return Table(title="As recorded in run.json and judge.json", rows=rows, words=2)
-
-
 def percent(share: float | None) -> str:
     return MISSING if share is None else f"{share * 100:.1f} %"
 
@@ -266,19 +251,3 @@ def _window(figures: Mapping[str, Any]) -> str:
 
 def _count(number_of: int, thing: str) -> str:
     return f"{number_of:,} {thing}" + ("" if number_of == 1 else "s")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _shown(value)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_shown(each) for each in value) or "none"
-    if value is None or value == "":
-        return "none"
-    return value.replace("\n", "\\n") if isinstance(value, str) else str(value)

@@ -183,6 +183,15 @@ def test_text_from_files_is_escaped_shortened_and_can_be_sent(root, tab):
     assert len(shown) < 220_000
 
 
+def test_of_a_reference_the_short_values_are_shown(root, tab):
+    reference = {"answer": "7/3", "points": 4, "tests": ["x == 1"], "packed": "e" * 5000}
+    rewrite(root / "up" / "math500" / "problems.jsonl", lambda row: {**row, "reference": reference})
+    shown = browsed(tab)["shown"]
+    assert "reference answer: 7/3 · reference points: 4</span>" in shown
+    assert "eeee" not in shown
+    assert "x == 1" not in shown
+
+
 def test_the_plot_has_intervals_and_dashed_lines_of_the_paper(root):
     run = find_runs(root)[0][0]
     points = [*run_points(run.label, run.task.model_dump()["windows"]), *paper_points("math500")]
