@@ -140,20 +140,24 @@ class Answers:
         return sorted(keys, key=lambda key: (order.get(key.problem_id, len(order)), key.sample))
 
     def _holds(self, key: Key, words: str) -> bool:
-        shown = self.read(key)
-        texts = [key.problem_id, shown["row"]["trace"], shown["row"]["answer"]]
-        texts += [message["content"] for message in shown["asked"]["messages"]]
+        """Lines in which plain words are nowhere are not parsed: that is most of the time."""
+        lines = self._lines(key)
+        if re.fullmatch(r"[\w .,:?-]*", words, re.ASCII) and not any(words.encode() in line.lower() for line in lines):
+            return False
+        row, asked = map(json.loads, lines)
+        texts = [key.problem_id, row["trace"], row["answer"], *(message["content"] for message in asked["messages"])]
         return any(words in str(text).lower() for text in texts)
+
+    def _lines(self, key: Key) -> tuple[bytes, bytes]:
+        """Of answers.jsonl and problems.jsonl."""
+        return _line(self.files[0], self.answers[key]), _line(self.files[1], self.problems[Key(key.problem_id)])
 
     def read(self, key: Key) -> dict[str, Any]:
         """row: its line of answers.jsonl; asked: its problem's; verdict: the judge's; statuses: at every window."""
-        at_each = [key._replace(window=window) for window in self.windows]
-        return {
-            "row": _row(self.files[0], self.answers[key]),
-            "asked": _row(self.files[1], self.problems[Key(key.problem_id)]),
-            "verdict": self.verdicts.get(key, {}),
-            "statuses": {each.window: self.status(each) for each in at_each if each in self.answers},
-        }
+        row, asked = map(json.loads, self._lines(key))
+        there = [each for each in (key._replace(window=window) for window in self.windows) if each in self.answers]
+        statuses = {each.window: self.status(each) for each in there}
+        return {"row": row, "asked": asked, "verdict": self.verdicts.get(key, {}), "statuses": statuses}
 
 
 def answers_of(run: Run) -> Answers:
@@ -180,7 +184,7 @@ def _answers(*files: tuple[Path, int, int]) -> Answers:
                 begin += len(line)
         table.pop(None, None)
     answers, problems, judged = tables
-    verdicts = {key: _row(paths[2], begin) for key, begin in judged.items()}
+    verdicts = {key: json.loads(_line(paths[2], begin)) for key, begin in judged.items()}
     return Answers(paths, answers, problems, verdicts, sorted({key.window for key in answers}), unreadable)
 
 
@@ -194,7 +198,7 @@ def _key(line: bytes) -> Key | None:
         return None
 
 
-def _row(path: Path, begin: int) -> dict[str, Any]:
+def _line(path: Path, begin: int) -> bytes:
     with path.open("rb") as file:
         file.seek(begin)
-        return json.loads(file.readline())
+        return file.readline()
