@@ -1,6 +1,6 @@
-"""The report on one or several runs: figures with their uncertainty, plots, and every conversation.
+"""The report on one or several runs: figures with their uncertainty, and plots. The page shows the answers themselves.
 
-python -m evaluation.report results/z1                    # summary.json, report.md, report.html, figures, in that folder
+python -m evaluation.report results/z1                    # summary.json, report.md, report.html, pictures, in that folder
 python -m evaluation.report results/z1 results/other      # both, and how they compare: comparison.md, .json, .png
 """
 
@@ -10,20 +10,24 @@ import argparse
 import html
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation import pairs as pairing
-from evaluation import plots, tables
-from evaluation.plots import Series
-from evaluation.report_html import Page, render_page
-from evaluation.results import Results, read_results
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evaluation import tables
+from evaluation.plots import as_png, as_svg, lengths_chart
+from evaluation.results import Results, parts, read_results
 from evaluation.store import write
-from evaluation.summary import harness_errors, summarize
+from evaluation.summary import harness_errors, pairs, sides, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput
 from z1_core.program import program
+from z1_core.scaling_plot import paper_points, run_points, scaling_chart
+
+SCALING = "Accuracy against average thinking tokens"
+PICTURES = {"scaling.png": SCALING, "lengths.png": "Trace lengths"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +52,11 @@ def main(argv: list[str] | None = None) -> int:
     summaries = [_report(run) for run in runs]
     if len(runs) > 1:
         _comparison(runs, summaries, out)
-    return _tell(options.folders, summaries)
+    for folder, summary in zip(options.folders, summaries, strict=True):
+        for notice in tables.notices(summary, str(folder)):
+            print(f"note: {notice}", file=sys.stderr)
+        print(folder / "report.html")
+    return 1 if any(harness_errors(summary) for summary in summaries) else 0
 
 
 def write_report(folder: Path) -> dict[str, Any]:
@@ -58,118 +66,87 @@ def write_report(folder: Path) -> dict[str, Any]:
 
 def _report(run: Results) -> dict[str, Any]:
     summary = summarize(run)
-    page = _page(run, summary)
     write(run.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    series = _series([run], [summary])
-    scaling = plots.scaling_figure(series)
-    write(run.folder / "scaling.png", plots.rendered(scaling, "png"))
-    write(run.folder / "scaling.svg", plots.rendered(scaling, "svg"))
-    write(run.folder / "lengths.png", plots.rendered(plots.lengths_figure(series), "png"))
-    write(run.folder / "report.md", _markdown(page))
-    write(run.folder / "report.html", render_page(page))
+    figures = {"scaling.png": _scaling_charts([run], [summary]), "lengths.png": _lengths_charts(run)}
+    figures = {name: charts for name, charts in figures.items() if charts}
+    for name, charts in figures.items():
+        write(run.folder / name, as_png(charts))
+    report = {
+        "heading": f"Evaluation of {summary['model']}",
+        "subtitle": _started(run),
+        "sections": tables.sections(summary, pairs([run]), str(run.folder)),
+    }
+    write(run.folder / "report.md", _markdown(**report, pictures=list(figures)))
+    drawn = [as_svg(chart, title) for charts in figures.values() for title, chart in charts.items()]
+    write(run.folder / "report.html", _template().render(**report, figures=drawn))
     return summary
 
 
-def _page(run: Results, summary: Mapping[str, Any]) -> Page:
-    started, commit = summary["run"].get("started_at"), summary["run"].get("commit")
-    facts = [
-        f"started {started[:16].replace('T', ' ')} UTC" if started else "",
-        f"commit {commit[:12]}" if commit else "",
-    ]
-    pairs = _pairs([run])
-    return Page(
-        heading=f"Evaluation of {summary['model']}",
-        subtitle=" · ".join(fact for fact in facts if fact),
-        notices=tables.notices(summary, str(run.folder)),
-        overview=tables.overview(summary),
-        comparison=pairing.pairs_table(pairs) if pairs else None,
-        figures=_inline_figures(_series([run], [summary])),
-        sections=[tables.section(name, task) for name, task in summary["benchmarks"].items()],
-        settings=tables.settings(summary),
-        conversations=list(run.benchmarks.values()),
-    )
+def _scaling_charts(runs: Sequence[Results], summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Title of a benchmark -> its chart, a curve for each run and method; none where nothing is judged and the paper has no
+    curve."""
+    charts = {}
+    for benchmark, of in sides(runs).items():
+        points = []
+        for label, (place, made) in of.items():
+            points += run_points(label, summaries[place]["benchmarks"][made.name]["windows"])
+        if points or paper_points(benchmark):
+            charts[made.plain_title] = scaling_chart([*points, *paper_points(benchmark)], made.plain_title)
+    return charts
+
+
+def _lengths_charts(run: Results) -> dict[str, Any]:
+    """Methods answer from the same traces: one chart a benchmark."""
+    charts = {}
+    for of in sides([run]).values():
+        _, made = next(iter(of.values()))
+        window = max(made.windows, default=1)
+        answers = made.answers[made.answers.thinking_tokens == window]
+        if len(answers):
+            charts[made.plain_title] = lengths_chart(made.plain_title, window, answers)
+    return charts
+
+
+def _started(run: Results) -> str:
+    """When, and by which commits."""
+    starts = [str(part.get("started_at") or "")[:16].replace("T", " ") for part in parts(run.run)]
+    commits = dict.fromkeys(str(part["commit"])[:12] for part in parts(run.run) if part.get("commit"))
+    facts = [f"started {starts[0]} UTC" if starts[0] else "", f"commit {', '.join(commits)}" if commits else ""]
+    facts.append(f"continued {', '.join(starts[1:])}" if starts[1:] else "")
+    return " · ".join(fact for fact in facts if fact)
 
 
 def _comparison(runs: Sequence[Results], summaries: Sequence[Mapping[str, Any]], out: Path) -> None:
-    pairs = _pairs(runs)
-    if not pairs:
+    found = pairs(runs)
+    if not found:
         raise BadInput("the runs have no judged problem at the same window in common; judge them, or compare others")
-    table = pairing.pairs_table(pairs)
+    table = _as_markdown(tables.pairs_table(found))
+    charts = _scaling_charts(runs, summaries)
+    write(out / "comparison.png", as_png(charts))
+    write(out / "comparison.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     others = [
-        f"The rows of {title} are not from the same file in all runs."
-        for title, hashes in _data_hashes(runs).items()
-        if len(hashes) > 1
+        f"The rows of {next(iter(of.values()))[1].plain_title} are not from the same file in all runs."
+        for of in sides(runs).values()
+        if len({str(runs[place].run["benchmarks"][made.name].get("sha256")) for place, made in of.values()}) > 1
     ]
-    figure = plots.scaling_figure(_series(runs, summaries))
-    write(out / "comparison.png", plots.rendered(figure, "png"))
-    write(out / "comparison.json", json.dumps(pairing.as_json(pairs), indent=1, ensure_ascii=False) + "\n")
-    text = ["# Comparison", *others, "![Accuracy against average thinking tokens](comparison.png)", _as_markdown(table)]
-    write(out / "comparison.md", "\n\n".join(text) + "\n")
-    print(_as_markdown(table))
+    write(out / "comparison.md", "\n\n".join(["# Comparison", *others, f"![{SCALING}](comparison.png)", table]) + "\n")
+    print(table)
 
 
-def _pairs(runs: Sequence[Results]) -> list[pairing.Pair]:
-    return [pair for sides in pairing.sides(runs).values() for pair in pairing.paired_with_first(sides)]
-
-
-def _data_hashes(runs: Sequence[Results]) -> dict[str, set[str]]:
-    hashes: dict[str, set[str]] = {}
-    for run in runs:
-        for name, made in run.benchmarks.items():
-            hashes.setdefault(made.plain_title, set()).add(str(run.run["benchmarks"][name].get("sha256")))
-    return hashes
-
-
-def _series(runs: Sequence[Results], summaries: Sequence[Mapping[str, Any]]) -> dict[str, list[Series]]:
-    """benchmark -> a line for each run and method."""
-    return {
-        benchmark: [
-            Series(
-                label=side.label,
-                title=side.results.plain_title,
-                windows=summaries[side.run]["benchmarks"][side.results.name]["windows"],
-                lengths=[
-                    (answer.trace_tokens, answer.cut)
-                    for answer in side.results.answers
-                    if answer.thinking_tokens == max(side.results.windows)
-                ],
-            )
-            for side in sides
-        ]
-        for benchmark, sides in pairing.sides(runs).items()
-    }
-
-
-def _inline_figures(series: Mapping[str, Sequence[Series]]) -> list[str]:
-    figures = []
-    for number, (benchmark, lines) in enumerate(series.items()):
-        title, of_one = lines[0].title, {benchmark: lines}
-        described = f"{title}: accuracy against average thinking tokens; the figures are in the table above"
-        scaling = plots.scaling_figure(of_one, plots.PAGE_INCHES)
-        figures.append(plots.inline_svg(scaling, described=described, prefix=f"scaling{number}"))
-        described = f"{title}: how many traces have which length"
-        lengths = plots.lengths_figure(of_one, plots.PAGE_INCHES)
-        figures.append(plots.inline_svg(lengths, described=described, prefix=f"lengths{number}"))
-    return figures
-
-
-def _markdown(page: Page) -> str:
-    parts = [f"# {_escaped(page.heading)}", page.subtitle, *(f"> {_escaped(notice)}" for notice in page.notices)]
-    parts += [_as_markdown(page.overview), *([_as_markdown(page.comparison)] if page.comparison else [])]
-    parts += ["![Accuracy against average thinking tokens](scaling.png)", "![Trace lengths](lengths.png)"]
-    for section in page.sections:
-        parts += [f"## {_escaped(section.title)}", *(f"> {_escaped(note)}" for note in section.notes)]
-        parts += [_as_markdown(table) for table in section.tables]
-    parts.append(_as_markdown(page.settings))
-    return "\n\n".join(part for part in parts if part) + "\n"
+def _markdown(heading: str, subtitle: str, sections: Sequence[tables.Section], pictures: Sequence[str]) -> str:
+    paragraphs = [f"# {_escaped(heading)}", subtitle]
+    for place, section in enumerate(sections):
+        paragraphs += [f"## {_escaped(section.title)}", *(f"> {_escaped(note)}" for note in section.notes)]
+        paragraphs += [_as_markdown(table) for table in section.tables]
+        paragraphs += [f"![{PICTURES[name]}]({name})" for name in pictures if place == 0]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
 
 def _as_markdown(table: Table) -> str:
-    def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(_escaped(cell).replace("|", "\\|") for cell in cells) + " |"
-
-    ruler = ["---" if place < table.texts else "---:" for place in range(len(table.columns))]
-    lines = [line(table.columns), "| " + " | ".join(ruler) + " |", *(line(row.cells) for row in table.rows)]
+    names = list(table.rows[0])
+    ruler = ["---" if place < table.words else "---:" for place in range(len(names))]
+    cells = [names, ruler, *(row.values() for row in table.rows)]
+    lines = ["| " + " | ".join(_escaped(cell).replace("|", "\\|") for cell in row) + " |" for row in cells]
     return "\n\n".join(part for part in (f"### {table.title}", "\n".join(lines), _escaped(table.note)) if part)
 
 
@@ -178,12 +155,12 @@ def _escaped(text: str) -> str:
     return html.escape(" ".join(text.split()), quote=False)
 
 
-def _tell(folders: Sequence[Path], summaries: Sequence[Mapping[str, Any]]) -> int:
-    for folder, summary in zip(folders, summaries, strict=True):
-        for notice in tables.notices(summary, str(folder)):
-            print(f"note: {notice}", file=sys.stderr)
-        print(folder / "report.html")
-    return 1 if any(harness_errors(summary) for summary in summaries) else 0
+def _template() -> Any:
+    loader = FileSystemLoader(Path(__file__).with_name("report_page"))
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html")
 
 
 if __name__ == "__main__":

@@ -1,60 +1,27 @@
-"""A result folder as values: the settings, and every answer with its verdict, without the token ids.
+"""A result folder as tables: the settings, and every answer with its verdict, without texts and token ids.
 
-results = read_results(Path("OUT"))
+results = read_results(Path("OUT")); results.benchmarks["math500"].answers.status
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from evaluation.store import lines, read_json
 from z1_core.errors import BadInput
 
 CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
-SHOWN_REFERENCE_CHARS = 200
-
-Key = tuple[str, int, int]
-"""(problem_id, sample, thinking_tokens): names one answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A problem as it was asked. reference: its short values only; tests of code problems run to megabytes."""
-
-    problem_id: str
-    messages: Sequence[Mapping[str, str]]
-    prefill: str = ""
-    reference: Mapping[str, Any] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """One answer. status is None where the judge has not been yet; judged: which text the verdict is about."""
-
-    problem_id: str
-    sample: int
-    thinking_tokens: int
-    trace: str
-    hint: str
-    answer: str
-    trace_tokens: int
-    answer_tokens: int
-    cut: bool
-    end_reason: str
-    seconds: float | None = None
-    status: str | None = None
-    extracted: str = ""
-    detail: str = ""
-    judged: str = ""
-
-    @property
-    def key(self) -> Key:
-        return self.problem_id, self.sample, self.thinking_tokens
+KEY = ["problem_id", "sample", "thinking_tokens"]
+"""Names one answer."""
+PROBLEM = ["problem_id", "letter", "labels"]
+ANSWER = [*KEY, "trace_tokens", "answer_tokens", "cut", "end_reason"]
+VERDICT = [*KEY, "status", "extracted", "judged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +29,16 @@ class BenchmarkResults:
     """name: of its folder, "math500.budget-forcing"; benchmark: what was asked, "math500"; method: "window" for the
     project's own, else in what the window differs.
 
-    problems: by id, in the order in which they were asked. expected: answers of the finished run, all windows.
+    problems: PROBLEM, in the order in which they were asked; letter: the right one of a choice. answers: ANSWER and
+    VERDICT; the verdict is None where the judge has not been yet.
     """
 
     name: str
     benchmark: str
     method: str
     title: str
-    problems: Mapping[str, Asked]
-    answers: Sequence[Answered]
+    problems: pd.DataFrame
+    answers: pd.DataFrame
     windows: Sequence[int]
     samples: int
     bad_rows: Sequence[str] = ()
@@ -81,17 +49,9 @@ class BenchmarkResults:
         return self.title.removesuffix(f", {self.method.replace('-', ' ')}")
 
     @property
-    def expected(self) -> int:
-        return len(self.problems) * self.samples * len(self.windows)
-
-    @property
     def missing(self) -> int:
         """Answers that the run has still to give."""
-        return max(0, self.expected - len(self.answers))
-
-    @property
-    def without_verdict(self) -> int:
-        return sum(answer.status is None for answer in self.answers)
+        return max(0, len(self.problems) * self.samples * len(self.windows) - len(self.answers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,86 +85,99 @@ def run_record(folder: Path) -> dict[str, Any]:
     return run
 
 
+def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What was recorded at each start of the run: versions, commit, time, machine."""
+    return run.get("parts") or [run]
+
+
+def recorded(run: Mapping[str, Any], judging: Mapping[str, Any]) -> dict[str, str]:
+    """Every value by its name, as people read it; of later starts of the run what is not as at the first."""
+    first, *later = [_flat(part) for part in parts(run)]
+    values = _flat({name: value for name, value in run.items() if name != "parts"}) | first
+    for place, each in enumerate(later, start=2):
+        values |= {f"start {place}.{name}": value for name, value in each.items() if first.get(name) != value}
+    values |= _flat({"judging": judging or "not judged yet"})
+    return {name: value for name, value in values.items() if not name.endswith(".bad_rows")}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat = {}
+    for name, value in values.items():
+        of_it = (
+            _flat(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping) and value
+            else {f"{prefix}{name}": _shown(value)}
+        )
+        flat |= of_it
+    return flat
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(each) for each in value) or "none"
+    return "none" if value in (None, "") else str(value).replace("\n", "\\n")
+
+
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
-    problems = _by_key(_made(folder / "problems.jsonl", _asked), lambda problem: problem.problem_id)
-    keyed = _made(folder / "verdicts.jsonl", lambda row: (_key(row), row))
-    verdicts = {key: row for _, (key, row) in keyed}  # judged again: the last one holds
-    made = _made(folder / "answers.jsonl", lambda row: _answered(row, verdicts))
-    answers = _by_key(made, lambda answer: answer.key)
-    if strangers := {answer.problem_id for answer in answers.values()} - set(problems):
+    problems = _once(_table(folder / "problems.jsonl", PROBLEM, _asked), ["problem_id"])
+    answers = _once(_table(folder / "answers.jsonl", ANSWER, _answered), KEY)
+    verdicts = _table(folder / "verdicts.jsonl", VERDICT, _judged).drop_duplicates(KEY, keep="last")  # judged again
+    if strangers := set(answers.problem_id) - set(problems.problem_id):
         raise BadInput(
             f"{folder} holds answers to {min(strangers)!r}, which its problems.jsonl lacks; restore that file"
         )
-    found = {answer.thinking_tokens for answer in answers.values()}
+    answers = answers.merge(verdicts, how="left", on=KEY)
     return BenchmarkResults(
         name=folder.name,
         benchmark=str(facts.get("benchmark") or folder.name),
         method=str(facts.get("method") or WINDOW),
         title=str(facts.get("title") or folder.name),
         problems=problems,
-        answers=list(answers.values()),
-        windows=sorted(found | set(run.get("windows") or ())),
+        answers=answers.astype({"trace_tokens": int, "answer_tokens": int, "cut": bool}),
+        windows=sorted({*answers.thinking_tokens, *(run.get("windows") or ())}),
         samples=int(run.get("samples") or 1),
         bad_rows=[str(row) for row in facts.get("bad_rows") or ()],
     )
 
 
-def _by_key(made: Iterable[tuple[str, Any]], key_of: Callable[[Any], Any]) -> dict[Any, Any]:
-    items: dict[Any, Any] = {}
-    for place, item in made:
-        if key_of(item) in items:
-            raise BadInput(f"{place} repeats {key_of(item)!r}; delete one of the two lines")
-        items[key_of(item)] = item
-    return items
-
-
-def _made(path: Path, make: Callable[[dict], Any]) -> Iterator[tuple[str, Any]]:
-    """What each line of a file stands for, with its place. Raises BadInput for a line that a run does not write."""
+def _table(path: Path, columns: Sequence[str], make: Callable[[Mapping[str, Any]], list]) -> pd.DataFrame:
+    """A row a line, under its place. Raises BadInput for a line that a run does not write."""
+    rows = {}
     for place, row in lines(path):
         try:
-            yield place, make(row)
+            rows[place] = make(row)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"{place} is not what a run writes ({error!r}); delete the line") from error
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=list(columns), dtype=object)
 
 
-def _key(row: Mapping[str, Any]) -> Key:
-    return str(row["problem_id"]), int(row.get("sample", 0)), int(row["thinking_tokens"])
+def _once(table: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    again = table[table.duplicated(key)]
+    if len(again):
+        raise BadInput(f"{again.index[0]} repeats {again[key].iloc[0].to_list()}; delete one of the two lines")
+    return table
 
 
-def _asked(row: Mapping[str, Any]) -> Asked:
-    short = {
-        name: value
-        for name, value in (row.get("reference") or {}).items()
-        if isinstance(value, str | int | float) and len(str(value)) <= SHOWN_REFERENCE_CHARS
-    }
-    return Asked(
-        problem_id=str(row["problem_id"]),
-        messages=[{"role": str(each["role"]), "content": str(each["content"])} for each in row["messages"]],
-        prefill=row.get("prefill") or "",
-        reference=short,
-        labels={str(name): str(value) for name, value in (row.get("labels") or {}).items()},
-    )
+def _key(row: Mapping[str, Any]) -> list:
+    return [str(row["problem_id"]), int(row.get("sample", 0)), int(row["thinking_tokens"])]
 
 
-def _answered(row: Mapping[str, Any], verdicts: Mapping[Key, Mapping[str, Any]]) -> Answered:
+def _asked(row: Mapping[str, Any]) -> list:
+    """Label names and values come from data sets, and no table holds halves of characters."""
+    labels = {_plain(name): _plain(value) for name, value in (row.get("labels") or {}).items()}
+    return [str(row["problem_id"]), (row["reference"] or {}).get("letter"), labels]
+
+
+def _plain(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
+def _answered(row: Mapping[str, Any]) -> list:
     """Without a hint (--hint none) an answer of its own still tells a cut."""
-    key = _key(row)
-    verdict = verdicts.get(key, {})
-    end_reason = str(row["end_reason"])
-    return Answered(
-        problem_id=key[0],
-        sample=key[1],
-        thinking_tokens=key[2],
-        trace=row["trace"],
-        hint=(row.get("hint") or "") if row.get("hint_ids") else "",
-        answer=row.get("answer") or "",
-        trace_tokens=len(row["trace_ids"]),
-        answer_tokens=len(row.get("answer_ids") or ()),
-        cut=bool(row.get("hint_ids") or row.get("answer_ids")) or end_reason in CUT_REASONS,
-        end_reason=end_reason,
-        seconds=row.get("seconds"),
-        status=verdict.get("status"),
-        extracted=str(verdict.get("extracted") or ""),
-        detail=str(verdict.get("detail") or ""),
-        judged=str(verdict.get("judged") or ""),
-    )
+    end_reason, answer_tokens = str(row["end_reason"]), len(row.get("answer_ids") or ())
+    cut = bool(row.get("hint_ids") or answer_tokens) or end_reason in CUT_REASONS
+    return [*_key(row), len(row["trace_ids"]), answer_tokens, cut, end_reason]
+
+
+def _judged(row: Mapping[str, Any]) -> list:
+    return [*_key(row), str(row["status"]), str(row.get("extracted") or ""), str(row.get("judged") or "")]

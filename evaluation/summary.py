@@ -2,25 +2,26 @@
 
 summary = summarize(read_results(Path("OUT")))
 
-A window's figures: n answers were judged, and right of them are right. harness_error and not_judged say nothing about
-the model and are in neither. Tokens, cut rate and end reasons are over all answers, judged or not: avg_thinking_tokens
-is ATT (equation 2 of the paper), avg_answer_tokens counts 0 where the model stopped inside the window.
+A window's figures: n answers were judged, and right of them are right; statuses that say nothing about the model are in
+neither. Tokens, cut rate and end reasons are over all answers, judged or not: avg_thinking_tokens is ATT (equation 2 of
+the paper), avg_answer_tokens counts 0 where the model stopped inside the window.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
 
 import pandas as pd
 
-from evaluation.problem import Status
-from evaluation.results import BenchmarkResults, Results
-from evaluation.stats import mean_pass_at_k, wilson
+from evaluation.results import WINDOW, BenchmarkResults, Results
+from evaluation.stats import mcnemar, pass_at_k, wilson
+from z1_core.statuses import STATUSES
 
-STATUSES: tuple[str, ...] = get_args(Status)
-NOT_COUNTED = ("harness_error", "not_judged")
+COUNTED = [status.name for status in STATUSES.values() if status.is_counted]
+LETTERS = ["A", "B", "C", "D"]
 NO_LETTER = "none"
 DIFFICULTIES = ("easy", "medium", "hard")
 DIGITS = 4
@@ -38,7 +39,6 @@ def summarize(results: Results) -> dict[str, Any]:
 
 def summarize_benchmark(made: BenchmarkResults) -> dict[str, Any]:
     """missing: answers the run has still to give; without_verdict: answers the judge has still to see."""
-    answers = frame(made)
     return {
         "benchmark": made.benchmark,
         "method": made.method,
@@ -47,100 +47,100 @@ def summarize_benchmark(made: BenchmarkResults) -> dict[str, Any]:
         "samples": made.samples,
         "bad_rows": list(made.bad_rows),
         "missing": made.missing,
-        "without_verdict": made.without_verdict,
+        "without_verdict": int(made.answers.status.isna().sum()),
         "windows": [
-            {"thinking_tokens": window, **window_figures(answers[answers.thinking_tokens == window], made.samples)}
+            {"thinking_tokens": window, **_window_figures(made.answers[made.answers.thinking_tokens == window], made)}
             for window in made.windows
         ],
-        "by_label": by_label(made, answers),
-        "letters": letters(made, answers),
+        "by_label": _by_label(made),
+        "letters": _letters(made),
     }
 
 
-def frame(made: BenchmarkResults) -> pd.DataFrame:
-    """A row an answer: what is counted, without the texts."""
-    columns = ("problem_id", "sample", "thinking_tokens", "trace_tokens", "answer_tokens", "cut", "end_reason")
-    columns += ("status", "extracted", "judged")
-    rows = [{name: getattr(answer, name) for name in columns} for answer in made.answers]
-    return pd.DataFrame(rows, columns=list(columns)).astype({"thinking_tokens": int, "cut": bool, "status": object})
-
-
-def window_figures(answers: pd.DataFrame, samples: int) -> dict[str, Any]:
-    """The figures of one benchmark at one window."""
-    total = len(answers)
+def _window_figures(answers: pd.DataFrame, made: BenchmarkResults) -> dict[str, Any]:
     return {
-        **accuracy(answers),
-        "answers": total,
+        **_accuracy(answers),
+        "answers": len(answers),
         "avg_thinking_tokens": _mean(answers.trace_tokens),
         "avg_answer_tokens": _mean(answers.answer_tokens),
         "cut_rate": _mean(answers.cut),
-        "end_reasons": counts(answers.end_reason),
+        "end_reasons": {reason: int(count) for reason, count in answers.end_reason.value_counts().items()},
         "statuses": {status: int((answers.status == status).sum()) for status in STATUSES},
         "without_verdict": int(answers.status.isna().sum()),
-        "from_trace": int(((answers.judged == "trace") & _counted(answers)).sum()),
-        "pass_at_k": pass_at(answers, samples) if samples > 1 else {},
+        "from_trace": int((answers.status.isin(COUNTED) & (answers.judged == "trace")).sum()),
+        "pass_at_k": _pass_at(answers, made.samples) if made.samples > 1 else {},
     }
 
 
-def accuracy(answers: pd.DataFrame) -> dict[str, Any]:
+def _accuracy(answers: pd.DataFrame) -> dict[str, Any]:
     """Mean over all judged answers, with the 95 % Wilson interval.
 
     Samples of one problem are no independent draws: with several of them the interval is that of as many draws as there
     are problems, which is never too narrow.
     """
-    judged = answers[_counted(answers)]
+    judged = answers[answers.status.isin(COUNTED)]
     n, right, problems = len(judged), int((judged.status == "right").sum()), judged.problem_id.nunique()
     if not n:
         return {"n": 0, "right": 0, "accuracy": None, "low": None, "high": None}
     interval = wilson(right / n * problems, problems)
-    return {
-        "n": n,
-        "right": right,
-        "accuracy": round(right / n, DIGITS),
-        "low": round(interval.low, DIGITS),
-        "high": round(interval.high, DIGITS),
-    }
+    shares = {"accuracy": right / n, "low": interval.low, "high": interval.high}
+    return {"n": n, "right": right, **{name: round(share, DIGITS) for name, share in shares.items()}}
 
 
-def pass_at(answers: pd.DataFrame, samples: int) -> dict[str, float]:
+def _pass_at(answers: pd.DataFrame, samples: int) -> dict[str, float]:
     """Unbiased pass@k for k = 1, 2, 4, ... and all samples: the mean over the problems that have k judged samples."""
-    judged = answers[_counted(answers)]
-    by_problem = [list(group == "right") for _, group in judged.groupby("problem_id").status]
+    judged = answers[answers.status.isin(COUNTED)]
+    counts = (judged.status == "right").groupby(judged.problem_id).agg(["size", "sum"])
     ks = sorted({2**power for power in range(samples.bit_length()) if 2**power < samples} | {samples})
-    enough = {k: [right for right in by_problem if len(right) >= k] for k in ks}
-    return {str(k): round(mean_pass_at_k(problems, k), DIGITS) for k, problems in enough.items() if problems}
+    means = {}
+    for k in ks:
+        enough = counts[counts["size"] >= k]
+        if len(enough):
+            means[str(k)] = round(fmean(pass_at_k(n, right, k) for n, right in enough.itertuples(index=False)), DIGITS)
+    return means
 
 
-def by_label(made: BenchmarkResults, answers: pd.DataFrame) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def _by_label(made: BenchmarkResults) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """label -> value -> accuracy at each window, the values in the order people expect."""
-    names = dict.fromkeys(name for problem in made.problems.values() for name in problem.labels)
-    return {name: _by_value(made, answers, name) for name in names}
-
-
-def _by_value(made: BenchmarkResults, answers: pd.DataFrame, name: str) -> dict[str, list[dict[str, Any]]]:
-    values = answers.problem_id.map({each.problem_id: each.labels.get(name) for each in made.problems.values()})
+    labels = pd.DataFrame(list(made.problems.labels), index=made.problems.problem_id, dtype=object)
     return {
-        value: [
-            {"thinking_tokens": window, **accuracy(group[group.thinking_tokens == window])} for window in made.windows
-        ]
-        for value, group in sorted(answers.groupby(values), key=lambda pair: _rank(pair[0]))
+        name: {
+            value: [{"thinking_tokens": w, **_accuracy(of[of.thinking_tokens == w])} for w in made.windows]
+            for value, of in sorted(made.answers.groupby(made.answers.problem_id.map(labels[name])), key=_rank)
+        }
+        for name in labels
     }
 
 
-def letters(made: BenchmarkResults, answers: pd.DataFrame) -> dict[str, Any]:
+def _rank(group: tuple[str, Any]) -> tuple[int, list[Any]]:
+    """Easy before hard, 2 before 10."""
+    value = group[0].lower()
+    if value in DIFFICULTIES:
+        return DIFFICULTIES.index(value), []
+    return len(DIFFICULTIES), [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", value)]
+
+
+def _letters(made: BenchmarkResults) -> dict[str, Any]:
     """Choice benchmarks: how often each letter is right, and how often each was answered at each window.
 
     A model that likes one letter gains where the right ones are not spread evenly.
     """
-    gold = [problem.reference.get("letter") for problem in made.problems.values()]
-    if not any(gold):
+    gold = made.problems.letter.dropna()
+    if gold.empty:
         return {}
-    known = sorted({letter for letter in gold if letter} | set("ABCD"))
-    answered = {}
-    for window in made.windows:
-        of_window = answers[(answers.thinking_tokens == window) & answers.status.notna()].extracted
-        answered[str(window)] = _spread(of_window.where(of_window.isin(known), NO_LETTER), [*known, NO_LETTER])
+    known = sorted({*gold, *LETTERS})
+    judged = made.answers[made.answers.status.notna()]
+    letters = judged.extracted.where(judged.extracted.isin(known), NO_LETTER)
+    answered = {str(w): _spread(letters[judged.thinking_tokens == w], [*known, NO_LETTER]) for w in made.windows}
     return {"gold": _spread(gold, known), "answered": answered}
+
+
+def _spread(values: pd.Series, names: Sequence[str]) -> dict[str, int]:
+    return {name: int((values == name).sum()) for name in names}
+
+
+def _mean(values: pd.Series) -> float | None:
+    return round(float(values.mean()), DIGITS) if len(values) else None
 
 
 def harness_errors(summary: Mapping[str, Any]) -> int:
@@ -148,25 +148,40 @@ def harness_errors(summary: Mapping[str, Any]) -> int:
     return sum(window["statuses"]["harness_error"] for window in windows)
 
 
-def counts(values: Iterable[Any]) -> dict[str, int]:
-    return {str(name): int(count) for name, count in pd.Series(list(values), dtype=object).value_counts().items()}
+def sides(runs: Sequence[Results]) -> dict[str, dict[str, tuple[int, BenchmarkResults]]]:
+    """benchmark -> label -> what can be compared on it, with the place of its run, in the order given. A label names
+    what differs: model, method, folder."""
+    twins = len({run.model for run in runs}) < len(runs)
+    made: dict[str, dict[str, tuple[int, BenchmarkResults]]] = {}
+    for place, run in enumerate(runs):
+        for results in run.benchmarks.values():
+            method = [] if results.method == WINDOW else [results.method.replace("-", " ")]
+            folder = [run.folder.resolve().name] if twins else []
+            label = ", ".join([run.model.rstrip("/").rsplit("/", 1)[-1], *method, *folder])
+            of = made.setdefault(results.benchmark, {})
+            of[f"{label}, {run.folder}" if label in of else label] = place, results
+    return made
 
 
-def _spread(values: Iterable[Any], names: list[str]) -> dict[str, int]:
-    found = counts(values)
-    return {name: found.get(name, 0) for name in names}
+def pairs(runs: Sequence[Results]) -> list[dict[str, Any]]:
+    """Who gets right what the other does not: the first run, or method, against each other one of a benchmark, at every
+    window, on the problems that both have a verdict for, the first sample of each: several are no independent pairs."""
+    found = []
+    for benchmark, of in sides(runs).items():
+        (first, (_, mine)), *others = of.items()
+        for other, (_, theirs) in others:
+            both = _firsts(mine, "a").merge(_firsts(theirs, "b"), on=["thinking_tokens", "problem_id"])
+            for window, at in both.groupby("thinking_tokens"):
+                only_first, only_other = (int((x & ~y).sum()) for x, y in ((at.a, at.b), (at.b, at.a)))
+                found.append(
+                    {"benchmark": benchmark, "title": mine.plain_title, "first": first, "other": other,
+                     "thinking_tokens": int(window), "n": len(at), "first_accuracy": float(at.a.mean()),
+                     "other_accuracy": float(at.b.mean()), "only_first": only_first, "only_other": only_other,
+                     "p_value": mcnemar(only_first, only_other)}
+                )  # fmt: skip
+    return found
 
 
-def _counted(answers: pd.DataFrame) -> pd.Series:
-    return answers.status.notna() & ~answers.status.isin(NOT_COUNTED)
-
-
-def _mean(values: pd.Series) -> float | None:
-    return round(float(values.mean()), DIGITS) if len(values) else None
-
-
-def _rank(value: str) -> tuple[int, list[Any]]:
-    """Easy before hard, 2 before 10."""
-    if value.lower() in DIFFICULTIES:
-        return DIFFICULTIES.index(value.lower()), []
-    return len(DIFFICULTIES), [int(part) if part.isdigit() else part.lower() for part in re.split(r"(\d+)", value)]
+def _firsts(made: BenchmarkResults, name: str) -> pd.DataFrame:
+    rows = made.answers[(made.answers["sample"] == 0) & made.answers.status.isin(COUNTED)]
+    return rows[["thinking_tokens", "problem_id"]].assign(**{name: rows.status == "right"})

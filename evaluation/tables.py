@@ -2,79 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from evaluation.paper import PaperRow, paper
-from evaluation.summary import NO_LETTER, STATUSES
+from evaluation.results import recorded
+from evaluation.stats import wilson
+from evaluation.summary import NO_LETTER
+from z1_core.scaling_plot import PAPER_MODEL, paper
+from z1_core.statuses import STATUSES
 
 MISSING = "–"
-WORDS = {
-    "right": "right",
-    "wrong": "wrong",
-    "no_answer": "no answer",
-    "timeout": "timeout",
-    "harness_error": "harness error",
-    "not_judged": "not judged",
-    "inside": "inside the window",
-    "cut": "cut, then answered",
-    "answer_length": "answer budget used up",
-    "answer_now": "closed early",
-    "user_stop": "stopped",
-    "context_full": "context full",
-    "error": "error",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    cells: tuple[str, ...]
-    from_paper: bool = False
+PAPER = "paper: "
+"""Begins a row that is not of this run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """texts: how many columns, from the left, are words; the others are numbers."""
+    """rows: texts by the names of their columns, the same in all. words: how many columns, from the left, are words; the
+    others are numbers."""
 
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Mapping[str, str]]
     note: str = ""
-    texts: int = 1
+    words: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """All tables of one benchmark. notes: what a reader must know before believing them."""
+class Section(NamedTuple):
+    """notes: what a reader must know before believing the tables."""
 
-    name: str
     title: str
-    tables: tuple[Table, ...]
-    notes: tuple[str, ...] = ()
+    notes: Sequence[str]
+    tables: Sequence[Table]
+
+
+def sections(summary: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], folder: str) -> list[Section]:
+    """The report: first the accuracy of all, then each benchmark, and the settings."""
+    first = [overview(summary), *([pairs_table(pairs)] if pairs else [])]
+    of_each = [Section(task["title"], _notes(task), _tables(task)) for task in summary["benchmarks"].values()]
+    accuracy = Section("Accuracy and thinking tokens", notices(summary, folder), first)
+    settings = {"model": summary["model"], **summary["run"]}
+    rows = [{"Name": name, "Value": value} for name, value in recorded(settings, summary["judging"]).items()]
+    record = Table(title="As recorded in run.json and judge.json", rows=rows, words=2)
+    return [accuracy, *of_each, Section("Settings and versions", [], [record])]
 
 
 def overview(summary: Mapping[str, Any]) -> Table:
     """A row for each benchmark and window, and below them the paper's own (Table 1)."""
-    made = summary["benchmarks"]
-    ks = sorted({int(k) for task in made.values() for each in task["windows"] for k in each["pass_at_k"]} - {1})
-    rows: list[Row] = []
-    sources: dict[str, None] = {}
-    names = list(made)
-    for name in names:
-        task = made[name]
-        rows += [_window_row(task, window, ks) for window in task["windows"]]
-        if not any(made[later]["benchmark"] == task["benchmark"] for later in names[names.index(name) + 1 :]):
-            beside = paper().rows(task["benchmark"], summary["model"])
-            rows += [_paper_row(row, ks) for row in beside]
-            sources |= dict.fromkeys(row.source for row in beside)
-    pass_columns = tuple(f"pass@{k}" for k in ks)
-    return Table(
-        title="At each window",
-        columns=("Benchmark", "Window", "Accuracy", "95 % interval", "n", *pass_columns, "ATT", "Answer tokens", "Cut"),
-        rows=tuple(rows),
-        note=_overview_note(ks, list(sources), any(task["samples"] > 1 for task in made.values())),
+    made = list(summary["benchmarks"].values())
+    ks = sorted({int(k) for task in made for window in task["windows"] for k in window["pass_at_k"]} - {1})
+    rows, beside = [], []
+    for place, task in enumerate(made):
+        rows += [_row(task["title"], window, ks) for window in task["windows"]]
+        if task["benchmark"] not in [later["benchmark"] for later in made[place + 1 :]]:
+            beside = paper_figures(task["benchmark"], summary["model"])
+            rows += [_row(f"{PAPER}{figures['model']}", figures, ks) for figures in beside]
+    note = (
+        "n: judged answers. Interval: Wilson. ATT: mean trace length in tokens (the paper's equation 2). Answer tokens: "
+        "mean over all answers, 0 where the model stopped inside the window. Cut: share of traces that the window ended."
     )
+    if any(task["samples"] > 1 for task in made):
+        note += " Accuracy is the mean over samples; its interval counts problems, not samples. pass@k is unbiased."
+    if any(row["Benchmark"].startswith(PAPER) for row in rows):
+        note += f" {PAPER}{paper()['source']}, Tables 1 and 2; intervals computed here from its counts."
+    return Table(title="At each window", rows=rows, note=note)
+
+
+def paper_figures(benchmark: str, model: str) -> list[dict[str, Any]]:
+    """Table 1 of Z1-7B, and of the very model that was run where the paper has it too. The paper gives no interval; it
+    follows from the counts, which are known for Z1-7B."""
+    found = []
+    for name in dict.fromkeys([PAPER_MODEL, model.rsplit("/", 1)[-1]]):
+        if accuracy := paper()["table1"].get(name, {}).get(benchmark):
+            found.append({"model": name, "accuracy": accuracy / 100})
+        if accuracy and name == PAPER_MODEL:
+            right, n = paper()["counts"][name][benchmark]
+            interval_of_it = wilson(right, n)
+            trained_on_all = paper()["table2"]["full"].get(benchmark, {})
+            found[-1] |= {"n": n, "right": right, "low": interval_of_it.low, "high": interval_of_it.high}
+            found[-1]["thinking_tokens"] = paper()["settings"]["thinking_tokens"]
+            found[-1]["avg_thinking_tokens"] = trained_on_all.get("avg_thinking_tokens")
+    return found
+
+
+def _row(title: str, figures: Mapping[str, Any], ks: Sequence[int]) -> dict[str, str]:
+    passes = figures.get("pass_at_k", {})
+    return {
+        "Benchmark": title,
+        "Window": number(figures.get("thinking_tokens")),
+        "Accuracy": percent(figures["accuracy"]),
+        "95 % interval": interval(figures),
+        "n": number(figures.get("n")),
+        **{f"pass@{k}": percent(passes.get(str(k))) for k in ks},
+        "ATT": average(figures.get("avg_thinking_tokens")),
+        "Answer tokens": average(figures.get("avg_answer_tokens")),
+        "Cut": percent(figures.get("cut_rate")),
+    }
 
 
 def notices(summary: Mapping[str, Any], folder: str) -> list[str]:
@@ -83,7 +106,6 @@ def notices(summary: Mapping[str, Any], folder: str) -> list[str]:
     for task in summary["benchmarks"].values():
         title, windows = task["title"], task["windows"]
         answers = sum(window["answers"] for window in windows)
-        errors, unjudged = (sum(each["statuses"][name] for each in windows) for name in ("harness_error", "not_judged"))
         if task["missing"]:
             said.append(
                 f"{title} is not finished: {task['missing']:,} of {answers + task['missing']:,} answers are missing. "
@@ -94,180 +116,138 @@ def notices(summary: Mapping[str, Any], folder: str) -> list[str]:
                 f"{task['without_verdict']:,} of {answers:,} answers of {title} are not judged yet and count nowhere. "
                 f"Judge them with: python -m evaluation.judge {folder}"
             )
-        if errors:
-            said.append(
-                f"Judging failed on {_count(errors, 'answer')} of {title} (harness error). That is no fault of the "
-                "model, and counts in no accuracy: see their detail under Conversations, and judge again."
-            )
-        if unjudged:
-            said.append(
-                f"{_count(unjudged, 'answer')} of {title} could not be judged here and count in no accuracy; the detail "
-                "of each says what is missing."
-            )
+        for status in STATUSES.values():
+            if not status.is_counted and (count := sum(window["statuses"][status.name] for window in windows)):
+                said.append(
+                    f"{_count(count, 'answer')} of {title} got no verdict ({status.words}). That is no fault of the model, "
+                    f"and counts in no accuracy; the detail of each in {folder}/*/verdicts.jsonl says why. Judge again."
+                )
     return said
 
 
-def section(name: str, task: Mapping[str, Any]) -> Section:
-    notes = []
+def _notes(task: Mapping[str, Any]) -> list[str]:
+    said = []
     if task["bad_rows"]:
-        notes.append(f"Left out, {_count(len(task['bad_rows']), 'row')} of the data: " + "; ".join(task["bad_rows"]))
+        said.append(f"Left out, {_count(len(task['bad_rows']), 'row')} of the data: " + "; ".join(task["bad_rows"]))
     if task["benchmark"] == "gpqa":
-        notes.append(
-            "The authors of GPQA ask not to publish its questions in plain text: keep this report to yourself."
+        said.append(
+            "The authors of GPQA ask not to publish its questions in plain text: keep this run's folder to yourself."
         )
-    tables = [_verdicts(task), _ends(task), *(_label(task, label) for label in task["by_label"])]
-    if task["letters"]:
-        tables.append(_letters(task))
-    return Section(name=name, title=task["title"], tables=tuple(tables), notes=tuple(notes))
+    return said
 
 
-def settings(summary: Mapping[str, Any]) -> Table:
-    """Everything of run.json and judge.json, one line a value."""
-    run = {name: value for name, value in summary["run"].items() if name != "benchmarks"}
-    benchmarks = {
-        name: {fact: value for fact, value in facts.items() if fact != "bad_rows"}
-        for name, facts in summary["run"]["benchmarks"].items()
-    }
-    values = {"model": summary["model"], **run, **benchmarks, "judging": summary["judging"] or "not judged yet"}
-    rows = tuple(Row(pair) for pair in _flat(values))
-    return Table(title="Settings and versions", columns=("Name", "Value"), texts=2, rows=rows)
+def _tables(task: Mapping[str, Any]) -> list[Table]:
+    by_label = [_by_label(task, label) for label in task["by_label"]]
+    letters = [_letters(task)] if task["letters"] else []
+    return [table for table in (_verdicts(task), _ends(task), *by_label, *letters) if table.rows]
+
+
+def _verdicts(task: Mapping[str, Any]) -> Table:
+    outside = " and ".join(status.words for status in STATUSES.values() if not status.is_counted)
+    note = f"From the trace: the answer held nothing to judge, or the model stopped inside the window. Not in n: {outside}."
+    counts = [
+        {
+            "answers": window["answers"],
+            **{STATUSES[name].words: count for name, count in window["statuses"].items()},
+            "no verdict yet": window["without_verdict"],
+            "from the trace": window["from_trace"],
+        }
+        for window in task["windows"]
+    ]
+    return Table(title="Verdicts", rows=_at_each(task, counts), note=note)
+
+
+def _ends(task: Mapping[str, Any]) -> Table:
+    reasons = dict.fromkeys(reason for window in task["windows"] for reason in window["end_reasons"])
+    counts = [
+        {each.replace("_", " "): window["end_reasons"].get(each, 0) for each in reasons} for window in task["windows"]
+    ]
+    return Table(title="How they ended", rows=_at_each(task, counts))
+
+
+def _at_each(task: Mapping[str, Any], counts: Sequence[Mapping[str, int]]) -> list[dict[str, str]]:
+    return [
+        {
+            "Window": number(window["thinking_tokens"]),
+            **{name.capitalize(): number(count) for name, count in of.items()},
+        }
+        for window, of in zip(task["windows"], counts, strict=True)
+    ]
+
+
+def _by_label(task: Mapping[str, Any], label: str) -> Table:
+    rows = [
+        {
+            label.capitalize(): value,
+            "n": number(max(window["n"] for window in windows)),
+            **{
+                _window(each): f"{percent(each['accuracy'])} ({interval(each)})" if each["n"] else MISSING
+                for each in windows
+            },
+        }
+        for value, windows in task["by_label"][label].items()
+    ]
+    return Table(title=f"By {label}", rows=rows)
+
+
+def _letters(task: Mapping[str, Any]) -> Table:
+    gold, answered = task["letters"]["gold"], task["letters"]["answered"]
+    rows = [
+        {
+            "Letter": letter,
+            "Right one": number(gold.get(letter)),
+            **{_window(each): number(answered[str(each["thinking_tokens"])][letter]) for each in task["windows"]},
+        }
+        for letter in [*gold, NO_LETTER]
+    ]
+    note = "How often each letter is the right one, and how often it was answered at each window."
+    return Table(title="Letters", rows=rows, note=note)
+
+
+def pairs_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        {
+            "Benchmark": each["title"],
+            "First": each["first"],
+            "Other": each["other"],
+            "Window": number(each["thinking_tokens"]),
+            "n": number(each["n"]),
+            "First right": percent(each["first_accuracy"]),
+            "Other right": percent(each["other_accuracy"]),
+            "Difference": f"{(each['other_accuracy'] - each['first_accuracy']) * 100:+.1f}".replace("-", "−"),
+            "Only first": number(each["only_first"]),
+            "Only other": number(each["only_other"]),
+            "p": "< 0.001" if each["p_value"] < 0.001 else f"{each['p_value']:.3f}",
+        }
+        for each in found
+    ]
+    note = (
+        "n: problems with a verdict on both sides (the first sample of each). Difference: in points. Only first, only "
+        "other: problems that one side alone gets right. p: exact paired test (McNemar) on those, not corrected for the "
+        "number of rows here."
+    )
+    return Table(title="Compared on the same problems", rows=rows, note=note, words=3)
 
 
 def percent(share: float | None) -> str:
     return MISSING if share is None else f"{share * 100:.1f} %"
 
 
-def interval(low: float | None, high: float | None) -> str:
-    return MISSING if low is None or high is None else f"{low * 100:.1f}–{high * 100:.1f}"
+def interval(figures: Mapping[str, Any]) -> str:
+    return MISSING if figures.get("low") is None else f"{figures['low'] * 100:.1f}–{figures['high'] * 100:.1f}"
 
 
 def number(value: float | None) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:,.0f}"
+    return MISSING if value is None else f"{value:,.0f}"
 
 
 def average(value: float | None) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:.1f}" if value is not None and value < 100 else number(value)
 
 
-def _window_row(task: Mapping[str, Any], window: Mapping[str, Any], ks: Sequence[int]) -> Row:
-    return Row((
-        task["title"],
-        number(window["thinking_tokens"]),
-        percent(window["accuracy"]),
-        interval(window["low"], window["high"]),
-        number(window["n"]),
-        *(percent(window["pass_at_k"].get(str(k))) for k in ks),
-        average(window["avg_thinking_tokens"]),
-        average(window["avg_answer_tokens"]),
-        percent(window["cut_rate"]),
-    ))  # fmt: skip
-
-
-def _paper_row(row: PaperRow, ks: Sequence[int]) -> Row:
-    numbers = (number(row.thinking_tokens), percent(row.accuracy), interval(row.low, row.high), number(row.n))
-    missing = (MISSING,) * len(ks)
-    cells = (f"paper: {row.model}", *numbers, *missing, average(row.avg_thinking_tokens), MISSING, MISSING)
-    return Row(cells, from_paper=True)
-
-
-def _overview_note(ks: Sequence[int], sources: Sequence[str], several_samples: bool) -> str:
-    said = [
-        "n: judged answers. Interval: Wilson. ATT: mean trace length in tokens (the paper's equation 2). Answer tokens: "
-        "mean over all answers, 0 where the model stopped inside the window. Cut: share of traces that the window ended."
-    ]
-    if several_samples:
-        said.append("Accuracy is the mean over samples; its interval counts problems, not samples.")
-    if ks:
-        said.append("pass@k is the unbiased estimate.")
-    if sources:
-        said.append(f"paper: {', '.join(sources)}; intervals computed here from its counts.")
-    return " ".join(said)
-
-
-def _verdicts(task: Mapping[str, Any]) -> Table:
-    rows = []
-    for window in task["windows"]:
-        figures = [window["answers"], *(window["statuses"][status] for status in STATUSES)]
-        figures += [window["without_verdict"], window["from_trace"]]
-        rows.append(Row((number(window["thinking_tokens"]), *(f"{figure:,}" for figure in figures))))
-    return Table(
-        title="Verdicts",
-        columns=(
-            "Window",
-            "Answers",
-            *(_headed(WORDS[status]) for status in STATUSES),
-            "No verdict yet",
-            "From the trace",
-        ),
-        rows=tuple(rows),
-        note="From the trace: the answer held nothing to judge, or the model stopped inside the window. "
-        "Harness error and not judged are not in n.",
-    )
-
-
-def _ends(task: Mapping[str, Any]) -> Table:
-    reasons = list(dict.fromkeys(reason for window in task["windows"] for reason in window["end_reasons"]))
-    reasons.sort(key=lambda reason: list(WORDS).index(reason) if reason in WORDS else len(WORDS))
-    return Table(
-        title="How they ended",
-        columns=("Window", *(_headed(WORDS.get(reason, reason)) for reason in reasons)),
-        rows=tuple(
-            Row((number(window["thinking_tokens"]), *(f"{window['end_reasons'].get(each, 0):,}" for each in reasons)))
-            for window in task["windows"]
-        ),
-    )
-
-
-def _label(task: Mapping[str, Any], label: str) -> Table:
-    rows = []
-    for value, windows in task["by_label"][label].items():
-        cells = (f"{percent(each['accuracy'])} ({interval(each['low'], each['high'])})" for each in windows)
-        shown = (cell if each["n"] else MISSING for cell, each in zip(cells, windows, strict=True))
-        rows.append(Row((value, number(max(each["n"] for each in windows)), *shown)))
-    return Table(title=f"By {label}", columns=(_headed(label), "n", *_window_names(task)), rows=tuple(rows))
-
-
-def _letters(task: Mapping[str, Any]) -> Table:
-    gold, answered = task["letters"]["gold"], task["letters"]["answered"]
-    rows = tuple(
-        Row((
-            letter,
-            f"{gold[letter]:,}" if letter != NO_LETTER else MISSING,
-            *(f"{answered[str(window['thinking_tokens'])][letter]:,}" for window in task["windows"]),
-        ))
-        for letter in [*gold, NO_LETTER]
-    )  # fmt: skip
-    note = "How often each letter is the right one, and how often it was answered at each window."
-    return Table(title="Letters", columns=("Letter", "Right one", *_window_names(task)), rows=rows, note=note)
-
-
-def _window_names(task: Mapping[str, Any]) -> Iterable[str]:
-    return (f"Window {window['thinking_tokens']:,}" for window in task["windows"])
+def _window(figures: Mapping[str, Any]) -> str:
+    return f"Window {figures['thinking_tokens']:,}"
 
 
 def _count(number_of: int, thing: str) -> str:
     return f"{number_of:,} {thing}" + ("" if number_of == 1 else "s")
-
-
-def _headed(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _shown(value)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_shown(each) for each in value) or "none"
-    if value is None or value == "":
-        return "none"
-    return value.replace("\n", "\\n") if isinstance(value, str) else str(value)

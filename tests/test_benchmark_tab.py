@@ -3,25 +3,30 @@ from files stays text."""
 
 import json
 import os
+import time
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from evaluation.results import read_results
 from evaluation.summary import summarize
 from tests.test_report import HOSTILE, Run
-from ui import benchmark_views as views
-from ui.benchmark_browser import ALL, BenchmarkBrowser
-from ui.benchmark_data import Found, find_reports, paper, paper_lines
-from ui.benchmark_plots import scaling_chart, table1_chart
-from ui.benchmark_problems import UNJUDGED, index
-from ui.benchmarks_tab import BenchmarksTab
+from ui.benchmark_runs import ALL, Key, answers_of, find_runs
+from ui.benchmarks_tab import BenchmarksTab, html
 from z1_core.errors import BadInput
+from z1_core.scaling_plot import PAPER_MODEL, paper, paper_points, run_points, scaling_chart
+from z1_core.statuses import STATUSES
 
 
 def write_report(folder: Path) -> None:
     """Of a report only what the page reads: drawing the figures takes seconds."""
     (folder / "summary.json").write_text(json.dumps(summarize(read_results(folder))))
+
+
+def rewrite(path: Path, change) -> None:
+    rows = [change(json.loads(line)) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.fixture
@@ -35,49 +40,58 @@ def root(tmp_path) -> Path:
 
 
 @pytest.fixture
-def browser(root):
-    import gradio as gr
-
+def tab(root) -> BenchmarksTab:
     with gr.Blocks(), gr.Tab("Benchmarks") as tab:
-        return BenchmarksTab(root, opened=tab.select).browser
+        return BenchmarksTab(root, opened=tab.select)
 
 
-def shown_by(browser: BenchmarkBrowser, *choice, place: int | None = None) -> dict[str, object]:
-    """By the components' names here; updates as their dicts."""
-    values = browser.values(*choice, place)
-    return {name: values[part] for name, part in vars(browser).items() if not isinstance(part, Path) and part in values}
+LABEL = "made/Up-7B (up)"
 
 
-def test_a_report_is_found_with_its_curve(root):
-    found = find_reports(root)
-    assert [(report.name, report.model) for report in found.reports] == [("up", "made/Up-7B")]
-    line, *papers = found.lines("math500")
-    assert line.label == "made/Up-7B"
-    assert [(point.thinking_tokens, point.accuracy, point.n) for point in line.points] == [
-        (64, 0.5, 8), (128, 0.5, 8), (256, 0.5, 8),
+def browsed(
+    tab: BenchmarksTab, *, benchmark="math500", label=LABEL, window=64, status=ALL, words="", kept=None, place=None
+):
+    """By the components' names in the tab."""
+    values = tab.browse(benchmark, label, window, status, words, kept, place)
+    return {
+        name: values[part] for name, part in vars(tab).items() if isinstance(part, gr.blocks.Block) and part in values
+    }
+
+
+def test_reports_are_found_with_their_curves_and_told_apart(root):
+    (run, other), complaints = find_runs(root)
+    assert (run.label, run.task.title, other.task.title, complaints) == (LABEL, "MATH500", "GSM8K", [])
+    points = run_points(run.label, run.task.model_dump()["windows"])
+    assert [(point["window"], point["accuracy"], point["interval"]) for point in points] == [
+        ("64", 0.5, "21.5–78.5"), ("128", 0.5, "21.5–78.5"), ("256", 0.5, "21.5–78.5"),
     ]  # fmt: skip
-    assert all(line.from_paper for line in papers)
-    assert found.first_benchmark() == "math500", "a run beside the paper's curve comes first"
-    assert find_reports(root / "up").reports[0].name == ".", "a run's own folder will do"
-
-
-def test_two_runs_of_a_model_and_two_methods_are_told_apart(root):
-    run = Run(root / "more" / "again").add("math500", title="MATH500")
-    run.add("math500.budget-forcing", title="MATH500, budget forcing", method="budget-forcing", hint=None)
-    write_report(run.folder)
-    labels = [line.label for line in find_reports(root).lines("math500")]
-    assert labels[:3] == [
-        "made/Up-7B, up", "made/Up-7B, more/again", "made/Up-7B, budget forcing, more/again",
+    again = Run(root / "more" / "again").add("math500", title="MATH500")
+    again.add("math500.budget-forcing", title="MATH500, budget forcing", method="budget-forcing", hint=None)
+    write_report(again.folder)
+    assert [run.label for run in find_runs(root)[0] if run.task.benchmark == "math500"] == [
+        LABEL, "made/Up-7B (more/again)", "made/Up-7B, budget forcing (more/again)",
     ]  # fmt: skip
+    assert {run.label for run in find_runs(root / "up")[0]} == {"made/Up-7B (.)"}, "a run's own folder will do"
+
+
+def test_the_tab_opens_with_a_benchmark_that_has_a_run_beside_the_papers_curve(tab):
+    shown = tab.look(None, None, None, None, "", None)
+    assert shown[tab.benchmark]["value"] == "math500"
+    assert [title for title, _ in shown[tab.benchmark]["choices"]][:2] == ["MATH500", "GSM8K"]
+    assert "1 report in" in shown[tab.found]
+    assert shown[tab.frame]["visible"]
+    shown = tab.look("bigcodebench", None, None, None, "", None)
+    assert (shown[tab.scaling], shown[tab.frame]["visible"]) == (None, False)
+    assert '<tr class="z1-own"><td colspan="2">Z1-7B</td><td>22.3 %</td>' in shown[tab.figures]
 
 
 def test_without_a_folder_the_paper_alone_is_shown_and_the_commands_are_told(tmp_path):
-    found = find_reports(tmp_path / "nothing here")
-    assert found == Found([], [])
-    assert found.first_benchmark() == "math500"
-    text = views.found_html(found, "results")
-    assert "python -m evaluation.run math500" in text
-    assert "python -m evaluation.judge results/z1" in text
+    with gr.Blocks(), gr.Tab("Benchmarks") as opened:
+        tab = BenchmarksTab(tmp_path / "nothing here", opened=opened.select)
+    shown = tab.look(None, None, None, None, "", None)
+    assert shown[tab.benchmark]["value"] == "math500"
+    assert "python -m evaluation.run math500" in shown[tab.found]
+    assert f"python -m evaluation.judge {tmp_path}/nothing here/z1" in shown[tab.found]
 
 
 @pytest.mark.parametrize(
@@ -89,156 +103,167 @@ def test_without_a_folder_the_paper_alone_is_shown_and_the_commands_are_told(tmp
         lambda file: file.write_bytes(b"\xff\xfe"),
         lambda file: file.write_text(file.read_text().replace('"accuracy": 0.5', '"accuracy": NaN')),
         lambda file: file.write_text(file.read_text().replace('"accuracy": 0.5', '"accuracy": "<b>"')),
+        lambda file: file.write_text(file.read_text().replace('"accuracy": 0.5', '"accuracy": null')),
         lambda file: file.write_text(file.read_text().replace('"math500": {', '"../../etc": {')),
         lambda file: (file.unlink(), file.mkdir()),
+        lambda file: (file.unlink(), os.mkfifo(file)),
+        lambda file: file.unlink(),
     ],
 )
 def test_a_broken_report_is_named_in_one_sentence_and_the_others_stay(root, spoil):
     write_report(Run(root / "whole").add("math500", title="MATH500").folder)
     spoil(root / "up" / "summary.json")
-    found = find_reports(root)
-    assert [report.name for report in found.reports] == ["whole"]
-    (sentence,) = found.skipped
-    assert "up/summary.json" in sentence
+    runs, (sentence,) = find_runs(root)
+    assert [run.label for run in runs] == ["made/Up-7B (whole)"]
+    assert sentence.startswith("up")
+    assert "make it" in sentence
     assert "\n" not in sentence
     assert str(root) not in sentence
 
 
-def test_a_run_without_a_report_says_how_to_make_it(tmp_path):
-    Run(tmp_path / "begun").add("math500", title="MATH500")
-    assert "begun has no report yet; make it with python -m evaluation.judge" in find_reports(tmp_path).skipped[0]
-
-
-def test_nothing_outside_the_folder_is_read(root, tmp_path):
+def test_nothing_outside_the_folder_is_read_and_no_pipe_is_waited_for(root, tmp_path):
     outside = Run(tmp_path / "outside").add("math500", title="MATH500")
     write_report(outside.folder)
     (root / "link").symlink_to(outside.folder)
     answers = root / "up" / "math500" / "answers.jsonl"
-    answers.unlink()
-    answers.symlink_to(outside.folder / "math500" / "answers.jsonl")
-    assert [report.name for report in find_reports(root).reports] == ["up"]
-    with pytest.raises(BadInput, match=r"up/math500/answers\.jsonl is missing, or no file of the results folder"):
-        index(root, "up", "math500")
-    with pytest.raises(BadInput):
-        index(root, "../outside", "math500")
+    for replaced in (
+        lambda: answers.symlink_to(outside.folder / "math500" / "answers.jsonl"),
+        lambda: os.mkfifo(answers),
+    ):
+        answers.unlink()
+        replaced()
+        run, *others = find_runs(root)[0]
+        assert {other.folder.parent.name for other in (run, *others)} == {"up"}
+        with pytest.raises(BadInput, match=r"up/math500/answers\.jsonl is missing, or no file of the results folder"):
+            answers_of(run)
 
 
-def test_a_pipe_is_not_waited_for(root):
-    os.mkfifo(root / "up" / "math500" / "pipe")
-    (root / "up" / "math500" / "problems.jsonl").unlink()
-    (root / "up" / "math500" / "pipe").rename(root / "up" / "math500" / "problems.jsonl")
-    with pytest.raises(BadInput, match="no file of the results folder"):
-        index(root, "up", "math500")
+def test_answers_are_found_by_window_verdict_and_words_and_read_whole(root):
+    rewrite(
+        root / "up" / "math500" / "answers.jsonl", lambda row: {**row, "answer": row["answer"].replace("7", "ÄPFEL")}
+    )
+    found = answers_of(find_runs(root)[0][0])
+    assert [key.problem_id for key in found.find(64, "right")] == [f"math500/{number}" for number in (1, 3, 5, 7)]
+    assert [key.problem_id for key in found.find(64, words="WHAT is 3?")] == ["math500/3"], "of the problem"
+    assert [key.problem_id for key in found.find(64, words="063 ")] == [f"math500/{n}" for n in range(1, 8)], (
+        "of the trace"
+    )
+    assert len(found.find(64, words="äpfel")) == 7, "of the answer"
+    assert found.find(64, words='"trace_ids"') == [], "what a person sees, not what the file looks like"
+    shown = found.read(Key("math500/1", 0, 64))
+    assert len(shown["row"]["trace_ids"]) == 64
+    assert shown["statuses"] == dict.fromkeys((64, 128, 256), STATUSES["right"])
 
 
-def test_answers_are_listed_by_window_and_verdict_and_read_whole(root):
-    found = index(root, "up", "math500")
-    assert found.counts(64) == {"right": 4, "wrong": 4}
-    assert found.items(64, "right") == [(f"math500/{number}", 0) for number in (1, 3, 5, 7)]
-    shown = found.read(("math500/1", 0), 64)
-    row = json.loads((root / "up" / "math500" / "answers.jsonl").read_text().splitlines()[3])
-    assert (row["problem_id"], row["thinking_tokens"]) == ("math500/1", 64)
-    assert (shown.trace, shown.trace_tokens, shown.answer_tokens) == (row["trace"], 64, 10)
-    assert shown.is_cut
-    assert "overthought" in shown.hint
-    assert shown.statuses == {64: "right", 128: "right", 256: "right"}
-    assert not found.read(("math500/0", 0), 64).is_cut
-
-
-def test_lines_that_no_run_writes_are_left_out_and_counted(root):
+def test_lines_that_no_run_writes_are_left_out_and_counted(root, tab):
     file = root / "up" / "math500" / "answers.jsonl"
     file.write_bytes(b'nonsense\n[1]\n{"a": 1}\n\xff\n' + file.read_bytes() + b'{"problem_id": "math500/1", "sam')
-    found = index(root, "up", "math500")
-    assert found.unreadable == 4
-    assert len(found.items(64)) == 8
-    assert "4 lines of its files cannot be read" in views.task_note_html(find_reports(root).reports[0].tasks[0], 4)
+    found = answers_of(find_runs(root)[0][0])
+    assert (found.unreadable, len(found.find(64))) == (4, 8)
+    assert "4 lines of its files cannot be read" in browsed(tab)["note"]
 
 
-def test_what_the_judge_has_not_seen_is_not_wrong(tmp_path):
-    write_report(Run(tmp_path / "up").add("math500", title="MATH500", statuses=lambda *_: None).folder)
-    assert find_reports(tmp_path).reports[0].tasks[0].points == []
-    assert index(tmp_path, "up", "math500").counts(64) == {UNJUDGED: 8}
+def test_what_the_judge_has_not_seen_is_not_wrong(root, tab):
+    (root / "up" / "gsm8k" / "verdicts.jsonl").unlink()
+    write_report(root / "up")
+    shown = browsed(tab, benchmark="gsm8k")
+    assert [text for text, _ in shown["status"]["choices"]] == ["all (8)", "… not judged yet (8)"]
+    assert "24 answers are not judged yet" in shown["note"]
+    assert run_points(LABEL, find_runs(root)[0][1].task.model_dump()["windows"]) == []
 
 
-def test_text_from_files_is_escaped_and_can_be_sent(root):
-    page = views.shown_html(index(root, "up", "math500").read(("math500/1", 0), 64))
-    page.encode()  # halves of characters would not go through
-    assert "<img" not in page
-    assert "<script" not in page
-    assert "&lt;img src=x onerror=alert(1)&gt;" in page
-    hostile = Found(skipped=[HOSTILE])
-    assert "<img" not in views.found_html(hostile, "<img src=x>")
+def test_text_from_files_is_escaped_shortened_and_can_be_sent(root, tab):
+    rewrite(root / "up" / "math500" / "answers.jsonl", lambda row: {**row, "trace": HOSTILE + "x" * 900_000})
+    shown = browsed(tab, kept=("math500/1", 0))["shown"] + html().found(0, [HOSTILE], HOSTILE)
+    shown.encode()  # halves of characters would not go through
+    assert "<img" not in shown
+    assert "<script" not in shown
+    assert "&lt;img src=x onerror=alert(1)&gt;" in shown
+    assert f"{700_000 + len(HOSTILE):,} characters more, which the run" in shown
+    assert len(shown) < 220_000
 
 
-def test_a_very_long_trace_is_shortened_and_says_so(root):
-    file = root / "up" / "math500" / "answers.jsonl"
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
-    rows[0]["trace"] = "x" * 900_000
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    shown = index(root, "up", "math500").read(("math500/0", 0), 64)
-    assert len(shown.trace) < 201_000
-    assert shown.trace.endswith("700,000 characters more, which the run's file has")
+def test_of_a_reference_the_short_values_are_shown(root, tab):
+    reference = {"answer": "7/3", "points": 4, "tests": ["x == 1"], "packed": "e" * 5000}
+    rewrite(root / "up" / "math500" / "problems.jsonl", lambda row: {**row, "reference": reference})
+    shown = browsed(tab)["shown"]
+    assert "reference answer: 7/3 · reference points: 4</span>" in shown
+    assert "eeee" not in shown
+    assert "x == 1" not in shown
 
 
 def test_the_plot_has_intervals_and_dashed_lines_of_the_paper(root):
-    plot = scaling_chart(find_reports(root).lines("math500"), "MATH500").to_dict()
-    rows = next(iter(plot["datasets"].values()))
-    assert {row["curve"] for row in rows} == {
-        "made/Up-7B", "paper: Z1-7B, shifted window", "paper: R1-Distill-Qwen-7B, budget forcing",
-    }  # fmt: skip
+    run = find_runs(root)[0][0]
+    points = [*run_points(run.label, run.task.model_dump()["windows"]), *paper_points("math500")]
+    plot = scaling_chart(points, "MATH500").to_dict()
     dashes = plot["layer"][1]["encoding"]["strokeDash"]["scale"]
     assert dict(zip(dashes["domain"], dashes["range"], strict=True)) == {
-        "made/Up-7B": [1, 0], "paper: Z1-7B, shifted window": [6, 4],
-        "paper: R1-Distill-Qwen-7B, budget forcing": [6, 4],
+        LABEL: [1, 0], "paper: Z1-7B, shifted window": [6, 4], "paper: R1-Distill-Qwen-7B, budget forcing": [6, 4],
     }  # fmt: skip
-    assert [row["interval"] for row in rows[:1]] == ["21.5 to 78.5 %"]
-    assert scaling_chart([], "BigCodeBench") is None
+    rows = plot["data"]["values"]
+    assert {row["curve"] for row in rows} == set(dashes["domain"])
+    assert [row["low"] is None for row in rows] == [False] * 3 + [True] * (len(rows) - 3)
 
 
-def test_table_1_and_table_6_are_the_papers():
-    table = views.table1_html("gpqa")
-    assert table.count("<tr") == len(paper()["table1"]) + 5
-    assert '<td class="z1-marked">47.5</td>' in table
-    bars = next(iter(table1_chart("gsm8k", "GSM8K").to_dict()["datasets"].values()))
-    assert {row["model"]: row["accuracy"] for row in bars}["Z1-7B"] == pytest.approx(0.454), "the average"
-    assert [(point.avg_thinking_tokens, point.accuracy) for point in paper_lines("gpqa")[0].points][-1] == (2470, 0.475)
+def test_every_model_of_table_1_stands_in_the_figures():
+    for benchmark in paper()["benchmarks"]:
+        table = html().figures(paper_points(benchmark), paper()["table1"], PAPER_MODEL, benchmark)
+        models = {model: row[benchmark] for model, row in paper()["table1"].items() if row[benchmark]}
+        assert all(f'<td colspan="2">{model}</td><td>{figure} %</td>' in table for model, figure in models.items())
+        assert table.count('colspan="2"') == len(models)
 
 
-def test_an_answer_stays_when_another_window_is_chosen(browser):
-    first = shown_by(browser, ["up"], 0, 0, 64, "right", None, place=2)
-    assert first["kept"] == ("math500/5", 0)
-    assert first["item"]["label"] == "Problem (3 of 4)"
-    other = shown_by(browser, ["up"], 0, 0, 256, ALL, first["kept"])
-    assert other["kept"] == ("math500/5", 0)
-    assert other["item"]["value"] == 5
+def test_an_answer_stays_when_another_window_is_chosen(tab):
+    first = browsed(tab, status="right", place=2)
+    assert (first["kept"], first["place"]["label"], first["place"]["value"]) == (
+        ("math500/5", 0, 64),
+        "Answer (of 4)",
+        3,
+    )
+    other = browsed(tab, window=256, kept=first["kept"])
+    assert (other["kept"], other["place"]["value"]) == (("math500/5", 0, 256), 6)
 
 
-def test_a_run_that_was_not_offered_is_refused_in_one_sentence(browser):
-    for run in (7, -1, None, True, "../../etc", 1.5):
-        shown = shown_by(browser, ["up"], run, 0, 64, ALL, None)
-        assert "no longer there; press Refresh" in shown["shown"], run
-
-
-def test_other_choices_that_were_not_offered_give_way_to_the_first(browser):
-    choices = [
-        *((task, 256, 0) for task in (7, -1, None, True, "../../etc")),
-        *((0, window, 0) for window in (7, None, "64", True)),
-        *((0, 256, place) for place in (-5, 10_000, None)),
-        ("../../etc", True, -5),
-    ]
-    for task, window, place in choices:
-        shown = shown_by(browser, ["up"], 0, task, window, "<b>", "nothing", place=place)
-        assert shown["task"]["value"] == 0
-        assert shown["window"]["value"] == 256
-        assert shown["status"]["value"] == ALL
+def test_choices_that_were_not_offered_give_way_to_the_first(tab):
+    for given in (
+        *({"label": label} for label in (7, None, "../../etc", ["up"])),
+        *({"window": window} for window in (7, None, "64", [])),
+        *({"place": place} for place in (-5, 10_000, None)),
+        {"status": "<b>"},
+        {"status": ["right"]},
+        {"words": None},
+    ):
+        shown = browsed(tab, **{"window": 256, **given})
+        assert shown["run"]["value"] == LABEL, given
+        assert (shown["window"]["value"], shown["status"]["value"]) == (256, ALL)
         assert "z1-bench-item" in shown["shown"]
+    assert browsed(tab, benchmark="../../etc")["shown"] == ""
 
 
-def test_a_report_deleted_meanwhile_is_said(browser, root):
+def test_a_run_deleted_meanwhile_leaves_nothing_to_show_and_a_spoilt_answer_is_said(root, tab, caplog):
+    rewrite(root / "up" / "math500" / "problems.jsonl", lambda row: {**row, "messages": 7})
+    assert "is not what a run writes" in browsed(tab)["shown"]
+    (root / "up" / "math500" / "answers.jsonl").unlink()
+    assert "answers.jsonl is missing" in browsed(tab)["shown"]
     (root / "up" / "run.json").unlink()
-    assert "press Refresh" in shown_by(browser, ["up"], 0, 0, 64, ALL, None)["shown"]
+    assert (browsed(tab)["run"]["choices"], browsed(tab)["shown"]) == ([], "")
 
 
-def test_the_authors_wish_about_gpqa_is_told(tmp_path):
-    write_report(Run(tmp_path / "up").add("gpqa", title="GPQA-Diamond").folder)
-    assert "not to publish its questions" in views.task_note_html(find_reports(tmp_path).reports[0].tasks[0], 0)
+def test_long_files_are_gone_through_once_and_quickly(root):
+    """50 MB, as 1,100 answers with traces of 4,000 tokens."""
+    file = root / "up" / "math500" / "answers.jsonl"
+    row = json.loads(file.read_text().splitlines()[0])
+    row |= {"trace": "word " * 4000, "trace_ids": list(range(10_000, 14_000))}
+    with file.open("w") as answers:
+        for number in range(1100):
+            answers.write(json.dumps({"problem_id": "", **row}).replace("math500/0", f"math500/{number}") + "\n")
+    started = time.monotonic()
+    found = answers_of(find_runs(root)[0][0])
+    assert len(found.find(row["thinking_tokens"])) == 1100
+    assert time.monotonic() - started < 2
+    assert answers_of(find_runs(root)[0][0]) is found
+
+
+def test_the_authors_wish_about_gpqa_is_told(root, tab):
+    write_report(Run(root / "up").add("gpqa", title="GPQA-Diamond").folder)
+    assert "not to publish its questions" in browsed(tab, benchmark="gpqa")["note"]

@@ -2,91 +2,158 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
-from ui import benchmark_views as views
-from ui.benchmark_browser import BenchmarkBrowser
-from ui.benchmark_data import Found, find_reports, paper_titles
+from ui.benchmark_runs import ALL, UNJUDGED, Key, Run, answers_of, clean, find_runs
+from ui.charts import finished
+from ui.views import error_html
 from ui.wiring import QUICK
+from z1_core.errors import BadInput
+from z1_core.scaling_plot import PAPER_MODEL, paper, paper_points, run_points, scaling_chart
+from z1_core.statuses import STATUSES
+
+log = logging.getLogger(__name__)
+SCALING_HEIGHT = 300
+LONGEST_WORDS = 200
+LONGEST_SHOWN = 200_000
+"""Characters of one text; no page holds more with pleasure."""
+FAULT = "this answer is not what a run writes, or was changed meanwhile; press Refresh"
+
+
+@cache
+def html() -> Any:
+    """The macros of benchmarks.html. Every value goes into them escaped, whatever it is."""
+
+    def shown(value: Any) -> Any:
+        text = clean(value)
+        left_out = f"\n… and {len(text) - LONGEST_SHOWN:,} characters more, which the run's file has"
+        return value if isinstance(value, Markup) else text[:LONGEST_SHOWN] + left_out * (len(text) > LONGEST_SHOWN)
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    made = Environment(loader=loader, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True)
+    return made.get_template("benchmarks.html").module
 
 
 class BenchmarksTab:
-    """Builds the tab where it is made. results: the only folder that is read. opened: the tab's select event, so that
-    the folder is looked at when somebody comes, and not when the page is built."""
+    """Builds the tab where it is made. results: the only folder that is read. opened: the tab's select event, so that the
+    folder is looked at when somebody comes, and not when the page is built.
+
+    What a visitor's browser names (a benchmark, a run, a window, a verdict) is looked up in what was found; no text of it
+    becomes part of a path."""
 
     def __init__(self, results: Path, *, opened: Any) -> None:
         self.results = results
-        self.names = gr.State([])
-        gr.HTML(views.INTRO)
-        titles = paper_titles()
+        self.kept = gr.State(None)
+        """The answer on show, which stays when another window is chosen."""
+        gr.HTML(html().intro())
         with gr.Row(elem_classes="z1-bench-top"):
-            self.benchmark = gr.Dropdown(
-                [(title, name) for name, title in titles.items()], value=next(iter(titles)), label="Benchmark",
-                elem_id="benchmarks-which", elem_classes="z1-bench-which", min_width=200,
-            )  # fmt: skip
+            self.benchmark = gr.Dropdown([], label="Benchmark", elem_id="benchmarks-which", min_width=200)
             self.refresh = gr.Button("Refresh", size="sm", scale=0, min_width=110, elem_id="benchmarks-refresh")
         self.found = gr.HTML()
-        self._build_figures()
-        self.browser = BenchmarkBrowser(results, self.names)
-        self._wire(opened)
-
-    def _build_figures(self) -> None:
         with gr.Column(elem_classes="z1-turn z1-bench-card"):
-            gr.HTML(views.head_html("Accuracy against thinking tokens", "bars are 95 % intervals"))
+            gr.HTML(html().card_head("Accuracy against thinking tokens", "bars are 95 % intervals"))
             with gr.Row(equal_height=False, elem_classes="z1-bench-pair"):
-                with gr.Column(scale=3, min_width=300):
+                with gr.Column(scale=3, min_width=300) as self.plot:
                     self.scaling = gr.Plot(show_label=False, elem_classes="z1-plot z1-bench-plot")
                 with gr.Column(scale=2, min_width=300):
                     self.figures = gr.HTML()
-        with gr.Column(elem_classes="z1-turn z1-bench-card"):
-            gr.HTML(views.head_html("The paper's Table 1", "as published"))
-            with gr.Row(equal_height=False, elem_classes="z1-bench-pair"):
-                with gr.Column(scale=2, min_width=300):
-                    self.table1 = gr.HTML()
-                with gr.Column(scale=1, min_width=300):
-                    self.table1_plot = gr.Plot(show_label=False, elem_classes="z1-plot z1-bench-plot")
+        with gr.Column(elem_classes="z1-turn z1-bench-card", visible=False) as self.frame:
+            gr.HTML(html().card_head("Every answer", "asked, thought, cut, inserted, answered, judged"))
+            with gr.Row(elem_classes="z1-bench-choice"):
+                self.run = gr.Dropdown([], label="Run", elem_id="answers-run", min_width=200, scale=2)
+                self.window = gr.Dropdown([], label="Window", elem_id="answers-window", min_width=120)
+                self.status = gr.Dropdown([], label="Verdict", elem_id="answers-status", min_width=150)
+            with gr.Row(elem_classes="z1-bench-choice"):
+                self.words = gr.Textbox(
+                    "", label="Containing", placeholder="words, then Enter", elem_id="answers-words", scale=2
+                )
+                self.place = gr.Number(1, precision=0, label="Answer", elem_id="answers-place", min_width=120)
+                self.before = gr.Button("← Previous", elem_id="answers-before", min_width=120, scale=0)
+                self.after = gr.Button("Next →", elem_id="answers-after", min_width=120, scale=0)
+            self.note, self.shown = gr.HTML(), gr.HTML()
+        self._wire(opened)
 
     def _wire(self, opened: Any) -> None:
-        figures = [self.scaling, self.figures, self.table1, self.table1_plot]
-        gr.on(
-            [self.refresh.click, opened],
-            self._look,
-            [self.names, self.benchmark, *self.browser.choices, self.browser.kept],
-            [self.names, self.found, self.benchmark, *figures, self.browser.frame, *self.browser.outputs],
-            **QUICK,
-        )
-        self.benchmark.input(self._choose, self.benchmark, figures, **QUICK)
+        chosen = [self.benchmark, self.run, self.window, self.status, self.words, self.kept]
+        shown = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
+        gr.on([self.refresh.click, self.benchmark.input, opened], self.look, chosen, shown, **QUICK)
+        others = [self.run.input, self.window.input, self.status.input, self.words.submit]
+        gr.on(others, self.browse, chosen, shown, **QUICK)
+        for event, step in ((self.place.submit, -1), (self.before.click, -2), (self.after.click, 0)):
+            event(self._turn_by(step), [*chosen, self.place], shown, **QUICK)
 
-    def _look(self, names: list[str], benchmark: str, run: Any, *choices: Any) -> dict[gr.blocks.Block, Any]:
+    def _turn_by(self, step: int) -> Any:
+        """From the place on show, which counts from 1."""
+        return lambda *given: self.browse(*given[:-1], place=int(given[-1] or 1) + step)
+
+    def look(self, benchmark: Any, *chosen: Any) -> dict[gr.blocks.Block, Any]:
         """Read the folder anew; what a visitor has chosen stays where it is still there."""
-        found = find_reports(self.results)
-        chosen = names[run] if isinstance(run, int) and 0 <= run < len(names) else None
-        first_time = chosen is None
-        names, titles = [report.name for report in found.reports], found.titles()
-        if first_time or benchmark not in titles:
-            benchmark = found.first_benchmark()
+        runs, complaints = find_runs(self.results)
+        titles = {
+            run.task.benchmark: run.task.title.removesuffix(f", {run.task.method.replace('-', ' ')}") for run in runs
+        }
+        titles |= {name: about["title"] for name, about in paper()["benchmarks"].items()}
+        judged = {run.task.benchmark for run in runs if any(window.n for window in run.task.windows)}
+        names = sorted(titles, key=lambda name: (name not in judged, not paper_points(name)))
+        benchmark = benchmark if benchmark in names else names[0]
+        mine = [run for run in runs if run.task.benchmark == benchmark]
+        points = [point for run in mine for point in run_points(run.label, run.task.model_dump()["windows"])]
+        points += paper_points(benchmark)
+        chart = points and scaling_chart(points, titles[benchmark])
         return {
-            self.names: names,
-            self.found: views.found_html(found, str(self.results)),
-            self.benchmark: gr.update(choices=[(title, name) for name, title in titles.items()], value=benchmark),
-            **self._figures(found, benchmark),
-            self.browser.frame: gr.update(visible=bool(names)),
-            **self.browser.values(names, names.index(chosen) if chosen in names else 0, *choices),
+            self.found: html().found(len({run.folder.parent for run in runs}), complaints, self.results / "z1"),
+            self.benchmark: gr.update(choices=[(titles[name], name) for name in names], value=benchmark),
+            self.plot: gr.update(visible=bool(points)),
+            self.scaling: finished(chart, SCALING_HEIGHT, chart.description) if points else None,
+            self.figures: html().figures(points, paper()["table1"], PAPER_MODEL, benchmark),
+            self.frame: gr.update(visible=bool(mine)),
+            **self.browse(benchmark, *chosen),
         }
 
-    def _choose(self, benchmark: str) -> dict[gr.blocks.Block, Any]:
-        return self._figures(find_reports(self.results), benchmark)
+    def browse(
+        self, benchmark: Any, label: Any, window: Any, status: Any, words: Any, kept: Any, place: int | None = None
+    ) -> dict[gr.blocks.Block, Any]:
+        """What the browser of answers shows; what is not there any more gives way to the first that is. place: in the list
+        of answers, from 0; None for the answer that was on show."""
+        runs = {run.label: run for run in find_runs(self.results)[0] if run.task.benchmark == benchmark}
+        label = label if label in list(runs) else next(iter(runs), None)
+        chosen = {self.run: gr.update(choices=list(runs), value=label), self.kept: kept, self.note: "", self.shown: ""}
+        try:
+            return chosen | (self._answers(runs[label], window, status, words, kept, place) if runs else {})
+        except BadInput as error:
+            return chosen | {self.shown: error_html(str(error))}
+        except Exception:
+            log.exception("an answer could not be shown")
+            return chosen | {self.shown: error_html(FAULT)}
 
-    def _figures(self, found: Found, benchmark: str) -> dict[gr.blocks.Block, Any]:
-        from ui import benchmark_plots as plots  # altair takes a second, for which no page should wait before it is up
-
-        title, lines = found.titles().get(benchmark, ""), found.lines(benchmark)
+    def _answers(
+        self, run: Run, window: Any, status: Any, words: Any, kept: Any, place: int | None
+    ) -> dict[gr.blocks.Block, Any]:
+        answers = answers_of(run)
+        window = window if window in answers.windows else max(answers.windows, default=0)
+        counts = Counter(map(answers.status, answers.find(window)))
+        order = sorted(counts, key=[*STATUSES.values(), UNJUDGED].index)
+        status = status if status in [each.name for each in counts] else ALL
+        keys = answers.find(window, status, str(words or "").strip()[:LONGEST_WORDS])
+        at = Key(*kept[:2], window) if kept else None
+        place = place if place is not None else keys.index(at) if at in keys else 0
+        place = max(0, min(place, len(keys) - 1))
+        verdicts = [(f"{each.sign} {each.words} ({counts[each]:,})", each.name) for each in order]
         return {
-            self.scaling: plots.scaling_chart(lines, title),
-            self.figures: views.lines_html(lines),
-            self.table1: views.table1_html(benchmark),
-            self.table1_plot: plots.table1_chart(benchmark, title),
+            self.window: gr.update(choices=[(f"{each:,}", each) for each in answers.windows], value=window),
+            self.status: gr.update(choices=[(f"all ({counts.total():,})", ALL), *verdicts], value=status),
+            self.place: gr.update(value=place + 1, label=f"Answer (of {len(keys):,})"),
+            self.before: gr.update(interactive=place > 0),
+            self.after: gr.update(interactive=place + 1 < len(keys)),
+            self.note: html().note(run.task, answers.unreadable),
+            self.shown: html().answer(**answers.read(keys[place])) if keys else html().nothing(),
+            self.kept: keys[place] if keys else kept,
         }

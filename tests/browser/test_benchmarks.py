@@ -28,20 +28,23 @@ def test_the_papers_figures_and_a_run_stand_side_by_side(fake_app: App, page: Pa
     expect(page.locator(".z1-bench-skipped")).to_contain_text("broken/summary.json is not what a report holds")
     expect(page.locator("#benchmarks-which input")).to_have_value("MATH500")
     legend = page.locator(".z1-bench-plot").first.locator("svg")
-    for name in ("made/Up-7B", "paper: Z1-7B, shifted window", "paper: R1-Distill-Qwen-7B, budget forcing"):
+    for name in ("made/Up-7B (up)", "paper: Z1-7B, shifted window", "paper: R1-Distill-Qwen-7B, budget forcing"):
         expect(legend.get_by_text(name, exact=True)).to_be_visible()
-    expect(page.locator(".z1-table1 .z1-own")).to_have_text(re.compile(r"Z1-7B.*76\.4.*47\.5.*35\.3.*22\.3.*45\.4"))
+    expect(page.locator(".z1-table .z1-own")).to_have_text(re.compile(r"Z1-7B\s*76\.4 %"))
 
 
 @pytest.mark.thorough
-def test_another_benchmark_changes_plot_and_tables(fake_app: App, page: Page):
+def test_another_benchmark_changes_plot_table_and_answers(fake_app: App, page: Page):
     open_tab(page, fake_app)
     choose(page, "benchmarks-which", "GPQA-Diamond")
-    expect(page.locator(".z1-table1 thead .z1-marked")).to_have_text("GPQA-Diamond")
-    expect(page.locator(".z1-table").first).to_contain_text("2,470")
-    expect(page.locator(".z1-bench-plot").first.locator("svg").get_by_text("made/Up-7B")).to_have_count(0)
+    expect(page.locator(".z1-table")).to_contain_text("2,470")
+    expect(page.locator(".z1-bench-plot svg").get_by_text("made/Up-7B (up)")).to_have_count(0)
+    expect(page.get_by_text("Every answer")).to_be_hidden()
     choose(page, "benchmarks-which", "BigCodeBench-Hard-Instruct")
-    expect(page.get_by_text("Neither the paper nor a judged report has a curve")).to_be_visible()
+    expect(page.locator(".z1-table .z1-own")).to_contain_text("22.3 %")
+    expect(page.locator(".z1-bench-plot")).to_be_hidden()
+    choose(page, "benchmarks-which", "GSM8K")
+    expect(page.locator(".z1-bench-item .z1-head b").first).to_have_text("gsm8k/0")
 
 
 def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(fake_app: App, page: Page):
@@ -49,18 +52,34 @@ def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(fake_app: A
     choose(page, "answers-window", "64")
     choose(page, "answers-status", "✓ right (4)")
     item = page.locator(".z1-bench-item")
-    expect(item.locator(".z1-head b")).to_have_text("math500/1")
+    name = item.locator(".z1-head b").first
+    expect(name).to_have_text("math500/1")
     page.locator("#answers-after").click()
-    expect(item.locator(".z1-head b")).to_have_text("math500/3")
+    expect(name).to_have_text("math500/3")
     expect(item.locator(".z1-cut")).to_contain_text("window closed at 64 tokens")
     expect(item.locator(".z1-inserted em")).to_have_text("Inserted")
     expect(item.locator(".z1-bench-verdict")).to_contain_text("✓ right")
     choose(page, "answers-window", "256")
-    expect(item.locator(".z1-head b")).to_have_text("math500/3")
+    expect(name).to_have_text("math500/3")
     expect(item.locator(".z1-bench-windows [data-here]")).to_have_text("256: ✓ right")
     expect(item.locator(".z1-inserted")).to_have_count(0)
-    choose(page, "answers-task", "GSM8K")
-    expect(item.locator(".z1-head b")).to_have_text("gsm8k/0")
+
+
+def test_an_answer_is_found_by_words_and_by_its_number(fake_app: App, page: Page):
+    open_tab(page, fake_app)
+    name = page.locator(".z1-bench-item .z1-head b").first
+    words, number = page.locator("#answers-words textarea, #answers-words input"), page.locator("#answers-place input")
+    number.fill("5")
+    number.press("Enter")
+    expect(name).to_have_text("math500/4")
+    words.fill("what is 6?")
+    words.press("Enter")
+    expect(name).to_have_text("math500/6")
+    expect(page.get_by_text("Answer (of 1)")).to_be_visible()
+    expect(page.locator("#answers-after")).to_be_disabled()
+    words.fill("nobody wrote this")
+    words.press("Enter")
+    expect(page.get_by_text("There is no answer of this kind.")).to_be_visible()
 
 
 def test_hostile_text_of_a_run_is_shown_as_text(fake_app: App, page: Page):
@@ -75,13 +94,13 @@ def test_refresh_finds_a_new_report_and_keeps_what_is_on_show(fake_app: App, pag
     open_tab(page, fake_app)
     choose(page, "answers-window", "64")
     page.locator("#answers-after").click()
-    expect(page.locator(".z1-bench-item .z1-head b")).to_have_text("math500/1")
+    expect(page.locator(".z1-bench-item .z1-head b").first).to_have_text("math500/1")
     report(results / "another", "made/Other-1B")
     page.locator("#benchmarks-refresh").click()
     expect(page.locator(".z1-bench-found")).to_have_text("2 reports in the results folder")
     expect(page.locator("#answers-run input")).to_have_value("made/Up-7B (up)")
-    expect(page.locator(".z1-bench-item .z1-head b")).to_have_text("math500/1")
-    expect(page.locator(".z1-bench-plot").first.locator("svg").get_by_text("made/Other-1B")).to_be_visible()
+    expect(page.locator(".z1-bench-item .z1-head b").first).to_have_text("math500/1")
+    expect(page.locator(".z1-bench-plot").first.locator("svg").get_by_text("made/Other-1B (another)")).to_be_visible()
 
 
 @pytest.mark.thorough
@@ -104,6 +123,6 @@ def test_without_reports_the_tab_says_how_to_make_one(page: Page, tmp_path: Path
         open_tab(page, started)
         expect(page.locator(".z1-bench-none")).to_contain_text("python -m evaluation.judge")
         expect(page.get_by_text("Every answer")).to_be_hidden()
-        expect(page.locator(".z1-table1")).to_be_visible()
+        expect(page.locator(".z1-table .z1-own")).to_be_visible()
     finally:
         stop_app(started)
