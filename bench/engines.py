@@ -26,11 +26,11 @@ import httpx
 import pandas as pd
 
 from bench.machine import machine, others_cpu_s
-from evaluation.store import write_json
 from z1_core.engine import Engine
 from z1_core.engines import llama
 from z1_core.engines.llama_calls import sampling_fields
 from z1_core.errors import BadInput, Z1Error
+from z1_core.jsonl import write_json
 from z1_core.models import locate
 from z1_core.program import program
 from z1_core.prompt import chat

@@ -21,11 +21,11 @@ import pandas as pd
 from bench.throughput import read_chats, rotated
 from evaluation.pool import pooled
 from evaluation.record import about
-from evaluation.store import write_json
 from z1_core.engine import Engine
 from z1_core.engines.server import ServerEngine
 from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput
+from z1_core.jsonl import write_json
 from z1_core.models import locate
 from z1_core.program import program
 from z1_core.prompt import chat

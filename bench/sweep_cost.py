@@ -24,11 +24,11 @@ import pandas as pd
 from bench.throughput import read_chats, rotated
 from evaluation.pool import pooled
 from evaluation.record import about
-from evaluation.store import write_json
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
 from z1_core.insertion import check_fits
+from z1_core.jsonl import write_json
 from z1_core.options import add_engine_options
 from z1_core.program import program
 from z1_core.sweep import check_windows, collect_sweep

@@ -24,10 +24,10 @@ from bench.methods import Load, Meter, Row, native, ours, plain, published_answe
 from evaluation.pool import pooled
 from evaluation.record import commit, versions
 from evaluation.rows import BadRow, read_rows
-from evaluation.store import write_json
 from z1_core.engine import Engine
 from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput
+from z1_core.jsonl import write_json
 from z1_core.models import locate
 from z1_core.program import program
 from z1_core.prompt import chat, check_context

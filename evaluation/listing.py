@@ -44,22 +44,24 @@ def _sandbox() -> str:
 
 def preview(plan: Plan, text: Text, *, prompts: int) -> str:
     """The first prompts of each benchmark as the model would see them, and the most tokens the run can take."""
-    parts = []
+    parts, count = [], 0
     for each in plan.benchmarks:
-        for problem in plan.loaded[each.name].problems[:prompts]:
-            ids = text.render(problem.messages)
-            ids += text.encode(problem.prefill) if problem.prefill else []
-            parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
-    return "\n\n".join([*parts, cost(plan)])
+        for number, problem in enumerate(plan.problems(each, lambda complaint: parts.append(f"left out: {complaint}"))):
+            count += 1
+            if number < prompts:
+                ids = text.render(problem.messages)
+                ids += text.encode(problem.prefill) if problem.prefill else []
+                parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
+    return "\n\n".join([*parts, cost(plan, problems=count)])
 
 
-def cost(plan: Plan) -> str:
-    traces = sum(len(loaded.problems) for loaded in plan.loaded.values()) * plan.samples
+def cost(plan: Plan, *, problems: int) -> str:
+    traces = problems * plan.samples
     answers = len(plan.sizes) * len(plan.arms) * plan.answer_tokens
     swept = traces * (plan.sizes[-1] + answers)
     separate = traces * len(plan.arms) * sum(size + plan.answer_tokens for size in plan.sizes)
     return (
-        f"{traces:,} traces of at most {plan.sizes[-1]:,} tokens, {plan.answers:,} answers of at most "
+        f"{traces:,} traces of at most {plan.sizes[-1]:,} tokens, {problems * plan.answers_each:,} answers of at most "
         f"{plan.answer_tokens:,}: at most {swept:,} tokens in one pass. Run window by window it would be at most "
         f"{separate:,}. Traces that end by themselves cost less."
     )

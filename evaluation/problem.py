@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from z1_core.statuses import STATUSES
+
 if TYPE_CHECKING:
     from evaluation.data import Source
     from evaluation.judges.mathematics import MathJudge
     from evaluation.sandbox.bubblewrap import Sandbox
 
-Status = Literal["right", "wrong", "no_answer", "timeout", "harness_error", "not_judged"]
+Status = Literal[tuple(STATUSES)]
 """not_judged: the means to judge are missing here (a library of a BigCodeBench task); never counted as wrong."""
 
 

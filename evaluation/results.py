@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.store import lines, read_json
+from evaluation.store import run_record
 from z1_core.errors import BadInput
+from z1_core.jsonl import own_lines, read_json
 
 CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
@@ -118,13 +119,6 @@ def read_results(folder: Path) -> Results:
     return Results(folder=folder, run=run, judging=judging, benchmarks=benchmarks)
 
 
-def run_record(folder: Path) -> dict[str, Any]:
-    run = read_json(folder / "run.json")
-    if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
-        raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
-    return run
-
-
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
     problems = _by_key(_made(folder / "problems.jsonl", _asked), lambda problem: problem.problem_id)
     keyed = _made(folder / "verdicts.jsonl", lambda row: (_key(row), row))
@@ -160,9 +154,10 @@ def _by_key(made: Iterable[tuple[str, Any]], key_of: Callable[[Any], Any]) -> di
 
 def _made(path: Path, make: Callable[[dict], Any]) -> Iterator[tuple[str, Any]]:
     """What each line of a file stands for, with its place. Raises BadInput for a line that a run does not write."""
-    for place, row in lines(path):
+    for line in own_lines(path):
+        place = f"{line.where} in {path.parent}"
         try:
-            yield place, make(row)
+            yield place, make(line.row)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"{place} is not what a run writes ({error!r}); delete the line") from error
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from z1_core.errors import BadInput
+from z1_core.jsonl import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,8 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
 
 
 def _jsonl(path: Path) -> Iterator[Row | BadRow]:
-    """As bytes: one line that is no UTF-8 must not end the reading of the others."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            where = f"line {number} of {path.name}"
-            try:
-                yield _checked(where, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8")))
-            except (ValueError, RecursionError) as error:
-                yield BadRow(where, f"not JSON: {error}")
+    for line in lines(path):
+        yield (line.where, line.row) if line.row is not None else BadRow(line.where, line.fault)
 
 
 def _json(path: Path) -> Iterator[Row | BadRow]:
