@@ -186,12 +186,14 @@ def test_a_smaller_window_and_another_hint_are_answered_from_the_stored_trace(ev
 
 
 def test_a_trace_that_ended_by_itself_is_the_answer_of_a_larger_window(evaluate, monkeypatch):
-    monkeypatch.setattr("z1_core.engines.fake.demo_script", lambda prompt: "It is 2.")
+    engines = [FakeEngine(lambda prompt: "It is 2.") for _ in range(2)]
+    monkeypatch.setattr(command, "start_engine", lambda *_, **__: engines[0])
     evaluate("--windows", 40, "--answer-tokens", 8, "--limit", 1)
-    monkeypatch.setattr(FakeEngine, "stream", lambda *_: pytest.fail("nothing is to be generated"))
+    monkeypatch.setattr(command, "start_engine", lambda *_, **__: engines[1])
     _, _, out = evaluate("--windows", 30, 40, 400, "--answer-tokens", 8, "--limit", 1)
-    assert {row["trace"] for row in answers_of(out).values()} == {"It is 2."}
-    assert {row["end_reason"] for row in answers_of(out).values()} == {"inside"}
+    assert [len(engine.requests) for engine in engines] == [1, 0]
+    assert {(row["trace"], row["end_reason"]) for row in answers_of(out).values()} == {("It is 2.", "inside")}
+    assert len(answers_of(out)) == 3
 
 
 def test_hints_and_methods_are_compared_on_the_same_traces(evaluate):
