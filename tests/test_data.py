@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.data import Source, in_cache, labels_of, load, text_field
+from evaluation.data import MOST_TOLD, Source, find, in_cache, labels_of, load, problems, text_field
 from evaluation.problem import Judges, Problem, Verdict
 from evaluation.rows import BadRow, read_rows
 from z1_core.errors import BadInput
@@ -64,8 +64,8 @@ def sums(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def ids(problems: list[Problem]) -> list[str]:
-    return [problem.id for problem in problems]
+def ids(found: list[Problem]) -> list[str]:
+    return [problem.id for problem in found]
 
 
 def test_rows_become_problems_in_the_order_of_the_file(sums):
@@ -74,15 +74,34 @@ def test_rows_become_problems_in_the_order_of_the_file(sums):
     assert ids(loaded.problems) == ["sum-2", "sum-1", "sum-3"]
     assert loaded.problems[0].labels == {"level": "2"}
     assert loaded.origin == "sums.jsonl"
-    assert loaded.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert loaded.bad_rows == []
 
 
 def test_a_limit_takes_the_same_problems_as_the_full_run(sums):
-    file = sums(*(row(number) for number in range(9)))
+    file = sums(*(row(number) for number in range(9)), "no row")
     full, few = load(Sums(), data=file), load(Sums(), data=str(file), limit=4)
     assert few.problems == full.problems[:4]
-    assert few.sha256 == full.sha256
+    assert (full.bad_rows, few.bad_rows) == ([BAD_ROW], []), "it is not even read"
+
+
+BAD_ROW = "line 10 of sums.jsonl: not a row of named fields but str"
+
+
+def test_a_file_is_read_a_row_at_a_time(sums):
+    """Long rows, as LiveCodeBench's with their hidden tests."""
+    file = sums(*(row(number, tests="x" * 1_000_000) for number in range(40)))
+    tracemalloc.start()
+    try:
+        assert len([problem.id for problem in problems(Sums(), find(Sums(), data=file))]) == 40
+        assert tracemalloc.get_traced_memory()[1] < file.stat().st_size / 8
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_many_rows_that_are_left_out_the_first_are_named(sums):
+    complaints = load(Sums(), data=sums(row(1), *[{}] * (MOST_TOLD + 1_200))).bad_rows
+    assert len(complaints) == MOST_TOLD + 1
+    assert complaints[-1] == "1,200 more rows of sums.jsonl"
 
 
 def test_a_limit_counts_usable_problems_that_were_asked_for(sums):
@@ -110,6 +129,15 @@ def test_a_bad_line_is_named_with_its_reason_and_the_others_go_on(tmp_path):
     assert reasons[3] == "the field 'question' is no text but int"
     assert reasons[4] == "the id 'sum-0' was there before"
     assert "not JSON" in reasons[5]
+
+
+def test_line_separators_inside_a_text_end_no_row(tmp_path):
+    text = "one\u2028two\u2029three\u0085four\vfive"
+    file = tmp_path / "sums.jsonl"
+    escaped = json.dumps(row(1, question=text), ensure_ascii=False) + "\n"
+    file.write_text(escaped + lines(row(2)), encoding="utf-8")
+    first, second = load(Sums(), data=file).problems
+    assert (first.messages[0]["content"], second.id) == (text, "sum-2")
 
 
 def test_half_a_character_is_a_bad_row_and_not_a_crash_when_it_is_written(sums):
@@ -190,9 +218,8 @@ def test_a_missing_file_and_a_folder_that_lacks_one_are_named(tmp_path):
 def test_a_folder_with_the_sources_files_is_read_in_their_order(tmp_path):
     (tmp_path / "two.jsonl").write_text(lines(row(2)))
     (tmp_path / "one.jsonl").write_text(lines(row(1)))
-    loaded = load(Sums(), data=tmp_path)
-    assert ids(loaded.problems) == ["sum-1", "sum-2"]
-    assert loaded.sha256 == hashlib.sha256((lines(row(1)) + lines(row(2))).encode()).hexdigest()
+    assert ids(load(Sums(), data=tmp_path).problems) == ["sum-1", "sum-2"]
+    assert find(Sums(), data=tmp_path).data == tmp_path
 
 
 def test_limits_and_versions_that_mean_nothing_are_refused(sums):
@@ -235,10 +262,10 @@ def hub_error(name: str, message: str = "x") -> Exception:
 
 
 def test_the_pinned_commit_is_downloaded_and_recorded(hub):
-    loaded = load(Sums(), data=None)
+    files = find(Sums())
     assert hub == [("someone/sums", name, "dataset", COMMIT) for name in ("one.jsonl", "two.jsonl")]
-    assert loaded.origin == f"someone/sums@{COMMIT}"
-    assert ids(loaded.problems) == ["sum-1", "sum-2"]
+    assert (files.origin, files.revision, files.data) == (f"someone/sums@{COMMIT}", COMMIT, None)
+    assert ids(list(problems(Sums(), files))) == ["sum-1", "sum-2"]
 
 
 def test_a_branch_is_recorded_as_the_commit_it_stood_at(hub, monkeypatch):

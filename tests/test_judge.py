@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,13 +37,14 @@ def tools() -> Iterator[Judges]:
 
 @pytest.fixture
 def ready(tools, monkeypatch) -> None:
-    """The command finds the children that judge mathematics ready: each start of them takes seconds."""
+    """The command finds the children that judge mathematics ready, and draws no figures: each takes seconds."""
 
     @contextmanager
     def given(*, code: bool, **_) -> Iterator[Judges]:
         yield replace(tools, sandbox=tools.sandbox if code else None)
 
     monkeypatch.setattr(command, "judges", given)
+    monkeypatch.setattr("evaluation.report.write_report", lambda folder: None)
 
 
 def answered(*, trace: str = "", answer: str = "", hint: bool = True) -> Answer:
@@ -226,9 +228,9 @@ def test_two_judges_do_not_share_a_folder(tmp_path, ready, capsys):
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.thorough)])
-def test_kill_9_at_random_moments_loses_no_verdict(tmp_path, kills, capsys):
+def test_kill_9_at_random_moments_loses_no_verdict(tmp_path, ready, kills):
     """Each start has to judge something before it is killed: what its children take to start is not what is tested."""
-    write_run(tmp_path, problems=40 * kills)
+    write_run(tmp_path, problems=20 * kills)
     path, chance = tmp_path / "gsm8k" / "verdicts.jsonl", random.Random("kill")
     for _ in range(kills):
         before = path.read_bytes() if path.exists() else b""
@@ -246,14 +248,11 @@ def test_kill_9_at_random_moments_loses_no_verdict(tmp_path, kills, capsys):
         assert whole.startswith(before.rpartition(b"\n")[0])
         assert len(whole) > len(before)
     killed = rows(path)
-    assert len(killed) < 80 * kills
+    assert len(killed) < 40 * kills
     assert command.main([str(tmp_path)]) == 0
     assert rows(path)[: len(killed)] == killed
-    assert len(rows(path)) == len(kept_verdicts(tmp_path)) == 80 * kills
-    assert (
-        f"2 right, {80 * kills - 2} wrong" in " ".join(sorted(capsys.readouterr().out.split(", "), reverse=True))
-        or True
-    )
+    assert len(rows(path)) == len(kept_verdicts(tmp_path)) == 40 * kills
+    assert list(kept_verdicts(tmp_path).values()).count("right") == 2
 
 
 # Tests that are too long to be kept
@@ -297,6 +296,23 @@ def test_long_tests_stay_in_the_data_and_are_found_there_again(tmp_path, hidden,
     assert command.main([str(out)]) == 0
     verdicts = {row["problem_id"]: row["status"] for row in rows(out / "livecodebench" / "verdicts.jsonl")}
     assert verdicts == {"short": "right", "long": "right"}
+
+
+def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
+    data, out = tmp_path / "test.jsonl", tmp_path / "out"
+    tests = json.dumps([{"input": "7" + " " * 2_000_000, "output": "49"}])
+    with Lines(data) as file:
+        for number in range(20):
+            file.add({"question_id": str(number), "question_content": "?", "private_test_cases": tests})
+    words = ["livecodebench", "--data", data, "--out", out, "--windows", 300, "--answer-tokens", 8, "--fake"]
+    tracemalloc.start()
+    try:
+        assert run.main([str(word) for word in words]) == 0
+        assert command.main([str(out), "--workers", "1"]) == 0
+        assert tracemalloc.get_traced_memory()[1] < data.stat().st_size / 2
+    finally:
+        tracemalloc.stop()
+    assert sum(path.stat().st_size for path in out.rglob("*.jsonl")) < 1_000_000
 
 
 @pytest.mark.parametrize(
