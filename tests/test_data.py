@@ -13,7 +13,6 @@ import pytest
 
 from evaluation.data import MOST_TOLD, Source, find, in_cache, labels_of, load, problems, text_field
 from evaluation.problem import Judges, Problem, Verdict
-from evaluation.rows import BadRow, read_rows
 from z1_core.errors import BadInput
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -180,15 +179,6 @@ def test_a_csv_row_with_too_few_columns_is_bad_and_counted_by_its_line(tmp_path)
     loaded = load(Sums(), data=file)
     assert ids(loaded.problems) == ["sum-1", "sum-4"]
     assert [text.split(":")[0] for text in loaded.bad_rows] == ["line 4 of sums.csv", "line 5 of sums.csv"]
-
-
-def test_a_csv_with_text_behind_a_quote_keeps_its_other_rows(tmp_path):
-    file = tmp_path / "sums.csv"
-    file.write_text('id,question,level\nsum-1,"1" x,1\nsum-2,2?,2\n')
-    outcomes = list(read_rows(file))
-    assert isinstance(outcomes[0], BadRow)
-    assert outcomes[0].where == "line 2 of sums.csv"
-    assert load(Sums(), data=file).problems[0].id == "sum-2"
 
 
 @pytest.mark.parametrize(
