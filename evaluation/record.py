@@ -87,7 +87,7 @@ def answers(path: Path) -> Iterator[Answer]:
         try:
             yield Answer.from_row(line.row)
         except (KeyError, TypeError, OverflowError) as error:
-            raise BadInput(f"{line.where} in {path.parent} is not what a run writes ({error!r}); delete it") from error
+            raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete it") from error
 
 
 def key_of(row: Mapping[str, Any]) -> Key:

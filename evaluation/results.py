@@ -155,11 +155,10 @@ def _by_key(made: Iterable[tuple[str, Any]], key_of: Callable[[Any], Any]) -> di
 def _made(path: Path, make: Callable[[dict], Any]) -> Iterator[tuple[str, Any]]:
     """What each line of a file stands for, with its place. Raises BadInput for a line that a run does not write."""
     for line in own_lines(path):
-        place = f"{line.where} in {path.parent}"
         try:
-            yield place, make(line.row)
+            yield line.where, make(line.row)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadInput(f"{place} is not what a run writes ({error!r}); delete the line") from error
+            raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete the line") from error
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -40,7 +40,7 @@ def test_a_line_torn_by_a_crash_is_cut_off_and_the_next_one_is_whole(tmp_path, t
 def test_a_damaged_line_in_the_middle_is_named(tmp_path, line, fault):
     path = tmp_path / "answers.jsonl"
     path.write_text(f'{{"a": 1}}\n{line}\n{{"a": 2}}\n')
-    with pytest.raises(BadInput, match=rf"line 2 of answers\.jsonl in .* is {fault}.*; remove it to go on"):
+    with pytest.raises(BadInput, match=rf"line 2 of .*answers\.jsonl is {fault}.*; remove it to go on"):
         jsonl.rows(path)
 
 

@@ -33,14 +33,15 @@ class Line:
     is_whole: bool = True
 
 
-def lines(path: Path) -> Iterator[Line]:
-    """Every line that is not blank, one in memory at a time, whatever is in it. Raises OSError."""
+def lines(path: Path, *, name: str | None = None) -> Iterator[Line]:
+    """Every line that is not blank, one in memory at a time, whatever is in it. name: of the file, as people are told.
+    Raises OSError."""
     with path.open("rb") as file:
         begin = 0
         for number, line in enumerate(file, start=1):
             if line.strip():
                 row, fault = _parsed(line, "utf-8-sig" if number == 1 else "utf-8")
-                yield Line(f"line {number} of {path.name}", begin, row, fault, line.endswith(b"\n"))
+                yield Line(f"line {number} of {name or path.name}", begin, row, fault, line.endswith(b"\n"))
             begin += len(line)
 
 
@@ -49,11 +50,11 @@ def own_lines(path: Path) -> Iterator[Line]:
     crash, or still being written, is not one. Raises BadInput for any other that is no row."""
     if not path.is_file():
         return
-    for line in lines(path):
+    for line in lines(path, name=str(path)):
         if not line.is_whole:
             return
         if line.row is None:
-            raise BadInput(f"{line.where} in {path.parent} is {line.fault}; remove it to go on")
+            raise BadInput(f"{line.where} is {line.fault}; remove it to go on")
         yield line
 
 
