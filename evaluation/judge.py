@@ -25,6 +25,7 @@ from evaluation.plan import asked
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.record import Answer, answers, key_of, problem_of, sha256_of, versions
 from evaluation.responses import judge_responses
+from evaluation.results import run_record
 from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, own_lines, read_json, write_json
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         with judges(code=of.gold_field is None, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
             statuses = judge_responses(options.responses, of, tools, data=options.data, workers=options.workers)
     else:
-        run = store.run_record(options.folder)
+        run = run_record(options.folder)
         with store.held(options.folder, name=".judge.lock"):
             statuses = judge_folder(options, run)
     faults = statuses["harness_error"]
@@ -148,7 +149,8 @@ def is_judged(answer: Answer, verdict: Mapping[str, Any] | None) -> bool:
     """What could not be judged is tried again."""
     if verdict is None or verdict.get("sha256") != sha256_of_texts(answer):
         return False
-    return STATUSES[verdict["status"]].is_counted
+    status = STATUSES.get(verdict["status"])
+    return status is not None and status.is_counted
 
 
 def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted: Collection[str]) -> Iterator[Problem]:

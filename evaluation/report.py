@@ -19,10 +19,10 @@ from evaluation import plots, tables
 from evaluation.plots import Series
 from evaluation.report_html import Page, render_page
 from evaluation.results import Results, read_results
+from evaluation.store import write
 from evaluation.summary import harness_errors, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput
-from z1_core.jsonl import write
 from z1_core.program import program
 
 

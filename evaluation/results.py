@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.store import run_record
+from evaluation.store import lines, read_json
 from z1_core.errors import BadInput
-from z1_core.jsonl import own_lines, read_json
 
 CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
@@ -119,6 +118,13 @@ def read_results(folder: Path) -> Results:
     return Results(folder=folder, run=run, judging=judging, benchmarks=benchmarks)
 
 
+def run_record(folder: Path) -> dict[str, Any]:
+    run = read_json(folder / "run.json")
+    if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
+        raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
+    return run
+
+
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
     problems = _by_key(_made(folder / "problems.jsonl", _asked), lambda problem: problem.problem_id)
     keyed = _made(folder / "verdicts.jsonl", lambda row: (_key(row), row))
@@ -154,11 +160,11 @@ def _by_key(made: Iterable[tuple[str, Any]], key_of: Callable[[Any], Any]) -> di
 
 def _made(path: Path, make: Callable[[dict], Any]) -> Iterator[tuple[str, Any]]:
     """What each line of a file stands for, with its place. Raises BadInput for a line that a run does not write."""
-    for line in own_lines(path):
+    for place, row in lines(path):
         try:
-            yield line.where, make(line.row)
+            yield place, make(row)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete the line") from error
+            raise BadInput(f"{place} is not what a run writes ({error!r}); delete the line") from error
 
 
 def _key(row: Mapping[str, Any]) -> Key:

@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from z1_core.errors import BadInput
-from z1_core.jsonl import read_json
+from z1_core.jsonl import own_lines, read_json, write  # noqa: F401 - the report writes with it
 
 TASK_FACTS = ("benchmark", "method", "hint", "selection")
 """Of a task's facts in run.json, those that must be the same; which problems are asked is seen from the problems."""
@@ -64,12 +64,9 @@ def merged(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def run_record(out: Path) -> dict[str, Any]:
-    """run.json, and what its last part was made with (versions, commit, ...) beside the settings. Raises BadInput."""
-    run = read_json(out / "run.json")
-    if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
-        raise BadInput(f"{out / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
-    return {**(run.get("parts") or [{}])[-1], **run}
+def lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """own_lines() as pairs of place and row."""
+    return ((line.where, line.row) for line in own_lines(path))
 
 
 def _check_same(out: Path, name: str, before: Any, now: Any) -> None:

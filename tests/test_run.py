@@ -116,7 +116,11 @@ def test_only_what_is_missing_is_made_again(evaluate):
     lines = path.read_text().splitlines(keepends=True)
     kept = [line for place, line in enumerate(lines) if place % 5]
     path.write_text("".join(kept) + lines[0][: len(lines[0]) // 2])
+    problems = out / "gsm8k" / "problems.jsonl"
+    asked = problems.read_bytes()
+    problems.write_bytes(asked[: len(asked) // 2])
     evaluate(*SMALL)
+    assert problems.read_bytes() == asked
     after = path.read_text().splitlines(keepends=True)
     assert after[: len(kept)] == kept
     assert {content(json.loads(line)) for line in after} == {content(json.loads(line)) for line in lines}

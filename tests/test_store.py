@@ -108,13 +108,6 @@ def test_other_settings_are_named(tmp_path, changed, complaint):
     assert complaint in str(caught.value)
 
 
-def test_a_record_is_read_with_what_its_last_part_was_made_with(tmp_path):
-    parts = [{"commit": "old", "versions": {"python": "3.11"}}, {"commit": "new", "versions": {"python": "3.12"}}]
-    jsonl.write_json(tmp_path / "run.json", {**settings(), "parts": parts})
-    run = store.run_record(tmp_path)
-    assert (run["commit"], run["versions"], run["parts"]) == ("new", {"python": "3.12"}, parts)
-
-
 def test_two_processes_do_not_share_a_folder(tmp_path):
     with (
         store.held(tmp_path, name=".lock"),

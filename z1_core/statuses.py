@@ -1,14 +1,17 @@
-"""What a verdict can be. One line here is all that a new one needs: tables, reports and the page read this."""
+"""What a verdict can be: the one table that judges, summaries, report and page read. A new status is one line here.
+
+STATUSES["no_answer"].words  # "no answer"
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """name: in files; words: for people; sign: in front of the words, or ""; is_counted: says something about the model,
-    and so stands in its accuracy."""
+    """words: what people read; sign: one character before them; is_counted: whether it says something about the model, and
+    so counts in its accuracy."""
 
     name: str
     words: str
@@ -16,14 +19,14 @@ class Status:
     is_counted: bool
 
 
-STATUSES = {
+STATUSES: dict[str, Status] = {
     status.name: status
     for status in (
-        Status("right", "right", "✓", is_counted=True),
-        Status("wrong", "wrong", "✕", is_counted=True),
-        Status("no_answer", "no answer found", "", is_counted=True),
-        Status("timeout", "timed out", "", is_counted=True),
-        Status("harness_error", "judging failed", "", is_counted=False),  # our fault; makes the exit code 1
-        Status("not_judged", "could not be judged here", "", is_counted=False),  # such as a task's library is missing
+        Status(name="right", words="right", sign="✓", is_counted=True),
+        Status(name="wrong", words="wrong", sign="✗", is_counted=True),
+        Status(name="no_answer", words="no answer", sign="–", is_counted=True),
+        Status(name="timeout", words="timeout", sign="⧖", is_counted=True),
+        Status(name="harness_error", words="harness error", sign="!", is_counted=False),
+        Status(name="not_judged", words="not judged", sign="?", is_counted=False),
     )
 }
