@@ -126,14 +126,6 @@ def load(
     return Loaded(problems=found, bad_rows=bad_rows, origin=files.origin)
 
 
-def in_cache(source: Source) -> bool:
-    """Whether all files of the pinned revision were downloaded before. Asks no network."""
-    from huggingface_hub import try_to_load_from_cache
-
-    where = {"revision": source.revision, "repo_type": "dataset"}
-    return all(isinstance(try_to_load_from_cache(source.repo, name, **where), str) for name in source.files)
-
-
 def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
     """A field of a row that must be text. Raises BadInput, naming the field."""
     value = row.get(name)

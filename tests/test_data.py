@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.data import MOST_TOLD, Source, find, in_cache, labels_of, load, problems, text_field
+from evaluation.data import MOST_TOLD, Source, find, labels_of, load, problems, text_field
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
 
@@ -296,14 +296,3 @@ def test_without_a_network_the_real_client_ends_in_the_same_sentence(monkeypatch
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(BadInput, match="cannot be reached"):
         load(Sums())
-    assert not in_cache(Sums().source)
-
-
-def test_a_data_set_in_the_cache_is_found_there(monkeypatch, tmp_path):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    folder = tmp_path / "datasets--someone--sums" / "snapshots" / COMMIT
-    folder.mkdir(parents=True)
-    for name in Sums().source.files:
-        assert not in_cache(Sums().source)
-        (folder / name).write_text(lines(row(1)))
-    assert in_cache(Sums().source)
