@@ -28,7 +28,7 @@ from evaluation.responses import judge_responses
 from evaluation.results import run_record
 from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, own_lines, read_json, write_json
+from z1_core.jsonl import Lines, own_lines, read_json, row_at, write_json
 from z1_core.program import program
 from z1_core.statuses import STATUSES
 
@@ -112,12 +112,12 @@ def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespa
     """What has a verdict that counts is left alone. Each new one is a line the moment it is made."""
     of, one_writes = asked(facts), Lock()
     verdicts = {key_of(line.row): line.row for line in own_lines(folder / "verdicts.jsonl")}
-    left: defaultdict[str, list[Answer]] = defaultdict(list)
-    total = 0
-    for answer in answers(folder / "answers.jsonl"):
+    path, total = folder / "answers.jsonl", 0
+    left: defaultdict[str, list[int]] = defaultdict(list)
+    for begin, answer in answers(path):
         total += 1
         if not is_judged(answer, verdicts.get(answer.key)):
-            left[answer.problem_id].append(answer)
+            left[answer.problem_id].append(begin)
     todo = sum(map(len, left.values()))
     with (
         Lines(folder / "verdicts.jsonl") as file,
@@ -126,11 +126,11 @@ def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespa
 
         def judge(problem: Problem) -> None:
             judge_once = cache(partial(judge_text, of, problem, tools=tools))
-            for answer in left[problem.id]:
-                row = judge_answer(answer, judge_once)
+            for begin in left[problem.id]:
+                row = judge_answer(Answer.from_row(row_at(path, begin)), judge_once)
                 with one_writes:
                     file.add(row)
-                    verdicts[answer.key] = row
+                    verdicts[key_of(row)] = row
                     bar.update()
 
         found = with_references(folder / "problems.jsonl", of, partial(data_of, facts, options.data), left)

@@ -76,11 +76,11 @@ class Answer:
         return self.problem_id, self.sample, self.thinking_tokens
 
 
-def answers(path: Path) -> Iterator[Answer]:
-    """Raises BadInput for a line that no run writes."""
+def answers(path: Path) -> Iterator[tuple[int, Answer]]:
+    """Each with the byte at which its line begins. Raises BadInput for a line that no run writes."""
     for line in own_lines(path):
         try:
-            yield Answer.from_row(line.row)
+            yield line.begin, Answer.from_row(line.row)
         except (KeyError, TypeError, OverflowError) as error:
             raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete it") from error
 
