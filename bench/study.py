@@ -16,9 +16,9 @@ import pandas as pd
 
 from bench.machine import machine, others_cpu_s
 from evaluation.rows import BadRow, read_rows
-from evaluation.store import write_json
 from z1_core.engines.address import Address
 from z1_core.errors import BadInput
+from z1_core.jsonl import write_json
 from z1_core.prompt import chat
 
 Way = Callable[[int], Awaitable[dict[str, Any]]]

@@ -1,15 +1,16 @@
 """Where a benchmark's rows come from: a file or folder of the user's, or the Hugging Face Hub at a recorded commit.
 
-    loaded = load(benchmark("math500"), data=Path("test.jsonl"), limit=20)
+    files = find(benchmark("math500"), data=Path("test.jsonl"))
+    for problem in problems(benchmark("math500"), files, limit=20): ...
 
-A row that cannot be used is named with its line and its reason, and the others go on.
+One row is in memory at a time: LiveCodeBench's are gigabytes. One that cannot be used is named with its line and its
+reason, and the others go on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,6 +20,7 @@ from evaluation.rows import BadRow, read_rows
 from z1_core.errors import BadInput
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+MOST_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +43,23 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Rows, file after file. origin: the file's name, or repo@commit, for people. With data and revision, find() finds
+    them again: data is the file or folder of the user's, revision a commit of the Hub; the other one is None."""
+
+    paths: tuple[Path, ...]
+    origin: str
+    data: Path | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """origin: the file's name, or repo@commit. sha256: of the file's bytes, or of all files' bytes one after another."""
+    """All of problems() at once."""
 
     problems: list[Problem]
     bad_rows: list[str]
     origin: str
-    sha256: str
 
 
 @runtime_checkable
@@ -59,57 +71,59 @@ class Selective(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Files:
-    paths: tuple[Path, ...]
-    origin: str
+def find(benchmark: Benchmark, *, data: Path | str | None = None, revision: str | None = None) -> Files:
+    """data: a file, or a folder that holds the files named in the benchmark's source; without it the Hub is asked.
+    revision: another commit, branch or tag of the Hub's data set than the pinned one.
+    Raises BadInput where the files cannot be had.
+    """
+    if data is not None and revision is not None:
+        raise BadInput("--revision names a version on the Hub and --data a file; give one of the two")
+    return _local(benchmark.source, Path(data)) if data is not None else _from_hub(benchmark.source, revision)
+
+
+def problems(
+    benchmark: Benchmark,
+    files: Files,
+    *,
+    limit: int | None = None,
+    tell: Callable[[str], None] = lambda complaint: None,
+) -> Iterator[Problem]:
+    """The benchmark's problems, in the files' order.
+
+    limit: only the first problems, the very same as in the full run; nothing behind them is read.
+    tell: is called for each of the first rows that are left out, and once for all others.
+    Raises BadInput where no row is usable.
+    """
+    if limit is not None and limit < 1:
+        raise BadInput(f"--limit is {limit}; it must be at least 1")
+    ids: set[str] = set()
+    bad: list[str] = []
+    more = 0
+    for outcome in _outcomes(benchmark, files.paths, ids):
+        if isinstance(outcome, Problem):
+            ids.add(outcome.id)
+            yield outcome
+            if len(ids) == limit:
+                break
+        elif len(bad) < MOST_TOLD:
+            bad.append(str(outcome))
+            tell(bad[-1])
+        else:
+            more += 1
+    if more:
+        tell(f"{more:,} more rows of {files.origin}")
+    if not ids:
+        reason = f": {bad[0]}" if bad else " in it that was asked for"
+        raise BadInput(f"{files.origin} has no usable row for {benchmark.title}{reason}")
 
 
 def load(
     benchmark: Benchmark, *, data: Path | str | None = None, limit: int | None = None, revision: str | None = None
 ) -> Loaded:
-    """The benchmark's problems, in the file's order.
-
-    data: a file, or a folder that holds the files named in the benchmark's source; without it the Hub is asked.
-    limit: only the first problems, the very same as in the full run.
-    revision: another commit, branch or tag of the Hub's data set than the pinned one.
-    Raises BadInput where the files cannot be had or no row of them is usable.
-    """
-    if limit is not None and limit < 1:
-        raise BadInput(f"--limit is {limit}; it must be at least 1")
-    if data is not None and revision is not None:
-        raise BadInput("--revision names a version on the Hub and --data a file; give one of the two")
-    files = _local(benchmark.source, Path(data)) if data is not None else _from_hub(benchmark.source, revision)
-    problems: dict[str, Problem] = {}
-    bad_rows: list[str] = []
-    for outcome in _problems(benchmark, files.paths):
-        if isinstance(outcome, BadRow):
-            bad_rows.append(str(outcome))
-            continue
-        where, problem = outcome
-        if problem.id in problems:
-            bad_rows.append(str(BadRow(where, f"the id {problem.id!r} was there before")))
-            continue
-        problems[problem.id] = problem
-        if len(problems) == limit:
-            break
-    if not problems:
-        reason = f": {bad_rows[0]}" if bad_rows else " in it that was asked for"
-        raise BadInput(f"{files.origin} has no usable row for {benchmark.title}{reason}")
-    return Loaded(problems=list(problems.values()), bad_rows=bad_rows, origin=files.origin, sha256=_sha256(files.paths))
-
-
-def in_cache(source: Source) -> bool:
-    """Whether all files of the pinned revision were downloaded before. Asks no network."""
-    import huggingface_hub
-
-    return all(
-        isinstance(
-            huggingface_hub.try_to_load_from_cache(source.repo, name, revision=source.revision, repo_type="dataset"),
-            str,
-        )
-        for name in source.files
-    )
+    """All problems at once. Raises as find() and problems()."""
+    files, bad_rows = find(benchmark, data=data, revision=revision), []
+    found = list(problems(benchmark, files, limit=limit, tell=bad_rows.append))
+    return Loaded(problems=found, bad_rows=bad_rows, origin=files.origin)
 
 
 def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
@@ -133,46 +147,37 @@ def labels_of(row: Mapping[str, Any], *names: str) -> dict[str, str]:
     return {name: str(row[name]) for name in names if row.get(name) not in (None, "")}
 
 
-def _problems(benchmark: Benchmark, paths: tuple[Path, ...]) -> Iterator[tuple[str, Problem] | BadRow]:
+def _outcomes(benchmark: Benchmark, paths: tuple[Path, ...], ids: Container[str]) -> Iterator[Problem | BadRow]:
+    """ids: of the problems that were there before."""
     for path in paths:
-        for outcome in read_rows(path):
-            if isinstance(outcome, BadRow):
-                yield outcome
+        for row in read_rows(path):
+            if isinstance(row, BadRow):
+                yield row
                 continue
-            where, row = outcome
             try:
-                if not isinstance(benchmark, Selective) or benchmark.select(row):
-                    yield where, benchmark.make_problem(row)
+                if isinstance(benchmark, Selective) and not benchmark.select(row[1]):
+                    continue
+                problem = benchmark.make_problem(row[1])
             except BadInput as error:
-                yield BadRow(where, str(error))
+                yield BadRow(row[0], str(error))
+                continue
+            yield problem if problem.id not in ids else BadRow(row[0], f"the id {problem.id!r} was there before")
 
 
-def _local(source: Source, data: Path) -> _Files:
+def _local(source: Source, data: Path) -> Files:
     if data.is_file():
-        return _Files((data,), data.name)
+        return Files(paths=(data,), origin=data.name, data=data.resolve())
     if not data.is_dir():
         raise BadInput(f"there is no file {data}; check --data")
     paths = tuple(data / name for name in source.files)
-    missing = [path.name for path in paths if not path.is_file()]
-    if missing:
+    if missing := [path.name for path in paths if not path.is_file()]:
         raise BadInput(f"the folder {data} lacks {', '.join(missing)}; give --data the file itself, or add them")
-    return _Files(paths, f"{data.name}: {', '.join(source.files)}")
+    return Files(paths=paths, origin=f"{data.name}: {', '.join(source.files)}", data=data.resolve())
 
 
-def _from_hub(source: Source, revision: str | None) -> _Files:
-    """The files at a commit, from the cache or the network.
-
-    Its errors are told apart here, and any other of the Hub's client (a full disk, a transport's own) is named as it is.
-    """
+def _from_hub(source: Source, revision: str | None) -> Files:
+    """The files at a commit, from the cache or the network."""
     import huggingface_hub
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
     wanted = revision or source.revision
     huggingface_hub.utils.logging.set_verbosity_error()  # it would warn of each of its retries
@@ -183,41 +188,27 @@ def _from_hub(source: Source, revision: str | None) -> _Files:
             Path(huggingface_hub.hf_hub_download(source.repo, name, repo_type="dataset", revision=wanted))
             for name in source.files
         ]
-    except GatedRepoError as error:
-        raise BadInput(_no_access(source)) from error
-    except RevisionNotFoundError as error:
-        raise BadInput(f"{source.repo} has no revision {wanted!r}; look it up on {source.page}/commits") from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise BadInput(
-            f"the Hub cannot be reached and {source.repo} is not in its cache; {_file_remedy(source)}"
-        ) from error
-    except EntryNotFoundError as error:
-        raise BadInput(f"{source.repo} has no {', '.join(source.files)} at {wanted!r}; leave out --revision") from error
-    except RepositoryNotFoundError as error:
-        # The Hub says the same of a gated set to someone who is not logged in.
-        raise BadInput(_no_access(source) if source.gated else f"the Hub knows no data set {source.repo}") from error
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
-        raise BadInput(f"{source.repo} could not be downloaded: {reason}; {_file_remedy(source)}") from error
-    return _Files(tuple(paths), f"{source.repo}@{wanted}")
+    except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
+        raise BadInput(_refusal(error, source, wanted)) from error
+    return Files(paths=tuple(paths), origin=f"{source.repo}@{wanted}", revision=wanted)
 
 
-def _no_access(source: Source) -> str:
-    return (
-        f"{source.repo} is gated: request access on {source.page} and run `hf auth login`, "
-        f"or give its {source.files[0]} with --data"
-    )
+def _refusal(error: Exception, source: Source, wanted: str) -> str:
+    from huggingface_hub import errors as hub
 
-
-def _file_remedy(source: Source) -> str:
-    files = f"file {source.files[0]}" if len(source.files) == 1 else f"files in one folder ({', '.join(source.files)})"
-    return f"give its {files} with --data, or try again with a network"
-
-
-def _sha256(paths: tuple[Path, ...]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()
+    names = ", ".join(source.files)
+    files = f"give its file{'s in one folder' if len(source.files) > 1 else ''} ({names}) with --data"
+    no_access = f"{source.repo} is gated: request access on {source.page} and run `hf auth login`, or {files}"
+    match error:
+        case hub.GatedRepoError():
+            return no_access
+        case hub.RevisionNotFoundError():
+            return f"{source.repo} has no revision {wanted!r}; look it up on {source.page}/commits"
+        case hub.LocalEntryNotFoundError() | hub.OfflineModeIsEnabled():
+            return f"the Hub cannot be reached and {source.repo} is not in its cache; {files}, or try with a network"
+        case hub.EntryNotFoundError():
+            return f"{source.repo} has no {names} at {wanted!r}; leave out --revision"
+        case hub.RepositoryNotFoundError():  # the Hub says the same of a gated set to someone who is not logged in
+            return no_access if source.gated else f"the Hub knows no data set {source.repo}"
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
+    return f"{source.repo} could not be downloaded: {reason}; {files}, or try with a network"

@@ -1,4 +1,4 @@
-"""Judge answers. Needs no model, and can be repeated.
+"""Judge answers. Needs no model; the same command goes on where it stopped, and judges what came in since.
 
 python -m evaluation.judge results/z1                   # the answers of evaluation.run: verdicts and report
 python -m evaluation.judge --benchmark math500 --responses answers.jsonl [--data FILE]     # answers made elsewhere
@@ -7,42 +7,43 @@ python -m evaluation.judge --benchmark math500 --responses answers.jsonl [--data
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from functools import partial
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tqdm import tqdm
 
 from evaluation import store
 from evaluation.benchmarks import benchmark
-from evaluation.data import load
-from evaluation.judging import as_row, in_order, judge_row, judge_text, judges
-from evaluation.problem import Benchmark, Judges, Problem, Verdict
-from evaluation.record import versions
+from evaluation.data import Files, find, problems
+from evaluation.judging import as_completed, fingerprint, judge_answer, judge_text, judges, sha256_of_texts
+from evaluation.plan import asked
+from evaluation.problem import Benchmark, Judges, Problem
+from evaluation.record import Answer, answers, key_of, problem_of, sha256_of, versions
+from evaluation.responses import judge_responses
 from evaluation.results import run_record
 from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
+from z1_core.jsonl import Lines, own_lines, read_json, row_at, write_json
 from z1_core.program import program
-
-NO_ROW = "\0fault"
-"""Under this name a line that is no row carries what is wrong with it."""
+from z1_core.statuses import STATUSES
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m evaluation.judge", description="Judge answers, without a model.")
-    options.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="the --out folder of evaluation.run")
-    options.add_argument("--benchmark", help="for --responses: which benchmark they answer")
-    options.add_argument("--responses", type=Path, metavar="FILE.jsonl", help='rows with "problem_id" and "response"')
-    options.add_argument("--data", type=Path, metavar="FILE", help="for --responses: the problems, instead of the Hub")
-    options.add_argument("--workers", type=int, metavar="N", help="programs or answers at a time (default: the cores)")
-    options.add_argument("--python", metavar="PATH", help="interpreter for BigCodeBench, with its libraries")
-    options.add_argument(
-        "--unsafe-sandbox", action="store_true", help="run model-written code with resource limits only, if need be"
-    )
+    add = options.add_argument
+    add("folder", nargs="?", type=Path, metavar="DIR", help="the --out folder of evaluation.run")
+    add("--again", action="store_true", help="judge anew what has its verdict already")
+    add("--benchmark", help="for --responses: which benchmark they answer")
+    add("--responses", type=Path, metavar="FILE.jsonl", help='rows with "problem_id" and "response"')
+    add("--data", type=Path, metavar="FILE", help="the problems: instead of the Hub, or where a run's file is now")
+    add("--workers", type=int, metavar="N", help="programs or answers at a time (default: the cores)")
+    add("--python", metavar="PATH", help="interpreter for BigCodeBench, with its libraries")
+    add("--unsafe-sandbox", action="store_true", help="run model-written code with resource limits only, if need be")
     return options
 
 
@@ -50,11 +51,14 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     check(options)
-    run = None if options.responses else run_record(options.folder)
-    names = [each["benchmark"] for each in run["benchmarks"].values()] if run else [options.benchmark]
-    code = any(benchmark(name).gold_field is None for name in names)
-    with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
-        statuses = judge_folder(options, run, tools) if run else judge_responses(options, tools)
+    if options.responses:
+        of = benchmark(options.benchmark)
+        with judges(code=of.gold_field is None, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
+            statuses = judge_responses(options.responses, of, tools, data=options.data, workers=options.workers)
+    else:
+        run = run_record(options.folder)
+        with store.held(options.folder, name=".judge.lock"):
+            statuses = judge_folder(options, run)
     faults = statuses["harness_error"]
     if faults:
         print(f"error: {faults} answers could not be judged (harness_error); their detail says why", file=sys.stderr)
@@ -72,104 +76,111 @@ def check(options: argparse.Namespace) -> None:
         inspect_interpreter(options.python)
 
 
-def judge_folder(options: argparse.Namespace, run: dict[str, Any], tools: Judges) -> Counter[str]:
+def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter[str]:
     """Verdicts for every answer that is there, and the report."""
     from evaluation.report import write_report
 
     statuses: Counter[str] = Counter()
-    for name, about in run["benchmarks"].items():
-        statuses += judge_task(options.folder / name, benchmark(about["benchmark"]), tools, options.workers)
-    judged = {"sandbox": tools.sandbox and tools.sandbox.kind, "python": options.python, "versions": versions()}
-    store.write_json(options.folder / "judge.json", judged)
+    tasks = {options.folder / name: facts for name, facts in run["benchmarks"].items()}
+    code = any(asked(facts).gold_field is None for facts in tasks.values())
+    with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
+        begin(options, list(tasks), tools)
+        for folder, facts in tasks.items():
+            statuses += judge_task(folder, facts, options, tools)
     write_report(options.folder)
     print(f"{', '.join(f'{count} {status}' for status, count in statuses.most_common())}")
     print(f"the report is {options.folder / 'report.html'}")
     return statuses
 
 
-def judge_task(folder: Path, of: Benchmark, tools: Judges, workers: int | None) -> Counter[str]:
-    problems = {row["problem_id"]: _problem(row) for row in store.read_lines(folder / "problems.jsonl")}
-    answers = store.read_lines(folder / "answers.jsonl")
-    calls = (partial(judge_row, of, problems[row["problem_id"]], row, tools) for row in answers)
-    verdicts = list(tqdm(in_order(calls, workers=workers), total=len(answers), desc=folder.name, unit="answer"))
-    store.write_lines(folder / "verdicts.jsonl", verdicts)
-    return Counter(verdict["status"] for verdict in verdicts)
+def begin(options: argparse.Namespace, tasks: list[Path], tools: Judges) -> None:
+    """Record the judge, and remove the verdicts that another one made."""
+    path = options.folder / "judge.json"
+    judge = {"judge": fingerprint(), "python": options.python}
+    before = read_json(path) if path.exists() else {}
+    is_another = any(before.get(name) != value for name, value in judge.items())
+    if options.again or is_another:
+        verdicts = [folder / "verdicts.jsonl" for folder in tasks if (folder / "verdicts.jsonl").exists()]
+        if verdicts and not options.again:
+            print("these verdicts are of another judge; all are made again", file=sys.stderr)
+        for verdict in verdicts:
+            verdict.unlink()
+    write_json(path, {**judge, "sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions()})
 
 
-def _problem(row: dict[str, Any]) -> Problem:
-    return Problem(
-        id=row["problem_id"],
-        messages=row["messages"],
-        reference=row["reference"],
-        prefill=row["prefill"],
-        labels=row["labels"],
-    )
+def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespace, tools: Judges) -> Counter[str]:
+    """What has a verdict that counts is left alone. Each new one is a line the moment it is made."""
+    of, one_writes = asked(facts), Lock()
+    verdicts = {key_of(line.row): line.row for line in own_lines(folder / "verdicts.jsonl")}
+    path, total = folder / "answers.jsonl", 0
+    left: defaultdict[str, list[int]] = defaultdict(list)
+    for begin, answer in answers(path):
+        total += 1
+        if not is_judged(answer, verdicts.get(answer.key)):
+            left[answer.problem_id].append(begin)
+    todo = sum(map(len, left.values()))
+    with (
+        Lines(folder / "verdicts.jsonl") as file,
+        tqdm(total=total, initial=total - todo, desc=folder.name, unit="answer") as bar,
+    ):
+
+        def judge(problem: Problem) -> None:
+            judge_once = cache(partial(judge_text, of, problem, tools=tools))
+            for begin in left[problem.id]:
+                row = judge_answer(Answer.from_row(row_at(path, begin)), judge_once)
+                with one_writes:
+                    file.add(row)
+                    verdicts[key_of(row)] = row
+                    bar.update()
+
+        found = with_references(folder / "problems.jsonl", of, partial(data_of, facts, options.data), left)
+        for _ in as_completed((partial(judge, problem) for problem in found), workers=options.workers):
+            pass
+    return Counter(row["status"] for row in verdicts.values())
 
 
-def judge_responses(options: argparse.Namespace, tools: Judges) -> Counter[str]:
-    """A JSON object a row to stdout, in order, with whatever other fields the row had. A row that cannot be judged is a
-    harness error that says why, and the others go on."""
-    of = benchmark(options.benchmark)
-    rows = list(_responses(options.responses))
-    known: dict[str, Problem] = {}
-    if any("gold" not in row for row in rows):
-        known = {problem.id: problem for problem in load(of, data=options.data, limit=None).problems}
-    statuses: Counter[str] = Counter()
-    calls = (partial(_judge_response, of, known, row, tools) for row in rows)
-    for row, verdict in zip(rows, in_order(calls, workers=options.workers), strict=True):
-        statuses[verdict.status] += 1
-        print(json.dumps({**row, **as_row(verdict)}), flush=True)
-    return statuses
+def is_judged(answer: Answer, verdict: Mapping[str, Any] | None) -> bool:
+    """What could not be judged is tried again."""
+    if verdict is None or verdict.get("sha256") != sha256_of_texts(answer):
+        return False
+    status = STATUSES.get(verdict["status"])
+    return status is not None and status.is_counted
 
 
-def _responses(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows, with the place and the fault of a line that is none."""
-    if not path.is_file():
-        raise BadInput(f"there is no file {path}; name a JSONL file of responses")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-            except (ValueError, RecursionError) as error:
-                row = f"not JSON: {error}"
-            yield (
-                row
-                if isinstance(row, dict)
-                else {"line": number, NO_ROW: f"line {number} of {path.name} is no row: {row}"}
+def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted: Collection[str]) -> Iterator[Problem]:
+    """The problems of these ids; those whose reference was too long to be kept are read from the data again."""
+    elsewhere: dict[str, str] = {}
+    for line in own_lines(path):
+        if line.row["problem_id"] not in wanted:
+            continue
+        if line.row["reference"] is None:
+            elsewhere[line.row["problem_id"]] = line.row["sha256"]
+        else:
+            yield problem_of(line.row)
+    if not elsewhere:
+        return
+    files = data()
+    for problem in problems(of, files):
+        if (asked_for := elsewhere.pop(problem.id, None)) is None:
+            continue
+        if sha256_of(problem) != asked_for:
+            raise BadInput(
+                f"problem {problem.id!r} of {files.origin} is not as it was asked; give the run's own file with --data"
             )
+        yield problem
+        if not elsewhere:
+            return
+    raise BadInput(f"{files.origin} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data")
 
 
-def _judge_response(of: Benchmark, known: dict[str, Problem], row: dict[str, Any], tools: Judges) -> Verdict:
-    response = row.get("response")
-    try:
-        problem = _problem_of(of, row, known)
-    except BadInput as error:
-        return Verdict(status="harness_error", detail=str(error))
-    if isinstance(response, str | int | float):
-        return judge_text(of, problem, str(response), tools)
-    detail = "the row has no response" if response is None else f"the response is no text but {type(response).__name__}"
-    return Verdict(status="no_answer", detail=detail)
-
-
-def _problem_of(of: Benchmark, row: dict[str, Any], known: dict[str, Problem]) -> Problem:
-    """The problem of a row: by its id, or made from the gold answer that it brings along."""
-    if NO_ROW in row:
-        raise BadInput(row.pop(NO_ROW))
-    if "gold" in row:
-        if of.gold_field is None:
-            raise BadInput(f'the row has "gold", but {of.name} is judged by tests; give "problem_id"')
-        if not isinstance(row["gold"], str | int | float) or not str(row["gold"]).strip():
-            raise BadInput(f'the row\'s "gold" is no answer but {json.dumps(row["gold"])[:80]}')
-        return Problem(id="", messages=(), reference={of.gold_field: str(row["gold"])})
-    problem = known.get(str(row.get("problem_id")))
-    if problem is None:
-        raise BadInput(
-            f"the row has problem_id {row.get('problem_id')!r}, which {of.name} does not hold; "
-            'give an id of its data, or "gold"'
-        )
-    return problem
+def data_of(facts: Mapping[str, Any], data: Path | None) -> Files:
+    """Where the problems of a task lie. data: where they are now, if not where the run read them."""
+    of, recorded = asked(facts), facts["data"]
+    if data is None and recorded is not None and not Path(recorded).exists():
+        raise BadInput(f"the tests of {facts['title']} are in {recorded}, which is gone; say with --data where it is")
+    if data is None and recorded is None:
+        return find(of, revision=facts["revision"])
+    return find(of, data=data or recorded)
 
 
 if __name__ == "__main__":

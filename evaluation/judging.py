@@ -1,20 +1,28 @@
-"""From finished rows to verdicts: the answer first, then the trace, and which of the two it was."""
+"""From finished answers to verdicts. Each text is judged once, and which text the verdict is about is recorded."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
 
 from evaluation.judges.mathematics import MathJudge
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
+from evaluation.record import Answer
 from evaluation.sandbox.bubblewrap import Sandbox
 
-AHEAD = 4
-"""Rows per worker that are read ahead of the one whose verdict is awaited."""
+AHEAD = 2
+"""Calls per worker that are begun before the first result is taken."""
+
+DECIDES = ("judges", "benchmarks", "sandbox")
+"""Folders whose files make a verdict what it is."""
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -23,6 +31,14 @@ def judges(*, code: bool = True, unsafe_sandbox: bool = False, python: str | Non
     Raises Z1Error where the sandbox does not work."""
     with MathJudge() as math:
         yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox) if code else None, python=python)
+
+
+def fingerprint() -> str:
+    """Of this judge: verdicts of one with another fingerprint may differ."""
+    here = Path(__file__).parent
+    files = sorted(path for name in DECIDES for path in (here / name).rglob("*.py"))
+    contents = [version("math-verify").encode(), *(path.read_bytes() for path in [Path(__file__), *files])]
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()
 
 
 def judge_text(benchmark: Benchmark, problem: Problem, text: str, tools: Judges) -> Verdict:
@@ -35,36 +51,49 @@ def judge_text(benchmark: Benchmark, problem: Problem, text: str, tools: Judges)
         return Verdict(status="harness_error", detail=f"{type(error).__name__}: {error}"[:500])
 
 
-def judge_row(benchmark: Benchmark, problem: Problem, row: Mapping[str, Any], tools: Judges) -> dict[str, Any]:
-    """The line for verdicts.jsonl. What was written behind the hint counts; where it holds no answer, the trace does."""
+def judge_answer(answer: Answer, judge: Callable[[str], Verdict]) -> dict[str, Any]:
+    """The line for verdicts.jsonl. What was written behind the hint counts; where it holds no answer, the trace does.
+    Where nothing was inserted at the cut, both are one text: a box may begin before the cut and end behind it."""
     judged, verdict = "trace", None
-    if row["answer"]:
-        judged, verdict = "answer", judge_text(benchmark, problem, row["answer"], tools)
-    if verdict is None or verdict.status == "no_answer":
-        earlier = judge_text(benchmark, problem, row["trace"], tools)
-        if verdict is None or earlier.status != "no_answer":
+    if answer.answer and not answer.hint_ids:
+        judged, verdict = "trace and answer", judge(answer.trace + answer.answer)
+    elif answer.answer:
+        judged, verdict = "answer", judge(answer.answer)
+        if verdict.status == "no_answer" and (earlier := judge(answer.trace)).status != "no_answer":
             judged, verdict = "trace", earlier
     return {
-        "problem_id": row["problem_id"],
-        "sample": row["sample"],
-        "thinking_tokens": row["thinking_tokens"],
-        **as_row(verdict),
+        "problem_id": answer.problem_id,
+        "sample": answer.sample,
+        "thinking_tokens": answer.thinking_tokens,
+        **as_row(verdict or judge(answer.trace)),
         "judged": judged,
+        "sha256": sha256_of_texts(answer),
     }
+
+
+def sha256_of_texts(answer: Answer) -> str:
+    """A verdict holds for these texts only."""
+    return hashlib.sha256(f"{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def as_row(verdict: Verdict) -> dict[str, str]:
     return {"status": verdict.status, "extracted": verdict.extracted, "detail": verdict.detail}
 
 
-def in_order(calls: Iterable[Any], *, workers: int | None = None) -> Iterator[Any]:
-    """The results of calls without arguments, run in threads on all cores (the work is done in child processes), in the
-    order of the calls, with few of them in memory at a time."""
+def as_completed(calls: Iterable[Callable[[], Result]], *, workers: int | None = None) -> Iterator[Result]:
+    """The results of calls, run in threads on all cores (the work is done in child processes), as they come, with few of
+    them in memory at a time."""
     workers = workers or len(os.sched_getaffinity(0))
-    calls = iter(calls)
-    with ThreadPoolExecutor(workers) as pool:
-        pending: list[Future] = [pool.submit(call) for call in islice(calls, AHEAD * workers)]
+    pool = ThreadPoolExecutor(workers)
+    pending: set[Future[Result]] = set()
+    try:
+        for call in calls:
+            pending.add(pool.submit(call))
+            while len(pending) >= AHEAD * workers:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (each.result() for each in done)
         while pending:
-            first = pending.pop(0)
-            pending += [pool.submit(call) for call in islice(calls, 1)]
-            yield first.result()
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (each.result() for each in done)
+    finally:
+        pool.shutdown(cancel_futures=True)

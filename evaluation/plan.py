@@ -5,22 +5,25 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmarks import benchmark
-from evaluation.data import Loaded, load
+from evaluation.benchmarks import BENCHMARKS, benchmark
+from evaluation.data import Files, find, problems
 from evaluation.problem import Benchmark, Problem
 from z1_core.errors import BadInput
 from z1_core.sweep import check_windows
 from z1_core.window import BOXED_HINT, HINT, Sampling, Window
 
-FORCED_HINT = "\n\nFinal Answer:"
-"""Budget forcing as in s1 (arXiv 2501.19393, section 3.1): at the limit thinking is ended by this phrase."""
+FORCED_HINT = "\n\nthe final answer is:"
+"""Budget forcing as for the paper's baselines (arXiv 2504.00810, Table 6; the empty line in front is ours): at the limit
+thinking is ended by this phrase."""
 
-HINTS = {"plain": HINT, "boxed": BOXED_HINT, "none": None}
+WINDOWS = (256, 512, 1024, 2048, 4096)
+ANSWER_TOKENS = 1024
+ANSWER_TOKENS_HELP = "the most tokens of an answer (default %(default)s; the published runs gave 5000)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """loaded: the problems of each benchmark, by its name. arms, sizes and samples apply to all of them."""
+    """files: of each benchmark, by its name; of their problems the first `limit` are asked. The rest applies to all."""
 
     benchmarks: Sequence[Benchmark]
-    loaded: dict[str, Loaded]
+    files: dict[str, Files]
+    limit: int | None
     arms: Sequence[Arm]
     sizes: Sequence[int]
     answer_tokens: int
@@ -64,52 +68,49 @@ class Plan:
         return [Task(each, arm) for each in self.benchmarks for arm in self.arms]
 
     @property
-    def answers(self) -> int:
-        """How many there will be."""
-        traces = sum(len(loaded.problems) for loaded in self.loaded.values()) * self.samples
-        return traces * len(self.arms) * len(self.sizes)
+    def answers_each(self) -> int:
+        """How many there will be to one problem."""
+        return self.samples * len(self.arms) * len(self.sizes)
+
+    def problems(self, of: Benchmark, tell: Callable[[str], None]) -> Iterator[Problem]:
+        return problems(of, self.files[of.name], limit=self.limit, tell=tell)
 
     def window(self, size: int, arm: Arm) -> Window:
         return Window(thinking_tokens=size, answer_tokens=self.answer_tokens, hint=arm.hint)
 
-    def sampling_of(self, problem: Problem, sample: int) -> Sampling:
+    def sampling_of(self, problem_id: str, sample: int) -> Sampling:
         """Seeded for this problem and sample alone, so that no other problem changes its draw."""
         if self.sampling.temperature == 0:
             return self.sampling
-        seed = random.Random(f"{self.sampling.seed}:{problem.id}:{sample}").getrandbits(62)  # noqa: S311
+        seed = random.Random(f"{self.sampling.seed}:{problem_id}:{sample}").getrandbits(62)  # noqa: S311
         return replace(self.sampling, seed=seed)
 
 
 def add_plan_options(options: argparse.ArgumentParser) -> None:
-    options.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help="one or several; see --list")
-    options.add_argument(
-        "--windows", type=int, nargs="+", default=[256, 512, 1024, 2048, 4096], metavar="N", help="thinking tokens"
-    )
-    options.add_argument("--answer-tokens", type=int, default=1024, metavar="N", help="default %(default)s")
-    options.add_argument(
-        "--data", type=Path, metavar="FILE", help="rows from a file instead of the Hub (one benchmark)"
-    )
-    options.add_argument(
-        "--revision", help="another commit, branch or tag of the data set on the Hub than the pinned one"
-    )
-    options.add_argument("--limit", type=int, metavar="N", help="the first problems only")
-    options.add_argument("--samples", type=int, default=1, metavar="K", help="independent runs of each problem")
-    options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
-    options.add_argument("--top-p", type=float, default=1.0)
-    options.add_argument("--seed", type=int, default=0, help="for temperatures above 0 (default 0)")
-    options.add_argument("--method", nargs="+", choices=["window", "budget-forcing"], default=["window"])
-    options.add_argument(
+    add = options.add_argument
+    add("benchmarks", nargs="*", metavar="BENCHMARK", help=f"one or several of {', '.join(BENCHMARKS)}")
+    add("--windows", type=int, nargs="+", default=WINDOWS, metavar="N", help="thinking tokens (default 256 ... 4096)")
+    add("--answer-tokens", type=int, default=ANSWER_TOKENS, metavar="N", help=ANSWER_TOKENS_HELP)
+    add("--data", type=Path, metavar="FILE", help="rows from a file instead of the Hub (one benchmark)")
+    add("--revision", help="another commit, branch or tag of the data set on the Hub than the pinned one")
+    add("--limit", type=int, metavar="N", help="the first problems only")
+    add("--samples", type=int, default=1, metavar="K", help="independent runs of each problem")
+    add("--temperature", type=float, default=0.0, help="0 is greedy (default)")
+    add("--top-p", type=float, default=1.0)
+    add("--seed", type=int, default=0, help="for temperatures above 0 (default 0)")
+    add("--method", nargs="+", choices=["window", "budget-forcing"], default=["window"])
+    add(
         "--hint", nargs="+", default=["plain"], help="plain, boxed, none, or a text; several compare on the same traces"
     )
-    options.add_argument("--release", help="livecodebench: which release (default v5, the paper's)")
-    options.add_argument("--date-from", metavar="YYYY-MM-DD", help="livecodebench: contests from this day on")
-    options.add_argument("--date-to", metavar="YYYY-MM-DD", help="livecodebench: contests up to this day")
+    add("--release", help="livecodebench: which release (default v5, the paper's)")
+    add("--date-from", metavar="YYYY-MM-DD", help="livecodebench: contests from this day on")
+    add("--date-to", metavar="YYYY-MM-DD", help="livecodebench: contests up to this day")
 
 
 def make_plan(options: argparse.Namespace) -> Plan:
-    """Load the problems and check everything that can be checked without a model. Raises BadInput."""
+    """Find the problems and check everything that can be checked without a model. Raises BadInput."""
     if not options.benchmarks:
-        raise BadInput("no benchmark named; give one or several, or --list to see them")
+        raise BadInput(f"no benchmark named; give one or several of {', '.join(BENCHMARKS)}")
     if len(set(options.benchmarks)) < len(options.benchmarks):
         raise BadInput("a benchmark is named twice; name each once")
     if options.data and len(options.benchmarks) > 1:
@@ -121,7 +122,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
     chosen = [_selected(benchmark(name), options) for name in options.benchmarks]
     plan = Plan(
         benchmarks=chosen,
-        loaded={},
+        files={},
+        limit=options.limit,
         arms=arms(options.method, options.hint),
         sizes=options.windows,
         answer_tokens=options.answer_tokens,
@@ -129,8 +131,11 @@ def make_plan(options: argparse.Namespace) -> Plan:
         sampling=Sampling(temperature=options.temperature, top_p=options.top_p, seed=options.seed),
     )
     check_windows([plan.window(size, plan.arms[0]) for size in options.windows])
-    rows = {"data": options.data, "limit": options.limit, "revision": options.revision}
-    return replace(plan, loaded={each.name: load(each, **rows) for each in chosen})
+    files = {each.name: find(each, data=options.data, revision=options.revision) for each in chosen}
+    plan = replace(plan, files=files)
+    for each in chosen:
+        next(plan.problems(each, lambda complaint: None))  # at least one is usable
+    return plan
 
 
 def arms(methods: Sequence[str], hints: Sequence[str]) -> list[Arm]:
@@ -171,7 +176,7 @@ def _selected(found: Benchmark, options: argparse.Namespace) -> Benchmark:
 
 
 def settings(plan: Plan, *, model: str, context_tokens: int) -> dict[str, Any]:
-    """What must be the same for a run to be continued."""
+    """What belongs to the run as a whole, whatever part of it is made now (see store.merged)."""
     return {
         "model": model,
         "context_tokens": context_tokens,
@@ -183,20 +188,24 @@ def settings(plan: Plan, *, model: str, context_tokens: int) -> dict[str, Any]:
             "top_p": plan.sampling.top_p,
             "seed": plan.sampling.seed if plan.sampling.temperature else None,
         },
-        "hint": plan.arms[0].hint,
-        "benchmarks": {task.name: _task_settings(task, plan.loaded[task.benchmark.name]) for task in plan.tasks},
+        "benchmarks": {task.name: _task_settings(task, plan.files[task.benchmark.name]) for task in plan.tasks},
     }
 
 
-def _task_settings(task: Task, loaded: Loaded) -> dict[str, Any]:
+def _task_settings(task: Task, files: Files) -> dict[str, Any]:
+    selection = {name: vars(task.benchmark)[name] for name in SELECTION if name in vars(task.benchmark)}
     return {
         "title": task.title,
         "benchmark": task.benchmark.name,
         "method": task.arm.name or "window",
         "hint": task.arm.hint,
-        "selection": {name: getattr(task.benchmark, name) for name in SELECTION if hasattr(task.benchmark, name)},
-        "origin": loaded.origin,
-        "sha256": loaded.sha256,
-        "problems": len(loaded.problems),
-        "bad_rows": list(loaded.bad_rows),
+        "selection": selection,
+        "origin": files.origin,
+        "data": files.data and str(files.data),
+        "revision": files.revision,
     }
+
+
+def asked(facts: Mapping[str, Any]) -> Benchmark:
+    """The benchmark of a task in run.json."""
+    return replace(benchmark(facts["benchmark"]), **facts["selection"])

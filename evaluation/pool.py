@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-async def pooled(run_one: Callable[[Item], Awaitable[Result]], items: Sequence[Item], concurrency: int) -> list[Result]:
-    """Run all items, `concurrency` of them at a time, and return their results in order. A failure ends the others."""
-    slots = asyncio.Semaphore(concurrency)
+async def pooled(run_one: Callable[[Item], Awaitable[Result]], items: Iterable[Item], concurrency: int) -> list[Result]:
+    """Run all items, `concurrency` of them at a time, and return their results in order. An item is taken when there is
+    a place for it. A failure ends the others."""
+    results: dict[int, Result] = {}
+    numbered = enumerate(items)
 
-    async def in_slot(item: Item) -> Result:
-        async with slots:
-            return await run_one(item)
+    async def work() -> None:
+        for number, item in numbered:
+            results[number] = await run_one(item)
 
-    runs = [asyncio.ensure_future(in_slot(item)) for item in items]
+    workers = [asyncio.ensure_future(work()) for _ in range(concurrency)]
     try:
-        return await asyncio.gather(*runs)
+        await asyncio.gather(*workers)
     finally:
-        for each in runs:
+        for each in workers:
             each.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
+        await asyncio.gather(*workers, return_exceptions=True)
+    return [results[number] for number in sorted(results)]

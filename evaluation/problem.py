@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from z1_core.statuses import STATUSES
+
 if TYPE_CHECKING:
     from evaluation.data import Source
     from evaluation.judges.mathematics import MathJudge
     from evaluation.sandbox.bubblewrap import Sandbox
+    from z1_core.engine import Text
 
-Status = Literal["right", "wrong", "no_answer", "timeout", "harness_error", "not_judged"]
+Status = Literal[tuple(STATUSES)]
 """not_judged: the means to judge are missing here (a library of a BigCodeBench task); never counted as wrong."""
 
 
@@ -29,6 +32,9 @@ class Problem:
     reference: Mapping[str, Any]
     prefill: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def prompt_ids(self, text: Text) -> list[int]:
+        return text.render(self.messages) + (text.encode(self.prefill) if self.prefill else [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,10 +19,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from evaluation import tables
 from evaluation.plots import as_png, as_svg, lengths_chart
 from evaluation.results import Results, parts, read_results
-from evaluation.store import write
 from evaluation.summary import harness_errors, pairs, sides, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput
+from z1_core.jsonl import write
 from z1_core.program import program
 from z1_core.scaling_plot import paper_points, run_points, scaling_chart
 

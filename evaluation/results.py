@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.store import lines, read_json
 from z1_core.errors import BadInput
+from z1_core.jsonl import own_lines, read_json
 
 CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
@@ -143,11 +143,11 @@ def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -
 def _table(path: Path, columns: Sequence[str], make: Callable[[Mapping[str, Any]], list]) -> pd.DataFrame:
     """A row a line, under its place. Raises BadInput for a line that a run does not write."""
     rows = {}
-    for place, row in lines(path):
+    for line in own_lines(path):
         try:
-            rows[place] = make(row)
+            rows[line.where] = make(line.row)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadInput(f"{place} is not what a run writes ({error!r}); delete the line") from error
+            raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete the line") from error
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=list(columns), dtype=object)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from z1_core.errors import BadInput
+from z1_core.jsonl import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,8 @@ Row = tuple[str, dict[str, Any]]
 
 
 def read_rows(path: Path) -> Iterator[Row | BadRow]:
-    """Each row with the place it stands at, or what is wrong with it.
-
-    A .json file is a list of rows, or a dict whose values are the rows. Raises BadInput where the file as a whole cannot
-    be read.
-    """
+    """Each row with the place it stands at, or what is wrong with it. Raises BadInput where the file as a whole cannot be
+    read."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise BadInput(f"{path.name} is none of {', '.join(READERS)}; give a file of one of these kinds")
@@ -43,19 +41,12 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
 
 
 def _jsonl(path: Path) -> Iterator[Row | BadRow]:
-    """As bytes: one line that is no UTF-8 must not end the reading of the others."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            where = f"line {number} of {path.name}"
-            try:
-                yield _checked(where, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8")))
-            except (ValueError, RecursionError) as error:
-                yield BadRow(where, f"not JSON: {error}")
+    for line in lines(path):
+        yield (line.where, line.row) if line.row is not None else BadRow(line.where, line.fault)
 
 
 def _json(path: Path) -> Iterator[Row | BadRow]:
+    """A list of rows, or a dict whose values are the rows."""
     try:
         rows = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -63,34 +54,20 @@ def _json(path: Path) -> Iterator[Row | BadRow]:
     if not isinstance(rows, list | dict):
         raise BadInput(f"{path.name} holds neither a list nor a dict of rows")
     for number, row in enumerate(rows.values() if isinstance(rows, dict) else rows, start=1):
-        yield _checked(f"row {number} of {path.name}", row)
+        where = f"row {number} of {path.name}"
+        is_row = isinstance(row, dict)
+        yield (where, row) if is_row else BadRow(where, f"not a row of named fields but {type(row).__name__}")
 
 
 def _csv(path: Path) -> Iterator[Row | BadRow]:
     csv.field_size_limit(sys.maxsize)  # the module's own limit, 131,072 characters, is shorter than some questions
     with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            reader.fieldnames  # noqa: B018 - reads the first line, so that line numbers count from the second on
-        except csv.Error as error:
-            raise BadInput(f"the first line of {path.name} names no columns: {error}") from error
-        while True:
-            where = f"line {reader.line_num + 1} of {path.name}"
-            try:
-                row = next(reader, None)
-            except csv.Error as error:
-                yield BadRow(where, f"not CSV: {error}")
-                continue
-            if row is None:
-                return
-            yield _whole(where, row)
-
-
-def _whole(where: str, row: dict[Any, Any]) -> Row | BadRow:
-    """DictReader puts surplus columns under the key None, and None into missing ones."""
-    if None in row or None in row.values():
-        return BadRow(where, "it has more or fewer columns than the first line")
-    return where, row
+        reader = csv.DictReader(file)
+        begin = 2
+        for row in reader:
+            where, begin = f"line {begin} of {path.name}", reader.line_num + 1
+            is_whole = None not in row and None not in row.values()  # surplus columns, and missing ones
+            yield (where, row) if is_whole else BadRow(where, "it has more or fewer columns than the first line")
 
 
 def _parquet(path: Path) -> Iterator[Row | BadRow]:
@@ -99,19 +76,11 @@ def _parquet(path: Path) -> Iterator[Row | BadRow]:
 
     try:
         with ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=64):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield f"row {number} of {path.name}", row
+            rows = (row for batch in file.iter_batches(batch_size=64) for row in batch.to_pylist())
+            for number, row in enumerate(rows, start=1):
+                yield f"row {number} of {path.name}", row
     except pyarrow.ArrowException as error:
         raise BadInput(f"{path.name} is no readable Parquet file: {str(error).splitlines()[0]}") from error
-
-
-def _checked(where: str, row: Any) -> Row | BadRow:
-    if not isinstance(row, dict):
-        return BadRow(where, f"not a row of named fields but {type(row).__name__}")
-    return where, row
 
 
 READERS: dict[str, Callable[[Path], Iterator[Row | BadRow]]] = {

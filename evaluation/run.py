@@ -1,55 +1,55 @@
 """Ask a model a benchmark's problems at several windows, all from one trace each.
 
-python -m evaluation.run math500 gpqa --model efficientscaling/Z1-7B --windows 256 512 1024 2048 4096 --out results/z1
-python -m evaluation.judge results/z1
+python -m evaluation.run gsm8k --limit 20 --windows 64 256 --out results/small
+python -m evaluation.judge results/small
 
-Every finished answer is one flushed line: after a crash the same command goes on where it stopped.
+Every finished answer is one flushed line: after a crash the same command goes on where it stopped. More windows, samples,
+hints, benchmarks or a larger --limit go into the same folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import sys
-from contextlib import ExitStack, aclosing
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
 
 from evaluation import store
-from evaluation.benchmarks import BENCHMARKS
+from evaluation.answering import Answering, answered, missing
 from evaluation.plan import Plan, Task, add_plan_options, make_plan, settings
 from evaluation.pool import pooled
-from evaluation.problem import Problem
-from evaluation.record import about
-from evaluation.score import Score
+from evaluation.problem import Benchmark
+from evaluation.record import about, problem_row
 from z1_core.engine import Engine, Text
 from z1_core.engines import start_engine, text_of
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.insertion import check_fits
+from z1_core.jsonl import Lines, own_lines, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
-from z1_core.sweep import sweep
-from z1_core.thinking import Transcript
-from z1_core.window import Completion, Window
 
 FAKE_SECONDS_PER_TOKEN = 0.001
 DRY_RUN_PROMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """One trace to be made: a problem, a sample of it, and the places in the curve that are still missing."""
+class Asked:
+    """What is asked of one benchmark now. hashes: of its problems, in order; file: their rows, for as long as it runs."""
 
-    benchmark: str
-    problem: Problem
-    prompt_ids: list[int]
-    sample: int
-    places: list[tuple[Task, Window]]
+    file: Path
+    hashes: list[str]
+    bad_rows: list[str]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,9 +60,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/MODEL)")
     options.add_argument("--concurrency", type=int, default=32, metavar="N", help="traces at a time (default 32)")
     add_wait_option(options)
-    options.add_argument("--no-running-accuracy", action="store_true", help="do not judge while answers come in")
     options.add_argument("--dry-run", action="store_true", help="print the first prompts and the cost, run nothing")
-    options.add_argument("--list", action="store_true", help="what each benchmark needs, and whether it is there")
     add_engine_options(options)
     return options
 
@@ -73,26 +71,42 @@ def parser() -> argparse.ArgumentParser:
 )
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_intermixed_args(argv)
-    if options.list:
-        from evaluation.listing import listing
-
-        print(listing(BENCHMARKS.values()))
-        return 0
     if options.concurrency < 1:
         raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
     server_wait_s(options)
     plan = make_plan(options)
-    tell_bad_rows(plan)
     if options.dry_run:
-        from evaluation.listing import preview
-
         with text_of(options) as text:
             print(preview(plan, text, prompts=DRY_RUN_PROMPTS))
         return 0
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
-    out = asyncio.run(_run(engine, plan, options))
-    print(f"{plan.answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
+    out = options.out or Path("results") / engine.name.replace("/", "_")
+    answers = asyncio.run(_run(engine, plan, out, options))
+    print(f"{answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
     return 0
+
+
+def preview(plan: Plan, text: Text, *, prompts: int) -> str:
+    """The first prompts of each benchmark as the model would see them, and the most tokens the run can take."""
+    parts, problems = [], 0
+    for each in plan.benchmarks:
+        for number, problem in enumerate(plan.problems(each, lambda complaint: parts.append(f"left out: {complaint}"))):
+            problems += 1
+            if number < prompts:
+                ids = problem.prompt_ids(text)
+                parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
+    return "\n\n".join([*parts, cost(plan, problems)])
+
+
+def cost(plan: Plan, problems: int) -> str:
+    traces, sizes, arms = problems * plan.samples, plan.sizes, len(plan.arms)
+    swept = traces * (sizes[-1] + len(sizes) * arms * plan.answer_tokens)
+    separate = traces * arms * sum(size + plan.answer_tokens for size in sizes)
+    return (
+        f"{traces:,} traces of at most {sizes[-1]:,} tokens, {problems * plan.answers_each:,} answers of at most "
+        f"{plan.answer_tokens:,}: at most {swept:,} tokens in one pass. Run window by window it would be at most "
+        f"{separate:,}. Traces that end by themselves cost less."
+    )
 
 
 def say(stage: str) -> None:
@@ -103,38 +117,42 @@ def say_beside_the_bar(stage: str) -> None:
     tqdm.write(f"{stage} ...", file=sys.stderr)
 
 
-def tell_bad_rows(plan: Plan) -> None:
-    for loaded in plan.loaded.values():
-        for complaint in loaded.bad_rows:
-            print(f"left out: {complaint}", file=sys.stderr)
-
-
-async def _run(engine: Engine, plan: Plan, options: argparse.Namespace) -> Path:
-    out = options.out or Path("results") / engine.name.replace("/", "_")
+async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespace) -> int:
+    """The number of answers that the plan comes to, all of which are in the folder then."""
     try:
-        prompts = render_all(engine, plan)
-        must_match = settings(plan, model=engine.name, context_tokens=engine.context_tokens)
-        with ExitStack() as stack:
-            dtype = getattr(engine, "dtype", None)  # of an engine here; a server does not tell its own
-            thoughts = asdict(engine.text.thoughts) if engine.text.thoughts else None
-            beside = about() | {"engine": type(engine).__name__, "dtype": dtype, "thoughts": thoughts}
-            beside["options"] = given(options)
-            stack.enter_context(store.opened(out, must_match, beside))
-            write_problems(out, engine, plan, prompts)
-            done = {task.name: store.read_lines(answers_path(out, task)) for task in plan.tasks}
-            files = {task.name: store.Lines(answers_path(out, task)) for task in plan.tasks}
-            for file in files.values():
-                stack.callback(file.close)
-            traces = list(missing(plan, prompts, done))
-            finished = sum(map(len, done.values()))
-            bar = stack.enter_context(tqdm(total=plan.answers, initial=finished, unit="answer", dynamic_ncols=True))
-            score = stack.enter_context(Score(bar, plan.benchmarks, off=options.no_running_accuracy))
+        with store.held(out, name=".lock"), TemporaryDirectory() as drafts, ExitStack() as stack:
+            run = store.merged(out, settings(plan, model=engine.name, context_tokens=engine.context_tokens))
+            asked = {each.name: ask(engine, plan, each, Path(drafts)) for each in plan.benchmarks}
+            for task in plan.tasks:
+                run["benchmarks"][task.name] |= facts_of(task, asked[task.benchmark.name], out)
+            run["parts"].append(part_of(engine, options))
+            write_json(out / "run.json", run)
+            for task in plan.tasks:
+                add_problems(out / task.name / "problems.jsonl", asked[task.benchmark.name].file)
+            done = {task.name: answered(out / task.name / "answers.jsonl") for task in plan.tasks}
+            files = {task.name: stack.enter_context(Lines(out / task.name / "answers.jsonl")) for task in plan.tasks}
+            traces = partial(missing, plan, out, {name: each.file for name, each in asked.items()}, done)
+            total = sum(len(each.hashes) for each in asked.values()) * plan.answers_each
+            left = sum(len(trace.places) for trace in traces())
+            bar = stack.enter_context(tqdm(total=total, initial=total - left, unit="answer", dynamic_ncols=True))
             patience = Patience(engine, server_wait_s(options), say_beside_the_bar)
-            await pooled(partial(answer, engine, plan, files, score, patience), traces, options.concurrency)
-            await score.settled()
+            answering = Answering(engine, plan, files, bar, patience)
+            await pooled(answering.answer, traces(), options.concurrency)
     finally:
         await engine.close()
-    return out
+    return total
+
+
+def part_of(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
+    """What this start is made with."""
+    dtype = getattr(engine, "dtype", None)  # of an engine here; a server does not tell its own
+    thoughts = asdict(engine.text.thoughts) if engine.text.thoughts else None
+    return about() | {
+        "engine": type(engine).__name__,
+        "dtype": dtype,
+        "thoughts": thoughts,
+        "options": given(options),
+    }
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
@@ -147,116 +165,45 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-async def answer(
-    engine: Engine, plan: Plan, files: dict[str, store.Lines], score: Score, patience: Patience, trace: Trace
-) -> None:
-    """One trace, and its answer at every place: each is a line the moment it is finished. Where a server goes away and
-    comes back, the places that have no line yet get a new trace."""
-    left = list(trace.places)
-    sampling = plan.sampling_of(trace.problem, trace.sample)
-
-    async def what_is_left() -> None:
-        places = tuple(left)
-        transcripts = [Transcript(trace.prompt_ids) for _ in places]
-        async with aclosing(sweep(engine, trace.prompt_ids, [window for _, window in places], sampling)) as pieces:
-            async for piece in pieces:
-                transcripts[piece.index].add(piece.chunk)
-                if piece.chunk.end_reason:
-                    task, window = places[piece.index]
-                    row = answer_row(trace, window, transcripts[piece.index].completion())
-                    files[task.name].add(row)
-                    left.remove(places[piece.index])
-                    score.add(task.benchmark, trace.problem, row, counts=window.thinking_tokens == plan.sizes[-1])
-
-    await patience.insist(what_is_left)
-
-
-def answer_row(trace: Trace, window: Window, run: Completion) -> dict[str, Any]:
-    return {
-        "problem_id": trace.problem.id,
-        "sample": trace.sample,
-        "thinking_tokens": window.thinking_tokens,
-        "trace": run.trace,
-        "trace_ids": run.trace_ids,
-        "hint": window.hint if run.end_reason != "inside" else None,
-        "hint_ids": run.hint_ids,
-        "answer": run.answer,
-        "answer_ids": run.answer_ids,
-        "end_reason": run.end_reason,
-        "seconds": round(run.seconds, 3),
-    }
-
-
-def missing(plan: Plan, prompts: dict[str, list[list[int]]], done: dict[str, list[dict]]) -> list[Trace]:
-    """What is still to be made, in the order of the data; a trace stops at the largest window that still needs it."""
-    there = {name: {store.key_of(row) for row in rows} for name, rows in done.items()}
-    traces = []
-    for each in plan.benchmarks:
-        tasks = [task for task in plan.tasks if task.benchmark is each]
-        for problem, ids in zip(plan.loaded[each.name].problems, prompts[each.name], strict=True):
-            for sample in range(plan.samples):
-                places = [
-                    (task, plan.window(size, task.arm))
-                    for size in plan.sizes
-                    for task in tasks
-                    if (problem.id, sample, size) not in there[task.name]
-                ]
-                if places:
-                    traces.append(Trace(each.name, problem, ids, sample, places))
-    return traces
-
-
-def render_all(engine: Engine, plan: Plan) -> dict[str, list[list[int]]]:
-    """Prompt ids of all problems. Raises ContextOverflow, naming the problem, where one does not fit."""
+def ask(engine: Engine, plan: Plan, of: Benchmark, drafts: Path) -> Asked:
+    """Go through the data once. Raises ContextOverflow, naming the problem, where a prompt does not fit."""
+    asked = Asked(drafts / f"{of.name}.jsonl", hashes=[], bad_rows=[])
     largest = [plan.window(plan.sizes[-1], arm) for arm in plan.arms]
-    prompts = {
-        each.name: [prompt_ids(engine.text, problem) for problem in plan.loaded[each.name].problems]
-        for each in plan.benchmarks
-    }
-    for each in plan.benchmarks:
-        for problem, ids in zip(plan.loaded[each.name].problems, prompts[each.name], strict=True):
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for problem in plan.problems(of, asked.bad_rows.append):
+            ids = problem.prompt_ids(engine.text)
             try:
                 for window in largest:
                     check_fits(engine, ids, window)
             except ContextOverflow as error:
-                raise ContextOverflow(f"{each.name}, problem {problem.id}: {error}") from error
-    return prompts
+                raise ContextOverflow(f"{of.name}, problem {problem.id}: {error}") from error
+            row = problem_row(problem, ids, engine.text.decode(ids, control=True))
+            asked.hashes.append(row["sha256"])
+            yield row
+
+    write_lines(asked.file, rows())
+    for complaint in asked.bad_rows:
+        print(f"left out: {complaint}", file=sys.stderr)
+    return asked
 
 
-def prompt_ids(text: Text, problem: Problem) -> list[int]:
-    ids = text.render(problem.messages)
-    return ids + text.encode(problem.prefill) if problem.prefill else ids
+def facts_of(task: Task, asked: Asked, out: Path) -> dict[str, Any]:
+    """For run.json. Raises BadInput where these are not the problems asked before, fewer, or more behind them."""
+    before = [line.row["sha256"] for line in own_lines(out / task.name / "problems.jsonl")]
+    for number, (old, new) in enumerate(zip(before, asked.hashes, strict=False), start=1):
+        if old != new:
+            raise BadInput(f"problem {number} of {task.name} is not the one that {out} asked; name another --out")
+    hashes = max(before, asked.hashes, key=len)
+    sha256 = hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return {"sha256": sha256, "problems": len(hashes), "bad_rows": asked.bad_rows}
 
 
-def write_problems(out: Path, engine: Engine, plan: Plan, prompts: dict[str, list[list[int]]]) -> None:
-    """What each task asked. Tasks of one benchmark share the file where the disk can: hidden tests take gigabytes."""
-    for task in plan.tasks:
-        path = out / task.name / "problems.jsonl"
-        path.parent.mkdir(exist_ok=True)
-        if path.exists():  # the settings are the same, and so are the problems
-            continue
-        first = out / task.benchmark.name / "problems.jsonl"
-        if task.arm is not plan.arms[0] and first.exists():
-            path.hardlink_to(first)
-            continue
-        problems = plan.loaded[task.benchmark.name].problems
-        rows = (
-            {
-                "problem_id": problem.id,
-                "messages": problem.messages,
-                "prefill": problem.prefill,
-                "reference": problem.reference,
-                "labels": problem.labels,
-                "prompt_ids": ids,
-                "prompt_text": engine.text.decode(ids, control=True),
-            }
-            for problem, ids in zip(problems, prompts[task.benchmark.name], strict=True)
-        )
-        store.write_lines(path, rows)
-
-
-def answers_path(out: Path, task: Task) -> Path:
-    return out / task.name / "answers.jsonl"
+def add_problems(path: Path, asked: Path) -> None:
+    with Lines(path) as file:
+        there = sum(1 for _ in own_lines(path))
+        for line in islice(own_lines(asked), there, None):
+            file.add(line.row)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import random
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from evaluation import judge as command
-from evaluation import store
+from evaluation import run, store
 from evaluation.benchmarks import benchmark
 from evaluation.judges.mathematics import MathJudge
-from evaluation.judging import judge_row, judges
+from evaluation.judging import judge_answer, judge_text, judges
 from evaluation.problem import Judges, Problem
+from evaluation.record import KEPT_REFERENCE_CHARS, Answer, Key, key_of, problem_row
+from z1_core.jsonl import Lines, read_json, rows, write_json, write_lines
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +37,41 @@ def tools() -> Iterator[Judges]:
 
 @pytest.fixture
 def ready(tools, monkeypatch) -> None:
-    """The command finds the children that judge mathematics ready: each start of them takes seconds."""
+    """The command finds the children that judge mathematics ready, and draws no figures: each takes seconds."""
 
     @contextmanager
     def given(*, code: bool, **_) -> Iterator[Judges]:
         yield replace(tools, sandbox=tools.sandbox if code else None)
 
     monkeypatch.setattr(command, "judges", given)
+    monkeypatch.setattr("evaluation.report.write_report", lambda folder: None)
 
 
-def answered(*, trace: str = "", answer: str = "") -> dict:
-    return {"problem_id": "p", "sample": 0, "thinking_tokens": 9, "trace": trace, "answer": answer}
+def answered(*, trace: str = "", answer: str = "", hint: bool = True) -> Answer:
+    return Answer.from_row(
+        {
+            "problem_id": "p", "sample": 0, "thinking_tokens": 9, "trace": trace, "trace_ids": [1],
+            "hint": "so:" if hint else None, "hint_ids": [2] if hint else [], "answer": answer, "answer_ids": [3],
+            "end_reason": "cut", "seconds": 1.0,
+        }
+    )  # fmt: skip
 
 
 SEVEN = Problem(id="p", messages=(), reference={"answer": "7"})
+SQUARE = Problem(
+    id="p",
+    messages=(),
+    reference={
+        "public_test_cases": "[]",
+        "private_test_cases": '[{"input": "3", "output": "9"}]',
+        "func_name": "square",
+    },
+)
+FENCED = "```python\ndef square(n):\n    return n * n\n```"
 
 
 @pytest.mark.parametrize(
-    ("row", "status", "judged"),
+    ("answer", "status", "judged"),
     [
         (answered(trace=r"\boxed{7}"), "right", "trace"),
         (answered(trace=r"\boxed{8}", answer=r"\boxed{7}"), "right", "answer"),
@@ -51,106 +79,282 @@ SEVEN = Problem(id="p", messages=(), reference={"answer": "7"})
         (answered(trace=r"\boxed{7}", answer="I do not know, sorry"), "right", "trace"),
         (answered(trace="I do not know", answer="I do not know, sorry"), "no_answer", "answer"),
         (answered(), "no_answer", "trace"),
+        (answered(trace=r"so \bo", answer="xed{7}", hint=False), "right", "trace and answer"),
+        (answered(trace=r"so \boxed{", answer="7} it is, not 8", hint=False), "right", "trace and answer"),
+        (answered(trace=r"\boxed{7}", answer=", as I said.", hint=False), "right", "trace and answer"),
+        (answered(trace=r"\boxed{7}", hint=False), "right", "trace"),
+        (answered(trace=r"so \bo", answer="xed{7}"), "no_answer", "answer"),
     ],
 )
-def test_the_answer_counts_and_where_it_holds_none_the_trace_does(tools, row, status, judged):
-    verdict = judge_row(benchmark("math500"), SEVEN, row, tools)
+def test_which_text_is_judged(tools, answer, status, judged):
+    verdict = judge_answer(answer, partial(judge_text, benchmark("math500"), SEVEN, tools=tools))
     assert (verdict["status"], verdict["judged"]) == (status, judged)
+
+
+@pytest.mark.parametrize("cut", [2, 20, len(FENCED) - 1])
+def test_a_fence_that_straddles_the_cut_is_one_program(tools, cut):
+    answer = answered(trace=FENCED[:cut], answer=FENCED[cut:], hint=False)
+    assert (
+        judge_answer(answer, partial(judge_text, benchmark("livecodebench"), SQUARE, tools=tools))["status"] == "right"
+    )
 
 
 def test_a_judge_that_fails_is_a_harness_error_and_not_a_wrong_answer(tools):
     broken = Problem(id="p", messages=(), reference={})
-    verdict = judge_row(benchmark("math500"), broken, answered(trace="7"), tools)
-    assert verdict["status"] == "harness_error"
-    assert "KeyError" in verdict["detail"]
+    verdict = judge_text(benchmark("math500"), broken, "7", tools)
+    assert verdict.status == "harness_error"
+    assert "KeyError" in verdict.detail
+
+
+TASK = {
+    "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "selection": {}, "origin": "f",
+    "data": None, "revision": None, "sha256": "0", "problems": 2, "bad_rows": [],
+}  # fmt: skip
+ANSWER = {
+    "trace": "so it is 1", "trace_ids": [1], "hint": "so:", "hint_ids": [1], "answer": r"\boxed{1}", "answer_ids": [1, 2],
+    "end_reason": "cut", "seconds": 1.0,
+}  # fmt: skip
+INSIDE = {"hint": None, "hint_ids": [], "answer": "", "answer_ids": [], "end_reason": "inside"}
+
+
+def write_run(folder: Path, *, answers: Mapping[str, Sequence[dict]] = {}, problems: int = 2) -> Path:
+    """GSM8K problems with the answers 1, 2, ..., each answered by 1 at two windows, or as given by problem."""
+    run = {
+        "model": "m", "context_tokens": 99, "windows": [4, 8], "answer_tokens": 4, "samples": 1,
+        "sampling": {"temperature": 0.0, "top_p": 1.0, "seed": None}, "benchmarks": {"gsm8k": TASK},
+        "parts": [{"engine": "e", "versions": {}, "commit": None, "started_at": "2026-01-01T00:00:00+00:00"}],
+    }  # fmt: skip
+    write_json(folder / "run.json", run)
+    with Lines(folder / "gsm8k" / "problems.jsonl") as asked, Lines(folder / "gsm8k" / "answers.jsonl") as given:
+        for name in (f"p{n}" for n in range(1, problems + 1)):
+            problem = Problem(
+                id=name, messages=({"role": "user", "content": "?"},), reference={"answer": name.removeprefix("p")}
+            )
+            asked.add(problem_row(problem, [1], "?"))
+            for size, changed in zip((4, 8), answers.get(name, ({}, {})), strict=True):
+                given.add({"problem_id": name, "sample": 0, "thinking_tokens": size, **ANSWER, **changed})
+    return folder
+
+
+def kept_verdicts(folder: Path) -> dict[Key, str]:
+    return {key_of(row): row["status"] for row in rows(folder / "gsm8k" / "verdicts.jsonl")}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A run of two problems at two windows."""
-    store.write_json(
-        tmp_path / "run.json",
-        {
-            "model": "m",
-            "engine": "e",
-            "windows": [4, 8],
-            "answer_tokens": 4,
-            "samples": 1,
-            "hint": "so:",
-            "sampling": {"temperature": 0.0, "top_p": 1.0, "seed": None},
-            "versions": {},
-            "commit": None,
-            "started_at": "2026-01-01T00:00:00+00:00",
-            "benchmarks": {
-                "gsm8k": {
-                    "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "origin": "f",
-                    "sha256": "0", "problems": 2, "bad_rows": [],
-                }
-            },
-        },
-    )  # fmt: skip
-    (tmp_path / "gsm8k").mkdir()
-    store.write_lines(
-        tmp_path / "gsm8k" / "problems.jsonl",
-        [
-            {
-                "problem_id": f"p{n}", "messages": [{"role": "user", "content": "?"}], "prefill": "", "labels": {},
-                "reference": {"answer": str(n)}, "prompt_ids": [1], "prompt_text": "?",
-            }
-            for n in (1, 2)
-        ],
-    )  # fmt: skip
-    answers = [
-        {
-            "problem_id": f"p{n}", "sample": 0, "thinking_tokens": size, "trace": "so it is 1", "trace_ids": [1] * size,
-            "hint": "so:", "hint_ids": [1], "answer": r"\boxed{1}", "answer_ids": [1, 2], "end_reason": "cut",
-            "seconds": 1.0,
-        }
-        for n in (1, 2)
-        for size in (4, 8)
-    ]  # fmt: skip
-    store.write_lines(tmp_path / "gsm8k" / "answers.jsonl", answers)
-    return tmp_path
+def judged_texts(ready, monkeypatch) -> list[str]:
+    """What math-verify is given, in the order in which it is."""
+    seen: list[str] = []
+    verify = MathJudge.verify
+    monkeypatch.setattr(MathJudge, "verify", lambda self, gold, text: seen.append(text) or verify(self, gold, text))
+    return seen
 
 
-def test_a_folder_gets_its_verdicts_and_its_report(folder, capsys):
-    assert command.main([str(folder)]) == 0
-    before = (folder / "gsm8k" / "verdicts.jsonl").read_bytes()
-    verdicts = store.read_lines(folder / "gsm8k" / "verdicts.jsonl")
-    assert [(row["problem_id"], row["thinking_tokens"], row["status"]) for row in verdicts] == [
-        ("p1", 4, "right"), ("p1", 8, "right"), ("p2", 4, "wrong"), ("p2", 8, "wrong"),
-    ]  # fmt: skip
-    windows = store.read_json(folder / "summary.json")["benchmarks"]["gsm8k"]["windows"]
+def test_a_folder_gets_its_verdicts_and_its_report(tmp_path, capsys):
+    assert command.main([str(write_run(tmp_path))]) == 0
+    assert kept_verdicts(tmp_path) == {
+        ("p1", 0, 4): "right", ("p1", 0, 8): "right", ("p2", 0, 4): "wrong", ("p2", 0, 8): "wrong",
+    }  # fmt: skip
+    windows = read_json(tmp_path / "summary.json")["benchmarks"]["gsm8k"]["windows"]
     assert [(window["thinking_tokens"], window["n"], window["right"]) for window in windows] == [(4, 2, 1), (8, 2, 1)]
-    assert store.read_json(folder / "judge.json")["sandbox"] is None, "no program was run"
-    assert (folder / "report.html").exists()
+    assert read_json(tmp_path / "judge.json")["sandbox"] is None, "no program was run"
+    assert (tmp_path / "report.html").exists()
     assert "2 right, 2 wrong" in capsys.readouterr().out
-    command.main([str(folder)])  # again, it gives the same
-    assert (folder / "gsm8k" / "verdicts.jsonl").read_bytes() == before
 
 
-def test_a_harness_error_makes_the_exit_code(folder, ready, capsys):
-    path = folder / "gsm8k" / "problems.jsonl"
-    rows = store.read_lines(path)
-    rows[0]["reference"] = {}
-    store.write_lines(path, rows)
-    assert command.main([str(folder)]) == 1
-    assert "2 answers could not be judged (harness_error)" in capsys.readouterr().err
+def test_a_text_is_judged_once_whatever_the_windows_that_hold_it(tmp_path, judged_texts):
+    inside, cut = {**INSIDE, "trace": r"\boxed{1}"}, {"trace": "so", "answer": r"\boxed{3}"}
+    write_run(tmp_path, answers={"p1": (inside, inside), "p2": (inside, cut)})
+    assert command.main([str(tmp_path)]) == 0
+    assert sorted(judged_texts) == [r"\boxed{1}", r"\boxed{1}", r"\boxed{3}"], "once for each problem"
+    assert len(kept_verdicts(tmp_path)) == 4
 
 
-def responses(tmp_path: Path, *rows: object) -> str:
+def test_only_what_has_no_verdict_is_judged(tmp_path, judged_texts):
+    write_run(tmp_path)
+    command.main([str(tmp_path)])
+    before = (tmp_path / "gsm8k" / "verdicts.jsonl").read_bytes()
+    judged_texts.clear()
+    command.main([str(tmp_path)])
+    assert judged_texts == []
+    with Lines(tmp_path / "gsm8k" / "answers.jsonl") as given:
+        given.add({"problem_id": "p1", "sample": 0, "thinking_tokens": 16, **ANSWER, "answer": "It is 5."})
+    command.main([str(tmp_path)])
+    assert judged_texts == ["It is 5."]
+    assert (tmp_path / "gsm8k" / "verdicts.jsonl").read_bytes().startswith(before)
+
+
+def test_verdicts_of_another_judge_are_made_again(tmp_path, judged_texts, monkeypatch, capsys):
+    write_run(tmp_path)
+    command.main([str(tmp_path)])
+    judged_texts.clear()
+    monkeypatch.setattr(command, "fingerprint", lambda: "changed")
+    command.main([str(tmp_path)])
+    assert len(judged_texts) == 2
+    assert "these verdicts are of another judge; all are made again" in capsys.readouterr().err
+    command.main([str(tmp_path), "--again"])
+    assert len(judged_texts) == 4
+    assert len(kept_verdicts(tmp_path)) == 4
+
+
+def test_verdicts_of_other_texts_are_made_again(tmp_path, judged_texts):
+    write_run(tmp_path)
+    command.main([str(tmp_path)])
+    (tmp_path / "gsm8k" / "problems.jsonl").unlink()
+    (tmp_path / "gsm8k" / "answers.jsonl").unlink()
+    write_run(tmp_path, answers={"p1": ({"answer": "It is 9."}, {})})
+    judged_texts.clear()
+    command.main([str(tmp_path)])
+    assert judged_texts == ["It is 9."]
+    assert list(kept_verdicts(tmp_path).values()).count("wrong") == 3
+
+
+def test_a_harness_error_makes_the_exit_code_and_is_tried_again(tmp_path, ready, monkeypatch, capsys):
+    def broken(*_):
+        raise OSError("broken")
+
+    write_run(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(MathJudge, "verify", broken)
+        assert command.main([str(tmp_path)]) == 1
+    assert "4 answers could not be judged (harness_error)" in capsys.readouterr().err
+    assert command.main([str(tmp_path)]) == 0
+    assert "2 right, 2 wrong" in capsys.readouterr().out
+
+
+def test_two_judges_do_not_share_a_folder(tmp_path, ready, capsys):
+    with store.held(write_run(tmp_path), name=".judge.lock"):
+        assert command.main([str(tmp_path)]) == 2
+    assert f"another process is at work in {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.thorough)])
+def test_kill_9_at_random_moments_loses_no_verdict(tmp_path, ready, kills):
+    """Each start has to judge something before it is killed: what its children take to start is not what is tested."""
+    write_run(tmp_path, problems=20 * kills)
+    path, chance = tmp_path / "gsm8k" / "verdicts.jsonl", random.Random("kill")
+    for _ in range(kills):
+        before = path.read_bytes() if path.exists() else b""
+        judge = subprocess.Popen(
+            [sys.executable, "-m", "evaluation.judge", str(tmp_path)],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size > len(before)) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.05))
+        judge.send_signal(signal.SIGKILL)
+        judge.wait()
+        whole = path.read_bytes().rpartition(b"\n")[0]
+        assert whole.startswith(before.rpartition(b"\n")[0])
+        assert len(whole) > len(before)
+    killed = rows(path)
+    assert len(killed) < 40 * kills
+    assert command.main([str(tmp_path)]) == 0
+    assert rows(path)[: len(killed)] == killed
+    assert len(rows(path)) == len(kept_verdicts(tmp_path)) == 40 * kills
+    assert list(kept_verdicts(tmp_path).values()).count("right") == 2
+
+
+# Tests that are too long to be kept
+
+
+@pytest.fixture
+def hidden(tmp_path) -> Path:
+    """A run of LiveCodeBench on the scripted engine, whose second problem has long tests."""
+    tests = [{"input": str(n), "output": str(n * n)} for n in (3, 5)]
+    long = [{"input": "7" + " " * KEPT_REFERENCE_CHARS, "output": "49"}]
+    made = [
+        {"question_id": name, "question_content": f"Square, {name}", "private_test_cases": json.dumps(private)}
+        for name, private in (("short", tests), ("long", long))
+    ]
+    data = tmp_path / "test.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in made))
+    words = [
+        "livecodebench",
+        "--data",
+        data,
+        "--out",
+        tmp_path / "out",
+        "--windows",
+        300,
+        "--answer-tokens",
+        8,
+        "--fake",
+    ]
+    assert run.main([str(word) for word in words]) == 0
+    program = "```python\nprint(int(input()) ** 2)\n```"
+    path = tmp_path / "out" / "livecodebench" / "answers.jsonl"
+    write_lines(path, [{**row, **INSIDE, "trace": program} for row in rows(path)])
+    return data
+
+
+def test_long_tests_stay_in_the_data_and_are_found_there_again(tmp_path, hidden, ready):
+    out = tmp_path / "out"
+    short, long = rows(out / "livecodebench" / "problems.jsonl")
+    assert "25" in short["reference"]["private_test_cases"]
+    assert long["reference"] is None
+    assert command.main([str(out)]) == 0
+    verdicts = {row["problem_id"]: row["status"] for row in rows(out / "livecodebench" / "verdicts.jsonl")}
+    assert verdicts == {"short": "right", "long": "right"}
+
+
+def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
+    data, out = tmp_path / "test.jsonl", tmp_path / "out"
+    tests = json.dumps([{"input": "7" + " " * 2_000_000, "output": "49"}])
+    with Lines(data) as file:
+        for number in range(20):
+            file.add({"question_id": str(number), "question_content": "?", "private_test_cases": tests})
+    words = ["livecodebench", "--data", data, "--out", out, "--windows", 300, "--answer-tokens", 8, "--fake"]
+    tracemalloc.start()
+    try:
+        assert run.main([str(word) for word in words]) == 0
+        assert command.main([str(out), "--workers", "1"]) == 0
+        assert tracemalloc.get_traced_memory()[1] < data.stat().st_size / 2
+    finally:
+        tracemalloc.stop()
+    assert sum(path.stat().st_size for path in out.rglob("*.jsonl")) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda path: path.unlink(), "which is gone; say with --data where it is"),
+        (
+            lambda path: path.write_text(path.read_text().replace("49", "48")),
+            "'long' of test.jsonl is not as it was asked",
+        ),
+        (lambda path: path.write_text(path.read_text().splitlines()[0] + "\n"), "test.jsonl lacks problem 'long'"),
+    ],
+    ids=["gone", "changed", "shortened"],
+)
+def test_data_that_are_gone_or_changed_are_told_and_may_lie_elsewhere(
+    tmp_path, hidden, ready, capsys, damage, complaint
+):
+    elsewhere = tmp_path / "elsewhere.jsonl"
+    elsewhere.write_bytes(hidden.read_bytes())
+    damage(hidden)
+    assert command.main([str(tmp_path / "out")]) == 2
+    assert complaint in capsys.readouterr().err
+    assert command.main([str(tmp_path / "out"), "--data", str(elsewhere)]) == 0
+    assert "2 right" in capsys.readouterr().out
+
+
+# Answers made elsewhere
+
+
+def responses(tmp_path: Path, *given: object) -> str:
     path = tmp_path / "responses.jsonl"
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in given))
     return str(path)
 
 
 def test_answers_made_elsewhere_are_judged_in_order_with_their_fields_kept(tmp_path, ready, capsys):
-    rows = [
+    given = [
         {"gold": r"\frac{1}{2}", "response": r"so \boxed{0.5}", "run": 7},
         {"gold": "3", "response": "4"},
         {"gold": "3", "response": ""},
     ]
-    assert command.main(["--benchmark", "math500", "--responses", responses(tmp_path, *rows)]) == 0
+    assert command.main(["--benchmark", "math500", "--responses", responses(tmp_path, *given)]) == 0
     made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["status"] for row in made] == ["right", "wrong", "no_answer"]
     assert made[0]["run"] == 7
@@ -173,7 +377,7 @@ def verdicts(capsys) -> list[dict]:
 
 ODD_ROWS = [
     ("{broken", "harness_error", "line 1 of responses.jsonl is no row: not JSON"),
-    ([1], "harness_error", "line 2 of responses.jsonl is no row: [1]"),
+    ([1], "harness_error", "line 2 of responses.jsonl is no row: not a row of named fields but list"),
     ({"gold": "42"}, "no_answer", "the row has no response"),
     ({"gold": "42", "response": None}, "no_answer", "the row has no response"),
     ({"gold": "42", "response": ["42"]}, "no_answer", "the response is no text but list"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,22 +14,23 @@ from pathlib import Path
 import pytest
 
 from evaluation import run as command
-from evaluation import store
 from evaluation.plan import FORCED_HINT, arms, make_plan
-from z1_core.engines.fake import small_text
+from evaluation.record import Key, key_of
+from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.errors import BadInput
+from z1_core.jsonl import read_json, rows
 from z1_core.window import BOXED_HINT, HINT
 
 ROOT = Path(__file__).parents[1]
-QUIET = ("--fake", "--no-running-accuracy")
+FAKE = "--fake"
 
 
 @pytest.fixture(scope="session")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve rows in GSM8K's form."""
     path = tmp_path_factory.mktemp("data") / "test.jsonl"
-    rows = [{"question": f"What is {n} and {n}?", "answer": f"It is {2 * n}.\n#### {2 * n}"} for n in range(1, 13)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = [{"question": f"What is {n} and {n}?", "answer": f"It is {2 * n}.\n#### {2 * n}"} for n in range(1, 13)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in made))
     return path
 
 
@@ -37,7 +39,7 @@ def evaluate(capsys, questions, tmp_path):
     """Runs the command on the scripted engine: exit code, what it said, and the folder."""
 
     def command_line(*words: object, benchmark: str = "gsm8k", data: object = questions) -> tuple[int, str, Path]:
-        given = [benchmark, "--data", data, "--out", tmp_path / "out", *words, *QUIET]
+        given = [benchmark, "--data", data, "--out", tmp_path / "out", *words, FAKE]
         code = command.main([str(word) for word in given])
         said = capsys.readouterr()
         return code, said.out + said.err, tmp_path / "out"
@@ -53,42 +55,52 @@ def test_every_problem_is_answered_at_every_window(evaluate):
     assert code == 0
     assert "36 answers are in" in said
     assert "python -m evaluation.judge" in said
-    rows = store.read_lines(out / "gsm8k" / "answers.jsonl")
-    assert len({store.key_of(row) for row in rows}) == len(rows) == 36
-    assert {row["thinking_tokens"] for row in rows} == {5, 20, 40}
-    for row in rows:
+    answers = answers_of(out)
+    assert len(answers) == 36
+    assert {size for _, _, size in answers} == {5, 20, 40}
+    for row in answers.values():
         assert len(row["trace_ids"]) == row["thinking_tokens"]
         assert row["end_reason"] in ("cut", "answer_length")
         assert small_text().decode(row["hint_ids"], control=True) == HINT == row["hint"]
-    problems = store.read_lines(out / "gsm8k" / "problems.jsonl")
+    problems = rows(out / "gsm8k" / "problems.jsonl")
     assert [problem["reference"]["answer"] for problem in problems[:3]] == ["2", "4", "6"]
     assert problems[0]["prompt_text"] == small_text().decode(problems[0]["prompt_ids"], control=True)
 
 
-def test_the_record_of_a_run_names_everything(evaluate):
+def answers_of(out: Path, task: str = "gsm8k") -> dict[Key, dict]:
+    """By key. None is there twice."""
+    answers = rows(out / task / "answers.jsonl")
+    keyed = {key_of(row): row for row in answers}
+    assert len(keyed) == len(answers)
+    return keyed
+
+
+def test_the_record_of_a_run_names_everything(evaluate, questions):
     _, _, out = evaluate(*SMALL, "--limit", 2)
-    run = store.read_json(out / "run.json")
+    run = read_json(out / "run.json")
     assert (run["model"], run["windows"], run["answer_tokens"]) == ("scripted engine", [5, 20, 40], 8)
     assert run["sampling"] == {"temperature": 0.0, "top_p": 1.0, "seed": None}
     task = run["benchmarks"]["gsm8k"]
     assert (task["problems"], task["origin"], task["bad_rows"]) == (2, "test.jsonl", [])
-    assert len(task["sha256"]) == 64
-    assert {"versions", "commit", "started_at", "machine"} <= run.keys()
-    assert run["options"].keys() == vars(command.parser().parse_args([])).keys()
-    assert (run["options"]["limit"], run["options"]["concurrency"]) == (2, 32)
+    assert (task["data"], task["revision"], len(task["sha256"])) == (str(questions), None, 64)
+    [part] = run["parts"]
+    assert part.keys() == {"started_at", "versions", "commit", "machine", "engine", "dtype", "thoughts", "options"}
+    assert part["options"].keys() == vars(command.parser().parse_args([])).keys()
+    assert (part["options"]["limit"], part["options"]["concurrency"]) == (2, 32)
+
+
+def test_a_run_that_goes_on_keeps_what_its_first_part_was_made_with(evaluate, monkeypatch):
+    evaluate(*SMALL, "--limit", 2)
+    monkeypatch.setattr(command, "about", lambda: {"versions": {"python": "4.0"}, "commit": "later"})
+    _, _, out = evaluate(*SMALL, "--limit", 2)
+    first, second = read_json(out / "run.json")["parts"]
+    assert (second["commit"], second["versions"]) == ("later", {"python": "4.0"})
+    assert first["versions"]["python"] != "4.0"
 
 
 def test_the_record_holds_no_login():
     options = command.parser().parse_args(["--server-url", "http://me:secret@127.0.0.1:8000/v1"])
     assert command.given(options)["server_url"] == "http://127.0.0.1:8000"
-
-
-def test_a_limit_asks_the_same_prompts_as_the_whole_run(evaluate, questions, tmp_path):
-    _, _, out = evaluate(*SMALL, "--limit", 3)
-    some = store.read_lines(out / "gsm8k" / "problems.jsonl")
-    everything = ["gsm8k", "--data", str(questions), "--out", str(tmp_path / "all"), "--windows", "5"]
-    command.main([*everything, "--answer-tokens", "8", *QUIET])
-    assert store.read_lines(tmp_path / "all" / "gsm8k" / "problems.jsonl")[:3] == some
 
 
 def test_the_same_command_again_adds_nothing(evaluate):
@@ -104,7 +116,11 @@ def test_only_what_is_missing_is_made_again(evaluate):
     lines = path.read_text().splitlines(keepends=True)
     kept = [line for place, line in enumerate(lines) if place % 5]
     path.write_text("".join(kept) + lines[0][: len(lines[0]) // 2])
+    problems = out / "gsm8k" / "problems.jsonl"
+    asked = problems.read_bytes()
+    problems.write_bytes(asked[: len(asked) // 2])
     evaluate(*SMALL)
+    assert problems.read_bytes() == asked
     after = path.read_text().splitlines(keepends=True)
     assert after[: len(kept)] == kept
     assert {content(json.loads(line)) for line in after} == {content(json.loads(line)) for line in lines}
@@ -115,11 +131,73 @@ def content(row: dict) -> str:
     return json.dumps({name: value for name, value in row.items() if name != "seconds"}, sort_keys=True)
 
 
-def test_other_settings_do_not_go_into_the_folder(evaluate):
+def test_other_settings_do_not_go_into_the_folder(evaluate, questions, tmp_path):
     evaluate(*SMALL)
-    code, said, _ = evaluate("--windows", 5, 20, "--answer-tokens", 8)
+    code, said, _ = evaluate("--windows", 5, 20, "--answer-tokens", 9)
     assert code == 2
-    assert "holds another run: its windows is [5, 20, 40], not [5, 20]" in said
+    assert "holds another run: its answer_tokens is 8, not 9" in said
+    others = tmp_path / "others.jsonl"
+    others.write_text("".join(questions.read_text().splitlines(keepends=True)[1:]))
+    code, said, out = evaluate(*SMALL, data=others)
+    assert code == 2
+    assert f"problem 1 of gsm8k is not the one that {out} asked; name another --out" in said
+    assert len(read_json(out / "run.json")["parts"]) == 1
+
+
+GROWN = [
+    ("a larger limit", ["--limit", 3], ["--limit", 5]),
+    ("a smaller limit", ["--limit", 5], ["--limit", 3]),
+    ("a smaller, a middle and a larger window", ["--windows", 20], ["--windows", 5, 20, 30, 60]),
+    ("fewer windows", ["--windows", 5, 20, 40], ["--windows", 20]),
+    ("a hint", [], ["--hint", "plain", "boxed", "none"]),
+    ("another hint alone", ["--hint", "boxed"], ["--hint", "plain", "--limit", 2]),
+    ("samples", ["--temperature", 0.5], ["--temperature", 0.5, "--samples", 3]),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), [pytest.param(*words, id=name) for name, *words in GROWN])
+def test_a_finished_run_grows(evaluate, first, second):
+    evaluate(*SMALL, "--limit", 4, *first)
+    _, _, out = evaluate(*SMALL, "--limit", 4, *second)
+    run, kept = read_json(out / "run.json"), {}
+    for task, facts in run["benchmarks"].items():
+        kept[task] = answers_of(out, task)
+        asked = rows(out / task / "problems.jsonl")
+        assert len(asked) == facts["problems"]
+        assert {key[0] for key in kept[task]} == {problem["problem_id"] for problem in asked}
+        assert {size for _, _, size in kept[task]} == set(run["windows"])
+    (out / "run.json").unlink()
+    shutil.rmtree(out)
+    evaluate(*SMALL, "--limit", 4, *second)
+    for task in read_json(out / "run.json")["benchmarks"]:
+        alone = answers_of(out, task)
+        shared = kept[task].keys() & alone.keys()
+        assert {key: content(alone[key]) for key in shared} == {key: content(kept[task][key]) for key in shared}
+        assert alone.keys() <= kept[task].keys(), "whatever the order, the answers are those of one run"
+
+
+def test_a_smaller_window_and_another_hint_are_answered_from_the_stored_trace(evaluate, monkeypatch):
+    evaluate("--windows", 40, "--answer-tokens", 8, "--limit", 3)
+    asked: list[int] = []
+    stream = FakeEngine.stream
+    monkeypatch.setattr(
+        FakeEngine,
+        "stream",
+        lambda self, ids, sampling: asked.append(sampling.max_tokens) or stream(self, ids, sampling),
+    )
+    evaluate("--windows", 5, 40, "--answer-tokens", 8, "--limit", 3, "--hint", "plain", "none")
+    assert asked == [8] * 9, "answers only"
+
+
+def test_a_trace_that_ended_by_itself_is_the_answer_of_a_larger_window(evaluate, monkeypatch):
+    engines = [FakeEngine(lambda prompt: "It is 2.") for _ in range(2)]
+    monkeypatch.setattr(command, "start_engine", lambda *_, **__: engines[0])
+    evaluate("--windows", 40, "--answer-tokens", 8, "--limit", 1)
+    monkeypatch.setattr(command, "start_engine", lambda *_, **__: engines[1])
+    _, _, out = evaluate("--windows", 30, 40, 400, "--answer-tokens", 8, "--limit", 1)
+    assert [len(engine.requests) for engine in engines] == [1, 0]
+    assert {(row["trace"], row["end_reason"]) for row in answers_of(out).values()} == {("It is 2.", "inside")}
+    assert len(answers_of(out)) == 3
 
 
 def test_hints_and_methods_are_compared_on_the_same_traces(evaluate):
@@ -127,25 +205,21 @@ def test_hints_and_methods_are_compared_on_the_same_traces(evaluate):
         *SMALL, "--limit", 4, "--hint", "plain", "boxed", "none", "--method", "window", "budget-forcing"
     )
     assert code == 0
-    by_task = {
-        name: {store.key_of(row): row for row in store.read_lines(out / name / "answers.jsonl")}
-        for name in ("gsm8k", "gsm8k.boxed-hint", "gsm8k.no-hint", "gsm8k.budget-forcing")
-    }
+    tasks = ("gsm8k", "gsm8k.boxed-hint", "gsm8k.no-hint", "gsm8k.budget-forcing")
+    by_task = {name: answers_of(out, name) for name in tasks}
     for key, row in by_task["gsm8k"].items():
-        assert {tuple(rows[key]["trace_ids"]) for rows in by_task.values()} == {tuple(row["trace_ids"])}
-        hints = [rows[key]["hint"] for rows in by_task.values()]
-        assert hints == [HINT, BOXED_HINT, None, FORCED_HINT]
+        assert {tuple(answers[key]["trace_ids"]) for answers in by_task.values()} == {tuple(row["trace_ids"])}
+        assert [answers[key]["hint"] for answers in by_task.values()] == [HINT, BOXED_HINT, None, FORCED_HINT]
         assert by_task["gsm8k.no-hint"][key]["hint_ids"] == []
-    inodes = {(out / name / "problems.jsonl").stat().st_ino for name in by_task}
-    assert len(inodes) == 1
+    assert len({(out / name / "problems.jsonl").read_bytes() for name in tasks}) == 1
 
 
 def test_samples_have_seeds_of_their_own_that_no_other_problem_changes(questions):
     def seeds(limit: int) -> dict:
         words = ["gsm8k", "--data", str(questions), "--limit", str(limit), "--samples", "3", "--temperature", "0.7"]
         plan = make_plan(command.parser().parse_args(words))
-        problems = plan.loaded["gsm8k"].problems
-        return {(problem.id, k): plan.sampling_of(problem, k).seed for problem in problems for k in range(3)}
+        found = plan.problems(plan.benchmarks[0], print)
+        return {(problem.id, k): plan.sampling_of(problem.id, k).seed for problem in found for k in range(3)}
 
     few, many = seeds(2), seeds(5)
     assert len(set(many.values())) == 15
@@ -156,7 +230,7 @@ def test_samples_have_seeds_of_their_own_that_no_other_problem_changes(questions
 def test_kill_9_at_random_moments_changes_no_answer(questions, tmp_path, kills):
     def words(out: Path) -> list[str]:
         given = ["gsm8k", "--data", questions, "--out", out, "--windows", 50, 150, 400, "--answer-tokens", 30]
-        return [str(word) for word in (*given, "--concurrency", 3, *QUIET)]
+        return [str(word) for word in (*given, "--concurrency", 3, FAKE)]
 
     def started(out: Path) -> subprocess.Popen:
         return subprocess.Popen(
@@ -179,9 +253,9 @@ def test_kill_9_at_random_moments_changes_no_answer(questions, tmp_path, kills):
         process.wait()
     assert rows_in(killed / answers) > 0
     assert command.main(words(killed)) == 0
-    rows = [content(row) for row in store.read_lines(killed / answers)]
-    assert len(rows) == len(set(rows)) == 36
-    assert set(rows) == {content(row) for row in store.read_lines(undisturbed / answers)}
+    made = [content(row) for row in rows(killed / answers)]
+    assert len(made) == len(set(made)) == 36
+    assert set(made) == {content(row) for row in rows(undisturbed / answers)}
 
 
 def rows_in(path: Path) -> int:
@@ -217,7 +291,10 @@ def test_what_cannot_run_is_said_in_one_sentence(evaluate, words, complaint):
     assert not out.exists() or not (out / "run.json").exists()
 
 
-def test_a_wrong_name_and_a_missing_file_are_said(evaluate):
+def test_a_wrong_name_and_a_missing_file_are_said(evaluate, capsys):
+    names = "math500, gpqa, livecodebench, bigcodebench, gsm8k, humaneval"
+    assert command.main([]) == 2
+    assert f"no benchmark named; give one or several of {names}" in capsys.readouterr().err
     assert "there is no benchmark 'maths'; there are math500, gpqa" in evaluate(benchmark="maths")[1]
     assert "there is no file nowhere.jsonl; check --data" in evaluate(data="nowhere.jsonl")[1]
 
@@ -230,8 +307,8 @@ def test_a_malformed_row_is_named_and_the_others_are_asked(evaluate, questions, 
     assert code == 0
     assert "left out: line 2 of damaged.jsonl: the field 'answer' is missing" in said
     assert "left out: line 3 of damaged.jsonl: not JSON" in said
-    assert len(store.read_lines(out / "gsm8k" / "answers.jsonl")) == 9
-    assert len(store.read_json(out / "run.json")["benchmarks"]["gsm8k"]["bad_rows"]) == 2
+    assert len(rows(out / "gsm8k" / "answers.jsonl")) == 9
+    assert len(read_json(out / "run.json")["benchmarks"]["gsm8k"]["bad_rows"]) == 2
 
 
 def test_a_dry_run_shows_prompts_and_cost_and_runs_nothing(evaluate):
@@ -241,14 +318,6 @@ def test_a_dry_run_shows_prompts_and_cost_and_runs_nothing(evaluate):
     assert "12 traces of at most 40 tokens, 36 answers of at most 8: at most 768 tokens in one pass" in said
     assert "window by window it would be at most 1,068" in said
     assert not out.exists()
-
-
-def test_the_list_names_every_benchmark_and_the_sandbox(capsys):
-    assert command.main(["--list"]) == 0
-    said = capsys.readouterr().out
-    for name in ("math500", "gpqa", "livecodebench", "bigcodebench", "gsm8k", "humaneval"):
-        assert name in said
-    assert "sandbox: bubblewrap works here" in said
 
 
 def test_ctrl_c_says_how_to_go_on(evaluate, monkeypatch):

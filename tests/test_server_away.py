@@ -21,11 +21,12 @@ from pathlib import Path
 import pytest
 
 from evaluation import run as command
-from evaluation import store
+from evaluation.record import key_of
 from tests.stub_server import StubServer
 from z1_core import patience
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput, EngineDead
+from z1_core.jsonl import rows
 from z1_core.patience import MOST_TRIES, Patience
 
 ROOT = Path(__file__).parents[1]
@@ -48,19 +49,19 @@ def server() -> Iterator[StubServer]:
 def evaluate(server, tmp_path) -> Callable[..., int]:
     """Runs the benchmark on the server, four traces at a time."""
     questions = tmp_path / "test.jsonl"
-    rows = [{"question": f"What is {n} and {n}?", "answer": f"It is {2 * n}.\n#### {2 * n}"} for n in range(ROWS)]
-    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = [{"question": f"What is {n} and {n}?", "answer": f"It is {2 * n}.\n#### {2 * n}"} for n in range(ROWS)]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in made))
 
     def run(*words: object) -> int:
         given = ["gsm8k", "--data", questions, "--out", tmp_path / "out", "--server-url", server.url]
-        given += ["--windows", *WINDOWS, "--answer-tokens", 8, "--concurrency", 4, "--no-running-accuracy", *words]
+        given += ["--windows", *WINDOWS, "--answer-tokens", 8, "--concurrency", 4, *words]
         return command.main([str(word) for word in given])
 
     return run
 
 
 def answers(tmp_path: Path) -> list[dict]:
-    return store.read_lines(tmp_path / "out" / "gsm8k" / "answers.jsonl")
+    return rows(tmp_path / "out" / "gsm8k" / "answers.jsonl")
 
 
 def once_answered(tmp_path: Path, count: int, act: Callable[[], None]) -> threading.Thread:
@@ -78,9 +79,9 @@ def once_answered(tmp_path: Path, count: int, act: Callable[[], None]) -> thread
 
 
 def check_whole(tmp_path: Path) -> None:
-    rows = answers(tmp_path)
-    assert len(rows) == len({store.key_of(row) for row in rows}) == ROWS * len(WINDOWS)
-    assert all(len(row["trace_ids"]) == row["thinking_tokens"] for row in rows)
+    made = answers(tmp_path)
+    assert len(made) == len({key_of(row) for row in made}) == ROWS * len(WINDOWS)
+    assert all(len(row["trace_ids"]) == row["thinking_tokens"] for row in made)
 
 
 def test_a_run_waits_for_a_server_that_comes_back_and_goes_on(evaluate, server, tmp_path):
@@ -145,7 +146,7 @@ def test_ctrl_c_ends_the_wait(server, tmp_path):
     questions = tmp_path / "test.jsonl"
     questions.write_text(json.dumps({"question": "What is 1 and 1?", "answer": "#### 2"}) + "\n")
     words = ["gsm8k", "--data", questions, "--out", tmp_path / "out", "--windows", 900, "--answer-tokens", 8]
-    words += ["--server-url", server.url, "--no-running-accuracy"]
+    words += ["--server-url", server.url]
     run = subprocess.Popen(
         [sys.executable, "-m", "evaluation.run", *map(str, words)],
         cwd=ROOT,

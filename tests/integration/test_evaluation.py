@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluation import judge, run, store
+from evaluation import judge, run
 from evaluation.plan import make_plan
+from evaluation.record import key_of
 from tests.standins import codeforces_problems, leetcode_problems
+from z1_core.jsonl import read_json, rows
 from z1_core.sweep import collect_sweep
 from z1_core.thinking import collect
 from z1_core.window import Sampling, Window
@@ -52,7 +54,7 @@ def as_livecodebench(folder: Path, to: Path) -> Path:
     """The shortest stand-ins in LiveCodeBench's form: half of them functions, half programs that read stdin."""
     by_length = sorted(leetcode_problems(folder), key=lambda each: len(each.statement))
     functions = islice((each for each in by_length if each.tests), PROBLEMS // 2)
-    rows = [
+    made = [
         {
             "question_id": problem.id,
             "question_content": problem.statement,
@@ -72,7 +74,7 @@ def as_livecodebench(folder: Path, to: Path) -> Path:
         for problem in functions
     ]
     programs = sorted(codeforces_problems(folder), key=lambda each: len(each[0]))
-    rows += [
+    made += [
         {
             "question_id": f"codeforces-{number}",
             "question_content": statement,
@@ -82,7 +84,7 @@ def as_livecodebench(folder: Path, to: Path) -> Path:
         }
         for number, (statement, tests) in enumerate(programs[: PROBLEMS // 2])
     ]
-    to.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    to.write_text("".join(json.dumps(row) + "\n" for row in made))
     return to
 
 
@@ -102,19 +104,18 @@ async def test_a_benchmark_runs_from_its_rows_to_the_report(llama_engine, shared
         "livecodebench": lambda: as_livecodebench(shared_data, tmp_path / "rows.jsonl"),
     }[name]()
     words = [name, "--data", data, "--limit", PROBLEMS, "--windows", 8, 24, "--answer-tokens", 16]
-    words += ["--out", tmp_path / "out", "--no-running-accuracy"]
+    out = tmp_path / "out"
     options = run.parser().parse_args([str(word) for word in words])
-    await run._run(Kept(llama_engine), make_plan(options), options)
-    rows = store.read_lines(tmp_path / "out" / name / "answers.jsonl")
-    assert len({store.key_of(row) for row in rows}) == len(rows) == 2 * PROBLEMS
-    assert await asyncio.to_thread(judge.main, [str(tmp_path / "out")]) == 0
-    verdicts = store.read_lines(tmp_path / "out" / name / "verdicts.jsonl")
-    assert len(verdicts) == len(rows)
+    await run._run(Kept(llama_engine), make_plan(options), out, options)
+    answers = rows(out / name / "answers.jsonl")
+    assert len({key_of(row) for row in answers}) == len(answers) == 2 * PROBLEMS
+    assert await asyncio.to_thread(judge.main, [str(out)]) == 0
+    assert len(rows(out / name / "verdicts.jsonl")) == len(answers)
     runs_code = name not in ("math500", "gsm8k")
-    assert store.read_json(tmp_path / "out" / "judge.json")["sandbox"] == ("bubblewrap" if runs_code else None)
-    windows = store.read_json(tmp_path / "out" / "summary.json")["benchmarks"][name]["windows"]
+    assert read_json(out / "judge.json")["sandbox"] == ("bubblewrap" if runs_code else None)
+    windows = read_json(out / "summary.json")["benchmarks"][name]["windows"]
     assert [window["thinking_tokens"] for window in windows] == [8, 24]
-    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
+    assert (out / "report.html").stat().st_size > 10_000
 
 
 async def test_a_sweep_shares_one_trace_and_cuts_it_exactly(llama_engine, ask):

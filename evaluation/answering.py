@@ -1,0 +1,125 @@
+"""From what a run lacks to lines of answers.jsonl: which traces are still to be made, and their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from evaluation.plan import Plan, Task
+from evaluation.record import Answer, Key, key_of
+from z1_core.engine import Engine
+from z1_core.jsonl import Lines, own_lines, row_at
+from z1_core.patience import Patience
+from z1_core.sweep import sweep
+from z1_core.thinking import Transcript, answer_from, decoded
+from z1_core.window import Chunk, Window
+
+Place = tuple[Task, Window]
+"""Of an answer to one problem: which hint, at which window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A sample of a problem, and the places that have no answer yet. stored: file and byte of the answer to it that has
+    the longest trace, if there is one."""
+
+    problem_id: str
+    prompt_ids: list[int]
+    sample: int
+    places: list[Place]
+    stored: tuple[Path, int] | None
+
+
+def answered(path: Path) -> dict[Key, int]:
+    """Where the line of each answer begins."""
+    return {key_of(line.row): line.begin for line in own_lines(path)}
+
+
+def missing(plan: Plan, out: Path, asked: Mapping[str, Path], done: Mapping[str, Mapping[Key, int]]) -> Iterator[Trace]:
+    """What is still to be made, in the order of the data; a trace stops at the largest window that still needs it.
+
+    asked: the problems of each benchmark, by its name; done: the answers of each task, by its name.
+    """
+    for of in plan.benchmarks:
+        tasks = [task for task in plan.tasks if task.benchmark is of]
+        longest: dict[tuple[str, int], tuple[int, Path, int]] = {}
+        for task in tasks:
+            for (problem_id, sample, size), begin in done[task.name].items():
+                found = (size, out / task.name / "answers.jsonl", begin)
+                longest[problem_id, sample] = max(found, longest.get((problem_id, sample), found))
+        for line in own_lines(asked[of.name]):
+            for sample in range(plan.samples):
+                name = line.row["problem_id"], sample
+                places = [
+                    (task, plan.window(size, task.arm))
+                    for size in plan.sizes
+                    for task in tasks
+                    if (*name, size) not in done[task.name]
+                ]
+                if places:
+                    stored = longest[name][1:] if name in longest else None
+                    yield Trace(name[0], line.row["prompt_ids"], sample, places, stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """files: where the answers of each task go."""
+
+    engine: Engine
+    plan: Plan
+    files: Mapping[str, Lines]
+    bar: tqdm
+    patience: Patience
+
+    async def answer(self, trace: Trace) -> None:
+        """A trace's answer at every place: each is a line the moment it is finished. Where a server goes away and comes
+        back, the places that have no line yet get a new trace."""
+        left = list(trace.places)
+
+        def keep(place: Place, run: Transcript) -> None:
+            task, window = place
+            row = Answer.of(run.completion(), window, problem_id=trace.problem_id, sample=trace.sample).as_row()
+            self.files[task.name].add(row)
+            left.remove(place)
+            self.bar.update()
+
+        async def what_is_left() -> None:
+            if trace.stored:
+                await self._recut(trace, list(left), keep)
+            if left:
+                await self._sweep(trace, list(left), keep)
+
+        await self.patience.insist(what_is_left)
+
+    async def _sweep(self, trace: Trace, places: list[Place], keep: Callable[[Place, Transcript], None]) -> None:
+        runs = [Transcript(trace.prompt_ids) for _ in places]
+        windows = [window for _, window in places]
+        sampling = self.plan.sampling_of(trace.problem_id, trace.sample)
+        async with aclosing(sweep(self.engine, trace.prompt_ids, windows, sampling)) as pieces:
+            async for piece in pieces:
+                runs[piece.index].add(piece.chunk)
+                if piece.chunk.end_reason:
+                    keep(places[piece.index], runs[piece.index])
+
+    async def _recut(self, trace: Trace, places: list[Place], keep: Callable[[Place, Transcript], None]) -> None:
+        """Answer from the trace that is stored, wherever that reaches: the same requests as the sweep's."""
+        stored = Answer.from_row(row_at(*trace.stored))
+        sampling = self.plan.sampling_of(trace.problem_id, trace.sample)
+        for place in places:
+            window, run = place[1], Transcript(trace.prompt_ids)
+            prefix = tuple(stored.trace_ids[: window.thinking_tokens])
+            if stored.end_reason == "inside" and len(prefix) == len(stored.trace_ids):
+                run.add(Chunk("trace", stored.trace, prefix, end_reason="inside"))
+            elif len(prefix) == window.thinking_tokens:
+                run.add(Chunk("trace", await decoded(self.engine, prefix), prefix))
+                again = answer_from(self.engine, trace.prompt_ids, prefix, window, sampling)
+                async with aclosing(again) as chunks:
+                    async for chunk in chunks:
+                        run.add(chunk)
+            else:
+                continue
+            keep(place, run)

@@ -1,0 +1,75 @@
+"""Answers made elsewhere: a JSONL file of rows with "response", and "problem_id" or "gold"."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from evaluation.data import find, problems
+from evaluation.judging import as_completed, as_row, judge_text
+from evaluation.problem import Benchmark, Judges, Problem, Verdict
+from z1_core.errors import BadInput
+from z1_core.jsonl import Line, lines
+
+
+def judge_responses(
+    path: Path, of: Benchmark, tools: Judges, *, data: Path | None, workers: int | None
+) -> Counter[str]:
+    """A JSON object a row to stdout, in order, with whatever other fields the row had. A row that cannot be judged is a
+    harness error that says why, and the others go on."""
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}; name a JSONL file of responses")
+    found = list(lines(path))
+
+    def judged(number: int, problem: Problem | str) -> tuple[int, Verdict]:
+        if isinstance(problem, str):
+            return number, Verdict(status="harness_error", detail=problem)
+        response = found[number].row.get("response")
+        if isinstance(response, str | int | float):
+            return number, judge_text(of, problem, str(response), tools)
+        reason = (
+            "the row has no response" if response is None else f"the response is no text but {type(response).__name__}"
+        )
+        return number, Verdict(status="no_answer", detail=reason)
+
+    statuses: Counter[str] = Counter()
+    waiting: dict[int, Verdict] = {}
+    calls = (partial(judged, number, problem) for number, problem in _problems(found, of, data))
+    for number, verdict in as_completed(calls, workers=workers):
+        waiting[number] = verdict
+        while (first := statuses.total()) in waiting:
+            said, line = waiting.pop(first), found[first]
+            statuses[said.status] += 1
+            print(json.dumps({**(line.row or {"line": line.where}), **as_row(said)}), flush=True)
+    return statuses
+
+
+def _problems(found: Sequence[Line], of: Benchmark, data: Path | None) -> Iterator[tuple[int, Problem | str]]:
+    """The problem of each row by its number, or why it has none. Those named by an id come in the order of the data, which
+    are gone through once and never held."""
+    by_id: defaultdict[str, list[int]] = defaultdict(list)
+    for number, line in enumerate(found):
+        if line.row is None:
+            yield number, f"{line.where} is no row: {line.fault}"
+        elif "gold" not in line.row:
+            by_id[str(line.row.get("problem_id"))].append(number)
+        elif of.gold_field is None:
+            yield number, f'the row has "gold", but {of.name} is judged by tests; give "problem_id"'
+        elif not isinstance(gold := line.row["gold"], str | int | float) or not str(gold).strip():
+            yield number, f'the row\'s "gold" is no answer but {json.dumps(gold)[:80]}'
+        else:
+            yield number, Problem(id="", messages=(), reference={of.gold_field: str(gold)})
+    for problem in problems(of, find(of, data=data)) if by_id else ():
+        for number in by_id.pop(problem.id, ()):
+            yield number, problem
+        if not by_id:
+            return
+    for number in sorted(number for numbers in by_id.values() for number in numbers):
+        name = found[number].row.get("problem_id")
+        yield (
+            number,
+            f'the row has problem_id {name!r}, which {of.name} does not hold; give an id of its data, or "gold"',
+        )
