@@ -19,8 +19,14 @@ from evaluation.sandbox.bubblewrap import Sandbox
 AHEAD = 2
 """Calls per worker that are begun before the first result is taken."""
 
-DECIDES = ("judges", "benchmarks", "sandbox")
-"""Folders whose files make a verdict what it is."""
+DECIDES = (
+    "evaluation/judging.py",
+    "evaluation/judges/**/*.py",
+    "evaluation/benchmarks/**/*.py",
+    "evaluation/sandbox/**/*.py",
+    "z1_core/final_answer.py",
+)
+"""The files that make a verdict what it is."""
 
 Result = TypeVar("Result")
 
@@ -35,9 +41,9 @@ def judges(*, code: bool = True, unsafe_sandbox: bool = False, python: str | Non
 
 def fingerprint() -> str:
     """Of this judge: verdicts of one with another fingerprint may differ."""
-    here = Path(__file__).parent
-    files = sorted(path for name in DECIDES for path in (here / name).rglob("*.py"))
-    contents = [version("math-verify").encode(), *(path.read_bytes() for path in [Path(__file__), *files])]
+    root = Path(__file__).parents[1]
+    files = sorted(path for pattern in DECIDES for path in root.glob(pattern))
+    contents = [version("math-verify").encode(), *(path.read_bytes() for path in files)]
     return hashlib.sha256(b"\0".join(contents)).hexdigest()
 
 
