@@ -88,7 +88,7 @@ def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter
         for folder, facts in tasks.items():
             statuses += judge_task(folder, facts, options, tools)
     write_report(options.folder)
-    print(f"{', '.join(f'{count} {status}' for status, count in statuses.most_common())}")
+    print(", ".join(f"{statuses[name]} {name}" for name in STATUSES if statuses[name]))
     print(f"the report is {options.folder / 'report.html'}")
     return statuses
 
