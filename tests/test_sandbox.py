@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from bench import sandbox_speed
 from evaluation.judges.programs import StdinTest, judge_stdin
 from evaluation.sandbox import bubblewrap as sandbox_module
-from evaluation.sandbox.bubblewrap import Sandbox, Turns
+from evaluation.sandbox.bubblewrap import Sandbox
 from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput, Z1Error
 
@@ -155,35 +154,6 @@ def test_unsafe_mode_still_judges_and_cleans_up():
     unsafe = Sandbox(unsafe=True)
     printed("print(sum(range(4)))", unsafe, "6")
     assert set(Path("/tmp").glob("z1-sandbox-*")) == before
-
-
-def test_who_is_alone_waits_for_the_others_and_they_for_him():
-    turns, events, inside = Turns(), [], threading.Event()
-
-    def slow():
-        with turns.shared():
-            inside.set()
-            time.sleep(0.2)
-            events.append("shared")
-
-    def alone():
-        with turns.alone():
-            time.sleep(0.2)
-            events.append("alone")
-
-    def late():
-        with turns.shared():
-            events.append("late")
-
-    threads = [threading.Thread(target=target) for target in (slow, alone, late)]
-    threads[0].start()
-    inside.wait()
-    threads[1].start()
-    time.sleep(0.05)
-    threads[2].start()
-    for thread in threads:
-        thread.join()
-    assert events == ["shared", "alone", "late"]
 
 
 def test_how_long_a_start_takes_is_measured_alone_and_on_every_core(capsys):

@@ -17,7 +17,9 @@ from typing import Any
 
 from evaluation.benchmarks.hidden_tests import decode_tests
 from evaluation.data import Source, labels_of, text_field
-from evaluation.judges.programs import FunctionTest, StdinTest, extract_code, judge_function, judge_stdin
+from evaluation.judges.compare import read_json
+from evaluation.judges.extract import extract_code
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
 from z1_core.window import HINT
@@ -163,8 +165,8 @@ def _func_name(metadata: Any) -> str | None:
 def _function_test(test: Mapping[str, str]) -> FunctionTest:
     """One JSON value a line is one argument."""
     try:
-        arguments = [json.loads(line) for line in test["input"].splitlines() if line.strip()]
-        return FunctionTest(arguments=arguments, expected=json.loads(test["output"]))
+        arguments = [read_json(line) for line in test["input"].split("\n") if line.strip()]
+        return FunctionTest(arguments=arguments, expected=read_json(test["output"]))
     except (ValueError, RecursionError) as error:
         raise BadInput(f"a test's input or output is not JSON: {error}") from error
 

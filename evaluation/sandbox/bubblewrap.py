@@ -24,7 +24,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,10 +58,15 @@ REMEDY = "install bubblewrap and allow user namespaces, or pass --unsafe-sandbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one session may use. memory_bytes is address space per process, and twice that resident in all together."""
+    """What one session may use. resident_bytes: of all its processes together, by watching; the others by rlimits.
 
-    memory_bytes: int = 1 << 30
-    cpu_s: int = 60
+    address_bytes: BigCodeBench's own. Libraries and large stacks map much more than they touch, and LiveCodeBench has no
+    limit. cpu_s: of one process; the wall clock of each test is the judge's.
+    """
+
+    resident_bytes: int = 2 << 30
+    address_bytes: int = 30 << 30
+    cpu_s: int = 3600
     processes: int = 32
     open_files: int = 128
     file_bytes: int = 64 << 20
@@ -83,7 +87,6 @@ class Sandbox:
     def __init__(self, *, unsafe: bool = False) -> None:
         """Raises Z1Error where bubblewrap does not work, unless `unsafe` asks for resource limits alone."""
         self.kind = "limits only" if unsafe else "bubblewrap"
-        self.turns = Turns()
         if not unsafe:
             self._bwrap = shutil.which("bwrap")
             if self._bwrap is None:
@@ -103,9 +106,10 @@ class Sandbox:
             with theirs:
                 process = self._spawn(driver, interpreter, limits, theirs.fileno(), stack)
             stack.callback(_end, process, group=self.kind == "limits only")
-            session = Session(process, ours, output_bytes=limits.output_bytes, resident_bytes=2 * limits.memory_bytes)
+            session = Session(process, ours, output_bytes=limits.output_bytes, resident_bytes=limits.resident_bytes)
             try:
-                session.ask(asdict(limits), timeout_s=START_TIMEOUT_S)
+                own_namespace = {"own_namespace": self.kind == "bubblewrap"}
+                session.ask(asdict(limits) | own_namespace, timeout_s=START_TIMEOUT_S)
             except NoAnswer as error:
                 raise NotStarted(session.noise() or str(error)) from None
             yield session
@@ -173,44 +177,17 @@ class Sandbox:
         return subprocess.run([self._bwrap, "--help"], capture_output=True, text=True, check=False).stdout  # noqa: S603
 
     def _probe(self) -> None:
-        """One program that does nothing, the whole way: what does not work shows here, not as 500 wrong answers."""
+        """One session that does nothing: what does not work shows here, not as 500 wrong answers."""
         try:
-            with self.start("echo") as session:
-                session.ask({"say": "ready"}, timeout_s=START_TIMEOUT_S)
-        except (NotStarted, NoAnswer) as error:
+            with self.start("programs"):
+                pass
+        except NotStarted as error:
             raise Z1Error(f"bubblewrap does not work here ({error}): {REMEDY}") from None
 
 
-class Turns:
-    """Many judge at once; who asks to be alone waits until the others are done, and they wait for him."""
-
-    def __init__(self) -> None:
-        self._change = threading.Condition()
-        self._running = 0
-        self._alone = threading.Lock()
-
-    @contextlib.contextmanager
-    def shared(self) -> Iterator[None]:
-        with self._alone, self._change:
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._change:
-                self._running -= 1
-                self._change.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._alone:
-            with self._change:
-                self._change.wait_for(lambda: self._running == 0)
-            yield
-
-
 def _python_command(interpreter: Interpreter, driver: Path | str, channel: int) -> list[str]:
-    """no_debug_ranges: to print a traceback must not compile pieces of libraries, which z1_guard takes for forgeries."""
-    options = ["-I", "-B", "-X", "utf8", "-X", "no_debug_ranges"]
+    """Numbers of any length are read and printed: LiveCodeBench lifts Python's limit of 4,300 digits, too."""
+    options = ["-I", "-B", "-X", "utf8", "-X", "int_max_str_digits=0"]
     return [interpreter.executable, *options, str(driver), str(channel)]
 
 

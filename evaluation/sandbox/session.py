@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +18,11 @@ from z1_core.errors import Z1Error
 CHUNK_BYTES = 1 << 16
 NOISE_BYTES = 4000
 ESCAPED = 8  # a byte of output is up to six in JSON
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.1
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+MOST_WAITING = 4
+"""Times the limit. A program that waits for a processor for longer is as good as stuck."""
+LEAST_WAITING_S = 0.05
 Why = Literal["timeout", "ended", "output", "memory", "garbage"]
 
 
@@ -46,39 +51,47 @@ class Session:
         channel.setblocking(False)
         os.set_blocking(process.stdout.fileno(), False)
 
-    def tell(self, message: Any) -> None:
-        """Sent with the next ask."""
-        self._pending += json.dumps(message).encode() + b"\n"
-
     def ask(self, message: Any, *, timeout_s: float) -> Any:
-        """The answer to one message. Raises NoAnswer; then the session is of no more use."""
-        self.tell(message)
+        """The answer to one message. Raises NoAnswer; then the session is of no more use.
+
+        timeout_s: what a thread inside spent ready to run, while others had the processors, is added to it (up to
+        MOST_WAITING times): a busy machine is no fault of the program, and a loop without end is none of the machine.
+        """
         if self._received:
             raise NoAnswer("garbage", "it wrote to the judge's channel without being asked")
-        deadline = time.monotonic() + timeout_s
-        look_at = time.monotonic() + LOOK_EVERY_S
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._channel, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while (end := self._received.find(b"\n")) < 0:
-                now = time.monotonic()
-                if now >= deadline:
-                    raise NoAnswer("timeout", f"took longer than {timeout_s:g} s")
-                if now >= look_at:
-                    self._check_memory()
-                    look_at = time.monotonic() + LOOK_EVERY_S
-                for key, events in selector.select(min(deadline, look_at) - now):
-                    self._move(selector, key.fileobj, events)
-        line = bytes(self._received[:end])
-        del self._received[: end + 1]
+        self._pending = json.dumps(message).encode() + b"\n"
+        self._exchange(timeout_s)
+        line, _, self._received = self._received.partition(b"\n")
         try:
             return json.loads(line)
         except (ValueError, RecursionError):
             raise NoAnswer("garbage", "it wrote to the judge's channel") from None
 
+    def _exchange(self, timeout_s: float) -> None:
+        started = time.monotonic()
+        deadline, look_at, before = started + timeout_s, started + LOOK_EVERY_S, None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._channel, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._received:
+                now = time.monotonic()
+                if now >= min(look_at, deadline):
+                    seen = look(self._process.pid)
+                    before = before or seen
+                    self._check_memory(seen)
+                    look_at = time.monotonic() + LOOK_EVERY_S
+                if now >= deadline:
+                    extended = started + timeout_s + min(seen.waited_since(before), MOST_WAITING * timeout_s)
+                    if extended < now + LEAST_WAITING_S:
+                        raise NoAnswer("timeout", f"took longer than {timeout_s:g} s")
+                    deadline = extended
+                for key, events in selector.select(max(0.0, min(deadline, look_at) - now)):
+                    self._move(selector, key.fileobj, events)
+
     def noise(self) -> str:
         """The end of what was printed outside of the answers, tracebacks of a dying interpreter above all."""
-        self._drain()
+        with contextlib.suppress(NoAnswer):
+            self._drain()
         return self._noise.decode(errors="replace").strip()
 
     def _move(self, selector: selectors.BaseSelector, source: Any, events: int) -> None:
@@ -128,25 +141,39 @@ class Session:
             if self._noise_total > self._output_bytes:
                 raise NoAnswer("output", f"printed more than {self._output_bytes >> 20} MiB")
 
-    def _check_memory(self) -> None:
-        """RLIMIT_AS bounds one process; a crowd of them is bounded here."""
-        if (used := resident_bytes(self._process.pid)) > self._resident_bytes:
-            raise NoAnswer("memory", f"its processes held {used >> 20} MiB together")
+    def _check_memory(self, seen: Look) -> None:
+        if seen.resident_bytes > self._resident_bytes:
+            raise NoAnswer("memory", f"its processes held {seen.resident_bytes >> 20} MiB together")
 
 
-def resident_bytes(root: int) -> int:
-    """Memory of a process and all below it. A daemon stays below the first process of its namespace."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A process and all below it: memory held, and for each thread how long it was ready to run and did not, in s."""
+
+    resident_bytes: int
+    waited_s: dict[str, float]
+
+    def waited_since(self, before: Look) -> float:
+        """Of the thread that waited longest."""
+        return max((waited - before.waited_s.get(name, 0.0) for name, waited in self.waited_s.items()), default=0.0)
+
+
+def look(root: int) -> Look:
+    """At the processes as they are. A daemon stays below the first process of its namespace."""
     parents: dict[int, int] = {}
     pages: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
+            with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)], pages[int(entry.name)] = int(fields[1]), int(fields[21])
+                parents[int(entry.name)], pages[int(entry.name)] = int(fields[1]), int(fields[21])
     inside = {root}
     for pid in sorted(parents):  # a child is newer than its parent; where numbers wrapped round, the next look finds it
         if parents[pid] in inside:
             inside.add(pid)
-    return sum(pages.get(pid, 0) for pid in inside) * PAGE_BYTES
+    waited = {}
+    for pid in inside:
+        with contextlib.suppress(OSError):  # it has ended, or the kernel does not count (CONFIG_SCHED_INFO)
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                waited[f"{pid}/{thread.name}"] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return Look(sum(pages.get(pid, 0) for pid in inside) * PAGE_BYTES, waited)

@@ -1,20 +1,20 @@
 """Driver for programs that read stdin: each test runs the program as __main__ in a fresh fork with real pipes.
 
-The parent never runs foreign code. It feeds stdin, reads what is printed up to a limit, keeps the time, and after each
-test kills every process but itself. It knows inputs only, no expected outputs.
+The parent never runs foreign code. It feeds stdin and reads what is printed up to a limit; the judge keeps the time. It
+knows inputs only, no expected outputs.
 """
 
 import os
 import selectors
 import signal
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from z1_inside import PRELUDE, Channel, apply_limits
 
 ERROR_BYTES = 4000
 CHUNK_BYTES = 1 << 16
+LOOK_EVERY_S = 0.05
 SOURCE = "solution.py"
 
 
@@ -24,37 +24,50 @@ def run_as_main(code, namespace):
     run, main_module = exec, sys.modules["__main__"].__dict__
     main_module.clear()  # this driver's own names, too
     main_module.update(namespace)
-    run(code, main_module)
+    try:
+        run(code, main_module)
+    except SystemExit:  # whatever status it leaves with, its output counts: LiveCodeBench's rule
+        pass
 
 
-class Feed:
+class Test:
     """One running test: what it still has to read, and what it has printed."""
 
-    def __init__(self, stdin, limit):
+    def __init__(self, pid, stdin, most_bytes):
+        self.pid = pid
         self.left = memoryview(stdin.encode())
-        self.limit = limit
+        self.most_bytes = most_bytes
         self.printed = bytearray()
         self.errors = bytearray()
-        self.flooded = False
 
-    def watch(self, fds, deadline):
-        """Until both outputs are closed, the time is up, or too much was printed. False when the time is up."""
-        write, out, err = fds
+    def flooded(self):
+        return len(self.printed) > self.most_bytes
+
+    def watch(self, write, out, err, end_the_rest):
+        """The wait status of the program, once it has ended and all it printed was read; or after too much of that."""
+        status = None
         with selectors.DefaultSelector() as selector:
             selector.register(write, selectors.EVENT_WRITE)
             selector.register(out, selectors.EVENT_READ)
             selector.register(err, selectors.EVENT_READ)
-            while len(selector.get_map()) > (write in selector.get_map()):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                for key, _ in selector.select(left):
-                    if not (self.feed(write) if key.fd == write else self.read(key.fd, out)):
-                        selector.unregister(key.fd)
-                        os.close(key.fd)
-                if self.flooded:
-                    return True
-        return True
+            while True:
+                ready = [key.fd for key, _ in selector.select(LOOK_EVERY_S if status is None else 0)]
+                for fd in ready:
+                    if not (self.feed(write) if fd == write else self.read(fd, out)):
+                        selector.unregister(fd)
+                        os.close(fd)
+                if self.flooded():
+                    os.kill(self.pid, signal.SIGKILL)
+                if status is None:
+                    silent = not {out, err} & set(selector.get_map())
+                    done, found = os.waitpid(self.pid, 0 if silent or self.flooded() else os.WNOHANG)
+                    if done:
+                        status = found
+                        end_the_rest()
+                elif self.flooded() or not {out, err} & set(ready):
+                    for fd in list(selector.get_map()):
+                        os.close(fd)
+                    return status
 
     def feed(self, write):
         try:
@@ -69,18 +82,16 @@ class Feed:
         chunk = os.read(fd, CHUNK_BYTES)
         if fd == out:
             self.printed += chunk
-            self.flooded = len(self.printed) > self.limit
         else:
             self.errors = (self.errors + chunk)[-ERROR_BYTES:]
         return bool(chunk)
 
 
-def run_test(request, limits, channel, code, namespace):
+def run_test(request, limits, channel):
     """In the parent: the report of one test. In the child: None, once the program may run."""
     child_in, feed_in = os.pipe()
     out, child_out = os.pipe()
     err, child_err = os.pipe()
-    started = time.monotonic()
     pid = os.fork()
     if pid == 0:
         for target, fd in enumerate((child_in, child_out, child_err)):
@@ -88,54 +99,28 @@ def run_test(request, limits, channel, code, namespace):
         for fd in (child_in, feed_in, out, child_out, err, child_err):
             os.close(fd)
         channel.close()
-        apply_limits(limits, cpu_s=request["time_limit_s"] + 1)
+        apply_limits(limits)
         return None
     for fd in (child_in, child_out, child_err):
         os.close(fd)
     os.set_blocking(feed_in, False)
-    feed = Feed(request["stdin"], limits["output_bytes"])
-    in_time = feed.watch((feed_in, out, err), started + request["time_limit_s"])
-    report = end(pid, in_time and not feed.flooded, started + request["time_limit_s"])
-    for fd in (feed_in, out, err):
-        try:
-            os.close(fd)
-        except OSError:
-            pass
-    report.update(
-        stdout="" if feed.flooded else feed.printed.decode(errors="replace"),
-        stderr=feed.errors.decode(errors="replace"),
-        flooded=feed.flooded,
-    )
-    return report
+    test = Test(pid, request["stdin"], limits["output_bytes"])
+    status = test.watch(feed_in, out, err, kill_all if limits["own_namespace"] else lambda: None)
+    return {
+        "exit": -(status & 0x7F) if status & 0x7F else status >> 8,
+        "flooded": test.flooded(),
+        "stdout": "" if test.flooded() else test.printed.decode(errors="replace"),
+        "stderr": test.errors.decode(errors="replace"),
+    }
 
 
-def end(pid, wait, deadline):
-    """Collects the child (with time, if it may still end by itself) and kills whatever it left running."""
-    status = None
-    while wait and status is None and time.monotonic() < deadline:
-        done, status, usage = os.wait4(pid, os.WNOHANG)
-        if not done:
-            status = None
-            time.sleep(0.001)
-    timed_out = status is None
-    if os.getpid() <= 16:  # in a namespace of our own; without one the judge kills the group
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    if timed_out:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        _, status, usage = os.wait4(pid, 0)
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
-    code = -(status & 0x7F) if status & 0x7F else status >> 8
-    return {"exit": code, "cpu_s": usage.ru_utime + usage.ru_stime, "timed_out": timed_out}
+def kill_all():
+    """Everything but this process and the namespace's first. The judge has said that the namespace is its own work: in
+    any other one this would end all that the user runs."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def main():
@@ -153,7 +138,7 @@ def main():
         return None
     channel.send({"ready": True})
     while True:
-        report = run_test(channel.receive(), limits, channel, code, namespace)
+        report = run_test(channel.receive(), limits, channel)
         if report is None:
             return code, namespace
         channel.send(report)
