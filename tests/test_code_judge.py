@@ -282,14 +282,6 @@ def test_a_check_has_helpers_and_builtins_of_its_own(tools):
     )
 
 
-def test_unittests_have_the_builtins_that_the_code_hides(tools):
-    test = unit_tests("self.assertEqual(sorted(task_func([2, 1])), [1, 2])")
-    options = {"entry_point": "task_func", **tools}
-    for hides in ("from operator import *\nsorted = None", "def sorted(x): return [1, 2]"):
-        assert judge_unittest(f"{hides}\ndef task_func(x): return x", test, **options).status == "right"
-        assert judge_unittest(f"{hides}\ndef task_func(x): return [0]", test, **options).status == "wrong"
-
-
 def test_a_recursive_function_may_go_as_deep_under_its_tests(tools):
     code = "def task_func(n): return 0 if n == 0 else task_func(n - 1)"
     test = unit_tests("self.assertEqual(task_func(900), 0)")

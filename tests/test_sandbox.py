@@ -156,6 +156,27 @@ def test_unsafe_mode_still_judges_and_cleans_up():
     assert set(Path("/tmp").glob("z1-sandbox-*")) == before
 
 
+IN_A_CONTAINER = """
+import os, subprocess
+from evaluation.judges.programs import StdinTest, judge_stdin
+from evaluation.sandbox.bubblewrap import Sandbox
+bystander = subprocess.Popen(["sleep", "60"])
+code = "import subprocess; subprocess.Popen(['true']); print(1)"
+verdict = judge_stdin(code, [StdinTest("", "1")] * 2, sandbox=Sandbox(unsafe=True), python=None, time_limit_s=20)
+print(os.getpid() <= 16, verdict.status, bystander.poll())
+bystander.kill()
+"""
+
+
+def test_unsafe_mode_in_a_small_namespace_spares_everybody_else():
+    """A container, in which the judge's processes have small numbers and all others are its user's. bubblewrap makes one
+    here: what went wrong could reach nothing outside."""
+    options = ["--unshare-user", "--unshare-pid", "--die-with-parent", "--dev-bind", "/", "/", "--proc", "/proc"]
+    command = ["bwrap", *options, sys.executable, "-c", IN_A_CONTAINER]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60)
+    assert done.stdout.split() == ["True", "right", "None"], done.stderr
+
+
 def test_how_long_a_start_takes_is_measured_alone_and_on_every_core(capsys):
     assert sandbox_speed.main(["--programs", "4"]) == 0
     said = capsys.readouterr().out

@@ -19,13 +19,13 @@ from evaluation.sandbox.interpreter import missing_libraries
 UNITTEST_LIMITS = Limits(resident_bytes=8 << 30, processes=128, open_files=512, folder_bytes=256 << 20)
 """BigCodeBench has no limit on what is resident, of processes and files."""
 
-LIBRARIES = frozenset(
+LIBRARIES = (
     "bs4 blake3 chardet cryptography django dns docxtpl faker flask flask_login flask_mail flask_restful flask_wtf "
     "folium gensim geopandas geopy holidays keras Levenshtein librosa lxml matplotlib mechanize natsort networkx nltk "
     "numba numpy cv2 openpyxl pandas PIL prettytable psutil Crypto pyfakefs pyquery pytesseract pytest "
     "python_http_client dateutil docx pytz yaml requests requests_mock rsa skimage sklearn scipy seaborn selenium "
     "sendgrid shapely soundfile statsmodels sympy tensorflow textblob texttable werkzeug wikipedia wordcloud "
-    "wordninja wtforms xlrd xlwt xmltodict cgi distutils imp".split()
+    "wordninja wtforms xlrd xlwt xmltodict cgi distutils imp"
 )
 """What BigCodeBench has, by import name: it installs these, and its Python 3.10 has the last three."""
 
@@ -85,7 +85,9 @@ def _verdict(answer: Any, token: str, setup: dict[str, Any]) -> Verdict:
     outcomes, names, void = answer["outcomes"], setup["names"], answer["void"]
     if not void and outcomes == dict.fromkeys(names, ""):
         return right(len(names))
-    if missing := [name for name in sorted(LIBRARIES & _imports(setup["code"])) if name in answer["missed"]]:
+    if missing := [
+        name for name in sorted(_imports(setup["code"])) if name in LIBRARIES.split() and name in answer["missed"]
+    ]:
         return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
     if names == ["check"] and not outcomes and not void:
         return Verdict(status="harness_error", detail="the test calls nothing")

@@ -25,12 +25,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from evaluation.sandbox.interpreter import Interpreter, inspect_interpreter
-from evaluation.sandbox.session import NoAnswer, Session
+from evaluation.sandbox.session import Limits, NoAnswer, Session
 from z1_core.errors import Z1Error
 
 INSIDE = Path(__file__).parent / "inside"
@@ -54,25 +54,6 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 REMEDY = "install bubblewrap and allow user namespaces, or pass --unsafe-sandbox to run model-written code unprotected"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one session may use. resident_bytes: of all its processes together, by watching; the others by rlimits.
-
-    address_bytes: BigCodeBench's own. Libraries and large stacks map much more than they touch, and LiveCodeBench has no
-    limit. cpu_s: of one process; the wall clock of each test is the judge's.
-    """
-
-    resident_bytes: int = 2 << 30
-    address_bytes: int = 30 << 30
-    cpu_s: int = 3600
-    processes: int = 32
-    open_files: int = 128
-    file_bytes: int = 64 << 20
-    folder_bytes: int = 64 << 20
-    output_bytes: int = 8 << 20
-    stack_bytes: int = 256 << 20
 
 
 class NotStarted(Z1Error):
@@ -102,11 +83,12 @@ class Sandbox:
         interpreter = inspect_interpreter(python or sys.executable)
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as stack:
-            stack.callback(ours.close)
+            stack.enter_context(ours)
+            noise = stack.enter_context(os.fdopen(os.memfd_create("noise"), "w+b"))
             with theirs:
-                process = self._spawn(driver, interpreter, limits, theirs.fileno(), stack)
+                process = self._spawn(driver, interpreter, limits, theirs.fileno(), noise, stack)
             stack.callback(_end, process, group=self.kind == "limits only")
-            session = Session(process, ours, output_bytes=limits.output_bytes, resident_bytes=limits.resident_bytes)
+            session = Session(process, ours, noise, limits)
             try:
                 own_namespace = {"own_namespace": self.kind == "bubblewrap"}
                 session.ask(asdict(limits) | own_namespace, timeout_s=START_TIMEOUT_S)
@@ -115,7 +97,13 @@ class Sandbox:
             yield session
 
     def _spawn(
-        self, driver: str, interpreter: Interpreter, limits: Limits, channel: int, stack: contextlib.ExitStack
+        self,
+        driver: str,
+        interpreter: Interpreter,
+        limits: Limits,
+        channel: int,
+        noise: IO[bytes],
+        stack: contextlib.ExitStack,
     ) -> subprocess.Popen[bytes]:
         folder = None
         if self.kind == "limits only":
@@ -128,8 +116,8 @@ class Sandbox:
         return subprocess.Popen(  # noqa: S603  (the very purpose: the command is ours, the code comes over the socket)
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=noise,
+            stderr=noise,
             cwd=folder,
             env=environment,
             pass_fds=[channel],
@@ -215,5 +203,4 @@ def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
             os.kill(int(child), signal.SIGKILL)
         process.wait(timeout=KILL_TIMEOUT_S)
     process.kill()
-    process.stdout.close()
     process.wait()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import selectors
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from z1_core.errors import Z1Error
 
@@ -23,7 +23,27 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MOST_WAITING = 4
 """Times the limit. A program that waits for a processor for longer is as good as stuck."""
 LEAST_WAITING_S = 0.05
+ENDED = "the program ended before its test did"
 Why = Literal["timeout", "ended", "output", "memory", "garbage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one session may use. resident_bytes: of all its processes together, by watching; the others by rlimits.
+
+    address_bytes: BigCodeBench's own. Libraries and large stacks map much more than they touch, and LiveCodeBench has no
+    limit. cpu_s: of one process; the wall clock of each test is the judge's.
+    """
+
+    resident_bytes: int = 2 << 30
+    address_bytes: int = 30 << 30
+    cpu_s: int = 3600
+    processes: int = 32
+    open_files: int = 128
+    file_bytes: int = 64 << 20
+    folder_bytes: int = 64 << 20
+    output_bytes: int = 8 << 20
+    stack_bytes: int = 256 << 20
 
 
 class NoAnswer(Z1Error):
@@ -35,21 +55,17 @@ class NoAnswer(Z1Error):
 
 
 class Session:
-    """Used by one thread. Whatever the other side writes is bounded while it is read."""
+    """Used by one thread. Whatever the other side writes is bounded: here, or in `noise` by the size of its files."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], channel: socket.socket, *, output_bytes: int, resident_bytes: int
+        self, process: subprocess.Popen[bytes], channel: socket.socket, noise: IO[bytes], limits: Limits
     ) -> None:
+        """noise: the file that the processes print into, what is no answer."""
         self._process = process
         self._channel = channel
-        self._output_bytes = output_bytes
-        self._resident_bytes = resident_bytes
-        self._pending = b""
+        self._noise = noise
+        self._limits = limits
         self._received = bytearray()
-        self._noise = bytearray()
-        self._noise_total = 0
-        channel.setblocking(False)
-        os.set_blocking(process.stdout.fileno(), False)
 
     def ask(self, message: Any, *, timeout_s: float) -> Any:
         """The answer to one message. Raises NoAnswer; then the session is of no more use.
@@ -59,91 +75,66 @@ class Session:
         """
         if self._received:
             raise NoAnswer("garbage", "it wrote to the judge's channel without being asked")
-        self._pending = json.dumps(message).encode() + b"\n"
-        self._exchange(timeout_s)
+        clock = _Clock(self._process.pid, timeout_s, self._limits.resident_bytes)
+        left = memoryview(json.dumps(message).encode() + b"\n")
+        while left:
+            left = left[self._moved(clock, lambda: self._channel.send(left[: 1 << 20])) or 0 :]  # noqa: B023  (at once)
+        while b"\n" not in self._received:
+            chunk = self._moved(clock, lambda: self._channel.recv(CHUNK_BYTES))
+            if chunk == b"":
+                raise NoAnswer("ended", ENDED)
+            self._received += chunk or b""
+            if len(self._received) > ESCAPED * self._limits.output_bytes:
+                raise NoAnswer("output", f"returned more than {ESCAPED * self._limits.output_bytes >> 20} MiB")
         line, _, self._received = self._received.partition(b"\n")
         try:
             return json.loads(line)
         except (ValueError, RecursionError):
             raise NoAnswer("garbage", "it wrote to the judge's channel") from None
 
-    def _exchange(self, timeout_s: float) -> None:
-        started = time.monotonic()
-        deadline, look_at, before = started + timeout_s, started + LOOK_EVERY_S, None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._channel, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._received:
-                now = time.monotonic()
-                if now >= min(look_at, deadline):
-                    seen = look(self._process.pid)
-                    before = before or seen
-                    self._check_memory(seen)
-                    look_at = time.monotonic() + LOOK_EVERY_S
-                if now >= deadline:
-                    extended = started + timeout_s + min(seen.waited_since(before), MOST_WAITING * timeout_s)
-                    if extended < now + LEAST_WAITING_S:
-                        raise NoAnswer("timeout", f"took longer than {timeout_s:g} s")
-                    deadline = extended
-                for key, events in selector.select(max(0.0, min(deadline, look_at) - now)):
-                    self._move(selector, key.fileobj, events)
-
     def noise(self) -> str:
         """The end of what was printed outside of the answers, tracebacks of a dying interpreter above all."""
-        with contextlib.suppress(NoAnswer):
-            self._drain()
-        return self._noise.decode(errors="replace").strip()
+        self._noise.seek(max(0, self._noise.seek(0, os.SEEK_END) - NOISE_BYTES))
+        return self._noise.read(NOISE_BYTES).decode(errors="replace").strip()
 
-    def _move(self, selector: selectors.BaseSelector, source: Any, events: int) -> None:
-        if source is not self._channel:
-            if not self._drain():
-                selector.unregister(source)
-            return
-        if events & selectors.EVENT_WRITE:
-            self._send(selector)
-        if events & selectors.EVENT_READ:
-            self._receive()
-
-    def _send(self, selector: selectors.BaseSelector) -> None:
+    def _moved(self, clock: _Clock, move: Callable[[], Any]) -> Any:
+        """What one move on the channel gives; None when it is time to look at the clock again."""
+        self._channel.settimeout(clock.look())
         try:
-            self._pending = self._pending[self._channel.send(self._pending[: 1 << 20]) :]
-        except BlockingIOError:
-            return
+            return move()
+        except TimeoutError:
+            return None
         except OSError:
-            self._pending = b""
-        if not self._pending:
-            selector.modify(self._channel, selectors.EVENT_READ)
+            raise NoAnswer("ended", ENDED) from None
 
-    def _receive(self) -> None:
-        try:
-            chunk = self._channel.recv(CHUNK_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        if not chunk:
-            raise NoAnswer("ended", "the program ended before its test did")
-        self._received += chunk
-        if len(self._received) > ESCAPED * self._output_bytes:
-            raise NoAnswer("output", f"returned more than {ESCAPED * self._output_bytes >> 20} MiB")
 
-    def _drain(self) -> bool:
-        """Reads what was printed, keeps its end. False once nobody can print any more."""
-        while True:
-            try:
-                chunk = os.read(self._process.stdout.fileno(), CHUNK_BYTES)
-            except BlockingIOError:
-                return True
-            if not chunk:
-                return False
-            self._noise_total += len(chunk)
-            self._noise = (self._noise + chunk)[-NOISE_BYTES:]
-            if self._noise_total > self._output_bytes:
-                raise NoAnswer("output", f"printed more than {self._output_bytes >> 20} MiB")
+class _Clock:
+    """Of one question: when to look at the processes, and when it is too late."""
 
-    def _check_memory(self, seen: Look) -> None:
-        if seen.resident_bytes > self._resident_bytes:
-            raise NoAnswer("memory", f"its processes held {seen.resident_bytes >> 20} MiB together")
+    def __init__(self, root: int, timeout_s: float, resident_bytes: int) -> None:
+        self._root = root
+        self._timeout_s = timeout_s
+        self._resident_bytes = resident_bytes
+        self._started = time.monotonic()
+        self._deadline = self._started + timeout_s
+        self._look_at = self._started + LOOK_EVERY_S
+        self._first: Look | None = None
+
+    def look(self) -> float:
+        """Seconds to the next look. Raises NoAnswer when the time is up, or too much memory held."""
+        now = time.monotonic()
+        if now >= min(self._look_at, self._deadline):
+            seen = look(self._root)
+            self._first = self._first or seen
+            if seen.resident_bytes > self._resident_bytes:
+                raise NoAnswer("memory", f"its processes held {seen.resident_bytes >> 20} MiB together")
+            if now >= self._deadline:
+                waited = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
+                self._deadline = self._started + self._timeout_s + waited
+                if self._deadline < now + LEAST_WAITING_S:
+                    raise NoAnswer("timeout", f"took longer than {self._timeout_s:g} s")
+            self._look_at = now + LOOK_EVERY_S
+        return max(LEAST_WAITING_S / 10, min(self._deadline, self._look_at) - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)

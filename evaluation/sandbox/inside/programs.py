@@ -1,11 +1,11 @@
 """Driver for programs that read stdin: each test runs the program as __main__ in a fresh fork with real pipes.
 
-The parent never runs foreign code. It feeds stdin and reads what is printed up to a limit; the judge keeps the time. It
-knows inputs only, no expected outputs.
+The parent never runs foreign code. It reads what is printed, up to a limit; the judge keeps the time. It knows inputs
+only, no expected outputs.
 """
 
 import os
-import selectors
+import select
 import signal
 import sys
 
@@ -30,87 +30,75 @@ def run_as_main(code, namespace):
         pass
 
 
-class Test:
-    """One running test: what it still has to read, and what it has printed."""
-
-    def __init__(self, pid, stdin, most_bytes):
-        self.pid = pid
-        self.left = memoryview(stdin.encode())
-        self.most_bytes = most_bytes
-        self.printed = bytearray()
-        self.errors = bytearray()
-
-    def flooded(self):
-        return len(self.printed) > self.most_bytes
-
-    def watch(self, write, out, err, end_the_rest):
-        """The wait status of the program, once it has ended and all it printed was read; or after too much of that."""
-        status = None
-        with selectors.DefaultSelector() as selector:
-            selector.register(write, selectors.EVENT_WRITE)
-            selector.register(out, selectors.EVENT_READ)
-            selector.register(err, selectors.EVENT_READ)
-            while True:
-                ready = [key.fd for key, _ in selector.select(LOOK_EVERY_S if status is None else 0)]
-                for fd in ready:
-                    if not (self.feed(write) if fd == write else self.read(fd, out)):
-                        selector.unregister(fd)
-                        os.close(fd)
-                if self.flooded():
-                    os.kill(self.pid, signal.SIGKILL)
-                if status is None:
-                    silent = not {out, err} & set(selector.get_map())
-                    done, found = os.waitpid(self.pid, 0 if silent or self.flooded() else os.WNOHANG)
-                    if done:
-                        status = found
-                        end_the_rest()
-                elif self.flooded() or not {out, err} & set(ready):
-                    for fd in list(selector.get_map()):
-                        os.close(fd)
-                    return status
-
-    def feed(self, write):
+def feed(stdin):
+    """The reading end of a pipe, and the process that fills it."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        left = memoryview(stdin.encode())
         try:
-            self.left = self.left[os.write(write, self.left[:CHUNK_BYTES]) :]
-        except BlockingIOError:
-            return True
-        except OSError:  # it closed its stdin: no fault
-            self.left = self.left[:0]
-        return bool(self.left)
+            while left:
+                left = left[os.write(writing, left) :]
+        except OSError:  # the program left its input unread: no fault
+            pass
+        os._exit(0)
+    os.close(writing)
+    return reading, pid
 
-    def read(self, fd, out):
-        chunk = os.read(fd, CHUNK_BYTES)
-        if fd == out:
-            self.printed += chunk
+
+def collect(pid, out, most_bytes, kill_the_rest):
+    """What the program prints, and its wait status. What it leaves running is killed: that may hold the pipe open."""
+    printed, status = bytearray(), None
+    while len(printed) <= most_bytes:
+        if select.select([out], [], [], LOOK_EVERY_S if status is None else 0)[0]:
+            chunk = os.read(out, CHUNK_BYTES)
+            printed += chunk
+            if not chunk:
+                break
+        elif status is None:
+            ended, found = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                status = found
+                kill_the_rest()
         else:
-            self.errors = (self.errors + chunk)[-ERROR_BYTES:]
-        return bool(chunk)
+            break
+    if status is None:
+        if len(printed) > most_bytes:
+            os.kill(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+        kill_the_rest()
+    return printed, status
 
 
 def run_test(request, limits, channel):
     """In the parent: the report of one test. In the child: None, once the program may run."""
-    child_in, feed_in = os.pipe()
-    out, child_out = os.pipe()
-    err, child_err = os.pipe()
+    stdin, feeder = feed(request["stdin"])
+    out, stdout = os.pipe()
+    stderr = os.memfd_create("stderr")
     pid = os.fork()
     if pid == 0:
-        for target, fd in enumerate((child_in, child_out, child_err)):
+        for target, fd in enumerate((stdin, stdout, stderr)):
             os.dup2(fd, target)
-        for fd in (child_in, feed_in, out, child_out, err, child_err):
+        for fd in (stdin, out, stdout, stderr):
             os.close(fd)
         channel.close()
         apply_limits(limits)
         return None
-    for fd in (child_in, child_out, child_err):
-        os.close(fd)
-    os.set_blocking(feed_in, False)
-    test = Test(pid, request["stdin"], limits["output_bytes"])
-    status = test.watch(feed_in, out, err, kill_all if limits["own_namespace"] else lambda: None)
+    os.close(stdin)
+    os.close(stdout)
+    printed, status = collect(pid, out, limits["output_bytes"], kill_all if limits["own_namespace"] else lambda: None)
+    os.kill(feeder, signal.SIGKILL)
+    os.waitpid(feeder, 0)
+    flooded = len(printed) > limits["output_bytes"]
+    errors = os.pread(stderr, ERROR_BYTES, max(0, os.fstat(stderr).st_size - ERROR_BYTES))
+    os.close(out)
+    os.close(stderr)
     return {
         "exit": -(status & 0x7F) if status & 0x7F else status >> 8,
-        "flooded": test.flooded(),
-        "stdout": "" if test.flooded() else test.printed.decode(errors="replace"),
-        "stderr": test.errors.decode(errors="replace"),
+        "flooded": flooded,
+        "stdout": "" if flooded else printed.decode(errors="replace"),
+        "stderr": errors.decode(errors="replace"),
     }
 
 

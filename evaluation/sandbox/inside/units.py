@@ -8,7 +8,6 @@ as it was before the code was loaded, and the class of the tests has its asserti
 interpreter it shares with its tests can still forge its verdict. It can do nothing else: see bubblewrap.py.
 """
 
-import ast
 import builtins
 import os
 import sys
@@ -28,12 +27,12 @@ MOST_LOOKED_AT = 2000
 class Missed:
     """The last of the finders: what it is asked for was really imported, and nobody else has found it."""
 
-    names = set()
+    def __init__(self):
+        self.names = set()
 
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
+    def find_spec(self, name, path=None, target=None):
         if path is None:
-            cls.names.add(name)
+            self.names.add(name)
 
 
 class Stranger:
@@ -61,46 +60,26 @@ def equals_anything(value):
     return False
 
 
-def watched(function, calls):
-    """The function as the tests see it."""
-    if isinstance(function, type):
-        return function
+def watch(namespace, name, function):
+    """Puts the function, as the tests see it, in place of itself. Returns the list of its calls.
+
+    While it runs the name is its own: a recursion is as deep as it would be."""
+    calls = []
 
     @wraps(function)
-    def call(*arguments, **keywords):
+    def watched(*arguments, **keywords):
         calls.append(1)
-        value = function(*arguments, **keywords)
+        namespace[name] = function
+        try:
+            value = function(*arguments, **keywords)
+        finally:
+            namespace[name] = watched
         if equals_anything(value):
             raise AssertionError("the code returned what is equal to anything")
         return value
 
-    return call
-
-
-def bound_names(tree):
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, ast.alias):
-            yield (node.asname or node.name).split(".")[0]
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
-            yield node.name
-
-
-def compiled(source, namespace, own):
-    """The tests, with names of their own for `own`, the function as they see it, and for builtins that the code hides."""
-    tree = ast.parse(source)
-    hidden = {name: value for name, value in vars(builtins).items() if namespace.get(name, value) is not value}
-    own = {name: value for name, value in {**hidden, **own}.items() if not name.startswith("__")}
-    for name in set(bound_names(tree)) & set(own):
-        del own[name]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in own:
-            node.id = "z1 " + node.id
-    namespace.update(("z1 " + name, value) for name, value in own.items())
-    return compile(tree, TEST, "exec")
+    namespace[name] = function if isinstance(function, type) else watched
+    return calls
 
 
 class Unittest:
@@ -129,7 +108,8 @@ class Unittest:
 def run_units(setup, module, function, before):
     """{name: words} of the tests up to the first that does not pass; no words where it passed."""
     outcomes = {}
-    exec(compiled(setup["test"], vars(module), {setup["entry_point"]: watched(function, [])}), vars(module))
+    watch(vars(module), setup["entry_point"], function)
+    exec(compile(setup["test"], TEST, "exec"), vars(module))
     cases = vars(module)["TestCases"]
     before.own(cases)
     methods = {name: vars(cases)[name] for name in setup["names"]}
@@ -149,11 +129,10 @@ def run_units(setup, module, function, before):
 
 def run_check(setup, module, function):
     """The same of check(candidate), whose helpers and builtins are not the code's. Empty where it called nothing."""
-    calls = []
     namespace = {name: value for name, value in vars(module).items() if not hasattr(builtins, name)}
     namespace["__name__"] = TEST
     exec(compile(setup["test"], TEST, "exec"), namespace)
-    namespace[setup["entry_point"]] = watched(function, calls)
+    calls = watch(namespace, setup["entry_point"], function)
     try:
         namespace["check"](namespace[setup["entry_point"]])
     except BaseException as error:
@@ -184,16 +163,16 @@ def main():
     channel = Channel(int(sys.argv[1]))
     apply_limits(channel.greet())
     setup, leave = channel.receive(), os._exit
-    token, missed = setup.pop("token"), Missed.names
+    token, missed = setup.pop("token"), Missed()
     module = types.ModuleType("__test__")
     module.__dict__.update({"__builtins__": builtins, "__file__": TEST, "__package__": None, "sys": sys, "os": os})
-    sys.meta_path.append(Missed)
+    sys.meta_path.append(missed)
     sys.modules["__test__"] = module
     sys.modules["__main__"] = types.ModuleType("__main__")
     del sys.modules["z1_inside"], sys.path[0]
     sys.argv[:] = [TEST]
     result = run(setup, module)
-    channel.send({"token": token, "missed": sorted(missed), **result})
+    channel.send({"token": token, "missed": sorted(missed.names), **result})
     leave(0)
 
 
