@@ -114,6 +114,10 @@ def unit_tests(body: str) -> str:
         ("x = 1\ny = 2\n```", "x = 1\ny = 2"),
         ("x = 1\ny = 2```", "x = 1\ny = 2"),
         ("x = 1\n```\nThis sets x.", "x = 1"),
+        ("x = 1\n```\nDone", "x = 1"),
+        ("Done\n```\nx = 1", "x = 1"),
+        ("```python\nx = 1\n``` Done\nx is set.", "x = 1"),
+        ("```python\nx = 1\n```python\n", "x = 1"),
         ("```python\r\nx = 1\r\n```\r\n", "x = 1\r"),
     ],
 )

@@ -75,9 +75,6 @@ ACCIDENTS = {
         "class Any:\n    def __eq__(self, other): return True\n    def __contains__(self, item): return True\n"
         "def task_func(x): return Any()"
     ),
-    "is a number that is equal to anything": (
-        "class Any(int):\n    __eq__ = int.__ne__\n    __hash__ = None\ndef task_func(x): return Any(0)"
-    ),
     "holds what is equal to anything": (
         "class Any:\n    def __eq__(self, other): return True\ndef task_func(x): return [Any(), {1: (Any(),)}]"
     ),

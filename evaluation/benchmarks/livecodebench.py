@@ -43,24 +43,14 @@ TIME_LIMIT_S = 6.0
 
 RELEASES = ("v1", "v2", "v3", "v4", "v5", "v6")
 ERRATA = {
-    **dict.fromkeys(
-        (
-            "abc311_c",
-            "abc326_d",
-            "abc327_b",
-            "abc333_e",
-            "abc343_e",
-            "abc362_c",
-            "find-words-containing-character",
-            "find-the-peaks",
-            "generate-binary-strings-without-adjacent-zeros",
-        ),
-        "several right answers",
-    ),
-    **dict.fromkeys(("abc337_e", "abc355_e"), "interactive"),
-    **dict.fromkeys(
-        ("abc350_c", "arc189_a", "apply-operations-to-make-string-empty", "most-frequent-ids"), "broken tests"
-    ),
+    question: what
+    for what, questions in {
+        "several right answers": "abc311_c abc326_d abc327_b abc333_e abc343_e abc362_c find-words-containing-character "
+        "find-the-peaks generate-binary-strings-without-adjacent-zeros",
+        "interactive": "abc337_e abc355_e",
+        "broken tests": "abc350_c arc189_a apply-operations-to-make-string-empty most-frequent-ids",
+    }.items()
+    for question in questions.split()
 }
 """By question_id, or by title for LeetCode, whose ids are numbers. Asked and judged as in the paper, and labelled."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 
 FENCE = "```"
+PYTHON = ("python", "python3", "py")
 
 
 def extract_code(text: str) -> str | None:
@@ -20,14 +21,14 @@ def extract_code(text: str) -> str | None:
         return None
     last = fences[-1]
     before, _, after = lines[last].rpartition(FENCE)
-    rest = "\n".join(lines[last + 1 :])
-    names_language = len(after.split()) == 1
-    if rest.strip() and (names_language or (len(fences) % 2 and is_python(rest))):
-        return rest
-    if names_language and len(fences) == 1:
-        return ""
     block = lines[fences[-2] + 1 if len(fences) > 1 else 0 : last]
-    return "\n".join([*block, before] if before.strip() else block)
+    closed = "\n".join([*block, before] if before.strip() else block)
+    rest = "\n".join(lines[last + 1 :])
+    if after.strip().lower() in PYTHON:
+        return rest if rest.strip() or len(fences) == 1 else closed
+    if len(fences) % 2 and len(rest) > (len(closed) if is_python(closed) else 0) and is_python(rest):
+        return rest
+    return closed
 
 
 def is_python(code: str) -> bool:

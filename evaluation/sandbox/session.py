@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 from z1_core.errors import Z1Error
 
@@ -151,20 +152,33 @@ class Look:
 
 def look(root: int) -> Look:
     """At the processes as they are. A daemon stays below the first process of its namespace."""
-    parents: dict[int, int] = {}
-    pages: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                parents[int(entry.name)], pages[int(entry.name)] = int(fields[1]), int(fields[21])
+    processes = _processes(int(time.monotonic() / LOOK_EVERY_S))
     inside = {root}
-    for pid in sorted(parents):  # a child is newer than its parent; where numbers wrapped round, the next look finds it
-        if parents[pid] in inside:
+    for pid in sorted(
+        processes
+    ):  # a child is newer than its parent; where numbers wrapped round, the next look finds it
+        if processes[pid].parent in inside:
             inside.add(pid)
     waited = {}
     for pid in inside:
         with contextlib.suppress(OSError):  # it has ended, or the kernel does not count (CONFIG_SCHED_INFO)
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 waited[f"{pid}/{thread.name}"] = int((thread / "schedstat").read_text().split()[1]) / 1e9
-    return Look(sum(pages.get(pid, 0) for pid in inside) * PAGE_BYTES, waited)
+    return Look(sum(processes[pid].resident_bytes for pid in inside & processes.keys()), waited)
+
+
+class _Process(NamedTuple):
+    parent: int
+    resident_bytes: int
+
+
+@functools.lru_cache(maxsize=1)
+def _processes(tick: int) -> dict[int, _Process]:
+    """All of the machine, by pid; one look of that tick for all sessions, however many run beside each other."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+                found[int(entry.name)] = _Process(int(fields[1]), int(fields[21]) * PAGE_BYTES)
+    return found

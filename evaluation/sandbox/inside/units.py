@@ -51,7 +51,7 @@ def equals_anything(value):
     todo = [value]
     for each in todo:
         try:
-            if each == Stranger():
+            if isinstance(type(each).__eq__, types.FunctionType) and each == Stranger():
                 return True
         except Exception:
             pass
@@ -129,7 +129,7 @@ def run_units(setup, module, function, before):
 
 def run_check(setup, module, function):
     """The same of check(candidate), whose helpers and builtins are not the code's. Empty where it called nothing."""
-    namespace = {name: value for name, value in vars(module).items() if not hasattr(builtins, name)}
+    namespace = {name: value for name, value in vars(module).items() if name not in vars(builtins)}
     namespace["__name__"] = TEST
     exec(compile(setup["test"], TEST, "exec"), namespace)
     calls = watch(namespace, setup["entry_point"], function)
