@@ -310,7 +310,13 @@ def test_missing_libraries_are_not_judged_and_named(tools):
         ("import nosuchlibrary\ndef f(): return 1", "wrong"),
         ("import tensorflow.keras\ndef f(): return 1", "not_judged"),
         ("def f():\n    from tensorflow import keras\n    return 1", "not_judged"),
+        ("import importlib\ndef f(): return importlib.import_module('tensorflow')", "not_judged"),
+        (
+            "def f():\n    try: import tensorflow\n    except ImportError as e: raise ImportError('x') from e",
+            "not_judged",
+        ),
         ("try: import tensorflow\nexcept ImportError: pass\ndef f(): return 1", "right"),
+        ("try: import tensorflow\nexcept ImportError: pass\ndef f(): return 0", "wrong"),
     ],
 )
 def test_what_is_missing_is_seen_by_what_is_imported_and_not_by_what_is_said(tools, code, status):

@@ -9,7 +9,7 @@ from typing import Any
 from evaluation.judges.compare import SHOWN
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import NotStarted
-from evaluation.sandbox.session import NoAnswer, Session
+from evaluation.sandbox.session import NoAnswer, Session, TimeUp
 
 
 def judged(attempt: Callable[[], Verdict], code: str, *, count: int) -> Verdict:
@@ -26,9 +26,9 @@ def ask(session: Session, message: dict[str, Any], timeout_s: float, name: str) 
     """The answer, or a verdict where there is none."""
     try:
         return session.ask(message, timeout_s=timeout_s)
+    except TimeUp as error:
+        return Verdict(status="timeout", detail=f"{name}: {error}")
     except NoAnswer as error:
-        if error.why == "timeout":
-            return Verdict(status="timeout", detail=f"{name}: {error}")
         return wrong(f"{name}: {error}", session.noise())
 
 

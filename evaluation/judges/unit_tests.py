@@ -42,8 +42,8 @@ def judge_unittest(
 ) -> Verdict:
     """All tests of class TestCases under one driver; time_limit_s is for all. libs: what the task needs installed.
 
-    not_judged: a library is missing here that the task or its tests need, or that BigCodeBench has and the code fails
-    without. What counts is what is imported, never what an error says.
+    not_judged: a library is missing here that the task or its tests need; or one that BigCodeBench has, and the code failed
+    of an import of it. That there was one, the importer says, never the words of an error.
     """
     needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(test_source))}))
     if missing := missing_libraries(python or sys.executable, needed):
@@ -80,14 +80,12 @@ def _judged(setup: dict[str, Any], sandbox: Sandbox, python: str | None, time_li
 
 def _verdict(answer: Any, token: str, setup: dict[str, Any]) -> Verdict:
     """Right only if the token is the run's own and every test that the source names passed."""
-    if not has(answer, token=str, missed=list, outcomes=dict, void=str) or answer["token"] != token:
+    if not has(answer, token=str, missing=list, outcomes=dict, void=str) or answer["token"] != token:
         return wrong("the verdict is not the driver's")
     outcomes, names, void = answer["outcomes"], setup["names"], answer["void"]
     if not void and outcomes == dict.fromkeys(names, ""):
         return right(len(names))
-    if missing := [
-        name for name in sorted(_imports(setup["code"])) if name in LIBRARIES.split() and name in answer["missed"]
-    ]:
+    if missing := [name for name in answer["missing"] if name in LIBRARIES.split()]:
         return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
     if names == ["check"] and not outcomes and not void:
         return Verdict(status="harness_error", detail="the test calls nothing")
@@ -105,12 +103,7 @@ def _test_names(test_source: str) -> list[str]:
     return sorted({node.name for node in body if isinstance(node, functions) and node.name.startswith("test")})
 
 
-def _imports(source: str) -> set[str]:
-    """The topmost names of what the source imports; none of what is no Python."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
-    return {name.partition(".")[0] for name in names}
+def _imports(test_source: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(test_source)))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}

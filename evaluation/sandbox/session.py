@@ -9,10 +9,11 @@ import os
 import socket
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, NamedTuple, NoReturn
 
 from z1_core.errors import Z1Error
 
@@ -24,8 +25,6 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MOST_WAITING = 4
 """Times the limit. A program that waits for a processor for longer is as good as stuck."""
 LEAST_WAITING_S = 0.05
-ENDED = "the program ended before its test did"
-Why = Literal["timeout", "ended", "output", "memory", "garbage"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +47,11 @@ class Limits:
 
 
 class NoAnswer(Z1Error):
-    """The session cannot answer any more; `why` tells a slow program from one that died."""
+    """The session cannot answer any more, and why."""
 
-    def __init__(self, why: Why, text: str) -> None:
-        super().__init__(text)
-        self.why = why
+
+class TimeUp(NoAnswer):
+    """It may be right, but slow."""
 
 
 class Session:
@@ -75,28 +74,30 @@ class Session:
         MOST_WAITING times): a busy machine is no fault of the program, and a loop without end is none of the machine.
         """
         if self._received:
-            raise NoAnswer("garbage", "it wrote to the judge's channel without being asked")
+            raise NoAnswer("it wrote to the judge's channel without being asked")
         clock = _Clock(self._process.pid, timeout_s, self._limits.resident_bytes)
         left = memoryview(json.dumps(message).encode() + b"\n")
         while left:
             left = left[self._moved(clock, lambda: self._channel.send(left[: 1 << 20])) or 0 :]  # noqa: B023  (at once)
-        while b"\n" not in self._received:
-            chunk = self._moved(clock, lambda: self._channel.recv(CHUNK_BYTES))
-            if chunk == b"":
-                raise NoAnswer("ended", ENDED)
-            self._received += chunk or b""
+        chunk = b""
+        while b"\n" not in chunk:
+            chunk = self._moved(clock, lambda: self._channel.recv(CHUNK_BYTES) or self._ended()) or b""
+            self._received += chunk
             if len(self._received) > ESCAPED * self._limits.output_bytes:
-                raise NoAnswer("output", f"returned more than {ESCAPED * self._limits.output_bytes >> 20} MiB")
+                raise NoAnswer(f"returned more than {ESCAPED * self._limits.output_bytes >> 20} MiB")
         line, _, self._received = self._received.partition(b"\n")
         try:
             return json.loads(line)
         except (ValueError, RecursionError):
-            raise NoAnswer("garbage", "it wrote to the judge's channel") from None
+            raise NoAnswer("it wrote to the judge's channel") from None
 
     def noise(self) -> str:
         """The end of what was printed outside of the answers, tracebacks of a dying interpreter above all."""
         self._noise.seek(max(0, self._noise.seek(0, os.SEEK_END) - NOISE_BYTES))
         return self._noise.read(NOISE_BYTES).decode(errors="replace").strip()
+
+    def _ended(self) -> NoReturn:
+        raise NoAnswer("the program ended before its test did")
 
     def _moved(self, clock: _Clock, move: Callable[[], Any]) -> Any:
         """What one move on the channel gives; None when it is time to look at the clock again."""
@@ -106,7 +107,7 @@ class Session:
         except TimeoutError:
             return None
         except OSError:
-            raise NoAnswer("ended", ENDED) from None
+            self._ended()
 
 
 class _Clock:
@@ -128,12 +129,12 @@ class _Clock:
             seen = look(self._root)
             self._first = self._first or seen
             if seen.resident_bytes > self._resident_bytes:
-                raise NoAnswer("memory", f"its processes held {seen.resident_bytes >> 20} MiB together")
+                raise NoAnswer(f"its processes held {seen.resident_bytes >> 20} MiB together")
             if now >= self._deadline:
                 waited = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
                 self._deadline = self._started + self._timeout_s + waited
                 if self._deadline < now + LEAST_WAITING_S:
-                    raise NoAnswer("timeout", f"took longer than {self._timeout_s:g} s")
+                    raise TimeUp(f"took longer than {self._timeout_s:g} s")
             self._look_at = now + LOOK_EVERY_S
         return max(LEAST_WAITING_S / 10, min(self._deadline, self._look_at) - time.monotonic())
 
@@ -153,18 +154,18 @@ class Look:
 def look(root: int) -> Look:
     """At the processes as they are. A daemon stays below the first process of its namespace."""
     processes = _processes(int(time.monotonic() / LOOK_EVERY_S))
-    inside = {root}
-    for pid in sorted(
-        processes
-    ):  # a child is newer than its parent; where numbers wrapped round, the next look finds it
-        if processes[pid].parent in inside:
-            inside.add(pid)
+    children = defaultdict(list)
+    for pid, process in processes.items():
+        children[process.parent].append(pid)
+    inside = [root]
+    for pid in inside:
+        inside += children[pid]
     waited = {}
     for pid in inside:
         with contextlib.suppress(OSError):  # it has ended, or the kernel does not count (CONFIG_SCHED_INFO)
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 waited[f"{pid}/{thread.name}"] = int((thread / "schedstat").read_text().split()[1]) / 1e9
-    return Look(sum(processes[pid].resident_bytes for pid in inside & processes.keys()), waited)
+    return Look(sum(processes[pid].resident_bytes for pid in inside if pid in processes), waited)
 
 
 class _Process(NamedTuple):

@@ -24,15 +24,23 @@ TEST = "__test__.py"
 MOST_LOOKED_AT = 2000
 
 
-class Missed:
+class Imports:
     """The last of the finders: what it is asked for was really imported, and nobody else has found it."""
 
     def __init__(self):
-        self.names = set()
+        self.not_found = set()
+        self.fatal = set()
 
     def find_spec(self, name, path=None, target=None):
         if path is None:
-            self.names.add(name)
+            self.not_found.add(name)
+
+    def blame(self, error):
+        """Notes what the error came of, if that was such an import; never what it only says."""
+        while error is not None:
+            if isinstance(error, ModuleNotFoundError) and error.name in self.not_found:
+                self.fatal.add(error.name)
+            error = error.__cause__ or error.__context__
 
 
 class Stranger:
@@ -105,7 +113,7 @@ class Unittest:
                 setattr(cases, name, value)
 
 
-def run_units(setup, module, function, before):
+def run_units(setup, module, function, before, imports):
     """{name: words} of the tests up to the first that does not pass; no words where it passed."""
     outcomes = {}
     watch(vars(module), setup["entry_point"], function)
@@ -119,6 +127,7 @@ def run_units(setup, module, function, before):
         try:
             before.debug(cases(name))
         except BaseException as error:
+            imports.blame(error)
             outcomes[name] = words(error)
             return outcomes
         outcomes[name] = ""
@@ -142,7 +151,7 @@ def run_check(setup, module, function):
     return {"check": ""} if calls else {}
 
 
-def run(setup, module):
+def run(setup, module, imports):
     """What came of the tests, and in `void` why they do not count. A test has passed if it ran to its end, cleaning up
     included."""
     before = Unittest()
@@ -154,8 +163,9 @@ def run(setup, module):
         function = find(module, setup["entry_point"])
         if setup["names"] == ["check"]:
             return {"outcomes": run_check(setup, module, function), "void": ""}
-        return {"outcomes": run_units(setup, module, function, before), "void": ""}
+        return {"outcomes": run_units(setup, module, function, before, imports), "void": ""}
     except BaseException as error:
+        imports.blame(error)
         return {"outcomes": {}, "void": words(error)}
 
 
@@ -163,16 +173,16 @@ def main():
     channel = Channel(int(sys.argv[1]))
     apply_limits(channel.greet())
     setup, leave = channel.receive(), os._exit
-    token, missed = setup.pop("token"), Missed()
+    token, imports = setup.pop("token"), Imports()
     module = types.ModuleType("__test__")
     module.__dict__.update({"__builtins__": builtins, "__file__": TEST, "__package__": None, "sys": sys, "os": os})
-    sys.meta_path.append(missed)
+    sys.meta_path.append(imports)
     sys.modules["__test__"] = module
     sys.modules["__main__"] = types.ModuleType("__main__")
     del sys.modules["z1_inside"], sys.path[0]
     sys.argv[:] = [TEST]
-    result = run(setup, module)
-    channel.send({"token": token, "missed": sorted(missed.names), **result})
+    result = run(setup, module, imports)
+    channel.send({"token": token, "missing": sorted(imports.fatal), **result})
     leave(0)
 
 
