@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ from tests.standins import codeforces_problems, leetcode_problems
 NEEDS_CGI = {"BigCodeBench/273", "BigCodeBench/274"}
 """Broken by Python 3.13, which has no cgi."""
 SLOW_TASK = "BigCodeBench/1040"
-"""Six servers of ten seconds each, and more than a minute in all."""
+"""Six servers of ten seconds each, and more than a minute in all. Its own test connects to a server that it has just
+started, and at times too early where both cores are taken."""
 
 CODEFORCES_SOLUTIONS = {
     "Output two integers: the minimum of": """
@@ -331,100 +333,56 @@ def test_zero_tests_never_pass(tools):
     assert judge_function("", [], entry_point="f", **tools).status == "harness_error"
 
 
-def humaneval(folder: Path, sandbox: Sandbox, body: str | None = None):
+def humaneval(folder: Path, sandbox: Sandbox, body: str | None):
     for line in (folder / "humaneval" / "HumanEval.jsonl").read_text().splitlines():
         row = json.loads(line)
-        code = row["prompt"] + (body or row["canonical_solution"])
-        test = f"{row['prompt']}\n\n{row['test']}"
-
-        def judge(code=code, test=test, row=row):
-            return judge_check(
-                code, test, entry_point=row["entry_point"], sandbox=sandbox, python=None, time_limit_s=15
-            )
-
-        yield row["task_id"], judge
+        code, test = row["prompt"] + (body or row["canonical_solution"]), f"{row['prompt']}\n\n{row['test']}"
+        options = {"entry_point": row["entry_point"], "sandbox": sandbox, "python": None, "time_limit_s": 15}
+        yield row["task_id"], partial(judge_check, code, test, **options)
 
 
-def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None = None):
+def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None):
+    """Those that need the standard library alone, the slow one first, beside the others."""
     rows = json.loads((folder / "bigcodebench_hard" / "bigcodebench_hard.json").read_text())
-    rows = {name: row | {"libs": ast.literal_eval(row["libs"])} for name, row in rows.items()}
-    # the slow one first, beside the others
     for name, row in sorted(rows.items(), key=lambda item: item[0] != SLOW_TASK):
-        if any(lib.split(".")[0] not in sys.stdlib_module_names | {"cgi"} for lib in row["libs"]):
-            continue
-        code = row["code_prompt"] + (body or row["canonical_solution"]) + "\n"
-
-        def judge(code=code, row=row):
-            options = {"entry_point": row["entry_point"], "libs": row["libs"], "time_limit_s": 240}
-            return judge_unittest(code, row["test"], sandbox=sandbox, python=None, **options)
-
-        yield name, judge
+        libs = ast.literal_eval(row["libs"])
+        if all(lib.split(".")[0] in sys.stdlib_module_names | {"cgi"} for lib in libs):
+            code = row["code_prompt"] + (body or row["canonical_solution"]) + "\n"
+            options = {"entry_point": row["entry_point"], "libs": libs, "time_limit_s": 240}
+            yield name, partial(judge_unittest, code, row["test"], sandbox=sandbox, python=None, **options)
 
 
-RACING_TASK = "BigCodeBench/1040"
-"""Its own test connects to a server that it has just started, and at times too early where both cores are taken."""
+def leetcode(folder: Path, sandbox: Sandbox, body: str | None):
+    for problem in leetcode_problems(folder):
+        code = problem.starter_code.rstrip() + body if body else problem.reference
+        yield problem.id, partial(problem.judge, code, sandbox, time_limit_s=15)
 
 
-@sample_or_all(step=60)
-def test_all_164_humaneval_references_pass(shared_data, sandbox, step):
-    verdicts = on_two_cores([*humaneval(shared_data, sandbox)][::step])
-    assert (len(verdicts), not_right(verdicts)) == (count_of(164, step), {})
+def codeforces(folder: Path, sandbox: Sandbox, body: str):
+    for number, (_, tests) in enumerate(codeforces_problems(folder)):
+        yield str(number), partial(judge_stdin, body, tests, sandbox=sandbox, python=None, time_limit_s=6)
 
 
-@sample_or_all(step=12)
-def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandbox, step):
-    """The tests of three of them import faker, which their lists of libraries leave out."""
-    first = 0 if step == 1 else 1  # without the slow one
-    rows = [*bigcodebench(shared_data, sandbox)][first::step]
-    verdicts = on_two_cores(rows)
-    for name, judge in rows:
-        if name == RACING_TASK and verdicts[name].status != "right":
-            verdicts[name] = judge()
-    assert len(verdicts) == count_of(36, step)
+@sample_or_all(step=40)
+@pytest.mark.parametrize(("rows", "count"), [(humaneval, 164), (leetcode, 228), (bigcodebench, 36)])
+def test_all_references_pass(shared_data, sandbox, step, rows, count):
+    """Those of BigCodeBench that need the standard library alone; the tests of three import faker all the same."""
+    judgings = [*rows(shared_data, sandbox, None)][::-step]
+    verdicts = on_two_cores(judgings)
+    if SLOW_TASK in verdicts and verdicts[SLOW_TASK].status != "right":
+        verdicts[SLOW_TASK] = dict(judgings)[SLOW_TASK]()
+    assert len(verdicts) == count_of(count, step)
     missing = {name for name, verdict in verdicts.items() if verdict.status == "not_judged"}
-    assert missing <= NEEDS_CGI
-    if step == 1:
-        assert missing == (NEEDS_CGI if sys.version_info >= (3, 13) else set())
+    assert missing <= (NEEDS_CGI if sys.version_info >= (3, 13) else set())
     assert set(not_right(verdicts)) == missing, not_right(verdicts)
 
 
-@sample_or_all(step=60)
-def test_all_228_leetcode_references_pass(shared_data, sandbox, step):
-    problems = leetcode_problems(shared_data)[::step]
-    verdicts = on_two_cores((p.id, lambda p=p: p.judge(p.reference, sandbox, time_limit_s=15)) for p in problems)
-    assert (len(verdicts), not_right(verdicts)) == (count_of(228, step), {})
-
-
-@sample_or_all(step=60)
-def test_pass_solves_nothing_of_humaneval(shared_data, sandbox, step):
-    verdicts = on_two_cores([*humaneval(shared_data, sandbox, "    pass\n")][::step])
-    assert {v.status for v in verdicts.values()} == {"wrong"}
-
-
-@sample_or_all(step=12)
-def test_pass_solves_nothing_of_bigcodebench(shared_data, sandbox, step):
-    others = [one for one in bigcodebench(shared_data, sandbox, "    pass\n") if one[0] != SLOW_TASK]
-    verdicts = on_two_cores(others[::step])
-    assert {v.status for v in verdicts.values()} <= {"wrong", "not_judged"}
-
-
-@sample_or_all(step=60)
-def test_pass_and_nothing_solve_nothing_of_leetcode(shared_data, sandbox, step):
-    problems = leetcode_problems(shared_data)[::step]
-    hollow = on_two_cores((p.id, lambda p=p: p.judge(p.starter_code.rstrip() + " pass\n", sandbox)) for p in problems)
-    assert {v.status for v in hollow.values()} == {"wrong"}
-    assert {p.judge("", sandbox).status for p in problems[:20]} == {"wrong"}
-
-
-@sample_or_all(step=60)
-def test_nothing_solves_nothing_of_codeforces(shared_data, sandbox, step):
-    problems = codeforces_problems(shared_data)[::step]
-    for code, some in (("pass", problems), ("", problems[:20])):
-        verdicts = on_two_cores(
-            (str(n), lambda t=tests, c=code: judge_stdin(c, t, sandbox=sandbox, python=None, time_limit_s=6))
-            for n, (_, tests) in enumerate(some)
-        )
-        assert {v.status for v in verdicts.values()} == {"wrong"}
+@sample_or_all(step=40)
+@pytest.mark.parametrize("rows", [humaneval, leetcode, bigcodebench, codeforces])
+def test_pass_solves_nothing(shared_data, sandbox, step, rows):
+    judgings = [*rows(shared_data, sandbox, "pass" if rows == codeforces else "    pass\n")][::-step]
+    verdicts = on_two_cores((name, judge) for name, judge in judgings if name != SLOW_TASK)
+    assert {verdict.status for verdict in verdicts.values()} <= {"wrong", "not_judged"}
 
 
 def test_right_codeforces_solutions_pass(shared_data, sandbox):
