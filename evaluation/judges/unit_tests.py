@@ -45,10 +45,14 @@ def judge_unittest(
     not_judged: a library is missing here that the task or its tests need; or one that BigCodeBench has, and the code failed
     of an import of it. That there was one, the importer says, never the words of an error.
     """
-    needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(test_source))}))
+    try:
+        tree = ast.parse(test_source)
+    except (SyntaxError, ValueError) as error:
+        return Verdict(status="harness_error", extracted=code, detail=f"the test source is no Python: {error}")
+    needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(tree))}))
     if missing := missing_libraries(python or sys.executable, needed):
         return Verdict(status="not_judged", extracted=code, detail=f"libraries missing: {', '.join(missing)}")
-    names = _test_names(test_source)
+    names = _test_names(tree)
     if not names:
         return Verdict(
             status="harness_error", extracted=code, detail="the test source has no test in a class TestCases"
@@ -93,17 +97,15 @@ def _verdict(answer: Any, token: str, setup: dict[str, Any]) -> Verdict:
     return wrong(void or next(iter(failed), f"{len(outcomes)} of {len(names)} tests ran"))
 
 
-def _test_names(test_source: str) -> list[str]:
-    """The test methods of class TestCases, read from the source, in unittest's order."""
-    classes = [
-        node for node in ast.parse(test_source).body if isinstance(node, ast.ClassDef) and node.name == "TestCases"
-    ]
+def _test_names(tree: ast.Module) -> list[str]:
+    """The test methods of class TestCases, in unittest's order."""
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "TestCases"]
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     body = classes[-1].body if classes else []
     return sorted({node.name for node in body if isinstance(node, functions) and node.name.startswith("test")})
 
 
-def _imports(test_source: str) -> set[str]:
-    nodes = list(ast.walk(ast.parse(test_source)))
+def _imports(tree: ast.Module) -> set[str]:
+    nodes = list(ast.walk(tree))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
