@@ -288,6 +288,13 @@ def test_a_check_has_helpers_and_builtins_of_its_own(tools):
     )
 
 
+def test_tests_may_be_coroutines(tools):
+    test = unit_tests("self.assertEqual(await f(), 1)").replace("    def", "    async def")
+    test = test.replace("unittest.TestCase", "unittest.IsolatedAsyncioTestCase")
+    for code, status in (("async def f(): return 1", "right"), ("async def f(): return 2", "wrong")):
+        assert judge_unittest(code, test, entry_point="f", **tools).status == status
+
+
 def test_a_recursive_function_may_go_as_deep_under_its_tests(tools):
     code = "def task_func(n): return 0 if n == 0 else task_func(n - 1)"
     test = unit_tests("self.assertEqual(task_func(900), 0)")

@@ -95,7 +95,6 @@ class Unittest:
 
     def __init__(self):
         self.base = unittest.TestCase
-        self.debug = self.base.debug
         self.methods = {name: value for name, value in vars(self.base).items() if not name.startswith("__")}
         self.modules = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "unittest"}
         self.contents = [(vars(module), dict(vars(module))) for module in self.modules.values()]
@@ -125,7 +124,7 @@ def run_units(setup, module, function, before, imports):
     for name, method in methods.items():
         setattr(cases, name, method)
         try:
-            before.debug(cases(name))
+            cases(name).debug()
         except BaseException as error:
             imports.blame(error)
             outcomes[name] = words(error)
