@@ -10,7 +10,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from evaluation.judges.programs import FunctionTest, StdinTest, judge_check, judge_function
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function
+from evaluation.judges.unit_tests import judge_check
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from evaluation.benchmarks import BENCHMARKS, benchmark, hidden_tests
-from evaluation.benchmarks.completion import answering_code, with_head
+from evaluation.benchmarks.completion import answering_code, with_head, without_demo
 from evaluation.benchmarks.hidden_tests import decode_tests
 from evaluation.data import load
 from evaluation.judges.mathematics import MathJudge
@@ -303,6 +303,18 @@ def test_livecodebench_passes_a_right_program_and_no_other(shared_data, judges, 
     assert lcb.judge(problem, "", judges).status == "no_answer"
 
 
+def test_a_line_separator_inside_an_argument_does_not_end_it(judges):
+    lcb = benchmark("livecodebench")
+    test = {"input": '"a\u2028b\u0085"\n2', "output": '"a\u2028b\u0085a\u2028b\u0085"', "testtype": "functional"}
+    row = {
+        "question_id": "twice",
+        "question_content": "Repeat the text.",
+        "private_test_cases": json.dumps([test], ensure_ascii=False),
+        "metadata": json.dumps({"func_name": "f"}),
+    }
+    assert lcb.judge(lcb.make_problem(row), fenced("def f(s, n): return s * n"), judges).status == "right"
+
+
 def test_livecodebench_judges_no_answer_where_the_tests_are_missing_or_broken(shared_data, judges):
     lcb = benchmark("livecodebench")
     row = livecodebench_rows(shared_data)["abc301_a"]
@@ -347,6 +359,7 @@ def test_bigcodebench_judges_what_goes_on_behind_the_prefill(shared_data, judges
         row["canonical_solution"],
         f"Let me see.\n{fenced(whole)}",
         f"{whole}\n```\nFor example:\n```python\nprint(task_func())\n```\n",
+        f"{whole}\n\nprint(task_func(input('host: ')))\n```\n",
     ):
         verdict = bcb.judge(problem, text, judges)
         assert verdict.status == "right", (text, verdict)
@@ -379,20 +392,42 @@ def test_humaneval_puts_the_prompts_imports_and_helpers_in_front(shared_data, ju
     assert humaneval.judge(problem, "", judges).status == "no_answer"
 
 
-def test_the_solution_is_found_before_an_example_of_its_use():
-    solution = "def f(x):\n    return x\n"
-    assert (
-        answering_code(f"```python\n{solution}```\nUse:\n```python\nprint(f(1))\n```", "f").strip() == solution.strip()
-    )
-    assert (
-        answering_code("1. Write\n   ```python\n   def f(x):\n       return x\n   ```", "f").strip() == solution.strip()
-    )
-    assert (
-        answering_code(f"```python\ndef f(x):\n    return 0\n```\nNo:\n```python\n{solution}", "f")
-        .strip()
-        .endswith("x")
-    )
-    assert answering_code("no code", "f") is None
+F = "def f(x):\n    return x"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (f"```python\n{F}\n```\nUse:\n```python\nprint(f(1))\n```", F),
+        ("1. Write\n   ```python\n   def f(x):\n       return x\n   ```", F),
+        (f"```python\ndef f(x):\n    return 0\n```\nNo:\n```python\n{F}", F),
+        (f"So: ```python\n{F}```\nIt returns x.", F),
+        (f"{F}\n```\nIt returns x.", F),
+        ("no code", None),
+    ],
+)
+def test_the_solution_is_found_before_an_example_of_its_use(text, code):
+    found = answering_code(text, "f")
+    assert (found and found.strip()) == code
+
+
+@pytest.mark.parametrize(
+    ("behind", "kept"),
+    [
+        ("print(f(3))", False),
+        ("data = f(3)\nassert data == 3", False),
+        ("if __name__ == '__main__':\n    f(3)", False),
+        ("for n in range(3):\n    print(\n        f(n)\n    )", False),
+        ("class Demo:\n    value = f(3)", False),
+        ("import os", True),
+        ("y = 1", True),
+        ("y: int = g(1)\n@cached\ndef g(n):\n    return z\nz = (\n    1\n)", True),
+        ("f = cached(f)", True),
+    ],
+)
+def test_what_the_function_does_not_need_is_not_run_behind_it(behind, kept):
+    function = "from functools import cache as cached\nseed(0)\ndef f(x):\n    data = x\n    return data + y\n"
+    assert without_demo(f"{function}{behind}\n", "f").strip() == f"{function}{behind if kept else ''}".strip()
 
 
 def test_every_head_and_reference_solution_is_a_whole_program(shared_data):

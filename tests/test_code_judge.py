@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from evaluation.judges.programs import (
-    FunctionTest,
-    StdinTest,
-    extract_code,
-    judge_check,
-    judge_function,
-    judge_stdin,
-    judge_unittest,
-)
+from evaluation.judges.compare import read_json
+from evaluation.judges.extract import extract_code
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
+from evaluation.judges.unit_tests import judge_check, judge_unittest
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
+from evaluation.sandbox.session import MOST_WAITING
 from tests.shares import count_of, sample_or_all
 from tests.standins import codeforces_problems, leetcode_problems
 
 NEEDS_CGI = {"BigCodeBench/273", "BigCodeBench/274"}
 """Broken by Python 3.13, which has no cgi."""
 SLOW_TASK = "BigCodeBench/1040"
-"""Six servers of ten seconds each, and more than a minute in all."""
+"""Six servers of ten seconds each, and more than a minute in all. Its own test connects to a server that it has just
+started, and at times too early where both cores are taken."""
 
 CODEFORCES_SOLUTIONS = {
     "Output two integers: the minimum of": """
@@ -100,11 +102,25 @@ def unit_tests(body: str) -> str:
     ("text", "code"),
     [
         ("no code at all", None),
+        ("only ```inline``` code", None),
         ("```python\nprint(1)\n```", "print(1)"),
         ("first\n```python\nold\n```\nthen\n```\nnew\n```\nbye", "new"),
         ("```python\nold\n```\ncut\n```python\nx = 1\ny =", "x = 1\ny ="),
+        ("```python\nold = 1\n```\nthen\n```\nnew = 2", "new = 2"),
         ("```python\n```", ""),
+        ("```python", ""),
         ("  ```py\n  indented\n  ```", "  indented"),
+        ("Here it is: ```python\nx = 1\n```", "x = 1"),
+        ("```python\nx = 1\n```\nCall ```f(x)``` with it.", "x = 1"),
+        ("```python\nx = 1\ny = 2```\nDone.", "x = 1\ny = 2"),
+        ("x = 1\ny = 2\n```", "x = 1\ny = 2"),
+        ("x = 1\ny = 2```", "x = 1\ny = 2"),
+        ("x = 1\n```\nThis sets x.", "x = 1"),
+        ("x = 1\n```\nDone", "x = 1"),
+        ("Done\n```\nx = 1", "x = 1"),
+        ("```python\nx = 1\n``` Done\nx is set.", "x = 1"),
+        ("```python\nx = 1\n```python\n", "x = 1"),
+        ("```python\r\nx = 1\r\n```\r\n", "x = 1\r"),
     ],
 )
 def test_the_last_fenced_block_is_the_code(text, code):
@@ -155,14 +171,31 @@ if __name__ == "__main__":
     assert judge_stdin(code, [StdinTest("5", "20006")], **tools).status == "right"
 
 
-def test_a_test_without_time_left_is_a_time_out_and_says_so(tools):
-    short = tools | {"time_limit_s": 1}
-    verdict = judge_stdin("while True: pass", [StdinTest("", "")], **short)
-    assert (verdict.status, verdict.detail.startswith("test 1 of 1: took longer than 1 s")) == ("timeout", True)
-    verdict = judge_stdin("import time; time.sleep(60)", [StdinTest("", "")], **short)
-    assert (verdict.status, verdict.detail) == ("timeout", "test 1 of 1: took longer than 1 s, also when run alone")
-    verdict = judge_function("def f(): \n while True: pass", [FunctionTest([], 1)], entry_point="f", **short)
+def test_a_test_without_time_left_is_a_time_out_at_once(tools):
+    """Whether it computes or sleeps: nothing is run again, and nobody waits for it."""
+    tools = tools | {"time_limit_s": 1}
+    for code in ("while True: pass", "import time; time.sleep(60)"):
+        started = time.monotonic()
+        verdict = judge_stdin(code, [StdinTest("", "")], **tools)
+        assert (verdict.status, verdict.detail) == ("timeout", "test 1 of 1: took longer than 1 s")
+        assert time.monotonic() - started < 4 * MOST_WAITING, "it ran again"
+    verdict = judge_function("def f(): \n while True: pass", [FunctionTest([], 1)], entry_point="f", **tools)
     assert verdict.status == "timeout"
+
+
+def test_waiting_for_a_busy_processor_is_not_the_programs_time(tools):
+    """One core, and another program on it that never rests: half of the time is the other's."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    hog = subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+    try:
+        code = "import time\nwhile time.process_time() < 1.4: pass\nprint('done')"
+        verdict = judge_stdin(code, [StdinTest("", "done")], **tools | {"time_limit_s": 1.8})
+    finally:
+        hog.kill()
+        hog.wait()
+        os.sched_setaffinity(0, cores)
+    assert verdict.status == "right", verdict.detail
 
 
 def test_each_test_has_the_whole_time_limit(tools):
@@ -170,31 +203,102 @@ def test_each_test_has_the_whole_time_limit(tools):
     assert judge_stdin(code, [StdinTest("", "x")] * 4, **tools).status == "right"
 
 
-def test_functions_return_plain_values(tools):
-    def status(code: str, arguments: list, expected: object) -> str:
-        return judge_function(code, [FunctionTest(arguments, expected)], entry_point="f", **tools).status
-
-    assert status("def f(a, b): return a + b", [1, 2], 3) == "right"
-    assert status("class Solution:\n    def f(self, a: List[int]) -> int: return len(a)", [[1, 2]], 2) == "right"
-    assert status("def f(): return (1, (2, 3))", [], [1, [2, 3]]) == "right"
-    assert status("def f(): return 1.0", [], 1) == "right"
-    assert status("def f(): return 0.1 + 0.2", [], 0.3) == "wrong"
-    assert status("def f(): return {1, 2}", [], [1, 2]) == "wrong"
-    assert status("def f(): return None", [], 0) == "wrong"
-    assert status("def g(): return 1", [], 1) == "wrong"
-    assert status("def f(): raise SystemExit", [], 1) == "wrong"
-    assert status("def f(): print('noise'); return 'é' * 3", [], "ééé") == "right"
+DIGITS = "7" * 6000
+SEVENS = int(Decimal(DIGITS))
 
 
-def test_check_carries_values_of_all_builtin_kinds_both_ways(tools):
-    values = ["(1, [2, {3: (4,)}])", "{1, 2}", "frozenset({(1, 2)})", "b'x'", "2 ** 100", "float('inf')", "1j"]
-    values += ["{(1, 2): None}", "True", "''", "bytearray(b'y')"]
-    test = "def check(candidate):\n" + "".join(f"    assert candidate({v}) == {v}, {v!r}\n" for v in values)
-    assert judge_check("def f(x): return x", test, entry_point="f", **tools).status == "right"
-    verdict = judge_check(
-        "def f(x): return list(x)", "def check(f):\n    assert f((1,)) == (1,)", entry_point="f", **tools
+@pytest.mark.parametrize(
+    ("code", "given", "expected", "status"),
+    [
+        ("print(int(input()) % 97, 10**5000)", DIGITS, f"{SEVENS % 97} 1{'0' * 5000}", "right"),
+        ("print(int(input()) + 1)", DIGITS, DIGITS, "wrong"),
+        ("print(input()[::-1]); sys.exit(1)", "ab", "ba", "right"),
+        ("print(1); raise SystemExit('with words')", "", "1", "right"),
+        ("print(2); exit()", "", "1", "wrong"),
+        ("print(1); 1 / 0", "", "1", "wrong"),
+        ("import os; print(1, flush=True); os._exit(1)", "", "1", "wrong"),
+        ("import mmap; print(len(mmap.mmap(-1, 5 << 30, mmap.MAP_PRIVATE)) >> 30)", "", "5", "right"),
+        ("import os, time\nif os.fork() == 0: time.sleep(60)\nprint('first')", "", "first", "right"),
+    ],
+)
+def test_programs_are_judged_by_what_they_print_as_livecodebench_does(tools, code, given, expected, status):
+    verdict = judge_stdin(code, [StdinTest(given, expected)], **tools)
+    assert verdict.status == status, verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments", "expected", "status"),
+    [
+        ("return args[0] + args[1]", [1, 2], 3, "right"),
+        ("return (1, (2, 3))", [], [1, [2, 3]], "right"),
+        ("return 1.0", [], 1, "right"),
+        ("return 0.1 + 0.2", [], 0.3, "wrong"),
+        ("return {1, 2}", [], [1, 2], "wrong"),
+        ("return None", [], 0, "wrong"),
+        ("raise SystemExit", [], 1, "wrong"),
+        ("print('noise'); return 'é' * 3", [], "ééé", "right"),
+        ("return 10 ** 100_000", [], 1, "wrong"),
+        ("import numpy; return numpy.int64(3)", [], 3, "right"),
+        ("import numpy; return [numpy.float32(0.5), numpy.bool_(True)]", [], [0.5, True], "right"),
+        ("import numpy; return numpy.float32(0.1)", [], 0.1, "wrong"),
+        ("import numpy; return numpy.array([3])", [], [3], "right"),
+        ("import numpy; return [numpy.array([3])]", [], [3], "right"),
+        ("import numpy; return numpy.array([4])", [], [3], "wrong"),
+        ("import numpy; return numpy.array([3, 4])", [], [3, 4], "wrong"),
+        ("import fractions; return fractions.Fraction(6, 2)", [], 3, "right"),
+        ("import decimal; return decimal.Decimal('NaN')", [], 3, "wrong"),
+    ],
+)
+def test_returned_values_are_compared_as_livecodebench_does(tools, body, arguments, expected, status):
+    """It compares Python's own values: an array of several elements has no truth, and fails there, too."""
+    verdict = judge_function(f"def f(*args): {body}", [FunctionTest(arguments, expected)], entry_point="f", **tools)
+    assert verdict.status == status, verdict.detail
+
+
+def test_integers_of_any_length_go_in_and_come_back(tools):
+    """And are read from a test's JSON."""
+    assert read_json(f"[{DIGITS}]") == [SEVENS]
+    for body, expected, status in (
+        ("x", SEVENS, "right"),
+        ("[-x]", [-SEVENS], "right"),
+        ("x + 1", SEVENS, "wrong"),
+        ("1", SEVENS, "wrong"),
+    ):
+        verdict = judge_function(
+            f"def f(x): return {body}", [FunctionTest([SEVENS], expected)], entry_point="f", **tools
+        )
+        assert verdict.status == status, verdict.detail
+
+
+def test_a_method_of_solution_is_called_with_typing_at_hand(tools):
+    code = "class Solution:\n    def f(self, a: List[int]) -> int: return len(a)"
+    assert judge_function(code, [FunctionTest([[1, 2]], 2)], entry_point="f", **tools).status == "right"
+    assert judge_function("def g(): return 1", [FunctionTest([], 1)], entry_point="f", **tools).status == "wrong"
+
+
+def test_a_check_has_helpers_and_builtins_of_its_own(tools):
+    helper = "def twice(x): return 2 * x\n"
+    test = f"{helper}def check(f):\n    assert abs(f(1) - twice(1)) < 1, 'off'\n"
+    options = {"entry_point": "f", **tools}
+    assert judge_check(f"{helper}def f(x): return twice(x)", test, **options).status == "right"
+    verdict = judge_check("twice = abs = lambda x: 0\ndef f(x): return twice(x)", test, **options)
+    assert (verdict.status, verdict.detail) == (
+        "wrong",
+        "check: AssertionError: off at assert abs(f(1) - twice(1)) < 1, 'off'",
     )
-    assert (verdict.status, verdict.detail) == ("wrong", "assert f((1,)) == (1,)")
+
+
+def test_tests_may_be_coroutines(tools):
+    test = unit_tests("self.assertEqual(await f(), 1)").replace("    def", "    async def")
+    test = test.replace("unittest.TestCase", "unittest.IsolatedAsyncioTestCase")
+    for code, status in (("async def f(): return 1", "right"), ("async def f(): return 2", "wrong")):
+        assert judge_unittest(code, test, entry_point="f", **tools).status == status
+
+
+def test_a_recursive_function_may_go_as_deep_under_its_tests(tools):
+    code = "def task_func(n): return 0 if n == 0 else task_func(n - 1)"
+    test = unit_tests("self.assertEqual(task_func(900), 0)")
+    assert judge_unittest(code, test, entry_point="task_func", **tools).status == "right"
 
 
 def test_a_check_that_calls_nothing_is_the_harness_at_fault(tools):
@@ -206,107 +310,87 @@ def test_missing_libraries_are_not_judged_and_named(tools):
     assert (verdict.status, verdict.detail) == ("not_judged", "libraries missing: nosuchlibrary")
 
 
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("def f(): raise Exception(\"No module named 'tensorflow'\")", "wrong"),
+        ("def f(): raise ModuleNotFoundError(\"No module named 'tensorflow'\", name='tensorflow')", "wrong"),
+        ("def f():\n    if False: import tensorflow\n    return 0", "wrong"),
+        ("import nosuchlibrary\ndef f(): return 1", "wrong"),
+        ("import tensorflow.keras\ndef f(): return 1", "not_judged"),
+        ("def f():\n    from tensorflow import keras\n    return 1", "not_judged"),
+        ("import importlib\ndef f(): return importlib.import_module('tensorflow')", "not_judged"),
+        (
+            "def f():\n    try: import tensorflow\n    except ImportError as e: raise ImportError('x') from e",
+            "not_judged",
+        ),
+        ("try: import tensorflow\nexcept ImportError: pass\ndef f(): return 1", "right"),
+        ("try: import tensorflow\nexcept ImportError: pass\ndef f(): return 0", "wrong"),
+    ],
+)
+def test_what_is_missing_is_seen_by_what_is_imported_and_not_by_what_is_said(tools, code, status):
+    verdict = judge_unittest(code, unit_tests("self.assertEqual(f(), 1)"), entry_point="f", **tools)
+    assert verdict.status == status, verdict.detail
+
+
 def test_zero_tests_never_pass(tools):
     empty = "import unittest\nclass TestCases(unittest.TestCase):\n    pass\n"
-    assert judge_unittest("def f(): pass", empty, entry_point="f", **tools).status == "harness_error"
+    for test in (empty, "class TestCases("):
+        assert judge_unittest("def f(): pass", test, entry_point="f", **tools).status == "harness_error"
     assert judge_stdin("", [], **tools).status == "harness_error"
     assert judge_function("", [], entry_point="f", **tools).status == "harness_error"
 
 
-def humaneval(folder: Path, sandbox: Sandbox, body: str | None = None):
+def humaneval(folder: Path, sandbox: Sandbox, body: str | None):
     for line in (folder / "humaneval" / "HumanEval.jsonl").read_text().splitlines():
         row = json.loads(line)
-        code = row["prompt"] + (body or row["canonical_solution"])
-        test = f"{row['prompt']}\n\n{row['test']}"
-
-        def judge(code=code, test=test, row=row):
-            return judge_check(
-                code, test, entry_point=row["entry_point"], sandbox=sandbox, python=None, time_limit_s=15
-            )
-
-        yield row["task_id"], judge
+        code, test = row["prompt"] + (body or row["canonical_solution"]), f"{row['prompt']}\n\n{row['test']}"
+        options = {"entry_point": row["entry_point"], "sandbox": sandbox, "python": None, "time_limit_s": 15}
+        yield row["task_id"], partial(judge_check, code, test, **options)
 
 
-def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None = None):
+def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None):
+    """Those that need the standard library alone, the slow one first, beside the others."""
     rows = json.loads((folder / "bigcodebench_hard" / "bigcodebench_hard.json").read_text())
-    rows = {name: row | {"libs": ast.literal_eval(row["libs"])} for name, row in rows.items()}
-    # the slow one first, beside the others
     for name, row in sorted(rows.items(), key=lambda item: item[0] != SLOW_TASK):
-        if any(lib.split(".")[0] not in sys.stdlib_module_names | {"cgi"} for lib in row["libs"]):
-            continue
-        code = row["code_prompt"] + (body or row["canonical_solution"]) + "\n"
-
-        def judge(code=code, row=row):
-            options = {"entry_point": row["entry_point"], "libs": row["libs"], "time_limit_s": 240}
-            return judge_unittest(code, row["test"], sandbox=sandbox, python=None, **options)
-
-        yield name, judge
+        libs = ast.literal_eval(row["libs"])
+        if all(lib.split(".")[0] in sys.stdlib_module_names | {"cgi"} for lib in libs):
+            code = row["code_prompt"] + (body or row["canonical_solution"]) + "\n"
+            options = {"entry_point": row["entry_point"], "libs": libs, "time_limit_s": 240}
+            yield name, partial(judge_unittest, code, row["test"], sandbox=sandbox, python=None, **options)
 
 
-RACING_TASK = "BigCodeBench/1040"
-"""Its own test connects to a server that it has just started, and at times too early where both cores are taken."""
+def leetcode(folder: Path, sandbox: Sandbox, body: str | None):
+    for problem in leetcode_problems(folder):
+        code = problem.starter_code.rstrip() + body if body else problem.reference
+        yield problem.id, partial(problem.judge, code, sandbox, time_limit_s=15)
 
 
-@sample_or_all(step=60)
-def test_all_164_humaneval_references_pass(shared_data, sandbox, step):
-    verdicts = on_two_cores([*humaneval(shared_data, sandbox)][::step])
-    assert (len(verdicts), not_right(verdicts)) == (count_of(164, step), {})
+def codeforces(folder: Path, sandbox: Sandbox, body: str):
+    for number, (_, tests) in enumerate(codeforces_problems(folder)):
+        yield str(number), partial(judge_stdin, body, tests, sandbox=sandbox, python=None, time_limit_s=6)
 
 
-@sample_or_all(step=12)
-def test_all_standard_library_references_of_bigcodebench_pass(shared_data, sandbox, step):
-    """The tests of three of them import faker, which their lists of libraries leave out."""
-    first = 0 if step == 1 else 1  # without the slow one
-    rows = [*bigcodebench(shared_data, sandbox)][first::step]
-    verdicts = on_two_cores(rows)
-    for name, judge in rows:
-        if name == RACING_TASK and verdicts[name].status != "right":
-            verdicts[name] = judge()
-    assert len(verdicts) == count_of(36, step)
+@sample_or_all(step=40)
+@pytest.mark.parametrize(("rows", "count"), [(humaneval, 164), (leetcode, 228), (bigcodebench, 36)])
+def test_all_references_pass(shared_data, sandbox, step, rows, count):
+    """Those of BigCodeBench that need the standard library alone; the tests of three import faker all the same."""
+    judgings = [*rows(shared_data, sandbox, None)][::-step]
+    verdicts = on_two_cores(judgings)
+    if SLOW_TASK in verdicts and verdicts[SLOW_TASK].status != "right":
+        verdicts[SLOW_TASK] = dict(judgings)[SLOW_TASK]()
+    assert len(verdicts) == count_of(count, step)
     missing = {name for name, verdict in verdicts.items() if verdict.status == "not_judged"}
-    assert missing <= NEEDS_CGI
-    if step == 1:
-        assert missing == (NEEDS_CGI if sys.version_info >= (3, 13) else set())
+    assert missing <= (NEEDS_CGI if sys.version_info >= (3, 13) else set())
     assert set(not_right(verdicts)) == missing, not_right(verdicts)
 
 
-@sample_or_all(step=60)
-def test_all_228_leetcode_references_pass(shared_data, sandbox, step):
-    problems = leetcode_problems(shared_data)[::step]
-    verdicts = on_two_cores((p.id, lambda p=p: p.judge(p.reference, sandbox, time_limit_s=15)) for p in problems)
-    assert (len(verdicts), not_right(verdicts)) == (count_of(228, step), {})
-
-
-@sample_or_all(step=60)
-def test_pass_solves_nothing_of_humaneval(shared_data, sandbox, step):
-    verdicts = on_two_cores([*humaneval(shared_data, sandbox, "    pass\n")][::step])
-    assert {v.status for v in verdicts.values()} == {"wrong"}
-
-
-@sample_or_all(step=12)
-def test_pass_solves_nothing_of_bigcodebench(shared_data, sandbox, step):
-    others = [one for one in bigcodebench(shared_data, sandbox, "    pass\n") if one[0] != SLOW_TASK]
-    verdicts = on_two_cores(others[::step])
-    assert {v.status for v in verdicts.values()} <= {"wrong", "not_judged"}
-
-
-@sample_or_all(step=60)
-def test_pass_and_nothing_solve_nothing_of_leetcode(shared_data, sandbox, step):
-    problems = leetcode_problems(shared_data)[::step]
-    hollow = on_two_cores((p.id, lambda p=p: p.judge(p.starter_code.rstrip() + " pass\n", sandbox)) for p in problems)
-    assert {v.status for v in hollow.values()} == {"wrong"}
-    assert {p.judge("", sandbox).status for p in problems[:20]} == {"wrong"}
-
-
-@sample_or_all(step=60)
-def test_nothing_solves_nothing_of_codeforces(shared_data, sandbox, step):
-    problems = codeforces_problems(shared_data)[::step]
-    for code, some in (("pass", problems), ("", problems[:20])):
-        verdicts = on_two_cores(
-            (str(n), lambda t=tests, c=code: judge_stdin(c, t, sandbox=sandbox, python=None, time_limit_s=6))
-            for n, (_, tests) in enumerate(some)
-        )
-        assert {v.status for v in verdicts.values()} == {"wrong"}
+@sample_or_all(step=40)
+@pytest.mark.parametrize("rows", [humaneval, leetcode, bigcodebench, codeforces])
+def test_pass_solves_nothing(shared_data, sandbox, step, rows):
+    judgings = [*rows(shared_data, sandbox, "pass" if rows == codeforces else "    pass\n")][::-step]
+    verdicts = on_two_cores((name, judge) for name, judge in judgings if name != SLOW_TASK)
+    assert {verdict.status for verdict in verdicts.values()} <= {"wrong", "not_judged"}
 
 
 def test_right_codeforces_solutions_pass(shared_data, sandbox):

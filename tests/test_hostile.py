@@ -1,6 +1,6 @@
-"""Programs that want to be judged right without being right, or to do harm: none is right, and nothing of them stays.
+"""Programs that would be judged right without being right, or that do harm: none is right, and nothing of them stays.
 
-They aim at their own sandbox only.
+The first are what models write by accident. The harmful ones aim at their own sandbox only.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.judges.programs import FunctionTest, StdinTest, judge_check, judge_function, judge_stdin, judge_unittest
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
+from evaluation.judges.unit_tests import judge_check, judge_unittest
 from evaluation.sandbox.bubblewrap import Sandbox
-from tests.forgeries import FORGED_BY_CODE
 from tests.shares import some_now
 
 MARK = "z1hostilemark"
@@ -27,6 +27,68 @@ class TestCases(unittest.TestCase):
         self.assertTrue(task_func(2) == 42)
         self.assertIn("x", task_func(3))
 """
+ACCIDENTS = {
+    "leaves before the tests": "import sys\nsys.exit(0)",
+    "quits before the tests": "quit()",
+    "leaves at once": "import os\nos._exit(0)",
+    "leaves in the test": "import os\ndef task_func(x): os._exit(0)",
+    "leaves politely in the test": "def task_func(x): raise SystemExit(0)",
+    "runs its own tests": (
+        "import unittest\nclass TestCases(unittest.TestCase):\n    def test_case_1(self): pass\n"
+        "unittest.main(module=__name__)"
+    ),
+    "skips the tests": "import unittest\ndef task_func(x): raise unittest.SkipTest('done')",
+    "loops without end": "def task_func(x):\n    while True: pass",
+    "patches TestCase.run": "import unittest\nunittest.TestCase.run = lambda self, result=None: result.addSuccess(self)",
+    "patches the assertions": (
+        "import unittest\nfor name in dir(unittest.TestCase):\n"
+        "    if name.startswith('assert'): setattr(unittest.TestCase, name, lambda *a, **k: None)"
+    ),
+    "patches the assertions in the test": (
+        "import unittest\ndef task_func(x):\n    for name in dir(unittest.TestCase):\n"
+        "        if name.startswith('assert'): setattr(unittest.TestCase, name, lambda *a, **k: None)"
+    ),
+    "patches the loader and the result": (
+        "import unittest\nunittest.TestLoader.getTestCaseNames = lambda *a: []\n"
+        "unittest.TestResult.addFailure = unittest.TestResult.addError = lambda *a: None"
+    ),
+    "puts another unittest in place": (
+        "import sys, types\nfake = types.ModuleType('unittest')\nclass T:\n"
+        "    def __init__(self, name): pass\n    def run(self, result): result.addSuccess(self)\n"
+        "fake.TestCase = T\nsys.modules['unittest'] = fake"
+    ),
+    "puts another TestCase in place": (
+        "import unittest\nclass T(unittest.TestCase):\n    def assertEqual(self, *a): pass\n"
+        "    assertTrue = assertIn = assertEqual\nunittest.TestCase = T"
+    ),
+    "replaces AssertionError": "import builtins\nbuiltins.AssertionError = type('Quiet', (Exception,), {})",
+    "swallows all errors": (
+        "import contextlib, sys\nsys.excepthook = lambda *a: None\n"
+        "contextlib._GeneratorContextManager.__exit__ = lambda self, *a: True"
+    ),
+    "replaces the test methods": (
+        "def task_func(x):\n    for name in ('test_case_1', 'test_case_2'):\n"
+        "        setattr(TestCases, name, lambda self: None)\n    return 41"
+    ),
+    "deletes the test class": "def task_func(x):\n    globals().pop('TestCases', None)\n    return 41",
+    "is equal to anything": (
+        "class Any:\n    def __eq__(self, other): return True\n    def __contains__(self, item): return True\n"
+        "def task_func(x): return Any()"
+    ),
+    "holds what is equal to anything": (
+        "class Any:\n    def __eq__(self, other): return True\ndef task_func(x): return [Any(), {1: (Any(),)}]"
+    ),
+    "returns mock.ANY": "from unittest.mock import ANY\ndef task_func(x): return ANY",
+    "prints what looks like a result": (
+        'import os\nfor fd in range(1, 64):\n    for line in (b\'{"token": "", "outcomes": {}, "void": ""}\\n\','
+        " b'..\\n\\nOK\\nPASSED 2 passed\\n'):\n        try: os.write(fd, line)\n        except OSError: pass"
+    ),
+    "writes results at exit": (
+        "import atexit, os, sys\ndef forge():\n    for fd in range(3, 64):\n"
+        '        try: os.write(fd, b\'{"passed": true, "value": 41, "void": ""}\\n\')\n        except OSError: pass\n'
+        "atexit.register(forge)\nsys.exit(0)"
+    ),
+}
 HARM = {
     "fork bomb": "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
     "thread bomb": "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(99,)).start()",
@@ -93,78 +155,39 @@ def nothing_left_behind():
     assert {name for name in set(os.listdir("/tmp")) - files if name.startswith("z1-")} == set()
 
 
-@pytest.mark.parametrize("trick", some_now(FORGED_BY_CODE, now=[*FORGED_BY_CODE][::6]))
-def test_no_forged_unittest_verdict_is_right(sandbox, trick):
-    code = FORGED_BY_CODE[trick]
+@pytest.mark.parametrize("accident", some_now(ACCIDENTS, now=[*ACCIDENTS][::4]))
+def test_no_accident_makes_code_right(sandbox, accident):
+    code = ACCIDENTS[accident]
     if "def task_func" not in code:
         code += "\ndef task_func(x): return 0\n"
-    verdict = judge_unittest(code, UNIT_TEST, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
-    print(trick, "->", verdict.status, verdict.detail)
-    assert verdict.status in ("wrong", "timeout")
+    options = {"entry_point": "task_func", "sandbox": sandbox, "python": None, "time_limit_s": 3}
+    check = "def check(candidate):\n    assert candidate(1) == 41\n    assert candidate(2) == [42]\n"
+    verdicts = [
+        judge_unittest(code, UNIT_TEST, **options),
+        judge_check(code, check, **options),
+        judge_function(code, [FunctionTest([1], 41), FunctionTest([2], [42])], **options),
+    ]
+    assert {verdict.status for verdict in verdicts} <= {"wrong", "timeout"}, verdicts
 
 
-INDIRECT = {
-    "answers with liars where it is asked for a part": (
-        """
-class Liar:
+HABITS = """
+import asyncio, json, logging, threading
+thread = threading.Thread(target=json.loads, args=("{",))
+thread.start()
+thread.join()
+logging.warning("a")
+async def nothing(): await asyncio.sleep(0)
+asyncio.run(nothing())
+class Equal:
     def __eq__(self, other): return True
-class Answer:
-    def __getitem__(self, key): return Liar()
-    def __getattr__(self, name): return Liar()
-def task_func(x): return Answer()
-""",
-        'self.assertEqual(task_func(1)["a"], 41)\n        self.assertTrue(task_func(2).status == 42)',
-    ),
-    "patches the assertions of mocks": (
-        """
-import unittest.mock
-for name in dir(unittest.mock.NonCallableMock):
-    if name.startswith("assert"): setattr(unittest.mock.NonCallableMock, name, lambda *a, **k: None)
-def task_func(x): pass
-""",
-        "mock = unittest.mock.Mock()\n        task_func(mock)\n        mock.assert_called_once_with()",
-    ),
-    "patches and restores between two statements": (
-        """
-import unittest
-old = {name: value for name, value in vars(unittest.TestCase).items() if name.startswith("assert")}
-def task_func(x):
-    for name in old: setattr(unittest.TestCase, name, fake)
-def fake(self, *a, **k): self.addCleanup(restore)
-def restore():
-    for name in old: setattr(unittest.TestCase, name, old[name])
-""",
-        "result = task_func(1)\n        self.assertEqual(result, 41)",
-    ),
-}
+assert Equal() == 1
+def assertEqual(a, b): pass
+def task_func(x): return 41 if x == 1 else 42 if x == 2 else "xyz"
+"""
 
 
-@pytest.mark.parametrize("trick", INDIRECT)
-def test_no_forgery_fits_the_form_of_a_test(sandbox, trick):
-    code, body = INDIRECT[trick]
-    test = (
-        f"import unittest, unittest.mock\nclass TestCases(unittest.TestCase):\n    def test_1(self):\n        {body}\n"
-    )
-    verdict = judge_unittest(code, test, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
-    assert verdict.status == "wrong", verdict.detail
-
-
-HONEST = {
-    "fails in a thread": "import json, threading\nt = threading.Thread(target=json.loads, args=('{',))\nt.start()\nt.join()",
-    "names a tuple": "import collections, enum\nP = collections.namedtuple('P', 'x')\nclass E(enum.Enum): A = 1",
-    "logs": "import logging, warnings\nlogging.warning('a')\nwarnings.warn('b')\nlogging.exception('c', stack_info=True)",
-    "uses ctypes through a library": "import uuid, multiprocessing.sharedctypes as s\nuuid.uuid4()\ns.RawValue('i', 1)",
-    "runs asyncio": "import asyncio\nasync def f(): await asyncio.sleep(0)\nasyncio.run(f())",
-    "has a class that compares": "class C:\n    def __eq__(self, other): return True\nassert C() == 1",
-    "profiles in C": "import cProfile\nwith cProfile.Profile(): pass",
-    "shows a traceback": "import traceback\ntry: 1/0\nexcept Exception: traceback.print_exc(); traceback.format_stack()",
-}
-
-
-@pytest.mark.parametrize("habit", HONEST)
-def test_what_honest_code_does_is_no_forgery(sandbox, habit):
-    code = f"{HONEST[habit]}\ndef task_func(x): return 41 if x == 1 else 42 if x == 2 else 'xyz'"
-    verdict = judge_unittest(code, UNIT_TEST, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
+def test_what_honest_code_does_is_right(sandbox):
+    verdict = judge_unittest(HABITS, UNIT_TEST, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
     assert verdict.status == "right", verdict.detail
 
 
@@ -186,24 +209,6 @@ class TestCases(unittest.TestCase):
 """
     code = "def task_func(x): open('f') if x == 1 else x()"
     verdict = judge_unittest(code, test, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
-    assert verdict.status == "right", verdict.detail
-
-
-@pytest.mark.parametrize("trick", some_now(FORGED_BY_CODE, now=[*FORGED_BY_CODE][::6]))
-def test_no_forged_check_or_function_is_right(sandbox, trick):
-    code = FORGED_BY_CODE[trick]
-    if "def task_func" not in code:
-        code += "\ndef task_func(x): return 0\n"
-    options = {"entry_point": "task_func", "sandbox": sandbox, "python": None, "time_limit_s": 5}
-    tests = [FunctionTest([1], 41), FunctionTest([2], [42])]
-    assert judge_function(code, tests, **options).status in ("wrong", "timeout")
-    check = "def check(candidate):\n    assert candidate(1) == 41\n    assert candidate(2) == [42]\n"
-    assert judge_check(code, check, **options).status in ("wrong", "timeout")
-
-
-def test_an_honest_function_passes_where_the_forged_ones_fail(sandbox):
-    code = "def task_func(x): return 41 if x == 1 else 42 if x == 2 else 'xyz'"
-    verdict = judge_unittest(code, UNIT_TEST, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
     assert verdict.status == "right", verdict.detail
 
 
@@ -275,17 +280,3 @@ print([word for blob in found for word in blob.decode(errors='replace').split() 
     verdict = judge_stdin(code, [StdinTest("", secret)], sandbox=sandbox, python=None, time_limit_s=3)
     assert verdict.status != "right"
     assert f"'{secret}" not in verdict.detail.split("expected")[0]
-
-
-def test_the_network_cannot_be_reached(sandbox):
-    code = """
-import socket, urllib.request
-for act in (lambda: socket.create_connection(('1.1.1.1', 53), 2), lambda: socket.gethostbyname('example.com'),
-            lambda: urllib.request.urlopen('http://93.184.216.34', timeout=2)):
-    try:
-        act(); print('reached')
-    except OSError:
-        print('no')
-"""
-    verdict = judge_stdin(code, [StdinTest("", "no\nno\nno")], sandbox=sandbox, python=None, time_limit_s=10)
-    assert verdict.status == "right", verdict.detail

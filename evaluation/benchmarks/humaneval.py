@@ -11,7 +11,7 @@ from typing import Any
 
 from evaluation.benchmarks.completion import answering_code, with_head
 from evaluation.data import Source, text_field
-from evaluation.judges.programs import judge_check
+from evaluation.judges.unit_tests import judge_check
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.window import HINT
 

@@ -17,7 +17,9 @@ from typing import Any
 
 from evaluation.benchmarks.hidden_tests import decode_tests
 from evaluation.data import Source, labels_of, text_field
-from evaluation.judges.programs import FunctionTest, StdinTest, extract_code, judge_function, judge_stdin
+from evaluation.judges.compare import read_json
+from evaluation.judges.extract import extract_code
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
 from z1_core.window import HINT
@@ -41,24 +43,14 @@ TIME_LIMIT_S = 6.0
 
 RELEASES = ("v1", "v2", "v3", "v4", "v5", "v6")
 ERRATA = {
-    **dict.fromkeys(
-        (
-            "abc311_c",
-            "abc326_d",
-            "abc327_b",
-            "abc333_e",
-            "abc343_e",
-            "abc362_c",
-            "find-words-containing-character",
-            "find-the-peaks",
-            "generate-binary-strings-without-adjacent-zeros",
-        ),
-        "several right answers",
-    ),
-    **dict.fromkeys(("abc337_e", "abc355_e"), "interactive"),
-    **dict.fromkeys(
-        ("abc350_c", "arc189_a", "apply-operations-to-make-string-empty", "most-frequent-ids"), "broken tests"
-    ),
+    question: what
+    for what, questions in {
+        "several right answers": "abc311_c abc326_d abc327_b abc333_e abc343_e abc362_c find-words-containing-character "
+        "find-the-peaks generate-binary-strings-without-adjacent-zeros",
+        "interactive": "abc337_e abc355_e",
+        "broken tests": "abc350_c arc189_a apply-operations-to-make-string-empty most-frequent-ids",
+    }.items()
+    for question in questions.split()
 }
 """By question_id, or by title for LeetCode, whose ids are numbers. Asked and judged as in the paper, and labelled."""
 
@@ -163,8 +155,8 @@ def _func_name(metadata: Any) -> str | None:
 def _function_test(test: Mapping[str, str]) -> FunctionTest:
     """One JSON value a line is one argument."""
     try:
-        arguments = [json.loads(line) for line in test["input"].splitlines() if line.strip()]
-        return FunctionTest(arguments=arguments, expected=json.loads(test["output"]))
+        arguments = [read_json(line) for line in test["input"].split("\n") if line.strip()]
+        return FunctionTest(arguments=arguments, expected=read_json(test["output"]))
     except (ValueError, RecursionError) as error:
         raise BadInput(f"a test's input or output is not JSON: {error}") from error
 

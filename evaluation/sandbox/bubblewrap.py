@@ -24,14 +24,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from evaluation.sandbox.interpreter import Interpreter, inspect_interpreter
-from evaluation.sandbox.session import NoAnswer, Session
+from evaluation.sandbox.session import Limits, NoAnswer, Session
 from z1_core.errors import Z1Error
 
 INSIDE = Path(__file__).parent / "inside"
@@ -57,20 +56,6 @@ ENVIRONMENT = {
 REMEDY = "install bubblewrap and allow user namespaces, or pass --unsafe-sandbox to run model-written code unprotected"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What one session may use. memory_bytes is address space per process, and twice that resident in all together."""
-
-    memory_bytes: int = 1 << 30
-    cpu_s: int = 60
-    processes: int = 32
-    open_files: int = 128
-    file_bytes: int = 64 << 20
-    folder_bytes: int = 64 << 20
-    output_bytes: int = 8 << 20
-    stack_bytes: int = 256 << 20
-
-
 class NotStarted(Z1Error):
     """No session came about; the code to be judged has not been touched."""
 
@@ -83,7 +68,6 @@ class Sandbox:
     def __init__(self, *, unsafe: bool = False) -> None:
         """Raises Z1Error where bubblewrap does not work, unless `unsafe` asks for resource limits alone."""
         self.kind = "limits only" if unsafe else "bubblewrap"
-        self.turns = Turns()
         if not unsafe:
             self._bwrap = shutil.which("bwrap")
             if self._bwrap is None:
@@ -99,19 +83,27 @@ class Sandbox:
         interpreter = inspect_interpreter(python or sys.executable)
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as stack:
-            stack.callback(ours.close)
+            stack.enter_context(ours)
+            noise = stack.enter_context(os.fdopen(os.memfd_create("noise"), "w+b"))
             with theirs:
-                process = self._spawn(driver, interpreter, limits, theirs.fileno(), stack)
+                process = self._spawn(driver, interpreter, limits, theirs.fileno(), noise, stack)
             stack.callback(_end, process, group=self.kind == "limits only")
-            session = Session(process, ours, output_bytes=limits.output_bytes, resident_bytes=2 * limits.memory_bytes)
+            session = Session(process, ours, noise, limits)
             try:
-                session.ask(asdict(limits), timeout_s=START_TIMEOUT_S)
+                own_namespace = {"own_namespace": self.kind == "bubblewrap"}
+                session.ask(asdict(limits) | own_namespace, timeout_s=START_TIMEOUT_S)
             except NoAnswer as error:
                 raise NotStarted(session.noise() or str(error)) from None
             yield session
 
     def _spawn(
-        self, driver: str, interpreter: Interpreter, limits: Limits, channel: int, stack: contextlib.ExitStack
+        self,
+        driver: str,
+        interpreter: Interpreter,
+        limits: Limits,
+        channel: int,
+        noise: IO[bytes],
+        stack: contextlib.ExitStack,
     ) -> subprocess.Popen[bytes]:
         folder = None
         if self.kind == "limits only":
@@ -124,8 +116,8 @@ class Sandbox:
         return subprocess.Popen(  # noqa: S603  (the very purpose: the command is ours, the code comes over the socket)
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=noise,
+            stderr=noise,
             cwd=folder,
             env=environment,
             pass_fds=[channel],
@@ -173,44 +165,17 @@ class Sandbox:
         return subprocess.run([self._bwrap, "--help"], capture_output=True, text=True, check=False).stdout  # noqa: S603
 
     def _probe(self) -> None:
-        """One program that does nothing, the whole way: what does not work shows here, not as 500 wrong answers."""
+        """One session that does nothing: what does not work shows here, not as 500 wrong answers."""
         try:
-            with self.start("echo") as session:
-                session.ask({"say": "ready"}, timeout_s=START_TIMEOUT_S)
-        except (NotStarted, NoAnswer) as error:
+            with self.start("programs"):
+                pass
+        except NotStarted as error:
             raise Z1Error(f"bubblewrap does not work here ({error}): {REMEDY}") from None
 
 
-class Turns:
-    """Many judge at once; who asks to be alone waits until the others are done, and they wait for him."""
-
-    def __init__(self) -> None:
-        self._change = threading.Condition()
-        self._running = 0
-        self._alone = threading.Lock()
-
-    @contextlib.contextmanager
-    def shared(self) -> Iterator[None]:
-        with self._alone, self._change:
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._change:
-                self._running -= 1
-                self._change.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._alone:
-            with self._change:
-                self._change.wait_for(lambda: self._running == 0)
-            yield
-
-
 def _python_command(interpreter: Interpreter, driver: Path | str, channel: int) -> list[str]:
-    """no_debug_ranges: to print a traceback must not compile pieces of libraries, which z1_guard takes for forgeries."""
-    options = ["-I", "-B", "-X", "utf8", "-X", "no_debug_ranges"]
+    """Numbers of any length are read and printed: LiveCodeBench lifts Python's limit of 4,300 digits, too."""
+    options = ["-I", "-B", "-X", "utf8", "-X", "int_max_str_digits=0"]
     return [interpreter.executable, *options, str(driver), str(channel)]
 
 
@@ -238,5 +203,4 @@ def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
             os.kill(int(child), signal.SIGKILL)
         process.wait(timeout=KILL_TIMEOUT_S)
     process.kill()
-    process.stdout.close()
     process.wait()

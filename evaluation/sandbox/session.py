@@ -2,151 +2,184 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
-import selectors
 import socket
 import subprocess
 import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, NamedTuple, NoReturn
 
 from z1_core.errors import Z1Error
 
 CHUNK_BYTES = 1 << 16
 NOISE_BYTES = 4000
 ESCAPED = 8  # a byte of output is up to six in JSON
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.1
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-Why = Literal["timeout", "ended", "output", "memory", "garbage"]
+MOST_WAITING = 4
+"""Times the limit. A program that waits for a processor for longer is as good as stuck."""
+LEAST_WAITING_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one session may use. resident_bytes: of all its processes together, by watching; the others by rlimits.
+
+    address_bytes: BigCodeBench's own. Libraries and large stacks map much more than they touch, and LiveCodeBench has no
+    limit. cpu_s: of one process; the wall clock of each test is the judge's.
+    """
+
+    resident_bytes: int = 2 << 30
+    address_bytes: int = 30 << 30
+    cpu_s: int = 3600
+    processes: int = 32
+    open_files: int = 128
+    file_bytes: int = 64 << 20
+    folder_bytes: int = 64 << 20
+    output_bytes: int = 8 << 20
+    stack_bytes: int = 256 << 20
 
 
 class NoAnswer(Z1Error):
-    """The session cannot answer any more; `why` tells a slow program from one that died."""
+    """The session cannot answer any more, and why."""
 
-    def __init__(self, why: Why, text: str) -> None:
-        super().__init__(text)
-        self.why = why
+
+class TimeUp(NoAnswer):
+    """It may be right, but slow."""
 
 
 class Session:
-    """Used by one thread. Whatever the other side writes is bounded while it is read."""
+    """Used by one thread. Whatever the other side writes is bounded: here, or in `noise` by the size of its files."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], channel: socket.socket, *, output_bytes: int, resident_bytes: int
+        self, process: subprocess.Popen[bytes], channel: socket.socket, noise: IO[bytes], limits: Limits
     ) -> None:
+        """noise: the file that the processes print into, what is no answer."""
         self._process = process
         self._channel = channel
-        self._output_bytes = output_bytes
-        self._resident_bytes = resident_bytes
-        self._pending = b""
+        self._noise = noise
+        self._limits = limits
         self._received = bytearray()
-        self._noise = bytearray()
-        self._noise_total = 0
-        channel.setblocking(False)
-        os.set_blocking(process.stdout.fileno(), False)
-
-    def tell(self, message: Any) -> None:
-        """Sent with the next ask."""
-        self._pending += json.dumps(message).encode() + b"\n"
 
     def ask(self, message: Any, *, timeout_s: float) -> Any:
-        """The answer to one message. Raises NoAnswer; then the session is of no more use."""
-        self.tell(message)
+        """The answer to one message. Raises NoAnswer; then the session is of no more use.
+
+        timeout_s: what a thread inside spent ready to run, while others had the processors, is added to it (up to
+        MOST_WAITING times): a busy machine is no fault of the program, and a loop without end is none of the machine.
+        """
         if self._received:
-            raise NoAnswer("garbage", "it wrote to the judge's channel without being asked")
-        deadline = time.monotonic() + timeout_s
-        look_at = time.monotonic() + LOOK_EVERY_S
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._channel, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while (end := self._received.find(b"\n")) < 0:
-                now = time.monotonic()
-                if now >= deadline:
-                    raise NoAnswer("timeout", f"took longer than {timeout_s:g} s")
-                if now >= look_at:
-                    self._check_memory()
-                    look_at = time.monotonic() + LOOK_EVERY_S
-                for key, events in selector.select(min(deadline, look_at) - now):
-                    self._move(selector, key.fileobj, events)
-        line = bytes(self._received[:end])
-        del self._received[: end + 1]
+            raise NoAnswer("it wrote to the judge's channel without being asked")
+        clock = _Clock(self._process.pid, timeout_s, self._limits.resident_bytes)
+        left = memoryview(json.dumps(message).encode() + b"\n")
+        while left:
+            left = left[self._moved(clock, lambda: self._channel.send(left[: 1 << 20])) or 0 :]  # noqa: B023  (at once)
+        chunk = b""
+        while b"\n" not in chunk:
+            chunk = self._moved(clock, lambda: self._channel.recv(CHUNK_BYTES) or self._ended()) or b""
+            self._received += chunk
+            if len(self._received) > ESCAPED * self._limits.output_bytes:
+                raise NoAnswer(f"returned more than {ESCAPED * self._limits.output_bytes >> 20} MiB")
+        line, _, self._received = self._received.partition(b"\n")
         try:
             return json.loads(line)
         except (ValueError, RecursionError):
-            raise NoAnswer("garbage", "it wrote to the judge's channel") from None
+            raise NoAnswer("it wrote to the judge's channel") from None
 
     def noise(self) -> str:
         """The end of what was printed outside of the answers, tracebacks of a dying interpreter above all."""
-        self._drain()
-        return self._noise.decode(errors="replace").strip()
+        self._noise.seek(max(0, self._noise.seek(0, os.SEEK_END) - NOISE_BYTES))
+        return self._noise.read(NOISE_BYTES).decode(errors="replace").strip()
 
-    def _move(self, selector: selectors.BaseSelector, source: Any, events: int) -> None:
-        if source is not self._channel:
-            if not self._drain():
-                selector.unregister(source)
-            return
-        if events & selectors.EVENT_WRITE:
-            self._send(selector)
-        if events & selectors.EVENT_READ:
-            self._receive()
+    def _ended(self) -> NoReturn:
+        raise NoAnswer("the program ended before its test did")
 
-    def _send(self, selector: selectors.BaseSelector) -> None:
+    def _moved(self, clock: _Clock, move: Callable[[], Any]) -> Any:
+        """What one move on the channel gives; None when it is time to look at the clock again."""
+        self._channel.settimeout(clock.look())
         try:
-            self._pending = self._pending[self._channel.send(self._pending[: 1 << 20]) :]
-        except BlockingIOError:
-            return
+            return move()
+        except TimeoutError:
+            return None
         except OSError:
-            self._pending = b""
-        if not self._pending:
-            selector.modify(self._channel, selectors.EVENT_READ)
-
-    def _receive(self) -> None:
-        try:
-            chunk = self._channel.recv(CHUNK_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        if not chunk:
-            raise NoAnswer("ended", "the program ended before its test did")
-        self._received += chunk
-        if len(self._received) > ESCAPED * self._output_bytes:
-            raise NoAnswer("output", f"returned more than {ESCAPED * self._output_bytes >> 20} MiB")
-
-    def _drain(self) -> bool:
-        """Reads what was printed, keeps its end. False once nobody can print any more."""
-        while True:
-            try:
-                chunk = os.read(self._process.stdout.fileno(), CHUNK_BYTES)
-            except BlockingIOError:
-                return True
-            if not chunk:
-                return False
-            self._noise_total += len(chunk)
-            self._noise = (self._noise + chunk)[-NOISE_BYTES:]
-            if self._noise_total > self._output_bytes:
-                raise NoAnswer("output", f"printed more than {self._output_bytes >> 20} MiB")
-
-    def _check_memory(self) -> None:
-        """RLIMIT_AS bounds one process; a crowd of them is bounded here."""
-        if (used := resident_bytes(self._process.pid)) > self._resident_bytes:
-            raise NoAnswer("memory", f"its processes held {used >> 20} MiB together")
+            self._ended()
 
 
-def resident_bytes(root: int) -> int:
-    """Memory of a process and all below it. A daemon stays below the first process of its namespace."""
-    parents: dict[int, int] = {}
-    pages: dict[int, int] = {}
+class _Clock:
+    """Of one question: when to look at the processes, and when it is too late."""
+
+    def __init__(self, root: int, timeout_s: float, resident_bytes: int) -> None:
+        self._root = root
+        self._timeout_s = timeout_s
+        self._resident_bytes = resident_bytes
+        self._started = time.monotonic()
+        self._deadline = self._started + timeout_s
+        self._look_at = self._started + LOOK_EVERY_S
+        self._first: Look | None = None
+
+    def look(self) -> float:
+        """Seconds to the next look. Raises NoAnswer when the time is up, or too much memory held."""
+        now = time.monotonic()
+        if now >= min(self._look_at, self._deadline):
+            seen = look(self._root)
+            self._first = self._first or seen
+            if seen.resident_bytes > self._resident_bytes:
+                raise NoAnswer(f"its processes held {seen.resident_bytes >> 20} MiB together")
+            if now >= self._deadline:
+                waited = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
+                self._deadline = self._started + self._timeout_s + waited
+                if self._deadline < now + LEAST_WAITING_S:
+                    raise TimeUp(f"took longer than {self._timeout_s:g} s")
+            self._look_at = now + LOOK_EVERY_S
+        return max(LEAST_WAITING_S / 10, min(self._deadline, self._look_at) - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A process and all below it: memory held, and for each thread how long it was ready to run and did not, in s."""
+
+    resident_bytes: int
+    waited_s: dict[str, float]
+
+    def waited_since(self, before: Look) -> float:
+        """Of the thread that waited longest."""
+        return max((waited - before.waited_s.get(name, 0.0) for name, waited in self.waited_s.items()), default=0.0)
+
+
+def look(root: int) -> Look:
+    """At the processes as they are. A daemon stays below the first process of its namespace."""
+    processes = _processes(int(time.monotonic() / LOOK_EVERY_S))
+    children = defaultdict(list)
+    for pid, process in processes.items():
+        children[process.parent].append(pid)
+    inside = [root]
+    for pid in inside:
+        inside += children[pid]
+    waited = {}
+    for pid in inside:
+        with contextlib.suppress(OSError):  # it has ended, or the kernel does not count (CONFIG_SCHED_INFO)
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                waited[f"{pid}/{thread.name}"] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return Look(sum(processes[pid].resident_bytes for pid in inside if pid in processes), waited)
+
+
+class _Process(NamedTuple):
+    parent: int
+    resident_bytes: int
+
+
+@functools.lru_cache(maxsize=1)
+def _processes(tick: int) -> dict[int, _Process]:
+    """All of the machine, by pid; one look of that tick for all sessions, however many run beside each other."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
+            with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            except OSError:
-                continue
-            parents[int(entry.name)], pages[int(entry.name)] = int(fields[1]), int(fields[21])
-    inside = {root}
-    for pid in sorted(parents):  # a child is newer than its parent; where numbers wrapped round, the next look finds it
-        if parents[pid] in inside:
-            inside.add(pid)
-    return sum(pages.get(pid, 0) for pid in inside) * PAGE_BYTES
+                found[int(entry.name)] = _Process(int(fields[1]), int(fields[21]) * PAGE_BYTES)
+    return found

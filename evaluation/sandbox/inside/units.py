@@ -1,116 +1,188 @@
-"""Driver for unittest classes (BigCodeBench): code and tests share one interpreter, because the tests patch and look
-into what the code uses. So here, and only here, the expected values are within reach of the code under test.
+"""Driver for tests that share an interpreter with the code: unittest classes (BigCodeBench), which patch and look into
+what the code uses, and a check(candidate) (HumanEval).
 
-What makes a forged verdict hard: it is signed with a random token that exists as a local of this driver alone; every test
-has to run to its end, by name, none skipped; assertions are functions captured before the code was loaded, whatever it
-has patched; at each assertion, at each return of the function and after each test unittest must be what it was (the
-builtins after each test: tests patch them, too); what is compared may not decide itself what it is equal to; and z1_guard
-ends the process when the code reaches for frames, the garbage collector, ctypes or the memory of a process, itself or
-through a library that calls whatever it is given.
-
-What remains possible: a thread, signal or destructor that patches what the tests call between two looks and puts it back;
-patching the libraries that the tests lean on (json, pandas.testing), or one that gets frames from an honest library, or
-values inside a library's containers; machine code brought along; and reading the assertions (not their results) off the
-test's own code objects to answer as they wish. These are work for someone who knows this file, not accidents of a model.
+What a model writes by accident does not pass: an end before the tests, lines that look like a verdict, assertions that
+were patched or redefined, a test class that is gone, a value that is equal to anything. The verdict goes over a channel
+of the driver's own with a token that is no global; every test that the source names has to run to its end; unittest is
+as it was before the code was loaded, and the class of the tests has its assertions for itself. Code written to attack the
+interpreter it shares with its tests can still forge its verdict. It can do nothing else: see bubblewrap.py.
 """
 
 import builtins
-
-__builtins__ = dict(vars(builtins))  # a copy for this driver: the code under test may patch the real ones
-
 import os
 import sys
 import types
 import unittest
+import unittest.mock
+from functools import wraps
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import z1_guard
-from z1_inside import Channel, apply_limits
+from z1_inside import Channel, apply_limits, find
 
 SOURCE = "solution.py"
 TEST = "__test__.py"
+MOST_LOOKED_AT = 2000
+
+
+class Imports:
+    """The last of the finders: what it is asked for was really imported, and nobody else has found it."""
+
+    def __init__(self):
+        self.not_found = set()
+        self.fatal = set()
+
+    def find_spec(self, name, path=None, target=None):
+        if path is None:
+            self.not_found.add(name)
+
+    def blame(self, error):
+        """Notes what the error came of, if that was such an import; never what it only says."""
+        while error is not None:
+            if isinstance(error, ModuleNotFoundError) and error.name in self.not_found:
+                self.fatal.add(error.name)
+            error = error.__cause__ or error.__context__
+
+
+class Stranger:
+    """Nothing of the code's can be equal to it."""
 
 
 def words(error):
     try:
-        return (type(error).__name__ + ": " + str(error))[:600]
+        return (type(error).__name__ + ": " + str(error)).rstrip(": ")[:600]
     except BaseException:
         return "an error that cannot be printed"
 
 
-def load(setup, module, tests, changed, seals):
-    """Code and tests in one module, as BigCodeBench has it; returns the class of the tests."""
-    with open(SOURCE, "w") as file:
-        file.write(setup["code"])
-    namespace = module.__dict__
-    exec(compile(setup["code"], SOURCE, "exec"), namespace)
-    function = namespace.get(setup["entry_point"])
-    if function is None:
-        raise NameError("the code defines no " + setup["entry_point"])
-    shadows = [name for name in setup["builtins"] if name in namespace and namespace[name] is not __builtins__[name]]
-    if shadows:
-        raise NameError("the code redefines %s, which the tests use" % ", ".join(shadows))
-    namespace[setup["entry_point"]] = z1_guard.watched(function)
-    check(changed)
-    exec(tests, namespace)
-    cases = namespace.get("TestCases")
-    if type(cases) is not type or cases.__mro__ != (cases, unittest.TestCase, object):
-        raise TypeError("TestCases is no class of unittest's TestCase")
-    seals.append(z1_guard.seal_of(cases))
-    return cases
+def equals_anything(value):
+    """Whether the value, or one in the builtin containers that it is made of, claims to be equal to a stranger."""
+    todo = [value]
+    for each in todo:
+        try:
+            if isinstance(type(each).__eq__, types.FunctionType) and each == Stranger():
+                return True
+        except Exception:
+            pass
+        if len(todo) < MOST_LOOKED_AT and type(each) in (list, tuple, set, frozenset, dict):
+            todo += each.values() if type(each) is dict else each
+    return False
 
 
-def check(changed):
-    what = changed()
-    if what:
-        raise AssertionError(what)
+def watch(namespace, name, function):
+    """Puts the function, as the tests see it, in place of itself. Returns the list of its calls.
+
+    While it runs the name is its own: a recursion is as deep as it would be."""
+    calls = []
+
+    @wraps(function)
+    def watched(*arguments, **keywords):
+        calls.append(1)
+        namespace[name] = function
+        try:
+            value = function(*arguments, **keywords)
+        finally:
+            namespace[name] = watched
+        if equals_anything(value):
+            raise AssertionError("the code returned what is equal to anything")
+        return value
+
+    namespace[name] = function if isinstance(function, type) else watched
+    return calls
 
 
-def run_all(setup, module, changed, seals):
-    """[(name, status, words)] of the tests up to the first that does not pass, and why the run as a whole is void, or
-    None. A test has passed if it ran to its end, cleaning up included: what it raises may not be what it claims."""
-    debug, tests = unittest.TestCase.debug, z1_guard.compiled(setup["test"], TEST)
-    outcomes = []
+class Unittest:
+    """As it was before the code was loaded."""
+
+    def __init__(self):
+        self.base = unittest.TestCase
+        self.methods = {name: value for name, value in vars(self.base).items() if not name.startswith("__")}
+        self.modules = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "unittest"}
+        self.contents = [(vars(module), dict(vars(module))) for module in self.modules.values()]
+
+    def put_back(self):
+        sys.modules.update(self.modules)
+        for namespace, content in self.contents:
+            namespace.update(content)
+
+    def own(self, cases):
+        """Gives a class of tests the methods of TestCase for its own: what is patched there does not reach it."""
+        above = cases.__mro__[: cases.__mro__.index(self.base)]
+        for name, value in self.methods.items():
+            if not any(name in vars(owner) for owner in above):
+                setattr(cases, name, value)
+
+
+def run_units(setup, module, function, before, imports):
+    """{name: words} of the tests up to the first that does not pass; no words where it passed."""
+    outcomes = {}
+    watch(vars(module), setup["entry_point"], function)
+    exec(compile(setup["test"], TEST, "exec"), vars(module))
+    cases = vars(module)["TestCases"]
+    before.own(cases)
+    methods = {name: vars(cases)[name] for name in setup["names"]}
+    cases.setUpClass()
+    for name, method in methods.items():
+        setattr(cases, name, method)
+        try:
+            cases(name).debug()
+        except BaseException as error:
+            imports.blame(error)
+            outcomes[name] = words(error)
+            return outcomes
+        outcomes[name] = ""
+        before.put_back()
+    cases.tearDownClass()
+    return outcomes
+
+
+def run_check(setup, module, function):
+    """The same of check(candidate), whose helpers and builtins are not the code's. Empty where it called nothing."""
+    namespace = {name: value for name, value in vars(module).items() if name not in vars(builtins)}
+    namespace["__name__"] = TEST
+    exec(compile(setup["test"], TEST, "exec"), namespace)
+    calls = watch(namespace, setup["entry_point"], function)
     try:
-        cases = load(setup, module, tests, changed, seals)
-        cases.setUpClass()
-        for name in setup["names"]:
-            try:
-                debug(cases(name))
-                outcomes.append((name, "passed", ""))
-            except BaseException as error:
-                outcomes.append((name, "failed" if isinstance(error, AssertionError) else "error", words(error)))
-                return outcomes, None
-            check(changed)
-        cases.tearDownClass()
+        namespace["check"](namespace[setup["entry_point"]])
     except BaseException as error:
-        return outcomes, words(error)
-    return outcomes, None
+        frame = error.__traceback__.tb_next
+        line = setup["test"].split("\n")[frame.tb_lineno - 1].strip() if frame else ""
+        return {"check": "%s at %s" % (words(error), line)}
+    return {"check": ""} if calls else {}
+
+
+def run(setup, module, imports):
+    """What came of the tests, and in `void` why they do not count. A test has passed if it ran to its end, cleaning up
+    included."""
+    before = Unittest()
+    try:
+        with open(SOURCE, "w") as file:
+            file.write(setup["code"])
+        exec(compile(setup["code"], SOURCE, "exec"), vars(module))
+        before.put_back()
+        function = find(module, setup["entry_point"])
+        if setup["names"] == ["check"]:
+            return {"outcomes": run_check(setup, module, function), "void": ""}
+        return {"outcomes": run_units(setup, module, function, before, imports), "void": ""}
+    except BaseException as error:
+        imports.blame(error)
+        return {"outcomes": {}, "void": words(error)}
 
 
 def main():
     channel = Channel(int(sys.argv[1]))
-    limits = channel.greet()
-    setup = channel.receive()
-    token, write, fd = setup.pop("token"), os.write, channel.fd
-    apply_limits(limits)
-    z1_guard.hide_memory()
+    apply_limits(channel.greet())
+    setup, leave = channel.receive(), os._exit
+    token, imports = setup.pop("token"), Imports()
     module = types.ModuleType("__test__")
     module.__dict__.update({"__builtins__": builtins, "__file__": TEST, "__package__": None, "sys": sys, "os": os})
+    sys.meta_path.append(imports)
     sys.modules["__test__"] = module
     sys.modules["__main__"] = types.ModuleType("__main__")
-    for name in ("z1_inside", "z1_guard"):
-        del sys.modules[name]
-    del sys.path[0]
+    del sys.modules["z1_inside"], sys.path[0]
     sys.argv[:] = [TEST]
-    outcomes, void = run_all(setup, module, *z1_guard.arm(write, fd))
-    # By hand and in hex, out of immutable parts: a patched json module must not see the token.
-    rows = ["[%s]" % ", ".join('"%s"' % text.encode("utf-8", "replace").hex() for text in row) for row in outcomes]
-    reason = "null" if void is None else '"%s"' % void.encode("utf-8", "replace").hex()
-    data = ('{"token": "%s", "outcomes": [%s], "void": %s}\n' % (token, ", ".join(rows), reason)).encode()
-    while data:
-        data = data[write(fd, data) :]
-    os._exit(0)
+    result = run(setup, module, imports)
+    channel.send({"token": token, "missing": sorted(imports.fatal), **result})
+    leave(0)
 
 
 if __name__ == "__main__":
