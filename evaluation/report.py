@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation import tables
@@ -125,12 +126,17 @@ def _comparison(runs: Sequence[Results], summaries: Sequence[Mapping[str, Any]],
     write(out / "comparison.png", as_png(charts))
     write(out / "comparison.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     others = [
-        f"The rows of {next(iter(of.values()))[1].plain_title} are not from the same file in all runs."
+        f"{count} problems of {next(iter(of.values()))[1].plain_title} are not the same in all runs."
         for of in sides(runs).values()
-        if len({str(runs[place].run["benchmarks"][made.name].get("sha256")) for place, made in of.values()}) > 1
+        if (count := _differing([made.problems for _, made in of.values()]))
     ]
     write(out / "comparison.md", "\n\n".join(["# Comparison", *others, f"![{SCALING}](comparison.png)", table]) + "\n")
     print(table)
+
+
+def _differing(problems: Sequence[pd.DataFrame]) -> int:
+    """How many ids stand for another problem in one of these than in the others."""
+    return int((pd.concat(problems).groupby("problem_id").sha256.nunique() > 1).sum())
 
 
 def _markdown(heading: str, subtitle: str, sections: Sequence[tables.Section], pictures: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
 KEY = ["problem_id", "sample", "thinking_tokens"]
 """Names one answer."""
-PROBLEM = ["problem_id", "letter", "labels"]
+PROBLEM = ["problem_id", "sha256", "letter", "labels"]
 ANSWER = [*KEY, "trace_tokens", "answer_tokens", "cut", "end_reason"]
 VERDICT = [*KEY, "status", "extracted", "judged"]
 
@@ -165,7 +165,7 @@ def _key(row: Mapping[str, Any]) -> list:
 def _asked(row: Mapping[str, Any]) -> list:
     """Label names and values come from data sets, and no table holds halves of characters."""
     labels = {_plain(name): _plain(value) for name, value in (row.get("labels") or {}).items()}
-    return [str(row["problem_id"]), (row["reference"] or {}).get("letter"), labels]
+    return [str(row["problem_id"]), row.get("sha256"), (row["reference"] or {}).get("letter"), labels]
 
 
 def _plain(value: object) -> str:
