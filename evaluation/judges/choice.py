@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.judges.math_answer import last_boxes
 from z1_core.errors import BadInput
+from z1_core.final_answer import boxes
 
 LETTERS = "ABCDEFGHIJ"
 ENDS_LETTER = r"[).\]:,;!?/&]|\s*$|\s*\n|\s+(?:because|since|as|and|or|due|with|[-–—=])(?:\s|$)"
@@ -50,8 +50,8 @@ def letter_of(text: str, letters: str = "ABCD") -> str | None:
     letters, and only where they stand as one: the A of "A cat" is an article, the B of "B cells" a name.
     """
     one = rf"[{re.escape(letters)}]"
-    if boxes := last_boxes(text):
-        found = "".join(_leading_letters(_plain(box), one) for box in boxes)
+    if groups := boxes(text):
+        found = "".join(_leading_letters(_plain(box), one) for box in groups[0])
     else:
         plain = _plain(text)
         found = _stated_letters(plain, one) or _letters_of_lines(plain, one)

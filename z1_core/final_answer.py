@@ -1,0 +1,121 @@
+r"""Where a text states its final answer: for judging mathematics and letters, and for the page's Compare. Pure functions.
+
+From the surest place to the least sure: the last \boxed{} or \fbox{}; a "#### 42" line (GSM8K; a Markdown heading like
+"#### Step 1" is none); "the answer is ..."; the lines of the text, the last one first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
+EMPTY_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{\s*\}")
+UNBRACED_BOX = re.compile(r"\\(?:boxed|fbox)\s*(-?\d+(?:[.,]\d+)*)")
+BRACE = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{|\\.|[{}]", re.DOTALL)
+BETWEEN_ONE_ANSWERS_BOXES = re.compile(
+    r"(?:[\s$,;]|\\[()\[\],; ]|\\q?quad)*(?:\\text\{\s*)?(?:and|or|,|;)[\s}$\\()\[\]]*"
+)
+MOST_BETWEEN_BOXES = 40
+HASHES = re.compile(r"^[ \t]*####[ \t]*(?!\d+[.):][ \t]*$)([^\sA-Za-z#][^\n]*)$", re.MULTILINE)
+"""GSM8K's line starts with a number, perhaps behind a sign; so may a heading ("#### 2. Solve"), see NUMBERED."""
+NUMBERED = re.compile(r"\d+[.):]\s")
+BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
+HEDGE = r"(?:indeed|probably|likely|most likely|clearly|simply|just|therefore|thus|then|hence|definitely|actually)\b"
+STATEMENT = re.compile(
+    r"(?<!wrong )(?<!incorrect )\b(?:answer|choice|option)s?\b"
+    r"(?:\s+(?:is|are|was|should be|would be|must be|will be)\b|\s*[:=]|\s+[-–—](?=\s))"
+    rf"(?:[\s:=,]|{HEDGE})*(?=([^\n]{{1,300}}))",
+    re.IGNORECASE,
+)
+REASON = re.compile(r"[.;]\s|,?\s(?:because|since|as|which|so|where)\s|\s\(")
+DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalAnswer:
+    """kind: a box is the answer whatever it holds; anything else only where it reads as one. start: where it stands."""
+
+    kind: Literal["box", "hashes", "statement", "line", "text"]
+    content: str
+    start: int = 0
+
+
+def final_answers(text: str) -> list[FinalAnswer]:
+    """Every place that may state the answer, surest first; none for an empty text. The last is the text as a whole,
+    up to a box that was cut before its brace closed."""
+    text = without_bold(text)
+    found = [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
+    text = BOX.split(EMPTY_BOX.sub("", text))[0].strip()
+    found += [
+        FinalAnswer(kind="hashes", content=trimmed(hashes[1]))
+        for hashes in reversed(list(HASHES.finditer(text)))
+        if not NUMBERED.match(hashes[1])
+    ]
+    found += reversed(statements(text))
+    lines = [trimmed(re.sub(r"^\s*#+", "", line)) for line in reversed(text.splitlines())]
+    found += [FinalAnswer(kind="line", content=line) for line in lines if line]
+    return [*found, FinalAnswer(kind="text", content=text)] if text else found
+
+
+def without_bold(text: str) -> str:
+    return UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", text))
+
+
+def statements(text: str) -> list[FinalAnswer]:
+    """What stands behind each "the answer is", to the end of its line; in the order of the text."""
+    return [
+        FinalAnswer(kind="statement", content=trimmed(match[1]), start=match.end())
+        for match in STATEMENT.finditer(text)
+        if trimmed(match[1])
+    ]
+
+
+def clause(sentence: str) -> str:
+    """Without the reasons behind it: "18 dollars" of "18 dollars, since 9 * 2 = 18"."""
+    return trimmed(REASON.split(sentence)[0])
+
+
+def boxes(text: str) -> list[list[str]]:
+    r"""The contents of each answer's boxes, the last answer first: those that only "and", "or" or a comma part are one.
+
+    Empty boxes do not count (a prompt's "in \boxed{}" repeated), nor one that was cut before its brace closed: who
+    boxed "12" may have been writing 123. A box restated ("\boxed{7}, and \boxed{7} indeed") counts once.
+    """
+    groups: list[list[str]] = []
+    start_of_next: int | None = None
+    for start, end, content in reversed(_closed_boxes(text)):
+        between = text[end:start_of_next] if start_of_next is not None else None
+        if between is None or len(between) > MOST_BETWEEN_BOXES or not BETWEEN_ONE_ANSWERS_BOXES.fullmatch(between):
+            groups.append([])
+        if content not in groups[-1]:
+            groups[-1].insert(0, content)
+        start_of_next = start
+    return groups
+
+
+def _closed_boxes(text: str) -> list[tuple[int, int, str]]:
+    """Start, end and content of each box with content that lies in no other; in one pass, however hostile the text."""
+    open_braces: list[re.Match[str]] = []
+    found: list[tuple[int, int, str]] = []
+    for brace in BRACE.finditer(text):
+        if brace[0].endswith("{") and brace[0] != "\\{":
+            open_braces.append(brace)
+        elif brace[0] == "}" and open_braces:
+            opening = open_braces.pop()
+            content = text[opening.end() : brace.start()].strip() if opening[0] != "{" else ""
+            if content:
+                while found and found[-1][0] > opening.start():
+                    found.pop()
+                found.append((opening.start(), brace.end(), content))
+    return found
+
+
+def trimmed(line: str) -> str:
+    """Without what surrounds an answer in prose: emphasis, quotes, a full stop, math delimiters."""
+    line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_ ").strip()
+    if wrapped := DELIMITERS.match(line):
+        inner = wrapped[1].strip()
+        line = inner if not re.search(r"\$|\\[()\[\]]", inner) else line
+    return line
