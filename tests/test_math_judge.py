@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.judges import mathematics as math_judge
-from evaluation.judges.math_answer import last_boxes, stated
+from z1_core.final_answer import boxes, final_answers
 from evaluation.judges.mathematics import MathJudge
 from tests.shares import count_of, sample_or_all
 from z1_core.errors import BadInput, Z1Error
@@ -305,9 +305,9 @@ def test_impossible_settings_are_refused(options):
 
 
 def test_the_last_box_counts_and_a_cut_one_does_not():
-    assert last_boxes(r"\boxed{3} and then some words \boxed{\frac{1}{2}}") == [r"\frac{1}{2}"]
-    assert last_boxes(r"\boxed{3} and \boxed{4}") == ["3", "4"]
-    assert last_boxes(r"\boxed{\{1, 2\}}") == [r"\{1, 2\}"]
-    assert last_boxes(r"\boxed{3}, so \boxed{12") == ["3"]
-    assert last_boxes(r"in \boxed{} please, boxed{7}") == []
-    assert stated(r"\boxed{12") is None
+    assert boxes(r"\boxed{3} and then some words \boxed{\frac{1}{2}}") == [[r"\frac{1}{2}"], ["3"]]
+    assert boxes(r"\boxed{3} and \boxed{4}") == [["3", "4"]]
+    assert boxes(r"\boxed{\{1, 2\}}") == [[r"\{1, 2\}"]]
+    assert boxes(r"\boxed{3}, so \boxed{12") == [["3"]]
+    assert boxes(r"in \boxed{} please, boxed{7}") == []
+    assert final_answers(r"\boxed{12") == []

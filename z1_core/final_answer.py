@@ -22,13 +22,15 @@ HASHES = re.compile(r"^[ \t]*####[ \t]*(?!\d+[.):][ \t]*$)([^\sA-Za-z#][^\n]*)$"
 """GSM8K's line starts with a number, perhaps behind a sign; so may a heading ("#### 2. Solve"), see NUMBERED."""
 NUMBERED = re.compile(r"\d+[.):]\s")
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
-HEDGE = r"(?:indeed|probably|likely|most likely|clearly|simply|just|therefore|thus|then|hence|definitely|actually)\b"
+HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
-    r"(?<!wrong )(?<!incorrect )\b(?:answer|choice|option)s?\b"
-    r"(?:\s+(?:is|are|was|should be|would be|must be|will be)\b|\s*[:=]|\s+[-–—](?=\s))"
-    rf"(?:[\s:=,]|{HEDGE})*(?=([^\n]{{1,300}}))",
+    r"\b(?:answer|ans|choice|option)s?\b\.?"
+    rf"(?:\s+(?:is|are|(?:should|would|must|will|has to)(?:\s+{HEDGE})?\s+be)\b|\s*[:=]|\s+[-–—](?=\s))"
+    rf"(?:[\s:=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
     re.IGNORECASE,
 )
+DOUBTED = re.compile(r"\b(?:if|whether|suppose|assum\w+|unless|wrong|incorrect|neither|nor)\b[^.:;\n]*$", re.IGNORECASE)
+"""In front of a sentence that does not state its answer."""
 REASON = re.compile(r"[.;]\s|,?\s(?:because|since|as|which|so|where)\s|\s\(")
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
@@ -68,8 +70,13 @@ def statements(text: str) -> list[FinalAnswer]:
     return [
         FinalAnswer(kind="statement", content=trimmed(match[1]), start=match.end())
         for match in STATEMENT.finditer(text)
-        if trimmed(match[1])
+        if trimmed(match[1]) and not is_doubted(text, match.start())
     ]
+
+
+def is_doubted(text: str, start: int) -> bool:
+    """Whether the sentence that goes on at `start` only supposes ("if the answer is 5") or rejects its answer."""
+    return bool(DOUBTED.search(text, max(0, start - 40), start))
 
 
 def clause(sentence: str) -> str:

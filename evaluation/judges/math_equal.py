@@ -23,7 +23,9 @@ def equal(reference: Reading, answer: Reading) -> bool:
 
 
 def is_readable(reference: Reading) -> bool:
-    return bool(reference.words) or any(not isinstance(value, str) for part in reference.parts for value in parsed(part))
+    return bool(reference.words) or any(
+        not isinstance(value, str) for part in reference.parts for value in parsed(part)
+    )
 
 
 def parsed(latex: str) -> list[Any]:
@@ -31,17 +33,21 @@ def parsed(latex: str) -> list[Any]:
     to a number inside it; no letter is dropped as a unit."""
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
-    from sympy import Eq, Expr
 
     normal = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all")
     config = [LatexExtractionConfig(boxed_match_priority=0, normalization_config=normal)]
     values = parse(f"\\boxed{{{latex}}}", config, extraction_mode="first_match", parsing_timeout=None)
-    return [_with_imaginary_unit(value) if isinstance(value, Expr | Eq) else value for value in values]
+    return [_with_imaginary_unit(value) for value in values]
 
 
 def _with_imaginary_unit(value: Any) -> Any:
-    from sympy import I
+    """math-verify reads the i of "5i" as a variable, that of "5 i" not."""
+    from sympy import Eq, Expr, I
 
+    if isinstance(value, Eq):
+        return Eq(value.lhs, _with_imaginary_unit(value.rhs), evaluate=False)
+    if not isinstance(value, Expr):
+        return value
     return value.subs({symbol: I for symbol in value.free_symbols if symbol.name == "i"})
 
 
