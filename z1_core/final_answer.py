@@ -18,9 +18,7 @@ BETWEEN_ONE_ANSWERS_BOXES = re.compile(
     r"(?:[\s$,;]|\\[()\[\],; ]|\\q?quad)*(?:\\text\{\s*)?(?:and|or|,|;)[\s}$\\()\[\]]*"
 )
 MOST_BETWEEN_BOXES = 40
-HASHES = re.compile(r"^[ \t]*####[ \t]*(?!\d+[.):][ \t]*$)([^\sA-Za-z#][^\n]*)$", re.MULTILINE)
-"""GSM8K's line starts with a number, perhaps behind a sign; so may a heading ("#### 2. Solve"), see NUMBERED."""
-NUMBERED = re.compile(r"\d+[.):]\s")
+HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
@@ -31,7 +29,12 @@ STATEMENT = re.compile(
 )
 DOUBTED = re.compile(r"\b(?:if|whether|suppose|assum\w+|unless|wrong|incorrect|neither|nor)\b[^.:;\n]*$", re.IGNORECASE)
 """In front of a sentence that does not state its answer."""
-REASON = re.compile(r"[.;]\s|,?\s(?:because|since|as|which|so|where)\s|\s\(")
+REASON = re.compile(
+    r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead)\s"
+)
+INSTEAD = re.compile(r"^\W*(?:\w+ly )?(?:not|neither)\b.*?\b(?:but|rather|instead|it is|it's)\s+", re.IGNORECASE)
+REJECTED = re.compile(r"^\W*(?:\w+ly )?(?:not|neither|none|less|more|greater|fewer|between)\b", re.IGNORECASE)
+SMALL_TALK = re.compile(r"^[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$")
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
 
@@ -39,26 +42,20 @@ DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOT
 class FinalAnswer:
     """kind: a box is the answer whatever it holds; anything else only where it reads as one. start: where it stands."""
 
-    kind: Literal["box", "hashes", "statement", "line", "text"]
+    kind: Literal["box", "hashes", "statement", "line"]
     content: str
     start: int = 0
 
 
 def final_answers(text: str) -> list[FinalAnswer]:
-    """Every place that may state the answer, surest first; none for an empty text. The last is the text as a whole,
-    up to a box that was cut before its brace closed."""
+    """Every place that may state the answer, surest first; none for an empty text."""
     text = without_bold(text)
     found = [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
     text = BOX.split(EMPTY_BOX.sub("", text))[0].strip()
-    found += [
-        FinalAnswer(kind="hashes", content=trimmed(hashes[1]))
-        for hashes in reversed(list(HASHES.finditer(text)))
-        if not NUMBERED.match(hashes[1])
-    ]
+    found += [FinalAnswer(kind="hashes", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
-    lines = [trimmed(re.sub(r"^\s*#+", "", line)) for line in reversed(text.splitlines())]
-    found += [FinalAnswer(kind="line", content=line) for line in lines if line]
-    return [*found, FinalAnswer(kind="text", content=text)] if text else found
+    lines = [trimmed(re.sub(r"^\s*#+", "", line)) for line in text.splitlines() if not SMALL_TALK.search(line)]
+    return found + [FinalAnswer(kind="line", content=line) for line in reversed(lines) if line]
 
 
 def without_bold(text: str) -> str:
@@ -67,11 +64,18 @@ def without_bold(text: str) -> str:
 
 def statements(text: str) -> list[FinalAnswer]:
     """What stands behind each "the answer is", to the end of its line; in the order of the text."""
+    found = [(match.start(), affirmed(trimmed(match[1]))) for match in STATEMENT.finditer(text)]
     return [
-        FinalAnswer(kind="statement", content=trimmed(match[1]), start=match.end())
-        for match in STATEMENT.finditer(text)
-        if trimmed(match[1]) and not is_doubted(text, match.start())
+        FinalAnswer(kind="statement", content=content, start=start)
+        for start, content in found
+        if content and not is_doubted(text, start)
     ]
+
+
+def affirmed(sentence: str) -> str:
+    """What is said to be: "B" of "not A but B", nothing of "not A"."""
+    sentence = INSTEAD.sub("", sentence)
+    return "" if REJECTED.match(sentence) else sentence
 
 
 def is_doubted(text: str, start: int) -> bool:

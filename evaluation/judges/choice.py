@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from z1_core.errors import BadInput
-from z1_core.final_answer import boxes, is_doubted, statements
+from z1_core.final_answer import affirmed, boxes, is_doubted, statements
 
 LETTERS = "ABCDEFGHIJ"
 ENDS_LETTER = (
@@ -29,8 +29,6 @@ ENDS_LETTER = (
 PREFIX = re.compile(
     r"(?:[\s:.,–—-]|(?:therefore|thus|hence|so|it is|it's|is|option|choice|letter|answer)\b)*", re.IGNORECASE
 )
-REJECTED = re.compile(r"\W*(?:(?:certainly|definitely|clearly)\s+)?(?:not|neither|none)\b", re.IGNORECASE)
-INSTEAD = re.compile(r"\b(?:but|rather|instead|it is|it's)\s+(?=\W?[A-J]\b)")
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
     r"\b(?:(?i:leaves?|leaving|remains is|remains|left is|left with|must be|has to be|it is|it's|answer|ans\.)"
@@ -69,9 +67,7 @@ def letter_of(text: str, letters: str = "ABCD") -> str | None:
 
 def _letters_in(answer: str, letters: str) -> str:
     """The letters that an answer names: "C" of "(C) 5 eV" and "5 eV (C)", "AC" of "A and C", "" of "A cat"."""
-    if REJECTED.match(answer):
-        instead = INSTEAD.search(answer)
-        return _letters_in(answer[instead.end() :], letters) if instead else ""
+    answer = affirmed(answer)
     one, small = f"[{letters}]", f"[{letters.lower()}]"
     letter = re.compile(rf"\(({one}|{small})\)|\[({one})\]|({one}){ENDS_LETTER}|({small})\W*$")
     found, first = "", letter.match(answer, PREFIX.match(answer).end())

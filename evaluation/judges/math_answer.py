@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from z1_core.final_answer import EMPTY_BOX, boxes, clause, final_answers, trimmed, without_bold
+from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause, final_answers, trimmed
 
 TEXT = r"\\(?:text(?:bf|it|rm|tt|normal|sf)?|mbox|mathrm|operatorname)\s*\{([^{}]*)\}"
 TEXT_COMMAND = re.compile(TEXT)
@@ -36,6 +36,8 @@ QUANTIFIER = re.compile(
 REPEATING = re.compile(r"(\d*)\.(\d*?)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|(\d+?)\4{2,}\s*\\ldots)")
 MIXED = re.compile(r"(?<![\d.,^_/\w])(\d+)(?: +(\d+)/(\d+)(?![\d./])| *\\frac\s*\{(\d+)\}\s*\{(\d+)\})")
 EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×])")
+PREDICATE = re.compile(r"\b(?:is|are|equals)\b:?\s|:\s")
+ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
 AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
 BASE = re.compile(
     r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+|[a-z]{3,})[\s})]*"
@@ -126,52 +128,47 @@ def read_reference(gold: str) -> Reading:
 
 def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
+    read = _in_words if reference.words else _in_parts
     for place in final_answers(text):
-        if place.kind == "text":
-            return _in_prose(place.content) if not reference.words else None
-        shorter = clause(place.content) if place.kind == "statement" else predicate(place.content)
-        for candidate in (place.content, shorter, predicate(shorter)):
-            reading = _read(candidate, reference)
-            if place.kind == "box" or _is_readable(reading, variables=reference.symbolic or place.kind == "statement"):
-                return reading
-        if place.kind == "statement" and re.search(r"\d", shorter):
-            return _in_prose(shorter)
-        if place.kind == "line" and re.search(r"\d", place.content) and not reference.words:
-            sums = EQUALS.findall(place.content)
-            return _in_prose(sums[-1] if sums else text)
+        said = clause(place.content) if place.kind == "statement" else place.content
+        predicate = trimmed(PREDICATE.split(said)[-1])
+        if reading := read(place, (place.content, said, predicate, ATTAINED.split(predicate)[0]), reference):
+            return reading
+        rejects = "answer" in said.lower() and not affirmed(predicate)
+        if not reference.words and not rejects and (reading := _in_prose(said)):
+            return reading
     return None
 
 
-def _read(content: str, reference: Reading) -> Reading:
-    if reference.words:
-        return Reading(shown=content, words=words_of(content) if is_words(content) else "")
-    parts = parts_of(spelled(content), grouped=reference.grouped, symbolic=reference.symbolic)
-    return Reading(shown=content, parts=parts)
+def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
+    if any(words_of(candidate) == reference.words for candidate in candidates):
+        return Reading(shown=place.content, words=reference.words)
+    if place.kind == "box" or any(map(is_words, candidates)):
+        return Reading(shown=place.content)
+    return None
 
 
-def _is_readable(reading: Reading, *, variables: bool) -> bool:
-    return bool(reading.words) or (
-        bool(reading.parts)
-        and all(is_expression(part) and (variables or not has_variables(part)) for part in reading.parts)
-    )
+def _in_parts(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
+    """A box counts whatever it holds, a statement where it is mathematics, a line where it is like the reference."""
+    for candidate in candidates:
+        parts = parts_of(spelled(candidate), grouped=reference.grouped, symbolic=reference.symbolic)
+        is_like = reference.symbolic or place.kind == "statement" or not any(map(has_variables, parts))
+        if place.kind == "box" or (parts and is_like and all(map(is_expression, parts))):
+            return Reading(shown=candidate, parts=parts)
+    return None
 
 
 def has_variables(latex: str) -> bool:
-    """Besides the name in "x = 5"."""
+    """Besides the name in "x = 5" or "x < 5"."""
     bare = re.sub(r"^[A-Za-z\d_,()\s]*=|\\[A-Za-z]+", "", TEXT_COMMAND.sub("", latex))
-    return bool(re.search("[A-Za-z]", bare))
-
-
-def predicate(line: str) -> str:
-    """Of "so the value is 5" the "5"."""
-    return trimmed(re.split(r"\b(?:is|are|equals)\b:?\s|:\s", line)[-1])
+    return bool(re.search("[A-Za-z]", bare)) and not re.search(r"[<>]|\\[lg]e", latex)
 
 
 def _in_prose(text: str) -> Reading | None:
-    """What math-verify finds last in a text."""
+    """What stands behind the last "=", else what math-verify finds last."""
     from math_verify import parse
 
-    text = without_bold(text).translate(UNICODE)
+    text = (EQUALS.findall(text) or [text.translate(UNICODE)])[-1]
     values = parse(MIXED.sub(lambda mixed: _improper(mixed, "%d/%d"), text), parsing_timeout=None)
     found = [value for value in values if not isinstance(value, str) or value.strip()]
     return Reading(shown=str(values[-1]), values=found) if found else None

@@ -11,6 +11,7 @@ from evaluation.judges.math_answer import Reading, enclosed, number_and_base
 SAME_ROUNDED, SAME_EXACT = 1e-5, 1e-40
 """Relative. math-verify rounds to 6 decimals: 0.0000672 would equal 0.0000668 (its issue #14)."""
 
+PERCENT = r"\%"
 LIST, SET, TUPLE = "", r"\{\}", "()"
 
 
@@ -88,11 +89,18 @@ def _opened(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 
 def _same(gold: str, part: str) -> bool:
+    if gold.endswith(PERCENT) != part.endswith(PERCENT):
+        return any(_same(a, b) for a in _without_percent(gold) for b in _without_percent(part))
     gold_base, base = number_and_base(gold), number_and_base(part)
     if gold_base or base:
         gold_base = gold_base or (gold, "10")
         return gold_base == (base or (part, gold_base[1]))
     return re.sub(r"\s", "", gold) == re.sub(r"\s", "", part) or _same_values(parsed(gold), parsed(part))
+
+
+def _without_percent(number: str) -> tuple[str, ...]:
+    bare = number.removesuffix(PERCENT)
+    return (number,) if bare == number else (bare, rf"\frac{{{bare}}}{{100}}")
 
 
 def _same_values(golds: Sequence[Any], values: Sequence[Any]) -> bool:
@@ -108,12 +116,10 @@ def _same_values(golds: Sequence[Any], values: Sequence[Any]) -> bool:
 
 def _numbers_differ(gold: Any, value: Any) -> bool:
     """Whether two numbers that math-verify takes for equal are none."""
-    from sympy import Float, UnevaluatedExpr
+    from sympy import Float
 
     a, b = _value_of(gold), _value_of(value)
     if a == b or not (getattr(a, "is_number", False) and getattr(b, "is_number", False)):
-        return False
-    if a.has(UnevaluatedExpr) or b.has(UnevaluatedExpr):  # per cent: 8% is 8, too
         return False
     difference = (a - b).doit()
     if difference.is_Rational:
