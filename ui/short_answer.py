@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 
-from z1_core.final_answer import BOLD, final_answers
+from z1_core.final_answer import BOLD, clause, final_answers
 
 LONGEST = 60
 _NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:[.:/]\d+)?")
+_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{2,}")
 _CODE = re.compile(r"```.*?(?:```|$)", re.DOTALL)
 _DECORATION = " \t*_$`."
 
@@ -24,7 +25,8 @@ def short_answer(text: str) -> str:
     if surest.kind in ("box", "hashes"):
         return _shortened(surest.content)
     if surest.kind == "statement":
-        return _shortened(_number_in(surest.content) or surest.content)
+        stated = clause(surest.content)
+        return _shortened((_number_in(stated) if _WORD.search(stated) else None) or stated)
     if bold := BOLD.findall(text):
         return _shortened(bold[-1])
     return _shortened(_number_in(text) or surest.content)
