@@ -42,6 +42,7 @@ AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-
 BASE = re.compile(
     r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+|[a-z]{3,})[\s})]*"
 )
+LIST = ""
 OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 UNICODE = str.maketrans(
     {"°": r"^\circ ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "×": r"\times ", "·": r"\cdot "}
@@ -170,7 +171,7 @@ def _in_prose(text: str) -> Reading | None:
 
     text = (EQUALS.findall(text) or [text.translate(UNICODE)])[-1]
     values = parse(MIXED.sub(lambda mixed: _improper(mixed, "%d/%d"), text), parsing_timeout=None)
-    found = [value for value in values if not isinstance(value, str) or value.strip()]
+    found = [value for value in values if not isinstance(value, str)]
     return Reading(shown=str(values[-1]), values=found) if found else None
 
 
@@ -214,13 +215,14 @@ def is_list(gold: str) -> bool:
     return bool(re.search(r"[,;]|\\pm|\b(?:and|or)\b", re.sub(number, "", gold)))
 
 
-def enclosed(part: str) -> tuple[str, list[str]] | None:
-    """Brackets and elements of a tuple, an interval or a set, named or not ("x \\in [1, 2)"); None for anything else."""
-    found = re.fullmatch(r"(?:[^=<>]*(?:=|\\in(?![a-z]))\s*)?(\\\{|[(\[])(.*)(\\\}|[)\]])", part.strip(), re.DOTALL)
-    if not found:
-        return None
-    elements = [element for part in _split(found[2]) for element in _both_signs(part)]
-    return (found[1] + found[3], elements) if len(elements) > 1 or (elements and found[1] == r"\{") else None
+def enclosed(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Brackets and elements of a tuple, an interval or a set, named or not ("x \\in [1, 2)"); else LIST and the parts."""
+    named = r"(?:[^=<>]*(?:=|\\in(?![a-z]))\s*)?(\\\{|[(\[])(.*)(\\\}|[)\]])"
+    found = re.fullmatch(named, parts[0].strip(), re.DOTALL) if len(parts) == 1 else None
+    elements = [element for part in _split(found[2]) for element in _both_signs(part)] if found else []
+    if len(elements) > 1 or (elements and found[1] == r"\{"):
+        return found[1] + found[3], elements
+    return LIST, parts
 
 
 def is_expression(line: str) -> bool:

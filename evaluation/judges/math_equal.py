@@ -6,13 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.judges.math_answer import Reading, enclosed, number_and_base
+from evaluation.judges.math_answer import LIST, Reading, enclosed, number_and_base
 
+SET, TUPLE, PERCENT = r"\{\}", "()", r"\%"
 SAME_ROUNDED, SAME_EXACT = 1e-5, 1e-40
 """Relative. math-verify rounds to 6 decimals: 0.0000672 would equal 0.0000668 (its issue #14)."""
-
-PERCENT = r"\%"
-LIST, SET, TUPLE = "", r"\{\}", "()"
 
 
 def equal(reference: Reading, answer: Reading) -> bool:
@@ -23,74 +21,57 @@ def equal(reference: Reading, answer: Reading) -> bool:
     return _same_parts(reference.parts, answer.parts)
 
 
-def is_readable(reference: Reading) -> bool:
-    return bool(reference.words) or any(
-        not isinstance(value, str) for part in reference.parts for value in parsed(part)
-    )
-
-
 def parsed(latex: str) -> list[Any]:
-    """The sympy value, if any, and the string. Only the latex itself is read: one that makes no sense must not fall back
-    to a number inside it; no letter is dropped as a unit."""
+    """The sympy value; nothing where there is none. Only the latex itself is read: one that makes no sense must not fall
+    back to a number inside it; no letter is dropped as a unit; i is the imaginary unit (math-verify: in "5 i" only)."""
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
+    from sympy import Eq, Expr, I
 
     normal = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all")
     config = [LatexExtractionConfig(boxed_match_priority=0, normalization_config=normal)]
-    values = parse(f"\\boxed{{{latex}}}", config, extraction_mode="first_match", parsing_timeout=None)
-    return [_with_imaginary_unit(value) for value in values]
-
-
-def _with_imaginary_unit(value: Any) -> Any:
-    """math-verify reads the i of "5i" as a variable, that of "5 i" not."""
-    from sympy import Eq, Expr, I
-
-    if isinstance(value, Eq):
-        return Eq(value.lhs, _with_imaginary_unit(value.rhs), evaluate=False)
-    if not isinstance(value, Expr):
-        return value
-    return value.subs({symbol: I for symbol in value.free_symbols if symbol.name == "i"})
+    value = (parse(f"\\boxed{{{latex}}}", config, extraction_mode="first_match", parsing_timeout=None) or [""])[0]
+    if isinstance(value, Expr | Eq):
+        units = {symbol: I for symbol in value.free_symbols if symbol.name == "i"}
+        value = Eq(value.lhs, value.rhs.subs(units), evaluate=False) if isinstance(value, Eq) else value.subs(units)
+    return [] if isinstance(value, str) else [value]
 
 
 def _same_parts(golds: Sequence[str], parts: Sequence[str]) -> bool:
     """Bare lists and sets are equal in any order; where one side is a tuple or an interval, the order counts."""
-    (gold_brackets, opened_golds), (brackets, opened) = _opened(golds), _opened(parts)
-    if len(golds) == len(parts) == 1 and LIST in (gold_brackets, brackets) and SET not in (gold_brackets, brackets):
+    (gold_brackets, gold_elements), (brackets, elements) = enclosed(golds), enclosed(parts)
+    kinds = {gold_brackets, brackets}
+    if len(golds) == len(parts) == 1 and LIST in kinds and SET not in kinds:
         return _same(golds[0], parts[0])
     if len(golds) == 1 < len(parts) and gold_brackets == LIST:
-        return _restated(golds[0], parts)
-    golds, parts = opened_golds, opened
-    if len(golds) != len(parts):
+        return _same_union(golds[0], parts) or all(_same_parts(golds, [part]) for part in parts)  # a value restated
+    if len(gold_elements) != len(elements):
         return False
-    if {gold_brackets, brackets} <= {LIST, SET}:
-        left = list(parts)
-        for gold in golds:
-            same = next((part for part in left if _same_parts([gold], [part])), None)
-            if same is None:
+    if kinds <= {LIST, SET}:
+        for gold in gold_elements:
+            at = next((i for i, one in enumerate(elements) if _same_parts([gold], [one])), None)
+            if at is None:
                 return False
-            left.remove(same)
+            elements = [*elements[:at], *elements[at + 1 :]]
         return True
-    if gold_brackets != brackets and {gold_brackets, brackets} != {LIST, TUPLE}:
-        return False
-    return all(_same_parts([gold], [part]) for gold, part in zip(golds, parts, strict=True))
+    in_order = zip(gold_elements, elements, strict=True)
+    return (len(kinds) == 1 or kinds == {LIST, TUPLE}) and all(_same_parts([gold], [one]) for gold, one in in_order)
 
 
-def _restated(gold: str, parts: Sequence[str]) -> bool:
-    r"""The same value several times ("15\frac{39}{40} or \frac{639}{40}"), or a union given by its inequalities."""
+def _same_union(gold: str, parts: Sequence[str]) -> bool:
+    """A union of intervals given by inequalities, "x < 2 or x > 3"."""
     from sympy import Union
 
-    if r"\cup" in gold and all(re.search(r"[<>]|\\[lg]e", part) for part in parts):
-        return _same_values(parsed(gold), [Union(*(parsed(part)[0].as_set() for part in parts))])
-    return all(_same_parts([gold], [part]) for part in parts)
-
-
-def _opened(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
-    return (len(parts) == 1 and enclosed(parts[0])) or (LIST, parts)
+    if r"\cup" not in gold or not all(re.search(r"[<>]|\\[lg]e", part) for part in parts):
+        return False
+    return _same_values(parsed(gold), [Union(*(value.as_set() for part in parts for value in parsed(part)))])
 
 
 def _same(gold: str, part: str) -> bool:
     if gold.endswith(PERCENT) != part.endswith(PERCENT):
-        return any(_same(a, b) for a in _without_percent(gold) for b in _without_percent(part))
+        bare, other = sorted((gold, part), key=lambda one: one.endswith(PERCENT))
+        number = other.removesuffix(PERCENT)
+        return _same(bare, number) or _same(bare, rf"\frac{{{number}}}{{100}}")
     gold_base, base = number_and_base(gold), number_and_base(part)
     if gold_base or base:
         gold_base = gold_base or (gold, "10")
@@ -98,42 +79,36 @@ def _same(gold: str, part: str) -> bool:
     return re.sub(r"\s", "", gold) == re.sub(r"\s", "", part) or _same_values(parsed(gold), parsed(part))
 
 
-def _without_percent(number: str) -> tuple[str, ...]:
-    bare = number.removesuffix(PERCENT)
-    return (number,) if bare == number else (bare, rf"\frac{{{bare}}}{{100}}")
-
-
-def _same_values(golds: Sequence[Any], values: Sequence[Any]) -> bool:
+def _same_values(golds: list[Any], values: list[Any]) -> bool:
     """Gold first: math-verify follows the reference's form."""
     from math_verify import verify
 
-    if not values or not golds:
+    if not golds or not values:
         return False
-    if verify(list(golds), list(values), timeout_seconds=None, allow_set_relation_comp=True):
-        return not _numbers_differ(golds[0], values[0])
+    if verify(golds, values, timeout_seconds=None, allow_set_relation_comp=True):
+        return not _numbers_differ(*(one.rhs if _is_assignment(one) else one for one in (golds[0], values[0])))
     return _same_for_positive_variables(golds[0], values[0])
+
+
+def _is_assignment(value: Any) -> bool:
+    return getattr(getattr(value, "lhs", None), "is_Symbol", False)
 
 
 def _numbers_differ(gold: Any, value: Any) -> bool:
     """Whether two numbers that math-verify takes for equal are none."""
     from sympy import Float
 
-    a, b = _value_of(gold), _value_of(value)
-    if a == b or not (getattr(a, "is_number", False) and getattr(b, "is_number", False)):
+    if gold == value or not (getattr(gold, "is_number", False) and getattr(value, "is_number", False)):
         return False
-    difference = (a - b).doit()
+    difference = (gold - value).doit()
     if difference.is_Rational:
         return bool(difference != 0)
-    bound = SAME_ROUNDED if a.has(Float) or b.has(Float) else SAME_EXACT
-    return bool(abs(difference.evalf(50)) > bound * abs(a.evalf(50)))
-
-
-def _value_of(equation: Any) -> Any:
-    """5 of x = 5."""
-    return equation.rhs if getattr(getattr(equation, "lhs", None), "is_Symbol", False) else equation
+    bound = SAME_ROUNDED if difference.has(Float) else SAME_EXACT
+    return bool(abs(difference.evalf(50)) > bound * abs(gold.evalf(50)))
 
 
 def _same_for_positive_variables(gold: Any, value: Any) -> bool:
+    r"""\sqrt{1/n} is 1/\sqrt{n}; decimals in exponents are exact."""
     from sympy import Abs, Expr, Number, Symbol, nsimplify, simplify
 
     if not (isinstance(gold, Expr) and isinstance(value, Expr) and gold.free_symbols == value.free_symbols):

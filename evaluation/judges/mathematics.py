@@ -17,12 +17,11 @@ import resource
 import signal
 from concurrent.futures import TimeoutError as TookTooLong
 from importlib.util import find_spec
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from evaluation.judges.choice import letter_of
 from evaluation.judges.math_answer import answered, option_of, read_reference
-from evaluation.judges.math_equal import equal, is_readable, parsed
+from evaluation.judges.math_equal import equal, parsed
 from evaluation.problem import Verdict
 from z1_core.errors import BadInput, Z1Error
 
@@ -57,9 +56,7 @@ class MathJudge:
     def __enter__(self) -> MathJudge:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Ends the children; judgements still under way are cancelled."""
         self._pool.stop()
         self._pool.join()
@@ -78,23 +75,12 @@ class MathJudge:
             return self._pool.schedule(
                 _judge_in_child, args=(gold, text, self._timeout_s), timeout=self._timeout_s
             ).result()
-        except TookTooLong:
-            return self._took_too_long(text)
+        except (TookTooLong, MemoryError) as error:
+            limit = f"{self._timeout_s:g} s" if isinstance(error, TookTooLong) else f"{CHILD_MEMORY_BYTES / 2**30:g} GB"
+            status, detail = "timeout", f"comparing took more than {limit}; it was ended"
         except ProcessExpired as death:
-            if death.exitcode == -signal.SIGALRM:
-                return self._took_too_long(text)
-            detail = f"the judging process ended by itself with code {death.exitcode}"
-            return Verdict(status="harness_error", extracted=_end_of(text), detail=detail)
-        except MemoryError:
-            detail = f"comparing took more than {CHILD_MEMORY_BYTES / 2**30:g} GB"
-            return Verdict(status="timeout", extracted=_end_of(text), detail=detail)
-        except Exception as error:  # sympy raises anything, and one answer must not end the judging of all others
-            detail = f"the judge failed with {type(error).__name__}: {_cut(str(error))}"
-            return Verdict(status="harness_error", extracted=_end_of(text), detail=detail)
-
-    def _took_too_long(self, text: str) -> Verdict:
-        detail = f"comparing took longer than {self._timeout_s:g} s; the process was ended"
-        return Verdict(status="timeout", extracted=_end_of(text), detail=detail)
+            status, detail = "harness_error", f"the judging process ended by itself with code {death.exitcode}"
+        return Verdict(status=status, extracted=_end_of(text), detail=detail)
 
 
 def _start_pool(workers: int) -> ProcessPool:
@@ -132,7 +118,7 @@ def _judge_in_child(gold: str, text: str, timeout_s: float) -> Verdict:
 def judge(gold: str, text: str) -> Verdict:
     """The verdict, made in this process; without any time limit, hence for children only."""
     reference = read_reference(gold)
-    if not is_readable(reference):
+    if not reference.words and not any(map(parsed, reference.parts)):
         return Verdict(status="harness_error", detail=f"the reference {_cut(gold)!r} cannot be read as mathematics")
     detail = f"reference is {_cut(gold)}"
     option = option_of(gold)
