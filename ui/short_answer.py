@@ -22,7 +22,7 @@ def short_answer(text: str) -> str:
     if not places:
         return ""
     surest = places[0]
-    if surest.kind in ("box", "hashes"):
+    if surest.kind == "box":
         return _shortened(surest.content)
     if surest.kind == "statement":
         stated = clause(surest.content)

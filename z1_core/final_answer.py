@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
-EMPTY_BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{\s*\}")
-UNBRACED_BOX = re.compile(r"\\(?:boxed|fbox)\s*(-?\d+(?:[.,]\d+)*)")
-BRACE = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{|\\.|[{}]", re.DOTALL)
+BOX = r"\\(?:boxed|fbox|framebox)\s*"
+EMPTY_BOX = re.compile(BOX + r"\{\s*\}")
+UNBRACED_BOX = re.compile(BOX + r"(-?\d+(?:[.,]\d+)*)")
+BRACE = re.compile(BOX + r"\{|\\.|[{}]", re.DOTALL)
 BETWEEN_ONE_ANSWERS_BOXES = re.compile(
     r"(?:[\s$,;]|\\[()\[\],; ]|\\q?quad)*(?:\\text\{\s*)?(?:and|or|,|;)[\s}$\\()\[\]]*"
 )
@@ -40,26 +40,23 @@ DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalAnswer:
-    """kind: a box is the answer whatever it holds; anything else only where it reads as one. start: where it stands."""
+    """kind: a box (or a "#### 42") is the answer whatever it holds; anything else only where it reads as one.
+    start: where it stands."""
 
-    kind: Literal["box", "hashes", "statement", "line"]
+    kind: Literal["box", "statement", "line"]
     content: str
     start: int = 0
 
 
 def final_answers(text: str) -> list[FinalAnswer]:
     """Every place that may state the answer, surest first; none for an empty text."""
-    text = without_bold(text)
+    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", text))
     found = [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
-    text = BOX.split(EMPTY_BOX.sub("", text))[0].strip()
-    found += [FinalAnswer(kind="hashes", content=number) for number in reversed(HASHES.findall(text))]
+    text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
+    found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
     lines = [trimmed(re.sub(r"^\s*#+", "", line)) for line in text.splitlines() if not SMALL_TALK.search(line)]
     return found + [FinalAnswer(kind="line", content=line) for line in reversed(lines) if line]
-
-
-def without_bold(text: str) -> str:
-    return UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", text))
 
 
 def statements(text: str) -> list[FinalAnswer]:

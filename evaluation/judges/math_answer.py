@@ -1,10 +1,12 @@
-r"""Reads a stated answer into parts that math-verify reads as meant, and compares them. Pure functions and math-verify.
+r"""Reads a stated answer into parts that math-verify reads as meant. Pure functions, and math-verify for prose.
 
 Rules, as a strict human grader of MATH500 applies them:
-- Names for bound to a value do not count ("x = 5" is 5), units and degrees neither, nor a closing "for any constant c".
-- Text in \text{} or of whole words is compared as words, without case and articles; "p - q" is mathematics.
+- A name for the value does not count ("x = 5" is 5), units and degrees neither, nor a closing "for any constant c".
+- \text{odd} and bare words of more letters than a product has ("even", not "abc") are compared as words, without case
+  and articles; an answer of more than three words is a sentence; "p - q" is mathematics.
 - "a and b", "a or b", "a, b" and \pm are several answers: all must be there, in any order, and nothing else; so
   "12 apples and 5 oranges" is not 12. A tuple is ordered, a set is not, a bare list may stand for either. Brackets count.
+  What only restates the value ("15\frac{39}{40} or \frac{639}{40}") adds none.
 - "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
   reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
 - A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
@@ -50,10 +52,6 @@ UNICODE = str.maketrans(
     | {"¼": " 1/4", "½": " 1/2", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "÷": r"\div ", "…": r"\ldots ", "θ": r"\theta "}
 )
 BASES = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-MOST_WORDS = 3
-"""A statement of more words is a sentence, no answer like "no solution"."""
-MOST_VARIABLES = 3
-"""More letters that no sign parts are a word: "even", but not "abc"."""
 
 SPELLINGS = [
     (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf)(?![A-Za-z])|\\!\s*|\\?[$€£]", ""),
@@ -106,8 +104,8 @@ def _repeating(decimal: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """An answer, read. parts: in LaTeX, one for each of several answers; words: of an answer in words, without parts;
-    values: what math-verify finds in prose without a statement. grouped, symbolic: see parts_of()."""
+    """One of the three: words; parts, in LaTeX, one for each of several answers; values that math-verify finds in prose.
+    grouped, symbolic: of a reference, see parts_of()."""
 
     shown: str
     words: str = ""
@@ -121,7 +119,8 @@ def read_reference(gold: str) -> Reading:
     latex = spelled(trimmed(", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", gold)))
     if is_words(latex):
         return Reading(shown=gold, words=words_of(latex))
-    grouped = not is_list(latex)
+    numbers = r"(?<![\d(\[{])\d{1,3}(?:,\d{3})+(?!\d)"
+    grouped = not re.search(r"[,;]|\\pm|\b(?:and|or)\b", re.sub(numbers, "", latex))
     symbolic = has_variables(latex)
     parts = parts_of(latex, grouped=grouped, symbolic=symbolic)
     return Reading(shown=gold, parts=parts, grouped=grouped, symbolic=symbolic)
@@ -180,8 +179,7 @@ def parts_of(latex: str, *, grouped: bool, symbolic: bool) -> list[str]:
 
     grouped: 1,234 is one number; symbolic: letters behind a number are variables, no unit.
     """
-    latex = QUANTIFIER.sub("", latex)
-    latex = AND_OR.sub(", ", latex)
+    latex = AND_OR.sub(", ", QUANTIFIER.sub("", latex))
     thousands = r"(?<![\d.,])\d{1,3}(?:[, ]\d{3})+(?!\d|,\d)"
     latex = re.sub(thousands, lambda number: re.sub(r"\D", "", number[0]), latex) if grouped else latex
     parts: list[str] = []
@@ -209,12 +207,6 @@ def _split(latex: str) -> list[str]:
     return [part.strip() for part in [*parts, latex[start:]] if part.strip()]
 
 
-def is_list(gold: str) -> bool:
-    """Whether commas part answers in this reference and in answers to it, rather than group digits."""
-    number = r"(?<![\d(\[{])\d{1,3}(?:,\d{3})+(?!\d)"
-    return bool(re.search(r"[,;]|\\pm|\b(?:and|or)\b", re.sub(number, "", gold)))
-
-
 def enclosed(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
     """Brackets and elements of a tuple, an interval or a set, named or not ("x \\in [1, 2)"); else LIST and the parts."""
     named = r"(?:[^=<>]*(?:=|\\in(?![a-z]))\s*)?(\\\{|[(\[])(.*)(\\\}|[)\]])"
@@ -235,12 +227,10 @@ def is_expression(line: str) -> bool:
 
 
 def is_words(text: str) -> bool:
-    r"""Whether this is an answer in words: \text{east}, or words of letters that can be no product of variables."""
-    plain = TEXT_COMMAND.sub(r"\1", text)
-    words = re.fullmatch(r"\s*\(?([A-Za-z][A-Za-z' -]*)\)?\s*", plain)
-    if not words or len(words[1].split()) > MOST_WORDS:
-        return False
-    return plain != text or (all(len(word) > 1 for word in words[1].split()) and len(words[1]) > MOST_VARIABLES)
+    plain = TEXT_COMMAND.sub(r"\1", text).strip()
+    if plain == text.strip():
+        return bool(re.fullmatch(r"(?=.{4})[A-Za-z'-]{2,}(?: [A-Za-z'-]{2,}){0,2}", plain))
+    return bool(re.fullmatch(r"\(?[A-Za-z'-]+(?: [A-Za-z'-]+){0,2}\)?", plain))
 
 
 def words_of(text: str) -> str:
@@ -249,16 +239,8 @@ def words_of(text: str) -> str:
     return " ".join(plain[1:] if len(plain) > 1 and plain[0] in ("a", "an", "the") else plain)
 
 
-def option_of(answer: str) -> str | None:
-    r"""The letter of a reference that is one of the problem's options, as \text{(C)}; None for any other."""
-    option = re.fullmatch(r"\s*(?:\\text\w*\s*\{)?\s*\(([A-H])\)\s*\}?\s*", answer)
-    return option[1] if option else None
-
-
 def number_and_base(answer: str) -> tuple[str, str] | None:
     r"""("52", "8") of 52_8, (52)_{8}, 52_{\text{eight}} or "52 (base 8)"; None where no base is named."""
-    found = BASE.fullmatch(answer)
-    if not found:
-        return None
-    base = found[2].lower()
-    return found[1], str(BASES.index(base) + 2) if base in BASES else base
+    if found := BASE.fullmatch(answer):
+        return found[1], str(BASES.index(found[2]) + 2) if found[2] in BASES else found[2]
+    return None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import re
 import resource
 import signal
 from concurrent.futures import TimeoutError as TookTooLong
@@ -20,7 +21,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from evaluation.judges.choice import letter_of
-from evaluation.judges.math_answer import answered, option_of, read_reference
+from evaluation.judges.math_answer import answered, read_reference
 from evaluation.judges.math_equal import equal, parsed
 from evaluation.problem import Verdict
 from z1_core.errors import BadInput, Z1Error
@@ -36,6 +37,8 @@ ORPHAN_GRACE_S = 2.0
 
 SHOWN_CHARACTERS = 200
 OPTIONS = "ABCDEFGH"
+OPTION = re.compile(rf"\s*(?:\\text\w*\s*\{{)?\s*\(([{OPTIONS}])\)\s*\}}?\s*")
+"""A reference that is one of the problem's options, as \\text{(C)}."""
 
 
 class MathJudge:
@@ -79,7 +82,10 @@ class MathJudge:
             limit = f"{self._timeout_s:g} s" if isinstance(error, TookTooLong) else f"{CHILD_MEMORY_BYTES / 2**30:g} GB"
             status, detail = "timeout", f"comparing took more than {limit}; it was ended"
         except ProcessExpired as death:
-            status, detail = "harness_error", f"the judging process ended by itself with code {death.exitcode}"
+            status = {-signal.SIGALRM: "timeout", -signal.SIGSEGV: "wrong"}.get(death.exitcode, "harness_error")
+            detail = f"the judging process ended by itself with code {death.exitcode}"
+        except Exception as error:  # on reading the reference; it must not end the judging of all others
+            status, detail = "harness_error", f"the judge failed with {type(error).__name__}: {_cut(str(error))}"
         return Verdict(status=status, extracted=_end_of(text), detail=detail)
 
 
@@ -121,9 +127,9 @@ def judge(gold: str, text: str) -> Verdict:
     if not reference.words and not any(map(parsed, reference.parts)):
         return Verdict(status="harness_error", detail=f"the reference {_cut(gold)!r} cannot be read as mathematics")
     detail = f"reference is {_cut(gold)}"
-    option = option_of(gold)
+    option = OPTION.fullmatch(gold)
     if option and (letter := letter_of(text, OPTIONS)):
-        return Verdict(status="right" if letter == option else "wrong", extracted=letter, detail=detail)
+        return Verdict(status="right" if letter == option[1] else "wrong", extracted=letter, detail=detail)
     try:
         answer = answered(text, reference)
         right = answer is not None and equal(reference, answer)
