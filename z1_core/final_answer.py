@@ -17,7 +17,7 @@ BRACE = re.compile(BOX + r"\{|\\.|[{}]", re.DOTALL)
 BETWEEN_ONE_ANSWERS_BOXES = re.compile(
     r"(?:[\s$,;]|\\[()\[\],; ]|\\q?quad)*(?:\\text\{\s*)?(?:and|or|,|;)[\s}$\\()\[\]]*"
 )
-MOST_BETWEEN_BOXES = 40
+MOST_BETWEEN_BOXES, LAST_LINES = 40, 50
 HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
@@ -55,8 +55,9 @@ def final_answers(text: str) -> list[FinalAnswer]:
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
-    lines = [trimmed(re.sub(r"^\s*#+", "", line)) for line in text.splitlines() if not SMALL_TALK.search(line)]
-    return found + [FinalAnswer(kind="line", content=line) for line in reversed(lines) if line]
+    lines = [line for line in text.splitlines()[-LAST_LINES:] if not SMALL_TALK.search(line)]
+    contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in reversed(lines)]
+    return found + [FinalAnswer(kind="line", content=content) for content in contents if content]
 
 
 def statements(text: str) -> list[FinalAnswer]:

@@ -135,7 +135,8 @@ def answered(text: str, reference: Reading) -> Reading | None:
         if reading := read(place, (place.content, said, predicate, ATTAINED.split(predicate)[0]), reference):
             return reading
         rejects = "answer" in said.lower() and not affirmed(predicate)
-        if not reference.words and not rejects and (reading := _in_prose(said)):
+        has_value = re.search(r"[\d$\\]", said) and not reference.words and not rejects
+        if has_value and (reading := _in_prose(said)):
             return reading
     return None
 

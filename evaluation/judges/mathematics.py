@@ -139,7 +139,7 @@ def judge(gold: str, text: str) -> Verdict:
         detail = f"{detail}; comparing failed with {type(error).__name__}: {_cut(str(error))}"
         return Verdict(status="wrong", extracted=_end_of(text), detail=detail)
     if answer is None:
-        return Verdict(status="no_answer", detail="the text states no answer")
+        return Verdict(status="no_answer", detail="the text holds no complete answer")
     return Verdict(status="right" if right else "wrong", extracted=_cut(answer.shown), detail=detail)
 
 
