@@ -37,6 +37,10 @@ D == It is certainly not B; the right option is D ;; Answer: since C would break
 D == \boxed{x}⏎⏎Hence (D).
 D == \boxed{\langle V\rangle \ll \Delta B}⏎⏎so the fourth option fits.⏎⏎**Answer: D**
 D == The answer is D, as A = 5 m^2 shows.
+C == Answer => C ;; I believe the answer to be C ;; Answer：C ;; Answer: c) 5 eV ;; (c) ;; The answer is "C". ;; It's C!
+C == This corresponds to option C. ;; It does not match option B but matches option C. ;; The correct statement is C.
+C == I don't think B is correct; C is correct. ;; The answer is C (5 eV)
+C == Answer: C⏎⏎Option A is correct in classical theory.
 """
 """The letter == texts that settle on it; ⏎ is a new line."""
 
@@ -50,6 +54,7 @@ The answer is C6H12O6
 \boxed{A + B}
 \boxed{A \to B} ;; \boxed{C/2} ;; \boxed{B^2} ;; \boxed{C_1} ;; \boxed{A:B = 1:2} ;; \boxed{f(A)}
 \boxed{D\text{-glucose}}
+I don't think C is correct. ;; C is correct in classical theory. ;; C:\Users ;; The unit is C. ;; At point A, B = 0.
 The answer is A or B ;; The answer is not B. ;; It is not A. ;; If A is correct, then x = 5. ;; A is correct?
 The answer is A?
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.

@@ -23,11 +23,15 @@ BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
     r"\b(?:answer|ans|choice|option)s?\b\.?"
-    rf"(?:\s+(?:is|are|(?:should|would|must|will|has to)(?:\s+{HEDGE})?\s+be)\b|\s*[:=]|\s+[-–—](?=\s))"
+    rf"(?:\s+(?:is|are|(?:should|would|must|will|has to|seems to|appears to)(?:\s+{HEDGE})?\s+be|to be)\b"
+    r"|\s*(?:=>|->|→|[:：=])|\s+[-–—](?=\s))"
     rf"(?:[\s:=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
     re.IGNORECASE,
 )
-DOUBTED = re.compile(r"\b(?:if|whether|suppose|assum\w+|unless|wrong|incorrect|neither|nor)\b[^.:;\n]*$", re.IGNORECASE)
+DOUBTED = re.compile(
+    r"\b(?:if|whether|suppose|assum\w+|unless|wrong|incorrect|neither|nor|(?:not|\w+n't) think|doubt)\b[^.:;\n]*$",
+    re.IGNORECASE,
+)
 """In front of a sentence that does not state its answer."""
 REASON = re.compile(
     r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead)\s"

@@ -21,7 +21,7 @@ from z1_core.final_answer import affirmed, boxes, is_doubted, statements
 
 LETTERS = "ABCDEFGHIJ"
 ENDS_LETTER = (
-    r"(?=\s*$|\s*\n|[)\].,;!]|:(?![A-Z])|\s+[-–—]\s+(?![A-Z]\W*$)|\s*[/&]\s*[A-J]\b"
+    r"(?=\s*$|\s*\n|[)\].,;!]|:(?![A-Z])|\s+[-–—]\s+(?![A-Z]\W*$)|\s*[/&]\s*[A-J]\b|\s+\("
     r"|\s+(?:because|since|as|and|or|due|with|but|not|rather|instead|unlike|for|given|if|by|while|whereas)\b)"
 )
 """What may follow a letter that is an answer; any other word or sign makes it part of a phrase or a formula."""
@@ -31,7 +31,9 @@ PREFIX = re.compile(
 )
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
-    r"\b(?:(?i:leaves?|leaving|remains is|remains|left is|left with|must be|has to be|it is|it's|answer|ans\.)"
+    r"(?<!not )(?<!n't )\b(?:"
+    r"(?i:leaves?|leaving|remains is|remains|left is|left with|must be|has to be|it is|it's|answer|ans\.)"
+    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:match\w*|correspond\w* to|closest to|agrees with) (?:option|choice))"
     r"|(?:I(?:'ll|'d| will| would)?|we) (?:choose|pick|select|go with|say))\s+"
     r"(?:only |with )?(?=([^\n]{1,40}))"
 )
@@ -69,7 +71,7 @@ def _letters_in(answer: str, letters: str) -> str:
     """The letters that an answer names: "C" of "(C) 5 eV" and "5 eV (C)", "AC" of "A and C", "" of "A cat"."""
     answer = affirmed(answer)
     one, small = f"[{letters}]", f"[{letters.lower()}]"
-    letter = re.compile(rf"\(({one}|{small})\)|\[({one})\]|({one}){ENDS_LETTER}|({small})\W*$")
+    letter = re.compile(rf"\(({one}|{small})\)|\[({one})\]|({one}){ENDS_LETTER}|({small})(?:\)|\W*$)")
     found, first = "", letter.match(answer, PREFIX.match(answer).end())
     while first:
         found += first[first.lastindex].upper()
@@ -82,8 +84,8 @@ def _letters_in(answer: str, letters: str) -> str:
 def _decided(plain: str, letters: str) -> str:
     """Of the last sentence that decides: "the answer is (C)", "option C is correct", "which leaves C"."""
     is_right = re.compile(
-        rf"(?<![A-Za-z])\(?([{letters}])\)?\s+(?:remains|is left|(?:is|must be)\s+(?:the\s+)?(?:only\s+)?"
-        r"(?:correct|right|best|answer))\b(?!\s*\?|\s+(?:only\s+)?(?:if|when)\b)"
+        rf"(?<![A-Za-z])(?<!not )\(?([{letters}])\)?\s+(?:remains|is left|(?:is|must be)\s+(?:the\s+)?(?:only\s+)?"
+        r"(?:correct|right|best|answer))\b(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|option|choice|answer|one)\b)"
     )
     found = [(statement.start, _letters_in(statement.content, letters)) for statement in statements(plain)]
     found += [(right.start(), right[1]) for right in is_right.finditer(plain) if not is_doubted(plain, right.start())]
@@ -103,10 +105,10 @@ def _leading_lines(plain: str, letters: str) -> str:
     if (
         lines
         and len(lines[-1]) < 20
-        and re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*", PREFIX.sub("", lines[-1], count=1))
+        and re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", PREFIX.sub("", lines[-1], count=1))
     ):
         return _letters_in(lines[-1], letters)
-    leads = re.compile(rf"[(\[]?([{letters}])(?:[)\].:](?![A-Z])|\s*$)")
+    leads = re.compile(rf"[(\[]?([{letters}])(?:[)\].:](?=\s|$)|\s*$)")
     return "".join(lead[1] for line in lines if (lead := leads.match(line)))
 
 
@@ -114,4 +116,4 @@ def _plain(text: str) -> str:
     r"""Without the dress of Markdown and LaTeX: \text{(C)}, **C**, $C$ and `C` are C."""
     text = re.sub(r"\\(?:text(?:bf|it|rm|tt)?|mathrm|mathbf|mbox|mathsf)\s*(?=\{)", "", text)
     text = re.sub(r"\\[()\[\], ;]", " ", text)
-    return re.sub(r"[*`${}]+|(?<!\w)_+|_+(?!\w)", "", text)
+    return re.sub(r"[*`${}\"“”]+|(?<!\w)['_]+|['_]+(?!\w)", "", text)
