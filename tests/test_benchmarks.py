@@ -164,7 +164,15 @@ def test_gpqa_is_judged_by_the_letter(gpqa_file, judges):
     assert gpqa.judge(problem, "", judges).status == "no_answer"
 
 
-def test_a_gpqa_row_that_lacks_an_option_is_bad():
+def test_gpqa_shows_every_option_whole_and_refuses_a_row_that_lacks_one():
+    options = {
+        "Correct Answer": "ln 2 = [(a - b) / (a b)]",
+        "Incorrect Answer 1": "[x]",
+        "Incorrect Answer 2": "c = [d]^2",
+    }
+    shown = user_text(benchmark("gpqa").make_problem({**GPQA_ROWS[0], **options}))
+    for option in (*options.values(), GPQA_ROWS[0]["Incorrect Answer 3"]):
+        assert sum(line[3:] == option and line[:3] in ("A. ", "B. ", "C. ", "D. ") for line in shown.splitlines()) == 1
     with pytest.raises(BadInput, match="'Incorrect Answer 3' is empty"):
         benchmark("gpqa").make_problem({**GPQA_ROWS[0], "Incorrect Answer 3": ""})
 

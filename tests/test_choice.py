@@ -8,85 +8,83 @@ import pytest
 from evaluation.judges.choice import letter_of, shuffled
 from z1_core.errors import BadInput
 
-OPTIONS_REPEATED = "A. foo\nB. bar\nC. baz\nD. qux"
+SETTLED = r"""
+A == The answer is A. ;; The answer is A because nothing else fits. ;; Answer: A⏎⏎A cat is no B. ;; \boxed{A}, an option
+B == \[\boxed{\text{B. } 10^{-4}}\] ;; \boxed{Option B} ;; \fbox{B} ;; **Answer: (B)** ;; **Answer:** B
+B == The answer is $B$.
+B == A. foo⏎B. bar⏎C. baz⏎D. qux⏎⏎The answer is B ;; A. foo⏎B. bar⏎C. baz⏎⏎B ;; B. bar⏎⏎I hope this helps.
+B == * Cells (A) divide.⏎* Tips (B) grow.⏎⏎The best answer is (B), unlike veins (C).
+B == 1. (A): small⏎2. (B): fits⏎⏎Answer: (B)
+B == A is correct? No, the answer is probably B ;; (A) is x, (B) is y. I choose (B). ;; Final answer - B
+C == \boxed{C} ;; So $\boxed{\text{C}}$. ;; \boxed{(C)} ;; \boxed{\textbf{(C)} 5 eV} ;; \boxed{C: 5}
+C == \boxed{\mathrm{C}} ;; \boxed{c}
+C == \boxed{\text{(c)}} ;; \boxed{10^{-4}\text{ eV (C)}} ;; \boxed{B} is wrong, so \boxed{C}
+C == In \boxed{} goes: \boxed{C}
+C == The correct answer is C: $\boxed{10^{-4}\text{ eV}}$ ;; \boxed{x^2}⏎⏎The correct choice is C.
+C == Answer: C⏎⏎$\boxed{5}$
+C == Answer: C ;; the answer is (C) ;; Option C is correct. ;; A is not correct, C is correct ;; **C** ;; C.
+C == (C) some text
+C == Answer: C - 10 eV ;; Final answer — C ;; ### Final Answer⏎⏎**C** ;; Answer C ;; Ans. C ;; Therefore, C.
+C == Thus it is (C).
+C == The answer is C, not B. ;; The answer is C rather than D. ;; The answer is not B but C. ;; It is not B. It's C.
+C == It cannot be A, B or D, which leaves C. ;; Neither A nor B; it must be C. ;; Only C remains. ;; I'd go with C.
+C == If the answer is B, then E = 0. Hence the answer is C. ;; The answer is B? No. The answer is C.
+C == Is it A? It is C.
+C == Correct answer: C⏎Incorrect answers: A, B, D ;; (A) and (B) are too small. The answer is (c). ;; Answer: c
+C == The answer is B.⏎On second thought: the answer is (C). ;; Answer might be B, let me check.⏎⏎Answer: C
+D == Answer:⏎⏎D ;; The final answer is **D) 12** ;; The correct option is **D**. ;; \boxed{E = mc^2}⏎⏎**Answer: D**
+D == It is certainly not B; the right option is D ;; Answer: since C would break it, what remains is D
+D == \boxed{x}⏎⏎Hence (D).
+D == \boxed{\langle V\rangle \ll \Delta B}⏎⏎so the fourth option fits.⏎⏎**Answer: D**
+D == The answer is D, as A = 5 m^2 shows.
+C == Answer => C ;; I believe the answer to be C ;; Answer：C ;; Answer: c) 5 eV ;; (c) ;; The answer is "C". ;; It's C!
+C == This corresponds to option C. ;; It does not match option B but matches option C. ;; The correct statement is C.
+C == I don't think B is correct; C is correct. ;; The answer is C (5 eV)
+C == Answer: C⏎⏎Option A is correct in classical theory.
+"""
+"""The letter == texts that settle on it; ⏎ is a new line."""
 
-SETTLED = [
-    (r"\boxed{C}", "C"),
-    (r"So it is $\boxed{\text{C}}$.", "C"),
-    (r"\boxed{(C)}", "C"),
-    (r"\boxed{\textbf{(C)} 5 eV}", "C"),
-    (r"\[\boxed{\text{B. } 10^{-4}}\]", "B"),
-    (r"\boxed{Option B}", "B"),
-    (r"\fbox{B}", "B"),
-    ("Answer: C", "C"),
-    ("**Answer: (B)**", "B"),
-    ("**Answer:** B", "B"),
-    ("Answer:\n\nD", "D"),
-    ("the answer is (C)", "C"),
-    ("The answer is $B$.", "B"),
-    ("The answer is A.", "A"),
-    ("The answer is A because nothing else fits.", "A"),
-    ("The answer is A, because nothing else fits.", "A"),
-    ("The final answer is **D) 12**", "D"),
-    ("The correct option is **D**.", "D"),
-    ("Option C is correct.", "C"),
-    ("A is not correct, C is correct", "C"),
-    ("**C**", "C"),
-    ("C.", "C"),
-    ("C) some option text", "C"),
-    ("(C) some option text", "C"),
-    ("C. some option\n\nBecause the others fail.", "C"),
-    (OPTIONS_REPEATED + "\n\nThe answer is B", "B"),
-    (OPTIONS_REPEATED + "\n\nB", "B"),
-    (r"In \boxed{} goes the letter: \boxed{A}", "A"),
+UNSETTLED = r"""
+ ;; ⏎ ;; I don't know ;; A cat ;; A cat sat on B street ;; Dear reader ;; ABCD ;; A is incorrect ;; A. foo⏎B. bar⏎C. baz
+The answer is A cat ;; The answer is B cells ;; The answer is vitamin C. ;; The answer is D-glucose
+D-glucose is formed.
+A = 5 m^2 ;; The answer is A = 5 m^2 ;; A > B ;; The answer is A - B ;; B = \mu_0 I / 2r ;; C-C bond
+The answer is C6H12O6
+\boxed{A cat} ;; \boxed{E} ;; \boxed{42} ;; \boxed{} ;; \boxed{A, C} ;; \boxed{A} and \boxed{C} ;; \boxed{A = 5}
+\boxed{A + B}
+\boxed{A \to B} ;; \boxed{C/2} ;; \boxed{B^2} ;; \boxed{C_1} ;; \boxed{A:B = 1:2} ;; \boxed{f(A)}
+\boxed{D\text{-glucose}}
+I don't think C is correct. ;; C is correct in classical theory. ;; C:\Users ;; The unit is C. ;; At point A, B = 0.
+The answer is A or B ;; The answer is not B. ;; It is not A. ;; If A is correct, then x = 5. ;; A is correct?
+The answer is A?
+Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
+"""
+
+AMONG_TEN = [
+    ("The answer is (H)", "H"),
+    ("The answer is I.", "I"),
+    (r"\boxed{I}", "I"),
+    ("The answer is C, as I found by summing.", "C"),
+    ("Answer: I think it is C.", "C"),
+    ("I am sure: C is correct.", "C"),
+    ("The answer is what I said.", None),
+    ("I, for one, give up.", None),
 ]
 
-UNSETTLED = [
-    "",
-    "   \n",
-    "I don't know",
-    "A cat",
-    "A cat sat on B street",
-    "The answer is A cat",
-    "The answer is B cells",
-    r"\boxed{A cat}",
-    r"\boxed{E}",
-    r"\boxed{42}",
-    r"\boxed{}",
-    r"\boxed{A, C}",
-    r"\boxed{A} and \boxed{C}",
-    "The answer is A or B",
-    "ABCD",
-    "Dear reader",
-    "A is incorrect",
-    OPTIONS_REPEATED,
-]
+
+def test_a_text_that_settles_on_a_letter():
+    for line in SETTLED.strip().splitlines():
+        letter, _, texts = line.partition(" == ")
+        assert [(text, letter) for text in texts.split(" ;; ") if letter_of(text.replace("⏎", "\n")) != letter] == []
 
 
-@pytest.mark.parametrize(("text", "letter"), SETTLED)
-def test_a_text_that_settles_on_a_letter(text, letter):
-    assert letter_of(text) == letter
-
-
-@pytest.mark.parametrize("text", UNSETTLED)
-def test_a_text_that_settles_on_none(text):
-    assert letter_of(text) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The answer is B. No wait. The answer is D.",
-        "The answer is B.\nOn second thought: the answer is (D).",
-        r"\boxed{B}, hmm, that cannot be it, so \boxed{D}",
-    ],
-)
-def test_the_last_statement_wins(text):
-    assert letter_of(text) == "D"
+def test_a_text_that_settles_on_none():
+    texts = UNSETTLED.strip("\n").replace("\n", " ;; ").replace("⏎", "\n").split(" ;; ")
+    assert {text: letter for text in texts if (letter := letter_of(text))} == {}
 
 
 def test_more_letters_where_the_problem_has_more_options():
-    assert letter_of("The answer is (H)", "ABCDEFGHIJ") == "H"
+    assert [(text, letter_of(text, "ABCDEFGHIJ")) for text, _ in AMONG_TEN] == AMONG_TEN
 
 
 @pytest.mark.parametrize("text", ["A, B, C, D " * 50_000, "(A" * 50_000, "answer is " * 30_000, r"\boxed{" * 50_000])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -16,125 +15,127 @@ from pathlib import Path
 import pytest
 
 from evaluation.judges import mathematics as math_judge
-from evaluation.judges.math_answer import last_boxes, stated
 from evaluation.judges.mathematics import MathJudge
+from evaluation.rows import read_rows
 from tests.shares import count_of, sample_or_all
 from z1_core.errors import BadInput, Z1Error
+from z1_core.final_answer import boxes, final_answers
 
-EAST, POINT = r"\text{east}", r"\left( 3, \frac{\pi}{2} \right)"
-PLANE, COLUMN = "5x - 7y + 11z + 4 = 0", r"\begin{pmatrix} -2 \\ -14 \\ -7 \end{pmatrix}"
+BOXED = r"""
+\text{east} == \text{East} ;; east ;; \textbf{east} != \text{west} ;; \text{not east} ;; \text{east or west} ;; 5
+\text{ellipse} == \text{an ellipse} != \text{a circle}
+\text{odd} == odd != even
+\text{(C)} == C ;; \text{(C)} ;; \textbf{(C)}\ 12 ;; (c) != \text{(B)} ;; C, D ;; 5
+p - q == p-q ;; -q + p ;; -(q - p) != p + q ;; q - p ;; pq ;; p q ;; p
+ab == ba ;; a \cdot b ;; a*b != a+b ;; a/b
+mgh == m g h ;; m*g*h != mg
+10000 == 10{,}000 ;; 10,000 ;; 10\,000 ;; 10 000 ;; 10^4 ;; 1e4 != 10 ;; 10, 000 ;; 10001
+11,\! 111,\! 111,\! 100 == 11{,}111{,}111{,}100 != 11111111101 ;; 11111111100.5
+200000000000 == 2 \times 10^{11} ;; 200,000,000,000 != 199999999999 ;; 200000000000.5
+2^{100} == 4^{50} ;; 1267650600228229401496703205376 != 2^{100}+1 ;; 1267650600228229401496703205377
+\frac{2^{101}+1}{3 \cdot 2^{102}} == \frac16 + \frac{1}{3 \cdot 2^{102}} != \frac16 ;; \frac{2^{101}-1}{3 \cdot 2^{102}}
+.0000672 == 6.72 \times 10^{-5} ;; 6.72e-5 != 0.0000668 ;; 0
+\frac{1}{2^{99}} == 2^{-99} != \frac{1}{2^{98}} ;; 0
+\$32,\!348 == 32348 ;; \text{\$}32{,}348 ;; \$32,348 ;; 32348 \text{ dollars} != \$32,349 ;; 32
+864 \mbox{ inches}^2 == 864 \text{ square inches} ;; 864 ;; 864\text{ in}^2 ;; 864{\text{ in}}^2 != 865
+12 == 12\,\mathrm{cm}^3 ;; 12 m/s ;; 12 m ;; \text{12 dollars} ;; 12\operatorname{cm} ;; 12 \frac{\text{m}}{\text{s}}
+12 == 12\text{th}
+12 == 12 \pmod{17} ;; 12. ;; {12} ;; \mathbf{12} ;; \color{blue}{12} ;; +12 ;; \frac{24}{2} ;; x = 12 \text{ cm}
+12 == 12!/11!
+12 != 12x ;; 12 \text{ apples and } 5 \text{ oranges} ;; 12 \text{ or } 5 ;; -12 ;; 1.2 ;; x \ne 12 ;; x > 12
+12 != 12 \pm 1 ;; 12!
+\pi r^2 h == pi*r^2*h ;; \pi \cdot r^2 \cdot h ;; πr²h ;; hr^{2}\pi ;; V = pi*r**2*h ;; \pi r^2 h \text{ cm}^3
+\pi r^2 h != pi*r*h ;; 2\pi r^2 h
+90^\circ == 90 ;; 90° ;; 90\degree ;; 90 \text{ degrees} != 45^\circ ;; 9^\circ
+\frac{270}7\text{ degrees} == \frac{270}{7}^\circ ;; 38 4/7^\circ
+50\% == 50 ;; 0.5 ;; \frac12 ;; 50 \text{ percent} ;; 50% != 5 ;; 5000\% ;; 0.05 ;; 0.5\%
+12.5\% == 12.5 ;; 0.125 != 12
+0.08 == 8\% ;; .08 ;; \frac{2}{25} != 80\% ;; 8
+\frac{11}{4} == 2 3/4 ;; 2\frac{3}{4} ;; 2\ 3/4 ;; 2¾ ;; x = 2 3/4 ;; 2 3/4 \text{ cups} ;; 2.75
+\frac{11}{4} != 2-3/4 ;; -2 3/4 ;; 2 ;; \frac34
+5 != 5 1/2 ;; 5\frac12 ;; 5_2 ;; 5\sqrt(2) ;; 4.9999 ;; \text{not } 5 ;; __import__('os').getpid()
+-\frac{5}{2} == -2 1/2 ;; −2.5
+\frac{1}{3} == 0.\overline{3} ;; 0.333\ldots ;; 33\frac13\% ;; 1 \div 3 ;; 0.333333 != 0.33 ;; 0.3 ;; 0.\overline{6}
+0.1\overline{6} == 1/6 != 0.16
+\frac43 == 4/3 ;; \tfrac43 ;; \dfrac{4}{3} ;; \frac 4 3 ;; (4)/(3) != 43 ;; 1.3 ;; 3/4
+\frac{\sqrt{3}}{2} == sqrt(3)/2 ;; √3/2 ;; \sqrt{3/4} ;; 3^{0.5}/2 ;; (1/2)*sqrt(3) != 0.87 ;; \sqrt{3}
+1 - \frac{1}{e} == 1 - \frac{1}{\mathrm{e}} != 1 + \frac{1}{e}
+\frac{1}{\sqrt{n}} == \sqrt{\frac{1}{n}} ;; n^{-1/2} ;; \frac{\sqrt n}{n} != \sqrt{n} ;; \frac1n
+\sec^2 x == 1+\tan^2 x ;; 1/\cos^2 x != \tan^2 x
+\sin 2x == 2\sin x\cos x ;; 2*sin(x)*cos(x) != 2\sin x
+\frac{n(n-1)}{2} == n*(n-1)/2 ;; \binom{n}{2} ;; 0.5n(n-1) != n*(n+1)/2
+(a+5)(b+2) == (b+2)*(a+5) != (a+2)(b+5)
+6 - 5i == 6 - 5*i ;; -5i + 6 ;; z = 6 - 5 i != 6 + 5i
+\frac{20000}{\pi} == 20,000/\pi ;; \frac{20{,}000}{\pi} != 20/\pi
+[1,2) == [1, 2) ;; 1 \le x < 2 ;; x \in [1,2) != (1,2] ;; [1,2] ;; 1,2 ;; 1 < x < 2
+D = (0, 4) == (0,4) ;; D = (0, 4) != D = (0, 5) ;; [0,4]
+(2,\infty) == x > 2 ;; (2, +\infty) ;; (2, inf) != [2,\infty) ;; x \ge 2 ;; \infty
+(-\infty, 2) \cup (3, \infty) == x<2 \text{ or } x>3 ;; (3,\infty)\cup(-\infty,2) != (-\infty,2) ;; x<2 \text{ or } x>4
+(-\infty,-\frac 14)\cup(-\frac 14,\infty) == (-\infty,-0.25)\cup(-0.25,\infty) ;; x \ne -1/4
+(-\sqrt{3}, \sqrt{3}) == -\sqrt3 < x < \sqrt3 != \pm\sqrt{3} ;; [-\sqrt3,\sqrt3]
+1,-2 == -2, 1 ;; x = 1 \text{ or } x = -2 ;; \{-2, 1\} ;; x_1 = 1, x_2 = -2 ;; 1; -2 ;; \text{1 and -2}
+1,-2 != 1 ;; 1,2 ;; 1,-2,0 ;; (-2,1)
+343 \text{ and } 512 == 512\text{ and }343 ;; 343,512 ;; \{343, 512\} != 343 ;; 343512 ;; 855
+3, 5, 7 == 7,5,3 ;; 3\text{, }5\text{, and }7 ;; (3,5,7) != 3, 5 ;; 357
+\pm 6 == 6, -6 ;; x = ±6 ;; \{-6, 6\} != 6 ;; -6 ;; 6, 6
+1 \pm \sqrt{19} == 1+\sqrt{19}, 1-\sqrt{19} ;; \frac{2 \pm \sqrt{76}}{2} ;; 1 ± √19 != 1+\sqrt{19} ;; -1 \pm \sqrt{19}
+\{1\pm\sqrt{5},-2\} == -2, 1 \pm \sqrt5 != 1 \pm \sqrt5
+2, 4, \ldots, 2n == 2,4,\dots,2n != 1, 3, \ldots, 2n-1
+(8,-2) == (x,y) = (8,-2) ;; \left(8, -2\right) ;; 8,-2 ;; \big(8,-2\big) != (-2,8) ;; \{8,-2\} ;; [8,-2]
+(1,2), (3,4) == (3,4) \text{ and } (1,2) != (1,2) ;; (2,1), (4,3)
+\begin{pmatrix} 1 & -2 \\ 3 & 0 \\ \end{pmatrix} == \begin{bmatrix}1&-2\\3&0\end{bmatrix}
+\begin{pmatrix} 1 & -2 \\ 3 & 0 \\ \end{pmatrix} == M = \begin{pmatrix}1&-2\\[2pt]3&0\end{pmatrix}
+\begin{pmatrix} 1 & -2 \\ 3 & 0 \end{pmatrix} != \begin{pmatrix}1&2\\3&0\end{pmatrix}
+\begin{pmatrix} 1 & -2 \\ 3 & 0 \end{pmatrix} != \begin{pmatrix}1&3\\-2&0\end{pmatrix} ;; 5
+x=5 == 5 ;; 5 = x != y=5 ;; x=-5
+y = 2x + 3 == 3 + 2x ;; y - 2x = 3 != y = 2x - 3
+5x - 7y + 11z + 4 = 0 == -5x + 7y - 11z - 4 = 0 ;; 5x-7y+11z=-4 != 5x - 7y + 11z + 5 = 0
+f(x) = cx == f(x) = cx \text{ for any real constant } c ;; cx, c \in \mathbb{R} != f(x) = c + x
+52_8 == 52_{8} ;; (52)_8 ;; 52_{\text{eight}} ;; 52 \text{ (base 8)} ;; 52 != 42 ;; 52_9 ;; 52 \text{ base } 7
+"""
+"""Reference == right answers != wrong ones, each in a box."""
 
-RIGHT = [
-    # words
-    (EAST, r"\boxed{\text{East}}"),
-    (EAST, r"\boxed{east}"),
-    (EAST, "**east**"),
-    (r"\text{Evelyn}", "The answer is Evelyn."),
-    (r"\text{ellipse}", r"\boxed{\text{an ellipse}}"),
-    (r"\text{(C)}", r"\boxed{C}"),
-    (r"\text{(C)}", r"\boxed{\textbf{(C)}\ 12}"),
-    # thousands, currency, units, degrees, per cent
-    ("10000", r"\boxed{10{,}000}"),
-    ("10000", r"\boxed{10,000}"),
-    ("10000", r"\boxed{10\,000}"),
-    ("10000", r"\boxed{10 000}"),
-    (r"10,\!080", r"\boxed{10080}"),
-    (r"11,\! 111,\! 111,\! 100", r"\boxed{11{,}111{,}111{,}100}"),
-    (r"\$32,\!348", r"\boxed{32348}"),
-    (r"\$32,\!348", r"\boxed{\text{\$}32{,}348}"),
-    (r"\$18.90", r"\boxed{18.9 \text{ dollars}}"),
-    (r"5.4 \text{ cents}", r"\boxed{5.4}"),
-    (r"864 \mbox{ inches}^2", r"\boxed{864 \text{ square inches}}"),
-    ("12", r"\boxed{12\,\mathrm{cm}^3}"),
-    ("12", r"\boxed{12 m/s}"),
-    ("18", r"\boxed{\text{18 dollars}}"),
-    (r"90^\circ", r"\boxed{90}"),
-    (r"90^\circ", r"\boxed{90°}"),
-    (r"90^\circ", r"\boxed{90 \text{ degrees}}"),
-    (r"\frac{270}7\text{ degrees}", r"\boxed{\frac{270}{7}^\circ}"),
-    (r"50\%", "50%"),
-    # intervals, sets, points, matrices
-    ("[1,2)", r"\boxed{[1, 2)}"),
-    ("(3,4]", r"\boxed{3 < x \le 4}"),
-    (r"x \in [-2,7]", r"\boxed{-2 \le x \le 7}"),
-    (r"x \in [-2,7]", r"\boxed{[-2,7]}"),
-    (r"(2,\infty)", r"\boxed{x > 2}"),
-    ("1,-2", r"\boxed{-2, 1}"),
-    ("1,-2", r"\boxed{x = 1 \text{ or } x = -2}"),
-    ("1,-2", r"$\boxed{1}$ and $\boxed{-2}$"),
-    (r"1 \pm \sqrt{19}", r"\boxed{1+\sqrt{19}, 1-\sqrt{19}}"),
-    (POINT, r"\boxed{(3, \pi/2)}"),
-    (COLUMN, r"\boxed{\begin{bmatrix} -2 \\ -14 \\ -7 \end{bmatrix}}"),
-    (COLUMN, COLUMN),
-    # equations, forms, spellings
-    ("x=5", r"\boxed{5}"),
-    ("5", r"\boxed{x = 5}"),
-    ("y = 2x + 3", "y = 3 + 2x"),
-    (PLANE, r"\boxed{-5x + 7y - 11z - 4 = 0}"),
-    (r"\frac43", r"\boxed{4/3}"),
-    (r"1\frac{4}{5}", r"\boxed{1.8}"),
-    (r"\frac{\sqrt{3}}{2}", "sqrt(3)/2"),
-    (r"\frac{\pi}{6}", r"The answer is \frac{\pi}{6}."),
-    ("p - q", "p - q"),
-    ("-3", "x = −3"),
-    ("52_8", r"\boxed{52_{8}}"),
-    (".0000672", r"\boxed{6.72 \times 10^{-5}}"),
-    (r"1 - \frac{1}{e}", r"\boxed{1 - \frac{1}{\mathrm{e}}}"),
-    # where the answer stands
-    ("3", r"\fbox{3}"),
-    ("4", r"\boxed 4"),
-    ("5", r"\[ \boxed{5} \]"),
-    ("5", r"\boxed{\boxed{5}}"),
-    ("73", "437 + 2*234 = 905, so the number of residents is **73**.\n\n---\n\nFinal Answer: **73**"),
-    ("18", r"The final answer is: $\boxed{18}$. I hope it is correct."),
-    ("18", "The answer is 17. No, the answer is 18."),
-]
-
-WRONG = [
-    (EAST, r"\boxed{\text{west}}"),
-    (EAST, "west"),
-    (r"\text{(C)}", r"\boxed{\text{(B)}}"),
-    ("1", r"\boxed{100}"),
-    ("540", r"\boxed{5.4}"),
-    ("[1,2)", r"\boxed{(1,2]}"),
-    ("[1,2)", "(1, 2]"),
-    (r"x \in [-2,7]", r"\boxed{(-2,7)}"),
-    ("1,-2", r"\boxed{1}"),
-    ("1,-2", r"\boxed{1,2}"),
-    ("(8,-2)", r"\boxed{(-2,8)}"),
-    (COLUMN, COLUMN.replace("-14", "14")),
-    ("x=5", r"\boxed{y=5}"),
-    ("y = 2x + 3", r"\boxed{y = 2x - 3}"),
-    (PLANE, "5x - 7y + 11z + 5 = 0"),
-    ("52_8", r"\boxed{42}"),
-    ("52_8", r"\boxed{52_9}"),
-    (".0000672", r"\boxed{0.0000668}"),
-    (".0000672", r"\boxed{0}"),
-    (r"\frac{1}{2^{99}}", r"\boxed{\frac{1}{2^{98}}}"),
-    (r"1 - \frac{1}{\mathrm{e}}", r"\boxed{1 + \frac{1}{\mathrm{e}}}"),
-    ("4", r"\boxed{4\sqrt(2)}"),
-    ("3", r"\boxed{3}, but wait, that forgets one, so \boxed{4}"),
-    ("4", r"\boxed{4}, or rather \boxed{nonsense @@ \foo}"),
-    ("5", "The word boxed makes no answer of 12."),
-    ("5", r"\boxed{__import__('os').getpid()}"),
-]
+TEXTS = r"""
+12 == #### Step 1: Compute⏎3*4 = 12⏎⏎The result is 12. ;; #### 2.⏎We get 12. ;; #### 12 ;; #### $12⏎⏎Thanks.
+12 == ## 3. Answer⏎12
+12 == #### Answer: 12 ;; The answer is 12 apples. ;; The answer is 12, because 7 + 5 = 12. ;; The answer is 12, not 41.
+12 == The answer is therefore 12 (twelve). ;; If the answer is 5, x = 1. The answer is 12.
+12 == The answer is not 11 but 12.
+12 == We get 12.⏎⏎Hope this helps! ;; We get **12**.⏎⏎Done. ;; We get 12.⏎⏎Let me know. ;; So it is 12.⏎⏎$\blacksquare$
+12 == n = 3 * 4⏎= 12 ;; In all 3 * 4 = 12 of the 15. ;; The answer is⏎$$12$$ ;; Answer: 11. No, the answer is 12.
+12 == x = 12 cm
+12 != The answer is 12 apples and 5 oranges. ;; The answer is 12 or 5. ;; The answer is not 12. ;; #### 12. Sum⏎It is 9.
+12 != The answer is between 12 and 13. ;; 12 is wrong, so it is 8. ;; The answer is 11, not 12.
+5 == \fbox{5} ;; \boxed 5 ;; \[ \boxed{\boxed{5}} \] ;; $\boxed{5}$, and $\boxed{5}$ indeed fits.
+5 == \boxed{5}. So 5, not 6.
+5 != \boxed{5}, but wait: \boxed{4} ;; \boxed{5}, no, \boxed{nonsense @@ \foo} ;; The word boxed makes no answer of 12.
+5 == The answer is 5. != The answer is 5 1/2. ;; So we need 5 1/2 cups.
+1,-2 == $\boxed{1}$ and $\boxed{-2}$ ;; The roots are x = -2 and x = 1. != $\boxed{1}$ and $\boxed{2}$
+\frac{639}{40} == \boxed{15\frac{39}{40}}, or \boxed{\frac{639}{40}} != \boxed{\frac{639}{40}}, or \boxed{15}
+\frac{11}{4} == She needs 2 3/4 cups. ;; The answer is 2 3/4. != She needs 3/4 cups.
+288 \pi == The answer is 288π cubic inches. != The answer is 288 cubic inches.
+-3 == x = −3 ;; The minimum is $-3$, attained at $x = 2$. != 3
+p - q == p - q ;; The answer is -q + p. != The answer is p + q.
+\text{odd} == The function is odd. ;; **Odd** ;; The answer is odd, as f(-x) = -f(x). != The answer is even. ;; Even
+\text{Evelyn} == Answer: Evelyn⏎⏎Hope this helps! ;; The answer is Evelyn. != The answer is Carla.
+1200 == #### 1,200 ;; 5 + 7 = 12⏎#### $1,200 ;; $1,200 ;; **$1,200** ;; \boxed{\$1,200} ;; \boxed{1200\text{ dollars}}
+1,200 == The answer is $1,200. ;; The answer is 1200 dollars, since 2 * 600 = 1200 and 3 * 7 = 21
+1,200 == So they pay 1,200 dollars
+1,200 == She makes $2 * 600 = $1200 every day. ;; **Answer:** 1200 ;; 1200.00 != #### 1,201 ;; So they pay $1,201.
+"""
 
 NO_ANSWER = ["", "  \n", r"\boxed{}", r"\boxed{\frac{1}{2", "I do not know, to be honest."]
 
-GSM8K_WAYS = [
-    "#### 1,200",
-    "5 + 7 = 12\n#### $1,200",
-    "$1,200",
-    "**$1,200**",
-    r"\boxed{\$1,200}",
-    r"\boxed{1200\text{ dollars}}",
-    "The answer is $1,200.",
-    "The answer is 1200 dollars, since 2 * 600 = 1200 and 3 * 7 = 21",
-    "She makes $2 * 600 = $1200 every day.",
-    "So they pay 1,200 dollars",
-    "**Answer:** 1200",
-    "1200.00",
-]
+
+def rows_of(table: str, form: str) -> list[tuple[str, str, str]]:
+    """(reference, "right" or "wrong", text) of each answer of a table."""
+    rows = []
+    for line in table.strip().splitlines():
+        gold, sign, answers = re.match(r"(.*?) (==|!=) (.*)", line).groups()
+        right, _, wrong = answers.partition(" != ") if sign == "==" else ("", "", answers)
+        for status, texts in (("right", right), ("wrong", wrong)):
+            rows += [(gold, status, form % text.replace("⏎", "\n")) for text in texts.split(" ;; ") if text]
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -143,40 +144,27 @@ def judge() -> Iterator[MathJudge]:
         yield judge
 
 
-def rows_of(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def statuses(judge: MathJudge, pairs: list[tuple[str, str]]) -> list[str]:
     with ThreadPoolExecutor(8) as threads:
         return [verdict.status for verdict in threads.map(lambda pair: judge.verify(*pair), pairs)]
 
 
-@pytest.mark.parametrize(("gold", "text"), RIGHT)
-def test_an_equal_answer_is_right_in_any_spelling(judge, gold, text):
-    verdict = judge.verify(gold, text)
-    assert verdict.status == "right", verdict
+@pytest.mark.parametrize(("table", "form"), [(BOXED, r"So \boxed{%s}."), (TEXTS, "%s")], ids=["boxed", "texts"])
+def test_an_answer_is_right_or_wrong_as_a_strict_grader_would_have_it(judge, table, form):
+    rows = rows_of(table, form)
+    judged = statuses(judge, [(gold, text) for gold, _, text in rows])
+    assert set(judged) <= {"right", "wrong", "no_answer"}
+    assert [row for row, status in zip(rows, judged, strict=True) if (row[1] == "right") != (status == "right")] == []
 
 
-@pytest.mark.parametrize(("gold", "text"), WRONG)
-def test_another_answer_is_wrong_and_says_what_was_read(judge, gold, text):
-    verdict = judge.verify(gold, text)
-    assert verdict.status == "wrong", verdict
-    assert verdict.extracted
-    assert verdict.detail.startswith("reference is ")
+def test_a_wrong_answer_says_what_was_read(judge):
+    verdict = judge.verify("x=5", r"So \boxed{y=5}.")
+    assert (verdict.status, verdict.extracted, verdict.detail) == ("wrong", "y=5", "reference is x=5")
 
 
-@pytest.mark.parametrize("gold", [EAST, "5", "0", "[1,2)", PLANE, r"\text{(C)}"])
-@pytest.mark.parametrize("text", NO_ANSWER)
-def test_a_text_without_an_answer_is_never_right(judge, gold, text):
-    assert judge.verify(gold, text).status == "no_answer"
-
-
-@pytest.mark.parametrize("text", GSM8K_WAYS)
-def test_a_plain_number_is_found_behind_commas_currency_and_units(judge, text):
-    for gold in ("1200", "1,200"):
-        assert judge.verify(gold, text).status == "right"
-    assert judge.verify("1201", text).status == "wrong"
+@pytest.mark.parametrize("gold", [r"\text{east}", "5", "0", "[1,2)", "x + y = 3", r"\text{(C)}"])
+def test_a_text_without_an_answer_is_never_right(judge, gold):
+    assert set(statuses(judge, [(gold, text) for text in NO_ANSWER])) == {"no_answer"}
 
 
 def test_a_reference_that_cannot_be_read_is_no_fault_of_the_answer(judge):
@@ -186,26 +174,24 @@ def test_a_reference_that_cannot_be_read_is_no_fault_of_the_answer(judge):
         assert "reference" in verdict.detail
 
 
+def test_what_sympy_raises_on_an_answer_is_a_wrong_answer(monkeypatch):
+    def fail(*_: object) -> bool:
+        raise TypeError("Invalid NaN comparison")
+
+    monkeypatch.setattr(math_judge, "equal", fail)
+    verdict = math_judge.judge("5", r"\boxed{5}")
+    assert (verdict.status, verdict.extracted) == ("wrong", r"\boxed{5}")
+    assert "TypeError" in verdict.detail
+
+
 @sample_or_all(step=10)
-def test_every_math500_solution_is_right_within_the_minute_and_an_empty_answer_never(judge, shared_data, step):
-    rows = rows_of(shared_data / "math500" / "test.jsonl")[::step]
+def test_every_math500_answer_and_solution_is_right(judge, shared_data, step):
+    rows = [row for _, row in read_rows(shared_data / "math500" / "test.jsonl")][::step]
     started = time.perf_counter()
-    own = statuses(judge, [(row["answer"], row["solution"]) for row in rows])
+    for form in ("%s", "The answer is %s.", r"\boxed{%s}"):
+        assert statuses(judge, [(row["answer"], form % row["answer"]) for row in rows]).count("right") == len(rows)
+    assert statuses(judge, [(row["answer"], row["solution"]) for row in rows]).count("right") == count_of(500, step)
     assert time.perf_counter() - started < 60
-    assert own.count("right") == len(rows) == count_of(500, step)
-    assert statuses(judge, [(row["answer"], "") for row in rows]) == ["no_answer"] * len(rows)
-
-
-@sample_or_all(step=10)
-def test_every_math500_answer_is_right_without_a_box(judge, shared_data, step):
-    answers = [row["answer"] for row in rows_of(shared_data / "math500" / "test.jsonl")[::step]]
-    assert set(statuses(judge, [(answer, answer) for answer in answers])) == {"right"}
-    assert set(statuses(judge, [(answer, f"The answer is {answer}.") for answer in answers])) == {"right"}
-
-
-@sample_or_all(step=10)
-def test_another_problems_solution_is_wrong(judge, shared_data, step):
-    rows = rows_of(shared_data / "math500" / "test.jsonl")[::step]
     others = [(row["answer"], other["solution"]) for row, other in zip(rows, rows[1:] + rows[:1], strict=True)]
     same = sum(row["answer"] == other["answer"] for row, other in zip(rows, rows[1:] + rows[:1], strict=True))
     assert statuses(judge, others).count("right") <= same + 1  # "x=5" follows a problem whose answer is 5
@@ -213,11 +199,11 @@ def test_another_problems_solution_is_wrong(judge, shared_data, step):
 
 @sample_or_all(step=20)
 def test_every_gsm8k_solution_is_right(judge, shared_data, step):
-    rows = rows_of(shared_data / "gsm8k" / "test.jsonl")[::step]
+    rows = [row for _, row in read_rows(shared_data / "gsm8k" / "test.jsonl")][::step]
     pairs = [(row["answer"].split("####")[1].strip(), row["answer"]) for row in rows]
     assert set(statuses(judge, pairs)) == {"right"}
     prose = [(gold, re.sub(r"<<.*?>>", "", text.split("####")[0])) for gold, text in pairs]
-    assert statuses(judge, prose).count("right") >= 0.95 * len(rows)
+    assert statuses(judge, prose).count("right") >= 0.98 * len(rows)
 
 
 def test_hostile_texts_are_not_right_and_the_judge_goes_on():
@@ -305,9 +291,9 @@ def test_impossible_settings_are_refused(options):
 
 
 def test_the_last_box_counts_and_a_cut_one_does_not():
-    assert last_boxes(r"\boxed{3} and then some words \boxed{\frac{1}{2}}") == [r"\frac{1}{2}"]
-    assert last_boxes(r"\boxed{3} and \boxed{4}") == ["3", "4"]
-    assert last_boxes(r"\boxed{\{1, 2\}}") == [r"\{1, 2\}"]
-    assert last_boxes(r"\boxed{3}, so \boxed{12") == ["3"]
-    assert last_boxes(r"in \boxed{} please, boxed{7}") == []
-    assert stated(r"\boxed{12") is None
+    assert boxes(r"\boxed{3} and then some words \boxed{\frac{1}{2}}") == [[r"\frac{1}{2}"], ["3"]]
+    assert boxes(r"\boxed{3} and \boxed{4}") == [["3", "4"]]
+    assert boxes(r"\boxed{\{1, 2\}}") == [[r"\{1, 2\}"]]
+    assert boxes(r"\boxed{3}, so \boxed{12") == [["3"]]
+    assert boxes(r"in \boxed{} please, boxed{7}") == []
+    assert final_answers(r"\boxed{12") == []

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 
+from z1_core.final_answer import BOLD, clause, final_answers
+
 LONGEST = 60
-_STATED = re.compile(r"(?:answer|result)\s*(?:is|:|=)+\s*([^\n]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:[.:/]\d+)?")
-_BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
+_WORD = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{2,}")
 _CODE = re.compile(r"```.*?(?:```|$)", re.DOTALL)
 _DECORATION = " \t*_$`."
 
@@ -17,32 +18,23 @@ _DECORATION = " \t*_$`."
 def short_answer(text: str) -> str:
     """ "" where nothing was written."""
     text = _CODE.sub("", text).strip() or text
-    boxed = _last_boxed(text)
-    if boxed is not None:
-        return _shortened(boxed)
-    stated = _STATED.findall(text)
-    if stated and stated[-1].strip(_DECORATION):
-        return _shortened(_number_in(stated[-1]) or stated[-1])
-    if bold := _BOLD.findall(text):
+    places = final_answers(text)
+    if not places:
+        return ""
+    surest = places[0]
+    if surest.kind == "box":
+        return _shortened(surest.content)
+    if surest.kind == "statement":
+        stated = clause(surest.content)
+        return _shortened((_number_in(stated) if _WORD.search(stated) else None) or stated)
+    if bold := BOLD.findall(text):
         return _shortened(bold[-1])
-    lines = [line for line in text.splitlines() if line.strip(_DECORATION)]
-    return _shortened(_number_in(text) or (lines[-1] if lines else ""))
+    return _shortened(_number_in(text) or surest.content)
 
 
 def same_answer(one: str, other: str) -> bool:
     """Whether two short answers read the same: case, blanks and grouping commas aside."""
     return _folded(one) == _folded(other) != ""
-
-
-def _last_boxed(text: str) -> str | None:
-    """The content of the last \\boxed{...} that is closed, braces inside it included."""
-    for start in reversed([match.end() for match in re.finditer(r"\\boxed\s*\{", text)]):
-        depth = 1
-        for place in range(start, len(text)):
-            depth += {"{": 1, "}": -1}.get(text[place], 0)
-            if depth == 0:
-                return text[start:place]
-    return None
 
 
 def _number_in(text: str) -> str | None:

@@ -39,6 +39,4 @@ class Math500:
         )
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
-        if not text.strip():
-            return Verdict(status="no_answer", detail="the text is empty")
         return judges.math.verify(problem.reference["answer"], text)

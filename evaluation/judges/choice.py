@@ -1,7 +1,12 @@
-"""Multiple choice: options in a stable order that is not the author's, and the letter that a text settles on.
+r"""Multiple choice: options in a stable order that is not the author's, and the letter that a text settles on.
 
 The file that Z1's evaluation read GPQA from has the right option at "A" in all 198 rows, which pays a model that
 favours "A"; so each problem's options are shuffled by a hash of its id: the same everywhere, and even over many.
+
+A letter counts where it stands as one: the A of "A cat" is an article, that of "A = 5 m^2" or \boxed{A + B} a quantity,
+the I of "I think" a pronoun; a small letter only in brackets or alone. The last box with a letter comes first; then the
+last sentence that decides ("the answer is (C)", "D is correct", "which leaves D"), for the answer and not against one
+or asking; then a last line that is a letter alone; then a letter that leads lines, if it is the only one that does.
 """
 
 from __future__ import annotations
@@ -11,15 +16,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.judges.math_answer import last_boxes
 from z1_core.errors import BadInput
+from z1_core.final_answer import affirmed, boxes, is_doubted, statements
 
 LETTERS = "ABCDEFGHIJ"
-ENDS_LETTER = r"[).\]:,;!?/&]|\s*$|\s*\n|\s+(?:because|since|as|and|or|due|with|[-–—=])(?:\s|$)"
-"""What may follow a letter that is an answer; any other word makes it part of a phrase."""
+ENDS_LETTER = (
+    r"(?=\s*$|\s*\n|[)\].,;!]|:(?![A-Z])|\s+[-–—]\s+(?![A-Z]\W*$)|\s*[/&]\s*[A-J]\b|\s+\("
+    r"|\s+(?:because|since|as|and|or|due|with|but|not|rather|instead|unlike|for|given|if|by|while|whereas)\b)"
+)
+"""What may follow a letter that is an answer; any other word or sign makes it part of a phrase or a formula."""
 
-STATEMENT = re.compile(
-    r"\b(?:answer|choice|option)(?:\s+(?:is|should be|would be|must be)\b|\s*[:=])+\s*(?=([^\n]{0,80}))", re.IGNORECASE
+PREFIX = re.compile(
+    r"(?:[\s:.,–—-]|(?:therefore|thus|hence|so|it is|it's|is|option|choice|letter|answer)\b)*", re.IGNORECASE
+)
+JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
+DECIDES = re.compile(
+    r"(?<!not )(?<!n't )\b(?:"
+    r"(?i:leaves?|leaving|remains is|remains|left is|left with|must be|has to be|it is|it's|answer|ans\.)"
+    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:match\w*|correspond\w* to|closest to|agrees with) (?:option|choice))"
+    r"|(?:I(?:'ll|'d| will| would)?|we) (?:choose|pick|select|go with|say))\s+"
+    r"(?:only |with )?(?=([^\n]{1,40}))"
 )
 
 
@@ -44,52 +60,60 @@ def shuffled(options: Sequence[str], *, problem_id: str) -> Shuffled:
 
 
 def letter_of(text: str, letters: str = "ABCD") -> str | None:
-    r"""The letter that the text settles on; None where it names none, or several at once.
-
-    The last \boxed{} counts before the last "the answer is", that before lines led by a letter. Only capitals are
-    letters, and only where they stand as one: the A of "A cat" is an article, the B of "B cells" a name.
-    """
-    one = rf"[{re.escape(letters)}]"
-    if boxes := last_boxes(text):
-        found = "".join(_leading_letters(_plain(box), one) for box in boxes)
-    else:
-        plain = _plain(text)
-        found = _stated_letters(plain, one) or _letters_of_lines(plain, one)
+    """The letter that the text settles on; None where it names none, or several at once."""
+    boxed = ("".join(_letters_in(_plain(box), letters) for box in group) for group in boxes(text))
+    plain = _plain(text)
+    found = next(filter(None, boxed), "") or _decided(plain, letters) or _leading_lines(plain, letters)
     return found[0] if len(set(found)) == 1 else None
 
 
-def _leading_letters(text: str, one: str) -> str:
-    """The letters that the text starts with: "C" of "(C) 5 eV", "AC" of "A and C", "" of "A cat"."""
-    letter = re.compile(rf"\s*(?:\(({one})\)|\[({one})\]|({one})(?={ENDS_LETTER}))")
-    text = re.sub(r"^\s*(?i:(?:is\s+)?(?:option|choice|letter|answer)\b[\s:]*)+", "", text)
-    found, first = "", letter.match(text)
+def _letters_in(answer: str, letters: str) -> str:
+    """The letters that an answer names: "C" of "(C) 5 eV" and "5 eV (C)", "AC" of "A and C", "" of "A cat"."""
+    answer = affirmed(answer)
+    one, small = f"[{letters}]", f"[{letters.lower()}]"
+    letter = re.compile(rf"\(({one}|{small})\)|\[({one})\]|({one}){ENDS_LETTER}|({small})(?:\)|\W*$)")
+    found, first = "", letter.match(answer, PREFIX.match(answer).end())
     while first:
-        found += first[first.lastindex]
-        joined = re.compile(r"[).\]: ]*(?:[,/&]|and\b|or\b)+").match(text, first.end())
-        first = letter.match(text, joined.end()) if joined else None
-    return found
+        found += first[first.lastindex].upper()
+        joined = JOINED.match(answer, first.end())
+        first = letter.match(answer, joined.end()) if joined else None
+    last = re.search(rf"\s\(({one})\)\W*$", answer)
+    return found or (last[1] if last else "")
 
 
-def _stated_letters(plain: str, one: str) -> str:
-    """Of the last statement that names any: "the answer is (C)", "Answer: C", "option C is correct"."""
-    found = [(tail.start(), _leading_letters(tail[1], one)) for tail in STATEMENT.finditer(plain)]
-    is_right = re.compile(rf"(?<![A-Za-z])\(?({one})\)?\s+is\s+(?:the\s+)?(?:only\s+)?(?:correct|right|best)\b")
-    found += [(judged.start(), judged[1]) for judged in is_right.finditer(plain)]
+def _decided(plain: str, letters: str) -> str:
+    """Of the last sentence that decides: "the answer is (C)", "option C is correct", "which leaves C"."""
+    is_right = re.compile(
+        rf"(?<![A-Za-z])(?<!not )\(?([{letters}])\)?\s+(?:remains|is left|(?:is|must be)\s+(?:the\s+)?(?:only\s+)?"
+        r"(?:correct|right|best|answer))\b(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|option|choice|answer|one)\b)"
+    )
+    found = [(statement.start, _letters_in(statement.content, letters)) for statement in statements(plain)]
+    found += [(right.start(), right[1]) for right in is_right.finditer(plain) if not is_doubted(plain, right.start())]
+    found += [
+        (choice.start(), _letters_in(choice[1], letters))
+        for choice in DECIDES.finditer(plain)
+        if not is_doubted(plain, choice.start())
+    ]
     named = [letters for _, letters in sorted(found) if letters]
     return named[-1] if named else ""
 
 
-def _letters_of_lines(plain: str, one: str) -> str:
+def _leading_lines(plain: str, letters: str) -> str:
     """A last line that is a letter alone; otherwise all letters that lead lines: a repeated list of the options names
     several, and so settles on none."""
-    lines = [line for line in plain.splitlines() if line.strip()]
-    if lines and re.fullmatch(rf"\s*[(\[]?{one}[)\]]?[\s.]*", lines[-1]):
-        return _leading_letters(lines[-1], one)
-    return "".join(_leading_letters(line, one) for line in lines)
+    lines = [line.strip(" \t-•") for line in plain.splitlines() if line.strip()]
+    if (
+        lines
+        and len(lines[-1]) < 20
+        and re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", PREFIX.sub("", lines[-1], count=1))
+    ):
+        return _letters_in(lines[-1], letters)
+    leads = re.compile(rf"[(\[]?([{letters}])(?:[)\].:](?=\s|$)|\s*$)")
+    return "".join(lead[1] for line in lines if (lead := leads.match(line)))
 
 
 def _plain(text: str) -> str:
     r"""Without the dress of Markdown and LaTeX: \text{(C)}, **C**, $C$ and `C` are C."""
     text = re.sub(r"\\(?:text(?:bf|it|rm|tt)?|mathrm|mathbf|mbox|mathsf)\s*(?=\{)", "", text)
     text = re.sub(r"\\[()\[\], ;]", " ", text)
-    return re.sub(r"[*_`${}]+", "", text)
+    return re.sub(r"[*`${}\"“”]+|(?<!\w)['_]+|['_]+(?!\w)", "", text)

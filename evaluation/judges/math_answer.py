@@ -1,119 +1,226 @@
-r"""Where in a text its final answer stands, and that answer as LaTeX that math-verify reads rightly. Pure functions.
+r"""Reads a stated answer into parts that math-verify reads as meant. Pure functions, and math-verify for prose.
 
-math-verify finds answers itself, but takes the last of several numbers where a sentence states another one, and reads
-bare LaTeX, bare equations and words not at all (its issues #60, #76). So the statement is looked for first, in this
-order: the last \boxed{} or \fbox{}; a "####" line (GSM8K); "the answer is ..."; a last line that is nothing but an
-expression. Only a text without any of them is left to math-verify as a whole.
+Rules, as a strict human grader of MATH500 applies them:
+- A name for the value does not count ("x = 5" is 5), units and degrees neither, nor a closing "for any constant c".
+- \text{odd} and bare words of more letters than a product has ("even", not "abc") are compared as words, without case
+  and articles; an answer of more than three words is a sentence; "p - q" is mathematics.
+- "a and b", "a or b", "a, b" and \pm are several answers: all must be there, in any order, and nothing else; so
+  "12 apples and 5 oranges" is not 12. A tuple is ordered, a set is not, a bare list may stand for either. Brackets count.
+  What only restates the value ("15\frac{39}{40} or \frac{639}{40}") adds none.
+- "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
+  reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
+- A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
-UNBRACED_BOX = re.compile(r"\\(?:boxed|fbox)\s*(-?\d+(?:[.,]\d+)*)")
-BRACE = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{|\\.|[{}]", re.DOTALL)
-BETWEEN_ONE_ANSWERS_BOXES = re.compile(
-    r"(?:[\s$,;]|\\[()\[\],; ]|\\q?quad)*(?:\\text\{\s*)?(?:and|or|,|;)[\s}$\\()\[\]]*"
-)
-HASHES = re.compile(r"^[ \t]*####[ \t]*(\S.*)$", re.MULTILINE)
-STATEMENT = re.compile(r"\banswer(?:\s+is|\s+should be|\s+would be|\s*:|\s*=)+\s*(?=([^\n]{1,300}))", re.IGNORECASE)
-REASON = re.compile(r"[.;]\s|,?\s(?:because|since|as|which|so)\s")
-STARTS_WITH_NUMBER = re.compile(r"[-$€£\\(*\s]*\d")
-BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
-DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
-TEXT_COMMAND = re.compile(r"\\(?:text(?:bf|it|rm|tt|normal)?|mbox|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
-FUNCTIONS = ["sqrt", "pi", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "infty", "cup", "cap"]
+from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause, final_answers, trimmed
+
+TEXT = r"\\(?:text(?:bf|it|rm|tt|normal|sf)?|mbox|mathrm|operatorname)\s*\{([^{}]*)\}"
+TEXT_COMMAND = re.compile(TEXT)
+FUNCTIONS = ["sqrt", "pi", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "infty", "cup", "cap", "theta"]
 JOINERS = {"or", "and", "in", "inf", "infinity"}
-UNIT = re.compile(r"^(\\?\$?-?\d[\d.,]*)\s+([A-Za-z]+(?:[ /][A-Za-z]+)*)(?:\^\{?\d\}?)?$")
+UNITS = r"(?!(?:is|are|was|were|not|and|or|to)\b)(?:[A-Za-z]{2,}\b\.?|(?<=[/ ])[mgshLJNKWVACF]\b)(?:\^\{?-?\d\}?)?"
+TEXT_UNIT = re.compile(
+    rf"(?<=[^\s_^{{])\s*\{{?(?:{TEXT}|\\frac\s*\{{{TEXT}\}}\s*\{{{TEXT}\}})\}}?(?:\s*\^\{{?-?\d\}}?)?$"
+)
+PLAIN_UNIT = re.compile(rf"(?<=[\d)}}%i])\s+{UNITS}(?:[ /]+{UNITS})*$|(?<=\d)(?:st|nd|rd|th|cm|km|kg|mm)$")
+QUANTIFIER = re.compile(
+    r"[,;\s]*(?:\\text\s*\{\s*,?\s*|\b)(?:for (?:any|all|some|every|each)|where|with)\b.*$"
+    r"|,\s*[A-Za-z]\s*\\in\b.*$|\s*\\pmod\s*\{?\w+\}?$|\s*(?:\\text\s*\{)?\s*\(mod\b.*$",
+    re.DOTALL,
+)
+REPEATING = re.compile(r"(\d*)\.(\d*?)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|(\d+?)\4{2,}\s*\\ldots)")
+MIXED = re.compile(r"(?<![\d.,^_/\w])(\d+)(?: +(\d+)/(\d+)(?![\d./])| *\\frac\s*\{(\d+)\}\s*\{(\d+)\})")
+EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×])")
+PREDICATE = re.compile(r"\b(?:is|are|equals)\b:?\s|:\s")
+ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
+AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
+BASE = re.compile(
+    r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+|[a-z]{3,})[\s})]*"
+)
+LIST = ""
+OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 UNICODE = str.maketrans(
     {"°": r"^\circ ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "×": r"\times ", "·": r"\cdot "}
-    | {"∪": r"\cup ", "±": r"\pm ", "−": "-", "–": "-", "√": r"\sqrt ", "\u00a0": " ", "\u202f": " "}
+    | {"∪": r"\cup ", "±": r"\pm ", "−": "-", "–": "-", "\u00a0": " ", "\u202f": " ", "²": "^2 ", "³": "^3 "}
+    | {"¼": " 1/4", "½": " 1/2", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "÷": r"\div ", "…": r"\ldots ", "θ": r"\theta "}
 )
-MOST_BETWEEN_BOXES = 40
-MOST_WORDS = 3
-"""A last line of more words is a sentence, no answer like "no solution"."""
+BASES = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+
+SPELLINGS = [
+    (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf)(?![A-Za-z])|\\!\s*|\\?[$€£]", ""),
+    (r"\\text\s*\{\s*\}", ""),
+    (r"\\text\s*\{([^{}]*\d[^{}]*)\}", r"\1"),
+    (r"(?<![A-Za-z}_])\{(\\text\s*\{[^{}]*\})\}", r"\1"),
+    (r"(?<!\\)\\(?:[,;: ]|q?quad(?![A-Za-z]))|~", " "),
+    (r"(?:\\text\s*)?\{,\}", ","),
+    (r"\\(?:[dtc]frac)(?![A-Za-z])", r"\\frac"),
+    (r"\\color\s*\{\w+\}|\\(?:mathbf|mathit|boldsymbol)(?![A-Za-z])", ""),
+    (r"\\(?:mathrm|text|rm)\s*\{\s*([ei])\s*\}", r"\1"),  # \mathrm{e} is a number, not a unit
+    (r"\\(?:mathrm|text)\s*\{d([xyt])\}", r"d\1"),
+    (r"\\frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
+    (r"\\\\\[[^\]]*\]|\\\\(?=\s*\\end)", lambda row: r"\\" if "[" in row[0] else ""),
+    (r"\\degree(?![A-Za-z])", r"^\\circ "),
+    (r"√\s*(\d+|[a-z]|\([^()]*\))", r"\\sqrt{\1}"),
+    (r"(?<=\d)[eE](?=[-+]?\d)([-+]?\d+)(?![\w}])", r"\\times 10^{\1}"),
+    (r"\*\*", "^"),
+    (r"\*", r"\\cdot "),
+    (r"(?<=\d)\s*\\cdot\s*(?=[a-z](?![a-z]))", ""),
+    (r"\s*(?:\\text\{\s*)?(?:\bper ?cent(?:age)?\b|\\?%)(?:\s*\})?", r"\\%"),  # a bare % begins a comment
+    (rf"(?<![\\A-Za-z])({'|'.join(FUNCTIONS)})(?![A-Za-z])", r"\\\1"),  # sqrt(3)
+    (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
+    (r"(?<![A-Za-z\\])inf(?:inity)?(?![A-Za-z])", r"\\infty "),
+    (r"\^(-?\d+)", r"^{\1}"),
+    (r"\\[lc]?dots(?![A-Za-z])|\.\.\.", r"\\ldots "),
+    (r"^\{([^{}]*,[^{}]*)\}$", r"\\{\1\\}"),
+]
+
+
+def spelled(answer: str) -> str:
+    """The answer in one spelling of LaTeX; what math-verify reads otherwise than it is meant is respelled."""
+    latex = answer.translate(UNICODE)
+    for pattern, spelling in SPELLINGS:
+        latex = re.sub(pattern, spelling, latex)
+    latex = REPEATING.sub(_repeating, latex)
+    return MIXED.sub(lambda mixed: _improper(mixed, r"\frac{%d}{%d}"), latex).strip().rstrip(".,;").lstrip("= ").strip()
+
+
+def _improper(mixed: re.Match[str], form: str) -> str:
+    whole, top, bottom = (int(digits) for digits in mixed.groups() if digits)
+    return form % (whole * bottom + top, bottom) if top < bottom else mixed[0]
+
+
+def _repeating(decimal: re.Match[str]) -> str:
+    whole, start, period = decimal[1], decimal[2], decimal[3] or decimal[4]
+    top = int(whole + start + period) - int(whole + start or 0)
+    return rf"\frac{{{top}}}{{{'9' * len(period)}{'0' * len(start)}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
-    """kind: how sure the place is: a box or "####" is the answer whatever it holds; a "line" only if it reads as one;
-    a "text" is all there is."""
+class Reading:
+    """One of the three: words; parts, in LaTeX, one for each of several answers; values that math-verify finds in prose.
+    grouped, symbolic: of a reference, see parts_of()."""
 
-    kind: Literal["box", "line", "text"]
-    content: str
-
-
-def stated(text: str) -> Stated | None:
-    """The last final answer stated in the text; None for a text without any content."""
-    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", text)).strip()
-    boxes = last_boxes(text)
-    if boxes:
-        return Stated(kind="box", content=", ".join(boxes))
-    if hashes := HASHES.findall(text):
-        return Stated(kind="box", content=_trimmed(hashes[-1]))
-    text = BOX.split(text)[0].strip() if BOX.search(text) else text
-    if not text:
-        return None
-    statements = STATEMENT.findall(text)
-    clause = REASON.split(statements[-1])[0] if statements else ""
-    for candidate in map(_trimmed, (statements[-1], clause) if statements else text.splitlines()[-1:]):
-        if is_expression(candidate) or is_words(candidate):
-            return Stated(kind="line", content=candidate)
-    if STARTS_WITH_NUMBER.match(clause):  # "18 dollars, since 9 * 2 = 18 and ...": not the last number
-        return Stated(kind="text", content=clause)
-    return Stated(kind="text", content=text)
+    shown: str
+    words: str = ""
+    parts: Sequence[str] = ()
+    values: Sequence[Any] = ()
+    grouped: bool = True
+    symbolic: bool = False
 
 
-def last_boxes(text: str) -> list[str]:
-    r"""The contents of the last box, and of those before it that only "and", "or" or a comma part from it, in order.
+def read_reference(gold: str) -> Reading:
+    latex = spelled(trimmed(", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", gold)))
+    if is_words(latex):
+        return Reading(shown=gold, words=words_of(latex))
+    numbers = r"(?<![\d(\[{])\d{1,3}(?:,\d{3})+(?!\d)"
+    grouped = not re.search(r"[,;]|\\pm|\b(?:and|or)\b", re.sub(numbers, "", latex))
+    symbolic = has_variables(latex)
+    parts = parts_of(latex, grouped=grouped, symbolic=symbolic)
+    return Reading(shown=gold, parts=parts, grouped=grouped, symbolic=symbolic)
 
-    Empty boxes do not count (a prompt's "in \boxed{}" repeated), nor one that was cut before its brace closed: who
-    boxed "12" may have been writing 123.
+
+def answered(text: str, reference: Reading) -> Reading | None:
+    """The final answer of a text, read as one of the reference's kind; None where it states none."""
+    read = _in_words if reference.words else _in_parts
+    for place in final_answers(text):
+        said = clause(place.content) if place.kind == "statement" else place.content
+        predicate = trimmed(PREDICATE.split(said)[-1])
+        if reading := read(place, (place.content, said, predicate, ATTAINED.split(predicate)[0]), reference):
+            return reading
+        rejects = "answer" in said.lower() and not affirmed(predicate)
+        has_value = re.search(r"[\d$\\]", said) and not reference.words and not rejects
+        if has_value and (reading := _in_prose(said)):
+            return reading
+    return None
+
+
+def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
+    if any(words_of(candidate) == reference.words for candidate in candidates):
+        return Reading(shown=place.content, words=reference.words)
+    if place.kind == "box" or any(map(is_words, candidates)):
+        return Reading(shown=place.content)
+    return None
+
+
+def _in_parts(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
+    """A box counts whatever it holds, a statement where it is mathematics, a line where it is like the reference."""
+    for candidate in candidates:
+        parts = parts_of(spelled(candidate), grouped=reference.grouped, symbolic=reference.symbolic)
+        is_like = reference.symbolic or place.kind == "statement" or not any(map(has_variables, parts))
+        if place.kind == "box" or (parts and is_like and all(map(is_expression, parts))):
+            return Reading(shown=candidate, parts=parts)
+    return None
+
+
+def has_variables(latex: str) -> bool:
+    """Besides the name in "x = 5" or "x < 5"."""
+    bare = re.sub(r"^[A-Za-z\d_,()\s]*=|\\[A-Za-z]+", "", TEXT_COMMAND.sub("", latex))
+    return bool(re.search("[A-Za-z]", bare)) and not re.search(r"[<>]|\\[lg]e", latex)
+
+
+def _in_prose(text: str) -> Reading | None:
+    """What stands behind the last "=", else what math-verify finds last."""
+    from math_verify import parse
+
+    text = (EQUALS.findall(text) or [text.translate(UNICODE)])[-1]
+    values = parse(MIXED.sub(lambda mixed: _improper(mixed, "%d/%d"), text), parsing_timeout=None)
+    found = [value for value in values if not isinstance(value, str)]
+    return Reading(shown=str(values[-1]), values=found) if found else None
+
+
+def parts_of(latex: str, *, grouped: bool, symbolic: bool) -> list[str]:
+    """The several answers in a spelled one, without units: "2 m \\text{ and } 3 m" is ["2", "3"], "\\pm 6" ["+ 6", "- 6"].
+
+    grouped: 1,234 is one number; symbolic: letters behind a number are variables, no unit.
     """
-    last: list[str] = []
-    start_of_next: int | None = None
-    for start, end, content in reversed(_closed_boxes(text)):
-        if start_of_next is not None:
-            between = text[end:start_of_next]
-            if len(between) > MOST_BETWEEN_BOXES or not BETWEEN_ONE_ANSWERS_BOXES.fullmatch(between):
-                break
-        last.append(content)
-        start_of_next = start
-    return last[::-1]
+    latex = AND_OR.sub(", ", QUANTIFIER.sub("", latex))
+    thousands = r"(?<![\d.,])\d{1,3}(?:[, ]\d{3})+(?!\d|,\d)"
+    latex = re.sub(thousands, lambda number: re.sub(r"\D", "", number[0]), latex) if grouped else latex
+    parts: list[str] = []
+    for part in _split(latex):
+        part = TEXT_COMMAND.sub(r"\1", TEXT_UNIT.sub("", part)).strip()
+        part = part if symbolic else PLAIN_UNIT.sub("", part)
+        parts += [part] if part.startswith(r"\{") else _both_signs(part)
+    return parts
 
 
-def _closed_boxes(text: str) -> list[tuple[int, int, str]]:
-    """Start, end and content of each box with content that lies in no other; in one pass, however hostile the text."""
-    open_braces: list[re.Match[str]] = []
-    boxes: list[tuple[int, int, str]] = []
-    for brace in BRACE.finditer(text):
-        if brace[0].endswith("{") and brace[0] != "\\{":
-            open_braces.append(brace)
-        elif brace[0] == "}" and open_braces:
-            opening = open_braces.pop()
-            content = text[opening.end() : brace.start()].strip() if opening[0] != "{" else ""
-            if content:
-                while boxes and boxes[-1][0] > opening.start():
-                    boxes.pop()
-                boxes.append((opening.start(), brace.end(), content))
-    return boxes
+def _both_signs(part: str) -> list[str]:
+    return [part.replace(r"\pm", sign) for sign in "+-"] if part.count(r"\pm") == 1 else [part]
 
 
-def _trimmed(line: str) -> str:
-    """Without what surrounds an answer in prose: emphasis, quotes, a full stop, math delimiters, a currency sign."""
-    line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_ ").strip()
-    if wrapped := DELIMITERS.match(line):
-        inner = wrapped[1].strip()
-        line = inner if not re.search(r"\$|\\[()\[\]]", inner) else line
-    return re.sub(r"^(-?)\\?[$€£](?=[\d.])(?!.*\$)", r"\1", line)
+def _split(latex: str) -> list[str]:
+    """At the commas and semicolons outside of all brackets; nothing where a bracket closes that was not opened."""
+    depth, start, parts = 0, 0, []
+    for sign in re.finditer(r"\\[A-Za-z]+|\\.|[()\[\]{},;]", latex):
+        depth += (sign[0] in OPENING) - (sign[0] in CLOSING)
+        if depth < 0:
+            return []
+        if sign[0] in ",;" and depth == 0:
+            parts.append(latex[start : sign.start()])
+            start = sign.end()
+    return [part.strip() for part in [*parts, latex[start:]] if part.strip()]
+
+
+def enclosed(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Brackets and elements of a tuple, an interval or a set, named or not ("x \\in [1, 2)"); else LIST and the parts."""
+    named = r"(?:[^=<>]*(?:=|\\in(?![a-z]))\s*)?(\\\{|[(\[])(.*)(\\\}|[)\]])"
+    found = re.fullmatch(named, parts[0].strip(), re.DOTALL) if len(parts) == 1 else None
+    elements = [element for part in _split(found[2]) for element in _both_signs(part)] if found else []
+    if len(elements) > 1 or (elements and found[1] == r"\{"):
+        return found[1] + found[3], elements
+    return LIST, parts
 
 
 def is_expression(line: str) -> bool:
     """Whether the whole line is mathematics: no words besides commands and functions, no delimiters inside."""
-    if "$" in line or re.search(r"\\[()\[\]]", line) or not re.search(r"[0-9A-Za-z]", line):
+    if "$" in line or re.search(r"\\[()\[\]]|[A-Za-z]\.[A-Za-z]|[!?]$", line) or not re.search(r"[0-9A-Za-z]", line):
         return False
     bare = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+", " ", TEXT_COMMAND.sub(" ", line))
     words = {word.lower() for word in re.findall(r"[A-Za-z]{2,}", bare)}
@@ -121,10 +228,10 @@ def is_expression(line: str) -> bool:
 
 
 def is_words(text: str) -> bool:
-    r"""Whether this is an answer in words, as MATH's \text{east} and \text{(C)}: letters, in or out of a command."""
-    plain = TEXT_COMMAND.sub(r"\1", text)
-    words = re.fullmatch(r"\s*\(?([A-Za-z][A-Za-z' -]*)\)?\s*", plain)
-    return bool(words) and len(words[1].split()) <= MOST_WORDS and (plain != text or len(words[1]) > 1)
+    plain = TEXT_COMMAND.sub(r"\1", text).strip()
+    if plain == text.strip():
+        return bool(re.fullmatch(r"(?=.{4})[A-Za-z'-]{2,}(?: [A-Za-z'-]{2,}){0,2}", plain))
+    return bool(re.fullmatch(r"\(?[A-Za-z'-]+(?: [A-Za-z'-]+){0,2}\)?", plain))
 
 
 def words_of(text: str) -> str:
@@ -133,40 +240,8 @@ def words_of(text: str) -> str:
     return " ".join(plain[1:] if len(plain) > 1 and plain[0] in ("a", "an", "the") else plain)
 
 
-def as_latex(answer: str) -> str:
-    r"""The answer in the spelling that math-verify reads as meant; each line is a case it gets wrong (see its tests)."""
-    latex = answer.strip().translate(UNICODE)
-    latex = re.sub(r"^\\text\w*\s*\{([^{}]*\d[^{}]*)\}$", r"\1", latex)  # \text{18 dollars}
-    latex = UNIT.sub(_unit_as_text, latex)
-    latex = re.sub(r"\\text\s*\{\s*\\?\$\s*\}", "", latex)  # a dollar sign of its own
-    latex = re.sub(r"\\(?:mathrm|text|rm)\s*\{([ei])\}", r"\1", latex)  # \mathrm{e} is a number, not a unit
-    latex = re.sub(r"\\(?:mathrm|text)\s*\{d([xyt])\}", r"d\1", latex)
-    latex = re.sub(r"(?<![\d.])\d{1,3}(?:(?:\\[,;: ]|~| )\d{3})+(?![\d.])", _joined_digits, latex)  # 10\,000
-    latex = re.sub(r"(?<!\\)%", r"\\%", latex)  # LaTeX would take the rest for a comment
-    latex = latex.replace("**", "^")
-    latex = re.sub(rf"(?<![\\A-Za-z])({'|'.join(FUNCTIONS)})(?![A-Za-z])", r"\\\1", latex)  # sqrt(3)
-    latex = re.sub(r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}", latex)
-    return re.sub(r"^\s*[A-Za-z]\s*\\in\s*(?=[\[({\\])", "", latex)  # x \in [1,2] is the interval
-
-
-def _unit_as_text(quantity: re.Match[str]) -> str:
-    """As text a unit is dropped by math-verify, whichever it is; its own list of units lacks dollars and m/s."""
-    number, unit = quantity[1], quantity[2]
-    is_unit = not JOINERS.union(FUNCTIONS).intersection(unit.lower().split()) and (len(unit) > 1)
-    return rf"{number}\text{{ {unit}}}" if is_unit else quantity[0]
-
-
-def _joined_digits(number: re.Match[str]) -> str:
-    return re.sub(r"\D", "", number[0])
-
-
-def option_of(answer: str) -> str | None:
-    r"""The letter of a reference that is one of the problem's options, as \text{(C)}; None for any other."""
-    option = re.fullmatch(r"\s*(?:\\text\w*\s*\{)?\s*\(([A-H])\)\s*\}?\s*", answer)
-    return option[1] if option else None
-
-
-def base_of(answer: str) -> str | None:
-    """The base of a number like 52_8, which math-verify drops; None where none is named."""
-    base = re.fullmatch(r"\s*[0-9A-Fa-f]+_\{?(\d+)\}?\s*", answer)
-    return base[1] if base else None
+def number_and_base(answer: str) -> tuple[str, str] | None:
+    r"""("52", "8") of 52_8, (52)_{8}, 52_{\text{eight}} or "52 (base 8)"; None where no base is named."""
+    if found := BASE.fullmatch(answer):
+        return found[1], str(BASES.index(found[2]) + 2) if found[2] in BASES else found[2]
+    return None
