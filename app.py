@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         "reaches; say no behind a proxy)",
     )
     options.add_argument(
-        "--max-request-kb", type=int, default=1024, help="largest request, and so prompt, in kB (default %(default)s)"
+        "--max-request-kb", type=int, default=6144, help="largest request, and so prompt, in kB (default %(default)s)"
     )
     options.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="reports to show (default results)"

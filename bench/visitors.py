@@ -1,5 +1,5 @@
 """Visitors of a running page, each with a session of its own, who do what the browser does: press Run, follow the stream of
-events. What they press is found in the page's configuration, by its elem_id and by what follows what."""
+events. What they press is found in the page's configuration, by elem_id and name."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Page:
     async def open(cls, client: httpx.AsyncClient) -> Page:
         return cls((await client.get("/config")).raise_for_status().json())
 
-    def pressed(self, elem_id: str) -> dict[str, Any]:
-        """The event of the server that a click on this starts."""
+    def event(self, elem_id: str, name: str) -> dict[str, Any]:
+        """The event of that name of that component."""
         return next(
             event
             for event in self.events
-            if event["backend_fn"] and any(self._is(target, elem_id) for target in event["targets"])
+            if event["backend_fn"] and any(self._is(target, elem_id, name) for target in event["targets"])
         )
 
     def loaded(self) -> list[dict[str, Any]]:
@@ -65,19 +65,14 @@ class Page:
             each for each in self.events if each["backend_fn"] and any(what == "load" for _, what in each["targets"])
         ]
 
-    def after(self, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """The events of the server that follow where this one went well."""
-        follows = [each for each in self.events if each["trigger_after"] == event["id"] and each["backend_fn"]]
-        return [each for each in follows if not each["trigger_only_on_failure"]]
-
     def values(self, event: dict[str, Any], filled: dict[str, Any]) -> list[Any]:
         """What the browser sends: what is filled in, by elem_id, else what stands there."""
         chosen = [self._components[id_]["props"] for id_ in event["inputs"]]
         return [filled.get(props.get("elem_id"), props.get("value")) for props in chosen]
 
-    def _is(self, target: list[Any], elem_id: str) -> bool:
+    def _is(self, target: list[Any], elem_id: str, name: str) -> bool:
         id_, what = target
-        return what == "click" and id_ is not None and self._components[id_]["props"].get("elem_id") == elem_id
+        return what == name and id_ is not None and self._components[id_]["props"].get("elem_id") == elem_id
 
 
 class Visitor:
@@ -99,11 +94,9 @@ class Visitor:
         self.seen = seen = Seen()
         begun_s, before_s = time.monotonic(), None
         try:
-            event = self._page.pressed("run")
-            await self.call(event, {"question": question, **settings})
-            for follow in self._page.after(event):
-                async for text in self.stream(follow):
-                    before_s = seen.update(text, begun_s, before_s)
+            asked = {"question": question, "editing": False, "again": False}
+            async for text in self.stream(self._page.event("think", "run"), asked, settings):
+                before_s = seen.update(text, begun_s, before_s)
         except (httpx.HTTPError, Failed) as error:
             seen.error = f"{type(error).__name__}: {error}"
         return seen
@@ -115,9 +108,10 @@ class Visitor:
             raise Failed(answer.text[:200])
         return answer.json()["data"]
 
-    async def stream(self, event: dict[str, Any]) -> AsyncIterator[str]:
-        """What each update of an event that queues leaves on the page, as one text."""
-        joined = await self._client.post(f"{API}/queue/join", json=self._body(event, {}))
+    async def stream(self, event: dict[str, Any], asked: dict, filled: dict) -> AsyncIterator[str]:
+        """What each update of an event that queues leaves on the page, as one text. asked: the data of the event."""
+        body = self._body(event, filled) | {"event_data": asked}
+        joined = await self._client.post(f"{API}/queue/join", json=body)
         if not joined.is_success:
             raise Failed(joined.text[:200])
         self.event_ids.append(joined.json()["event_id"])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
 from tests.conftest import wait_until_ready
 from ui.compare_tab import CompareTab
-from ui.comparison import Compared
+from ui.comparison import Compared, Comparison
 from ui.settings_panel import SettingsPanel
 from ui.wiring import BUSY
 from z1_core.engines.fake import FakeEngine
@@ -37,14 +37,11 @@ class Stage:
             self.tab = CompareTab(self.host, SettingsPanel())
         self.compared = Compared()
 
-    async def begin(self, *sizes: int, answer: int = 8, question: str = "x") -> dict:
-        return await self.tab._begin(self.compared, question, [*map(str, sizes)], answer, *PANEL)
+    def run(self, *sizes: int, answer: int = 8, question: str = "x") -> AsyncGenerator[dict, None]:
+        return self.tab._run(self.compared, question, [*map(str, sizes)], answer, *PANEL)
 
-    async def follow(self) -> dict:
-        shown = {}
-        async for view in self.tab._follow(self.compared):
-            shown |= view
-        return shown
+    def recut(self, at: object) -> AsyncGenerator[dict, None]:
+        return self.tab._recut(SimpleNamespace(at=at), self.compared)
 
     def kill(self) -> None:
         """As if its process had been killed, with the tokenizer in it."""
@@ -63,90 +60,93 @@ def stage() -> Iterator[Stage]:
     stage.host.close()
 
 
-def message(stage: Stage, view: dict) -> str:
-    return view[stage.tab.message]
+async def last(views: AsyncGenerator[dict, None]) -> dict:
+    return [view async for view in views][-1]
 
 
 async def test_a_finished_comparison_can_be_clicked_in(stage: Stage):
-    await stage.begin(5, 20)
-    shown = await stage.follow()
-    assert re.findall(r'data-n="(\d+)"', shown[stage.tab.trace]) == [*map(str, range(1, 21))]
-    view = await stage.tab._begin_recut(stage.compared, 7)
-    assert message(stage, view) == ""
-    await stage.follow()
-    assert stage.compared.current.places[-1].texts["answer"].startswith("It is 42")
+    shown = await last(stage.run(5, 20))
+    assert (len(shown["tokens"]), shown["done"], shown["complaint"]) == (20, True, "")
+    assert [card["title"] for card in shown["cards"]] == ["Window 5", "Window 20"]
+    shown = await last(stage.recut("7"))
+    assert [(card["title"], card["short"]) for card in shown["cards"]][1] == ("Re-cut at 7", "42")
+    assert [7, "z1-recut"] in shown["cuts"]
 
 
 async def test_after_the_engine_died_compare_stop_and_a_refusal_say_so_in_words(stage: Stage):
     """The view asked the engine for the tokens' texts, and each of them ended in an exception."""
-    await stage.begin(5, 2000)
-    follow = stage.tab._follow(stage.compared)
+    views = stage.run(5, 2000)
+    await anext(views)
     while len(stage.compared.current.trace.ids["trace"]) < 20:
-        await anext(follow)
+        await anext(views)
     stage.kill()
-    shown = {}
-    async for view in follow:
-        shown |= view
-    assert "start it again" in message(stage, shown)
-    assert "thinking thinking" in shown[stage.tab.trace]
-    assert "data-n" not in shown[stage.tab.trace]
+    shown = await last(views)
+    assert "start it again" in shown["complaint"]
     for view in (
+        shown,
         await stage.tab._stop(stage.compared),
         await stage.tab._refuse(stage.compared),
-        await stage.begin(5),
-        await stage.tab._begin_recut(stage.compared, 3),
+        await last(stage.run(5)),
+        await last(stage.recut("3")),
     ):
-        assert "thinking thinking" in view[stage.tab.trace]
+        assert "thinking thinking" in view["trace"]
+        assert view["tokens"] == []
 
 
-async def test_a_comparison_that_the_queue_did_not_take_says_so_and_a_fault_is_called_one(stage: Stage):
-    await stage.begin(5)
-    assert BUSY in message(stage, await stage.tab._refuse(stage.compared))
-    stage.compared = Compared()
-    await stage.begin(5)
-    stage.compared.current.take()
-    assert "a fault of this program" in message(stage, await stage.tab._refuse(stage.compared))
+async def test_a_comparison_that_the_queue_did_not_take_says_so_and_a_fault_is_called_one(stage: Stage, monkeypatch):
+    assert (await stage.tab._refuse(stage.compared))["complaint"] == BUSY
+    monkeypatch.setattr(Comparison, "follow", lambda self, host: 1 / 0)
+    assert "a fault of this program" in (await last(stage.run(5)))["complaint"]
 
 
 async def test_of_two_comparisons_at_once_the_second_is_told(stage: Stage):
-    first, second = await asyncio.gather(stage.begin(5, question="one"), stage.begin(5, question="two"))
-    assert message(stage, first) == ""
-    assert "still going on" in message(stage, second)
-    await stage.follow()
+    first, second = stage.run(5, question="one"), stage.run(5, question="two")
+    begun, refused = await asyncio.gather(anext(first), anext(second))
+    assert (begun["complaint"], "still going on" in refused["complaint"]) == ("", True)
+    await last(first)
     assert stage.compared.current.question == "one"
 
 
 async def test_a_recut_that_is_refused_leaves_the_comparison_as_it_was(stage: Stage):
-    await stage.begin(5, 20)
-    await stage.follow()
-    await stage.tab._begin_recut(stage.compared, 7)
+    await last(stage.run(5, 20))
     stage.engine.most_waiting = 0
     stage.engine._free_places = 0
-    shown = await stage.follow()
-    assert "Too many are waiting" in message(stage, shown)
+    shown = await last(stage.recut("7"))
+    assert "Too many are waiting" in shown["complaint"]
     assert [place.window.thinking_tokens for place in stage.compared.current.places] == [5, 20]
     assert not stage.compared.current.is_running
     assert not stage.compared.current.error
 
 
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [("", "is empty"), ("x", "is 'x'"), ("2.5", "is 2.5"), ("0", "at least 1"), ("21", "is not in the trace")],
+)
+async def test_a_place_that_is_none_is_named(stage: Stage, typed: str, sentence: str):
+    assert "compare some windows first" in (await last(stage.recut(typed)))["complaint"]
+    await last(stage.run(20))
+    assert sentence in (await last(stage.recut(typed)))["complaint"]
+
+
 async def test_a_comparison_that_waits_says_how_long_the_queue_is():
     stage = Stage(seconds_per_token=0.001, places=1)
     other = Compared()
-    await stage.begin(5, 3000)
-    running = stage.tab._follow(stage.compared)
+    running = stage.run(5, 3000)
     await anext(running)
-    stage.compared, first = other, stage.compared
-    await stage.begin(5, 20)
-    waiting = stage.tab._follow(other)
+    await anext(running)
+    first = stage.compared
+    stage.compared = other
+    waiting = stage.run(5, 20)
+    await anext(waiting)
     view = await anext(waiting)
-    assert "Waits for a place" in view[stage.tab.ruler]
-    assert "Waits for a place" in view[stage.tab.status]
-    view = await anext(running)  # its trace has gone past 5, and has the only place
-    assert "Waits for a place: 2 in the queue" in view[stage.tab.cards[0].head]
+    assert "Waits for a place" in view["head"]
+    assert "Waits for a place" in view["status"]
+    while "Waits for a place: 2 in the queue" not in view["cards"][0]["line"]:
+        view = await anext(running)  # its trace has gone past 5, and has the only place
     await waiting.aclose()
     while first.current.places[0].queue != 1:
         view = await anext(running)
-    assert "Waits for a place: first in the queue" in view[stage.tab.cards[0].head]
+    assert "Waits for a place: first in the queue" in view["cards"][0]["line"]
     await running.aclose()
     assert (stage.engine.waiting, stage.engine.active) == (0, 0)
     stage.host.close()

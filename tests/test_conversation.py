@@ -17,7 +17,6 @@ from ui import views
 from ui.comparison import Compared
 from ui.conversation import Conversation, Settings, Turn
 from ui.settings_panel import OWN, SettingsPanel
-from ui.think_parts import FAULT
 from ui.think_tab import ThinkTab
 from ui.wiring import BUSY
 from z1_core import HINT, BadInput, ContextOverflow, EngineDead, FakeEngine
@@ -82,7 +81,7 @@ async def test_of_a_thought_that_ended_inside_the_window_only_the_answer_behind_
     host.close()
     assert (first.end_reason, first.answer) == ("inside", "Four.")
     bare = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "Four."}]
-    assert second.prompt_ids == text.render([*bare, {"role": "user", "content": "Sure?"}])
+    assert [*second.prompt_ids] == text.render([*bare, {"role": "user", "content": "Sure?"}])
 
 
 async def test_a_visitors_hint_makes_no_control_token_and_the_total_holds_the_end_of_the_thought():
@@ -141,14 +140,12 @@ async def test_an_edited_question_takes_the_place_of_the_last_turn(host: EngineH
     conversation = Conversation()
     await run(conversation, host, "first")
     await run(conversation, host, "second")
-    conversation.editing = True
     with pytest.raises(BadInput):
-        await conversation.begin(host, "", settings())
-    assert conversation.editing
-    turn = await run(conversation, host, "third")
+        await conversation.begin(host, "", settings(), editing=True)
+    assert [turn.question for turn in conversation.all] == ["first", "second"]
+    turn = await conversation.begin(host, "third", settings(), editing=True)
     assert [earlier.question for earlier in conversation.turns] == ["first"]
     assert conversation.current is turn
-    assert not conversation.editing
     prompt = host.engine().text.decode(turn.prompt_ids, control=True)
     assert "first" in prompt
     assert "second" not in prompt
@@ -178,19 +175,19 @@ async def test_a_turn_that_waits_for_a_place_says_how_long_the_queue_is_and_stop
         await anext(running)
         await anext(waiting)
         assert (first.queue, second.queue) == (0, 1)
-        assert "Waits for a place: first in the queue" in views.meter_html(second)
+        assert "Waits for a place: first in the queue" in views.headline(second)
         async with aclosing(third.follow(host)) as ticks:
             await anext(ticks)
             await anext(waiting)
-            assert "Waits for a place: 2 in the queue" in views.meter_html(third)
+            assert "Waits for a place: 2 in the queue" in views.headline(third)
             assert "Waits for a place: 2 in the queue" in views.status_sentence(second)
             third.stop()
-            assert "Waits" not in views.meter_html(third)
+            assert "Waits" not in views.headline(third)
         assert host.engine().waiting == 1  # closed, and out of the line
         await running.aclose()
         while not second.phase:
             await anext(waiting)
-        assert "Waits" not in views.meter_html(second)
+        assert "Waits" not in views.headline(second)
     host.close()
 
 
@@ -217,17 +214,35 @@ async def test_a_question_to_an_engine_that_is_gone_says_so(host: EngineHost):
             pass
 
 
-async def test_what_fails_behind_the_queue_says_what_failed(host: EngineHost):
-    """Whatever it was, a visitor read that too many people were waiting."""
+class Asked:
+    """What the page sends along with a press of Run."""
+
+    def __init__(self, question: str = "", *, again: bool = False) -> None:
+        self.question, self.again, self.editing = question, again, False
+
+
+async def test_a_run_is_one_stream_of_views_and_what_goes_wrong_is_a_sentence_in_it(host: EngineHost, monkeypatch):
     with gr.Blocks():
         tab = ThinkTab(host)
-    refused, failed = Conversation(), Conversation()
-    for conversation in (refused, failed):
-        await conversation.begin(host, "x", settings())
-    failed.take()  # so the queue did take it
-    for conversation in (refused, failed):
-        await tab._refuse(conversation)
-    assert (refused.current.error, failed.current.error) == (BUSY, FAULT)
+    conversation, panel = Conversation(), [40, 200, 0.0, 1.0, "", "Plain", "", "7"]
+
+    async def views_of(asked: Asked, *changed: object) -> list[dict]:
+        return [view async for view in tab._run(asked, conversation, *(changed or panel))]
+
+    made = await views_of(Asked("first"))
+    assert [view["n"] for view in made] == [*range(1, len(made) + 1)]
+    assert (made[0]["running"], made[-1]["running"], made[-1]["turns"][0]["end"]) == (True, False, "cut")
+    assert made[0]["begun"] == made[-1]["begun"] == 1
+    (refused,) = await views_of(Asked(" "))
+    assert (refused["complaint"], refused["begun"]) == ("The prompt is empty; type a question first.", 1)
+    (refused,) = await views_of(Asked("x"), *panel[:7], "-1")
+    assert refused["complaint"].startswith("Seed is '-1'")
+    again = await views_of(Asked(again=True))
+    assert (again[-1]["begun"], len(again[-1]["turns"])) == (2, 1)
+    assert (await tab._refuse(conversation))["complaint"] == BUSY
+    monkeypatch.setattr(Turn, "follow", lambda self, host: 1 / 0)
+    failed = await views_of(Asked("first"))
+    assert "a fault of this program" in failed[-1]["turns"][-1]["error"]
 
 
 async def test_tokenising_keeps_no_loop_waiting(host: EngineHost, monkeypatch):
@@ -268,23 +283,22 @@ async def test_every_end_is_said_in_words(host: EngineHost, changes, question, r
     turn = await run(Conversation(), host, question, **changes)
     assert turn.end_reason == reason
     assert views.headline(turn) == headline
-    assert sentence in views.footer_html(turn)
+    assert sentence in views.turn_view(turn)["foot"][0]
     assert views.status_sentence(turn) == views.end_sentence(turn)
 
 
 async def test_the_bar_adds_up_to_the_total(host: EngineHost):
     turn = await run(Conversation(), host, "first")
-    html = views.meter_html(turn)
-    used = sum(turn.tokens.values())
-    assert f"total {used} of 200" in html
-    assert f'style="width:{100 * 40 / 200:.2f}%"' in html
-    assert 'style="left:20.00%"' in html
+    view, used = views.turn_view(turn), sum(turn.tokens.values())
+    assert view["key"][-1] == ["", f"total {used} of 200"]
+    assert view["bar"] == [20, turn.tokens["hint"] / 2, turn.tokens["answer"] / 2, 20]
 
 
-async def test_question_and_own_hint_are_escaped(host: EngineHost):
-    turn = await run(Conversation(), host, "<b>x</b>", hint="\n\n<i>stop</i>\n\n")
-    assert "&lt;b&gt;" in views.question_html(turn)
-    assert "&lt;i&gt;stop&lt;/i&gt;" in views.cut_html(turn)
+async def test_the_first_token_and_the_rate_of_those_behind_it_are_told_apart(host: EngineHost):
+    turn = await run(Conversation(), host, "first")
+    turn._first_s, turn._last_s = turn.started_s + 2, turn.started_s + 6
+    written = turn.tokens["trace"] + turn.tokens["answer"]
+    assert views.numbers(turn) == ["40 of 40 tokens", "first after 2.0 s", f"{(written - 1) / 4:.0f} tokens/s"]
 
 
 PANEL = {

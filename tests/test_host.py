@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from z1_core import host as host_module
+from z1_core import loop_thread
 from z1_core.engines.fake import FakeEngine
 from z1_core.engines.llama import LlamaEngine
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
@@ -691,7 +692,21 @@ async def test_what_comes_while_the_last_bundle_is_used_is_handed_over_too(engin
     assert received == ["first", "last"]
 
 
-async def test_a_stream_that_gives_nothing_gives_empty_bundles_at_its_pace(engine_loop):
+async def test_the_first_item_comes_at_once_and_what_comes_soon_behind_it_in_one_bundle(engine_loop):
+    async def quick():
+        for number in range(3):
+            yield number
+        await asyncio.sleep(60)
+
+    began = time.monotonic()
+    async with aclosing(engine_loop.relay(quick, every_s=30)) as bundles:
+        assert (await anext(bundles))[0] == 0
+    assert time.monotonic() - began < 20
+
+
+async def test_a_stream_that_gives_nothing_gives_empty_bundles_now_and_then(engine_loop, monkeypatch):
+    monkeypatch.setattr(loop_thread, "IDLE_S", 0.02)
+
     async def stuck():
         await asyncio.sleep(60)
         yield "never"
@@ -737,16 +752,21 @@ async def test_closing_the_relay_closes_the_run_on_the_other_loop(engine_loop, s
     assert len(engine.requests) == (1 if phase == "trace" else 2)
 
 
-async def test_a_reader_that_goes_away_before_the_first_bundle_frees_the_slot_too(engine_loop, scripted, ask):
+async def test_a_reader_that_goes_away_between_two_bundles_frees_the_slot_too(engine_loop, scripted, ask):
     engine = scripted(seconds_per_token=60)
     prompt_ids = ask(engine)
-    reading = asyncio.create_task(anext(engine_loop.relay(lambda: think(engine, prompt_ids, WINDOW), every_s=60)))
+    bundles = engine_loop.relay(lambda: think(engine, prompt_ids, WINDOW), every_s=60)
+    await anext(bundles)
+    reading = asyncio.create_task(anext(bundles))
     await eventually(lambda: engine.active == 1)
     reading.cancel()
     await eventually(lambda: engine.active == 0)
 
 
-async def test_a_reader_that_goes_away_while_its_stream_starts_leaves_nothing_running(engine_loop, scripted, ask):
+async def test_a_reader_that_goes_away_while_its_stream_starts_leaves_nothing_running(
+    engine_loop, scripted, ask, monkeypatch
+):
+    monkeypatch.setattr(loop_thread, "IDLE_S", 60)
     engine = scripted(seconds_per_token=60)
     prompt_ids = ask(engine)
     reading = asyncio.create_task(anext(engine_loop.relay(lambda: think(engine, prompt_ids, WINDOW), every_s=60)))

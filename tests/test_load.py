@@ -15,32 +15,29 @@ from bench.visitors import TAG, Failed, Page, Seen, Visitor
 
 
 def event(id_: int, targets: list, **options) -> dict:
-    fixed = {"backend_fn": True, "trigger_after": None, "trigger_only_on_failure": False, "inputs": [1, 2, 3]}
-    return {"id": id_, "targets": targets, **fixed, **options}
+    return {"id": id_, "targets": targets, "backend_fn": True, "inputs": [2, 3], **options}
 
 
 CONFIG = {
     "components": [
-        {"id": 1, "props": {"elem_id": "question", "value": None}},
         {"id": 2, "props": {"elem_id": "window", "value": 1024}},
         {"id": 3, "props": {"value": "as it stands"}},
-        {"id": 9, "props": {"elem_id": "run"}},
+        {"id": 9, "props": {"elem_id": "think"}},
     ],
     "dependencies": [
-        event(10, [[9, "click"]], backend_fn=False),  # in the browser alone
-        event(11, [[1, "submit"], [9, "click"]]),
-        event(12, [[None, "success"]], trigger_after=11),
-        event(13, [[None, "failure"]], trigger_after=11, trigger_only_on_failure=True),
+        event(10, [[9, "run"]], backend_fn=False),  # in the browser alone
+        event(11, [[9, "run"]]),
+        event(12, [[9, "stop"]]),
     ],
 }
 
 
-def test_what_a_button_does_is_found_in_the_configuration_and_not_by_number():
+def test_what_a_press_does_is_found_in_the_configuration_and_not_by_number():
     page = Page(CONFIG)
-    pressed = page.pressed("run")
-    assert pressed["id"] == 11
-    assert [each["id"] for each in page.after(pressed)] == [12]
-    assert page.values(pressed, {"question": "Why?"}) == ["Why?", 1024, "as it stands"]
+    run = page.event("think", "run")
+    assert run["id"] == 11
+    assert page.values(run, {}) == [1024, "as it stands"]
+    assert page.values(run, {"window": 5}) == [5, "as it stands"]
 
 
 def test_each_visitor_hears_nothing_but_the_own_tag_from_the_script():
@@ -98,7 +95,7 @@ async def test_a_page_that_tells_of_an_error_is_one():
 
     async with httpx.AsyncClient(base_url="http://page", transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(Failed):
-            [text async for text in Visitor(client, Page(CONFIG)).stream(CONFIG["dependencies"][2])]
+            [text async for text in Visitor(client, Page(CONFIG)).stream(CONFIG["dependencies"][1], {}, {})]
 
 
 @pytest.mark.thorough

@@ -366,7 +366,7 @@ async def test_a_server_killed_in_mid_answer_is_told_and_the_text_so_far_stays(s
         async with aclosing(think(engine, transcript.prompt_ids, Window(thinking_tokens=1500, answer_tokens=9))) as run:
             async for chunk in run:
                 transcript.add(chunk)
-                if transcript.trace_tokens == 10:
+                if transcript.tokens["trace"] == 10:
                     await asyncio.to_thread(server.stop)
 
     with pytest.raises(EngineDead, match=r"broke off in the middle.*what was written until then is kept"):

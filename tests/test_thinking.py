@@ -272,7 +272,7 @@ async def test_closing_the_window_inside_a_character_keeps_every_id_too(scripted
     transcript = Transcript(ask(engine))
     async for chunk in think(engine, ask(engine), replace(WINDOW, thinking_tokens=150), close_window=close_window):
         transcript.add(chunk)
-        if transcript.trace_tokens == 6:
+        if transcript.tokens["trace"] == 6:
             close_window.set()
     done = transcript.completion()
     assert done.trace_ids == written(engine, "🙂" * 50)[: len(done.trace_ids)]
@@ -300,7 +300,7 @@ async def test_a_window_closed_in_the_middle_answers_from_what_was_thought(scrip
     transcript = Transcript(ask(engine))
     async for chunk in think(engine, ask(engine), replace(WINDOW, thinking_tokens=500), close_window=close_window):
         transcript.add(chunk)
-        if transcript.trace_tokens == 10:
+        if transcript.tokens["trace"] == 10:
             close_window.set()
         if chunk.phase == "hint":
             assert engine.active == 0  # the thinking has left its slot before the answer takes one
@@ -320,12 +320,12 @@ async def test_a_window_closes_at_once_while_the_engine_gives_nothing(scripted, 
     async def run() -> None:
         async for chunk in think(engine, ask(engine), WINDOW, close_window=close_window):
             transcript.add(chunk)
-            if chunk.phase == "trace" and chunk.ids and transcript.trace_tokens == tokens_before:
+            if chunk.phase == "trace" and chunk.ids and transcript.tokens["trace"] == tokens_before:
                 engine.seconds_per_token = STUCK_S
 
     running = asyncio.create_task(run())
     await asyncio.sleep(0.05)
-    assert (transcript.trace_tokens, engine.active) == (tokens_before, 1)
+    assert (transcript.tokens["trace"], engine.active) == (tokens_before, 1)
     engine.seconds_per_token = 0
     close_window.set()
     await asyncio.wait_for(running, timeout=30)
@@ -350,7 +350,7 @@ async def test_closing_a_window_that_has_ended_already_changes_nothing(scripted,
     transcript = Transcript(ask(engine))
     async for chunk in think(engine, ask(engine), WINDOW, close_window=close_window):
         transcript.add(chunk)
-        if transcript.trace_tokens == last:
+        if transcript.tokens["trace"] == last:
             close_window.set()
     assert transcript.completion().end_reason == reason
 
@@ -399,7 +399,7 @@ async def test_a_stopped_run_keeps_what_was_written_so_far(scripted, ask, phase)
     async with aclosing(think(engine, ask(engine), WINDOW)) as chunks:
         async for chunk in chunks:
             transcript.add(chunk)
-            if chunk.phase == phase and transcript.trace_tokens >= 5:
+            if chunk.phase == phase and transcript.tokens["trace"] >= 5:
                 break
     done = transcript.completion("user_stop")
     assert done.end_reason == "user_stop"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -119,7 +119,7 @@ def add_api(host: EngineHost) -> None:
         sizes, answer = _sizes(windows), whole_number("answer tokens", answer_tokens)
         settings = _settings(sizes[-1], sizes[-1], temperature, top_p, seed, system, hint)
         comparison = await asyncio.to_thread(prepare_comparison, host.engine(), prompt, settings, sizes, answer)
-        async with aclosing(comparison.take()(host)) as ticks:
+        async with aclosing(comparison.follow(host)) as ticks:
             async for _ in ticks:
                 yield [
                     {
@@ -133,10 +133,10 @@ def add_api(host: EngineHost) -> None:
         gr.api(endpoint, api_name=endpoint.__name__)
 
 
-def _record(run: Turn | Place, prompt_ids: list[int], started_s: float) -> dict[str, Any]:
+def _record(run: Turn | Place, prompt_ids: Sequence[int], started_s: float) -> dict[str, Any]:
     """Token ids come with the end of a run: sent with each piece, those of a long one would be more work than writing
     it."""
-    ids = {f"{phase}_ids": ids for phase, ids in run.ids.items()} | {"prompt_ids": prompt_ids}
+    ids = {f"{phase}_ids": ids for phase, ids in run.ids.items()} | {"prompt_ids": list(prompt_ids)}
     return {
         "trace": run.texts["trace"],
         "answer": run.texts["answer"],

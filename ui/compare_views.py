@@ -1,35 +1,52 @@
-"""What a comparison looks like, as pure functions. Model text goes through here escaped, token by token."""
+"""What a comparison says on the page, as plain values for static/view.js; and its plot."""
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from ui.charts import RUST, TEAL, finished
-from ui.comparison import Comparison, Place
-from ui.views import STARTS_BY_ITSELF, waits
+from ui.comparison import Compared, Comparison, Place
+from ui.views import STARTS_BY_ITSELF, sentence, waits
 
 ANSWER_HEIGHT = 44
 """Pixels of the plot for each different answer."""
 
 
-def ruler_html(comparison: Comparison) -> str:
-    """The trace as a bar, with a mark where each window closes."""
+def comparison_view(compared: Compared, *, complaint: str = "") -> dict[str, Any]:
+    """n grows with every view, so that one that comes late does not undo a later one. tokens: when it is done."""
+    compared.shown += 1
+    comparison = compared.current
+    view: dict[str, Any] = {"n": compared.shown, "complaint": sentence(complaint), "cards": [], "marks": []}
+    if comparison is None:
+        return {**view, "running": False, "done": False, "status": "", "head": "", "numbers": "", "bar": 0, "used": ""}
+    whole, running = comparison.trace, comparison.is_running
+    written, room = whole.tokens["trace"], whole.window.thinking_tokens
+    done = not running and written > 0
+    return {
+        **view,
+        "complaint": sentence(complaint or comparison.error),
+        "running": running,
+        "done": done,
+        "status": status_sentence(comparison),
+        "head": headline(comparison),
+        "numbers": STARTS_BY_ITSELF if whole.queue else progress(comparison),
+        "bar": round(100 * written / room, 2),
+        "used": f"{written:,} of {room:,} tokens of the trace",
+        "marks": [_mark(place, room, written) for place in comparison.places],
+        "cards": [card(comparison, place) for place in comparison.in_order],
+        "trace": whole.texts["trace"] if done else "",
+        "tokens": comparison.tokens if done else [],
+        "cuts": [[p.window.thinking_tokens, "z1-recut" if p.recut else ""] for p in comparison.places if p.is_cut],
+    }
+
+
+def progress(comparison: Comparison) -> str:
     whole = comparison.trace
-    written, room = len(whole.ids["trace"]), whole.window.thinking_tokens
-    marks = "".join(_mark(place, room, written) for place in comparison.places)
     state = "writing" if comparison.is_running and not whole.is_cut else "written"
-    end = "stopped by itself" if whole.end_reason == "inside" else f"window of {room:,}"
-    busy = " z1-busy" if comparison.is_running else ""
-    numbers = f"{written:,} tokens {state} · {end} · {comparison.seconds:.1f} s"
-    return (
-        f'<div class="z1-meter z1-compare-meter{busy}"><div class="z1-head"><b>{headline(comparison)}</b>'
-        f"<span>{STARTS_BY_ITSELF if whole.queue else numbers}</span></div>"
-        f'<div class="z1-bar" role="img" aria-label="{written:,} of {room:,} tokens of the trace">'
-        f'<i class="z1-thinking" style="width:{100 * written / room:.2f}%"></i>{marks}</div></div>'
-    )
+    end = "stopped by itself" if whole.end_reason == "inside" else f"window of {whole.window.thinking_tokens:,}"
+    return f"{whole.tokens['trace']:,} tokens {state} · {end} · {comparison.seconds:.1f} s"
 
 
 def headline(comparison: Comparison) -> str:
@@ -47,64 +64,59 @@ def headline(comparison: Comparison) -> str:
     return f"One trace, {places} answers, all the same" if answers == 1 else f"One trace, {answers} different answers"
 
 
-def _mark(place: Place, room: int, written: int) -> str:
-    size = place.window.thinking_tokens
-    passed = " z1-passed" if size <= written else ""
-    kind = " z1-recut" if place.recut else ""
-    return f'<u class="{passed}{kind}" style="left:{100 * size / room:.2f}%" title="{size:,} tokens"></u>'
-
-
-def card_head_html(place: Place) -> str:
-    size, used = place.window.thinking_tokens, len(place.ids["trace"])
-    name = f"Re-cut at {size:,}" if place.recut else f"Window {size:,}"
+def status_sentence(comparison: Comparison) -> str:
+    """For screen readers."""
+    if comparison.error:
+        return sentence(comparison.error)
+    if comparison.trace.queue:
+        return f"{waits(comparison.trace.queue)}. {STARTS_BY_ITSELF}"
+    done = sum(place.end_reason is not None for place in comparison.places)
     return (
-        f'<div class="z1-card-head"><b>{name}</b></div><div class="z1-card-line">{_progress(place, used, size)}</div>'
+        f"{done} of {len(comparison.places)} places answered." if comparison.is_running else "The comparison is done."
     )
 
 
-def _progress(place: Place, used: int, size: int) -> str:
+def _mark(place: Place, room: int, written: int) -> list[Any]:
+    """[percent of the bar, classes, words] where a window closes."""
+    size = place.window.thinking_tokens
+    kinds = ["z1-passed"] * (size <= written) + ["z1-recut"] * place.recut
+    return [round(100 * size / room, 2), " ".join(kinds), f"{size:,} tokens"]
+
+
+def card(comparison: Comparison, place: Place) -> dict[str, str]:
+    size = place.window.thinking_tokens
+    return {
+        "title": f"Re-cut at {size:,}" if place.recut else f"Window {size:,}",
+        "line": _line(place, place.tokens["trace"], size),
+        "answer": place.shown,
+        "short": place.short if place.end_reason else "",
+        "agrees": _agreement(comparison, place),
+        "foot": " · ".join(_facts(place)),
+    }
+
+
+def _line(place: Place, used: int, size: int) -> str:
     if place.end_reason == "inside":
         return f"stopped by itself after {used:,} tokens"
     if place.is_cut:
-        return f'<span aria-hidden="true">✂</span> cut after {used:,} tokens'
+        return f"✂ cut after {used:,} tokens"
     if place.queue and used:
-        return f'<span aria-hidden="true">✂</span> {waits(place.queue)}'
+        return f"✂ {waits(place.queue)}"
     return f"thinking, {used:,} of {size:,}" if used else "waits for the trace to get there"
 
 
 def _agreement(comparison: Comparison, place: Place) -> str:
     if place is comparison.trace:
-        return '<span class="z1-agree">largest window</span>'
-    match comparison.agrees(place):
-        case True:
-            return '<span class="z1-agree z1-yes">✓ same answer</span>'
-        case False:
-            return '<span class="z1-agree z1-no">≠ other answer</span>'
-        case _:
-            return ""
+        return "largest window"
+    return {True: "✓ same answer", False: "≠ other answer", None: ""}[comparison.agrees(place)]
 
 
-def card_foot_html(comparison: Comparison, place: Place) -> str:
-    answer, room = len(place.ids["answer"]), place.window.answer_tokens
-    short = f'<span class="z1-short">{escape(place.short)}</span>' if place.end_reason and place.short else ""
-    said = f"<div>{short}{_agreement(comparison, place)}</div>" if short else ""
-    total = sum(map(len, place.ids.values()))
-    parts = [f"answer {answer:,} of {room:,}"] if place.is_cut else ["no hint needed"] if place.end_reason else []
-    parts += ["ran into its limit"] if place.end_reason == "answer_length" else []
-    parts += [f"{total:,} in all"] if total else []
-    return f'<div class="z1-card-foot">{said}{" · ".join(parts)}</div>' if parts else ""
-
-
-def trace_html(comparison: Comparison) -> str:
-    """Every token of the finished trace as something to click on."""
-    cuts, parts = {place.window.thinking_tokens: place for place in comparison.places if place.is_cut}, []
-    for number, text in enumerate(comparison.tokens, start=1):
-        parts.append(f'<span data-n="{number}">{escape(text)}</span>')
-        if number in cuts:
-            kind = " z1-recut" if cuts[number].recut else ""
-            parts.append(f'<mark class="z1-here{kind}">✂ {number:,}</mark>')
-    text = "".join(parts) or escape(comparison.trace.texts["trace"])
-    return f'<div class="z1-tokens" tabindex="0" role="group" aria-label="The trace, by tokens">{text}</div>'
+def _facts(place: Place) -> list[str]:
+    total = sum(place.tokens.values())
+    told = [f"answer {place.tokens['answer']:,} of {place.window.answer_tokens:,}"] if place.is_cut else []
+    told += ["no hint needed"] if place.end_reason and not place.is_cut else []
+    told += ["ran into its limit"] if place.end_reason == "answer_length" else []
+    return [*told, f"{total:,} in all"] if told and total else told
 
 
 def chart(comparison: Comparison) -> Any:
@@ -113,7 +125,7 @@ def chart(comparison: Comparison) -> Any:
 
     rows = [
         {
-            "thinking tokens": len(place.ids["trace"]),
+            "thinking tokens": place.tokens["trace"],
             "answer": place.short or "no answer",
             "place": "re-cut" if place.recut else "window",
             "agreement": "as the largest window" if comparison.agrees(place) else "another answer",
@@ -122,6 +134,7 @@ def chart(comparison: Comparison) -> Any:
         if place.end_reason
     ]
     table = pd.DataFrame(rows)
+    axis = alt.Axis(format=",.0f", labelOverlap=True, tickCount=8)
     colour = alt.Color(
         "agreement:N",
         scale=alt.Scale(domain=["as the largest window", "another answer"], range=[TEAL, RUST]),
@@ -131,7 +144,7 @@ def chart(comparison: Comparison) -> Any:
         alt.Chart(table)
         .mark_point(filled=True, size=130, opacity=1)
         .encode(
-            x=alt.X("thinking tokens:Q", scale=alt.Scale(zero=True), axis=alt.Axis(format=",.0f", labelOverlap=True)),
+            x=alt.X("thinking tokens:Q", scale=alt.Scale(zero=True), axis=axis),
             y=alt.Y("answer:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, grid=True)),
             color=colour,
             shape=alt.Shape("place:N", legend=None, scale=alt.Scale(domain=["window", "re-cut"])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
@@ -17,8 +17,8 @@ from z1_core.host import EngineHost
 from z1_core.insertion import check_fits
 from z1_core.prompt import chat
 from z1_core.sweep import Piece, check_windows, sweep
-from z1_core.thinking import answer_from
-from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
+from z1_core.thinking import Transcript, answer_from
+from z1_core.window import Chunk, Sampling, Window
 
 MOST_PLACES = 8
 """Cards on the page: windows and re-cuts together."""
@@ -26,26 +26,17 @@ MOST_PLACES = 8
 Follow = Callable[[EngineHost], AsyncGenerator[None, None]]
 
 
-class Place:
+class Place(Transcript):
     """The run at one window, or at one re-cut, as far as it has come.
 
     queue: how many wait for a place in the engine, this run among them; 0 when it has one, or needs none yet.
     """
 
-    def __init__(self, window: Window, *, recut: bool = False) -> None:
+    def __init__(self, prompt_ids: Sequence[int], window: Window, *, recut: bool = False) -> None:
+        super().__init__(prompt_ids)
         self.window = window
         self.recut = recut
-        self.texts = {"trace": "", "hint": "", "answer": ""}
-        self.ids: dict[str, list[int]] = {"trace": [], "hint": [], "answer": []}
-        self.phase: Phase | None = None
-        self.end_reason: EndReason | None = None
         self.queue = 0
-
-    def add(self, chunk: Chunk) -> None:
-        self.phase = chunk.phase
-        self.texts[chunk.phase] += chunk.text
-        self.ids[chunk.phase] += chunk.ids
-        self.end_reason = chunk.end_reason or self.end_reason
 
     @property
     def is_cut(self) -> bool:
@@ -74,23 +65,20 @@ class Comparison:
         self.question = question
         self.prompt_ids = prompt_ids
         self.sampling = sampling
-        self.places = [Place(window) for window in windows]
+        self.places = [Place(prompt_ids, window) for window in windows]
         self.error = ""
         self.stopped = False
         self.seconds = 0.0
         self.tokens: list[str] = []
-        self._to_follow: Follow | None = self._follow
-
-    def take(self) -> Follow | None:
-        """What was begun and not yet taken, the comparison or a re-cut: it is run once. It yields whenever there may be
-        something new to show; closing it frees the engine."""
-        begun, self._to_follow = self._to_follow, None
-        return begun
 
     @property
     def trace(self) -> Place:
         """The place whose trace is the whole one."""
         return max((place for place in self.places if not place.recut), key=lambda place: place.window.thinking_tokens)
+
+    @property
+    def in_order(self) -> list[Place]:
+        return sorted(self.places, key=lambda place: place.window.thinking_tokens)
 
     @property
     def is_running(self) -> bool:
@@ -102,21 +90,22 @@ class Comparison:
             return None
         return same_answer(place.short, self.trace.short)
 
-    def begin_recut(self, at_tokens: int) -> None:
-        """Add the place for a re-cut, the oldest re-cut making room for it. Raises BadInput for a place that is none."""
+    def begin_recut(self, at_tokens: int) -> Follow:
+        """Add the place for a re-cut, the oldest re-cut making room for it, and give what runs it. Raises BadInput for a
+        place that is none."""
         trace_ids = self.trace.ids["trace"]
         if self.is_running:
             raise BadInput("the comparison is still running; re-cut when it is done")
         if not 1 <= at_tokens <= len(trace_ids):
             raise BadInput(f"token {at_tokens:,} is not in the trace; choose one from 1 to {len(trace_ids):,}")
-        place = Place(replace(self.trace.window, thinking_tokens=at_tokens), recut=True)
+        place = Place(self.prompt_ids, replace(self.trace.window, thinking_tokens=at_tokens), recut=True)
         place.add(Chunk("trace", "".join(self.tokens[:at_tokens]), tuple(trace_ids[:at_tokens])))
         self.stopped, self.error = False, ""
         earlier = [each for each in self.places if each.recut]
         if len(self.places) == MOST_PLACES:
             self.places.remove(earlier[0])
         self.places.append(place)
-        self._to_follow = partial(self._recut, place)
+        return partial(self._recut, place)
 
     def stop(self, error: str = "") -> None:
         """End it from outside, keeping what was written; a re-cut that has written nothing leaves no card."""
@@ -134,7 +123,8 @@ class Comparison:
             with suppress(Z1Error):
                 self.tokens = await asyncio.to_thread(lambda: [*map(decoder(), ids)])
 
-    def _follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
+    def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
+        """Run it. Yields whenever there may be something new to show; closing it frees the engine."""
         engine = self.engine = host.engine(named=self.engine.name)  # it may have been started again
         windows = [place.window for place in self.places]
 
@@ -174,6 +164,7 @@ class Compared:
 
     def __init__(self) -> None:
         self.current: Comparison | None = None
+        self.shown = 0
         self._begins = False
 
     async def begin(

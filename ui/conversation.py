@@ -14,13 +14,12 @@ from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.insertion import check_fits, most_hint_tokens
 from z1_core.prompt import chat
-from z1_core.thinking import think
+from z1_core.thinking import Transcript, think
 from z1_core.thoughts import Thoughts, trace_answer
-from z1_core.window import Chunk, EndReason, Phase, Sampling, Window
+from z1_core.window import Chunk, EndReason, Sampling, Window
 
-UPDATES_EVERY_S = 0.3
-"""Each update costs server and browser time that, on a laptop, the model computes on: at one in 0.2 s it wrote 0.83 times as
-fast as without the page, at one in 0.3 s 0.90 times (tests/browser/page_rate.py)."""
+UPDATES_EVERY_S = 0.2
+"""At least. Each update costs server and browser time that, on a laptop, the model computes on (tests/browser/page_rate.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class Origin:
         return self.versions is not None
 
 
-class Turn:
+class Turn(Transcript):
     """A question and what became of it. Changed only by follow(), and by stop() from the same event loop.
 
     messages: what the prompt was rendered from, so that it can be run again as it was.
@@ -59,34 +58,26 @@ class Turn:
         self,
         question: str,
         settings: Settings,
-        prompt_ids: list[int],
+        prompt_ids: Sequence[int],
         window: Window,
         *,
         messages: Sequence[Mapping[str, str]] = (),
         origin: Origin = Origin(),
         thoughts: Thoughts | None = None,
     ) -> None:
+        super().__init__(prompt_ids)
         self.question = question
         self.settings = settings
         self.window = window
         self.sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, seed=settings.seed)
-        self.prompt_ids = prompt_ids
         self.messages = messages
         self.origin = origin
         self.thoughts = thoughts
         self.queue = 0
-        self.phase: Phase | None = None
-        self.end_reason: EndReason | None = None
         self.error = ""
-        self.texts: dict[Phase, str] = {"trace": "", "hint": "", "answer": ""}
-        self.ids: dict[Phase, list[int]] = {"trace": [], "hint": [], "answer": []}
         self.close_window = asyncio.Event()
         self._first_s: float | None = None
         self._last_s: float | None = None
-
-    @property
-    def tokens(self) -> dict[Phase, int]:
-        return {phase: len(ids) for phase, ids in self.ids.items()}
 
     @property
     def seconds(self) -> float:
@@ -94,6 +85,11 @@ class Turn:
         if self._first_s is None:
             return 0.0
         return (self._last_s if self.end_reason else time.monotonic()) - self._first_s
+
+    @property
+    def first_s(self) -> float | None:
+        """From the question to the first token."""
+        return None if self._first_s is None or self.origin.is_imported else self._first_s - self.started_s
 
     @property
     def answer(self) -> str:
@@ -107,6 +103,7 @@ class Turn:
         if self.end_reason:
             return
         engine = host.engine(named=self.origin.model)
+        self.started_s = time.monotonic()
 
         def chunks() -> AsyncGenerator[Chunk, None]:
             return think(engine, self.prompt_ids, self.window, self.sampling, close_window=self.close_window)
@@ -114,7 +111,7 @@ class Turn:
         async with aclosing(host.thread.relay(chunks, every_s=UPDATES_EVERY_S)) as bundles:
             async for bundle in bundles:
                 for chunk in bundle:
-                    self._add(chunk)
+                    self.add(chunk)
                 self.queue = 0 if self.phase or self.end_reason else engine.waiting
                 yield
                 if self.end_reason:
@@ -129,40 +126,36 @@ class Turn:
     def restore(self, chunks: Sequence[Chunk], end_reason: EndReason, *, error: str, seconds: float) -> None:
         """Become a turn that was run before, elsewhere: it wrote these chunks, ended so, and took that long."""
         for chunk in chunks:
-            self._add(chunk)
+            self.add(chunk)
         self.end_reason, self.error = end_reason, error
         self._first_s, self._last_s = 0.0, seconds
 
-    def _add(self, chunk: Chunk) -> None:
-        if self.end_reason:
-            return
-        self._last_s = time.monotonic()
-        self._first_s = self._first_s or (self._last_s if chunk.ids else None)
-        self.phase = chunk.phase
-        self.texts[chunk.phase] += chunk.text
-        self.ids[chunk.phase] += chunk.ids
-        self.end_reason = chunk.end_reason
+    def add(self, chunk: Chunk) -> None:
+        if self.end_reason is None:
+            self._last_s = time.monotonic()
+            self._first_s = self._first_s or (self._last_s if chunk.ids else None)
+            super().add(chunk)
 
 
 class Conversation:
-    """turns: the ones before the current one, oldest first. editing: the next question takes the current turn's place."""
+    """turns: the ones before the current one, oldest first. begun: how many turns there were, those replaced among them."""
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
         self.current: Turn | None = None
-        self.editing = False
-        self._to_follow: Turn | None = None
+        self.begun = 0
+        self.shown = 0
         self._begins = False
 
-    async def begin(self, host: EngineHost, question: str, settings: Settings) -> Turn:
-        """Make the question the current turn. Raises BadInput, and changes nothing, where it cannot run as it is."""
+    async def begin(self, host: EngineHost, question: str, settings: Settings, *, editing: bool = False) -> Turn:
+        """Make the question the current turn; editing: in the place of the one that is. Raises BadInput, and changes
+        nothing, where it cannot run as it is."""
         engine = host.engine()
-        kept = self.turns if self.editing else self._all()
+        kept = self.turns if editing else self.all
         history = [(turn.question, turn.answer) for turn in kept if turn.answer.strip()]
         messages = chat(question, system=settings.system, history=history)
         turn = await self._prepared(engine, question, settings, messages)
-        self.turns, self.current, self._to_follow, self.editing = kept, turn, turn, False
-        return turn
+        return self._take(kept, turn)
 
     async def again(self, host: EngineHost, *, new_seed: int | None = None) -> Turn:
         """Run the current turn once more in its own place, from the same messages with the same settings.
@@ -175,18 +168,20 @@ class Conversation:
         settings = turn.settings
         if new_seed is not None and settings.temperature > 0:
             settings = replace(settings, seed=new_seed)
-        turn = await self._prepared(host.engine(), turn.question, settings, list(turn.messages))
-        self.current, self._to_follow, self.editing = turn, turn, False
-        return turn
+        return self._take(self.turns, await self._prepared(host.engine(), turn.question, settings, list(turn.messages)))
 
     def show(self, turn: Turn) -> None:
         """Make a turn that was run before the current one."""
-        self.turns, self.current, self.editing = self._all(), turn, False
+        self._take(self.all, turn)
 
-    def take(self) -> Turn | None:
-        """The turn that was begun and not yet taken; None after a question that was refused. A turn is run once."""
-        turn, self._to_follow = self._to_follow, None
+    def _take(self, kept: list[Turn], turn: Turn) -> Turn:
+        self.turns, self.current = kept, turn
+        self.begun += 1
         return turn
+
+    @property
+    def all(self) -> list[Turn]:
+        return [*self.turns, self.current] if self.current else [*self.turns]
 
     @property
     def is_running(self) -> bool:
@@ -194,7 +189,7 @@ class Conversation:
         return self._begins or (self.current is not None and self.current.end_reason is None)
 
     def clear(self) -> None:
-        self.turns, self.current, self.editing = [], None, False
+        self.turns, self.current = [], None
 
     async def _prepared(self, *parts: Any) -> Turn:
         self._begins = True
@@ -202,9 +197,6 @@ class Conversation:
             return await asyncio.to_thread(prepare, *parts)
         finally:
             self._begins = False
-
-    def _all(self) -> list[Turn]:
-        return [*self.turns, self.current] if self.current else [*self.turns]
 
 
 def prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:

@@ -3,7 +3,6 @@ here the rest is closed, a request has a size, and a call of a wrong form is ref
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import traceback
@@ -17,20 +16,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
-MOST_KB = 1024
-"""A prompt of that size is beyond every context that models of this page have."""
+MOST_KB = 6 * 1024
+"""A run that is imported comes as one request; a prompt of that size is beyond every context."""
 
-UPLOAD_KB = 6 * 1024
 CLOSED = re.compile(
-    r"/gradio_api/(file[=/]|proxy=|stream/|component_server|custom_component/|process_recording|deep_link|dev/|vibe-|"
+    r"/gradio_api/(file[=/]|upload|proxy=|stream/|component_server|custom_component/|process_recording|deep_link|dev/|vibe-|"
     r"undo-vibe|run-history|runs|profiling)|/monitoring"
 )
-"""Files by name, pages fetched from elsewhere, and tools of developers: nothing of this page asks for them."""
+"""Files by name, uploads, pages fetched from elsewhere, and tools of developers: nothing of this page asks for them."""
 
 WRONG_CALL = "this call has not the form that the page's own have; gradio_api/openapi.json describes those for programs"
-
-
-DISK_FULL = "the server's disk is full; nothing was kept"
 
 
 class Blocks(gr.Blocks):
@@ -50,7 +45,7 @@ class Blocks(gr.Blocks):
 
 
 class Door:
-    """Middleware for Gradio's app. most_kb: of a request; an upload may have more."""
+    """Middleware for Gradio's app. most_kb: of a request."""
 
     def __init__(self, app: ASGIApp, *, most_kb: int = MOST_KB) -> None:
         self._app = app
@@ -61,8 +56,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        most_kb = UPLOAD_KB if path.startswith("/gradio_api/upload") else self._most_kb
-        request = _Request(receive, send, most_kb)
+        request = _Request(receive, send, self._most_kb)
         answer = None
         if CLOSED.match(path):
             answer = JSONResponse({"detail": "Not Found"}, 404)
@@ -73,10 +67,8 @@ class Door:
                 if not request.is_too_large:
                     log.warning("a request was refused: %s", _place(error))
                 answer = JSONResponse({"detail": WRONG_CALL}, 400)
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-                    answer = JSONResponse({"detail": DISK_FULL}, 507)
         if request.is_too_large:
-            answer = JSONResponse({"detail": f"the request has more than {most_kb:,} kB: shorten it"}, 413)
+            answer = JSONResponse({"detail": f"the request has more than {self._most_kb:,} kB: shorten it"}, 413)
         if answer and request.is_answered:  # a stream, whose last event has said why
             await send({"type": "http.response.body", "body": b""})
         elif answer:
@@ -107,8 +99,7 @@ class _Request:
 
 
 def _names_an_address(value: Any) -> bool:
-    """Whether Gradio would fetch a file of the call from elsewhere. The browser tells of its upload a path here, and an
-    address (url), which is not looked at on the way in."""
+    """Whether Gradio would fetch a file of the call from elsewhere."""
     if isinstance(value, dict):
         return is_http_url_like(value.get("path")) or _names_an_address([*value.values()])
     return isinstance(value, list | tuple) and any(map(_names_an_address, value))

@@ -170,10 +170,11 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def from_json(data: bytes) -> Turn:
-    """The finished turn in an exported file. Raises BadInput, naming what is wrong and where."""
-    if len(data) > MOST_BYTES:
-        raise BadInput(f"the file has {len(data):,} bytes; a run takes at most {MOST_BYTES:,}: choose an exported run")
+def from_json(data: str | bytes, *, size: int = 0) -> Turn:
+    """The finished turn in an exported file. size: of the file, in bytes, where data is not all of it. Raises BadInput,
+    naming what is wrong and where."""
+    if (size := max(size, len(data))) > MOST_BYTES:
+        raise BadInput(f"the file has {size:,} bytes; a run takes at most {MOST_BYTES:,}: choose an exported run")
     try:
         return _turn(Record.model_validate_json(data))
     except ValidationError as error:

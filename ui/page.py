@@ -13,6 +13,8 @@ from typing import Any
 import gradio as gr
 from gradio import http_server
 from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from ui.api import add_api
 from ui.benchmarks_tab import BenchmarksTab
@@ -23,7 +25,7 @@ from ui.document import Document
 from ui.door import MOST_KB, Blocks, Door
 from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
 from ui.theme import THEME
-from ui.think_tab import ThinkTab, run_button
+from ui.think_tab import ThinkTab
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
@@ -37,22 +39,17 @@ MOST_EVENTS = 512
 """So many Gradio works on at once, and as many may wait. Who may run is for the engine to say (z1_core/places.py): one
 who waits for a place is an event that runs. This is against a flood."""
 
-UPLOADS_S = (60, 300)
-"""How often uploads that nobody imported are looked for, and how old they are when they go."""
-
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
 RESTART = "Start the model again"
 LAUNCH = {
     "theme": THEME,
     "css_paths": HERE / "style.css",
-    "js": (HERE / "keys.js").read_text(encoding="utf-8"),
     "footer_links": ["api", "settings"],
     "run_history": False,
     "ssr_mode": False,
     "enable_monitoring": False,
     "show_error": False,
-    "max_file_size": "6mb",
     "max_threads": MOST_EVENTS,
 }
 """What belongs to the page but is given to launch(). Gradio's run history, which keeps prompts in the visitor's browser
@@ -78,7 +75,8 @@ def launch(
         if not _is_free(host, each):
             continue
         inner = [Middleware(Document), Middleware(Door, most_kb=most_kb), Middleware(Calls, page)]
-        made = {"middleware": inner}  # anew each time: Gradio adds to it
+        routes = [Mount("/z1", StaticFiles(directory=HERE / "static"))]
+        made = {"middleware": inner, "routes": routes}  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
             _, address, _ = page.launch(
                 **LAUNCH,
@@ -119,7 +117,7 @@ def listens_here_alone(host: str | None) -> bool:
 
 def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose: bool = False) -> gr.Blocks:
     """The page on an engine that may still be starting. may_choose: let whoever sees the page go over to another model."""
-    with Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_S) as page:
+    with Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         with gr.Row(elem_classes="z1-header"):
             header = gr.HTML(
                 header_html(host, may_choose=may_choose),
@@ -150,17 +148,16 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             context_tokens = host.context_tokens()
             return {
                 restart: gr.update(value=RESTART, visible=status.state == "failed"),
-                tab.run: run_button(status, running=conversation.is_running),
+                tab.view: tab.show(conversation),
                 clock: gr.Timer(LOOK_S if status.state == "starting" or host.is_choosing else CALM_LOOK_S),
                 **tab.settings.fit(context_tokens, window, total),
                 **compare.fit(compared, context_tokens),
             }
 
-        ends = [tab.status.change, compare.status.change]  # of a run, as which the end of the engine shows first
-        gr.on([clock.tick, page.load, *ends], look, None, [header, known], **QUICK)
+        gr.on([clock.tick, page.load], look, None, [header, known], **QUICK)
         bounded = [tab.settings.window, tab.settings.total, compare.sizes]
-        known.change(adapt, [tab.conversation, *bounded], [restart, tab.run, clock, *bounded], **QUICK)
-        acts = [restart.click(host.start, None, None, **QUICK)]
+        known.change(adapt, [tab.conversation, *bounded], [restart, tab.view, clock, *bounded], **QUICK)
+        acts = [tab.run, compare.run, restart.click(host.start, None, None, **QUICK)]
         if may_choose:
             acts.append(wire_chooser(header, host))
         for act in acts:

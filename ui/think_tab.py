@@ -1,34 +1,44 @@
-"""The conversation: earlier turns, the current one as it is made, the box to ask in, and its buttons."""
+"""The Think tab: one component that holds the conversation and the box to ask in, and one event that is a run."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import gradio as gr
 
-from ui.conversation import Conversation
+from ui.conversation import Conversation, Turn
 from ui.examples import examples_html
-from ui.export import from_json
+from ui.export import from_json, to_json, to_markdown
 from ui.settings_panel import SettingsPanel, read_seed
-from ui.think_parts import (
-    ANSWER_NOW,
-    EDITING,
-    EMPTY,
-    FAULT,
-    STILL_RUNS,
-    STOP,
-    read_and_remove,
-    run_button,
-)  # fmt: skip
-from ui.turn_card import TurnCard
-from ui.views import error_html, live_html, status_sentence
-from ui.wiring import AS_WRITTEN, BUSY, QUICK, SILENT, only_changes
+from ui.views import conversation_view
+from ui.wiring import BUSY, HEAD, QUICK, SILENT, told
 from z1_core.errors import BadInput, EngineDead, Z1Error
-from z1_core.host import EngineHost
+from z1_core.host import EngineHost, Status
 
 log = logging.getLogger(__name__)
+
+FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
+STILL_RUNS = "a run is still going on; stop it first (Esc)"
+FRAME = """<div class="z1-stack"><div class="z1-turns"></div>
+<div class="z1-empty"><h2>Thinking, with a limit</h2>
+<p>The model thinks inside a window of tokens. If it stops by itself, that was the answer. If not, the window closes, a
+hint is inserted, and it answers from what it has thought. Easy questions cost little; hard ones are capped.</p></div>
+<div id="message"></div>
+<div class="z1-ask"><div class="z1-editing-row" hidden>
+<span>Run puts the edited question, with its new answer, in the place of the last turn.</span>
+<button type="button" id="keep" class="z1-button">Leave it as it is</button></div>
+<div id="question"><textarea rows="2" aria-label="Your question"
+placeholder="Ask something. Enter begins a new line, Ctrl+Enter runs."></textarea></div>
+<div class="z1-buttons"><button type="button" id="run" class="z1-button z1-primary" disabled>Starting</button>
+<button type="button" id="answer-now" class="z1-button" disabled>Answer now</button>
+<button type="button" id="stop" class="z1-button" disabled>Stop</button>
+<span class="z1-quiet"><button type="button" id="clear">New conversation</button>
+<button type="button" id="import">Import run</button><input type="file" accept=".json" hidden></span></div></div>
+<div role="status" aria-live="polite" class="z1-sr"></div>"""
+ON_LOAD = 'window.z1.think(element, props, trigger, watch, ["run", "stop", "answer_now", "clear", "export", "bring"]);'
 
 
 class ThinkTab:
@@ -38,167 +48,52 @@ class ThinkTab:
         self.host = host
         self.conversation = gr.State(Conversation())
         with gr.Row(elem_classes="z1-main"):
-            with gr.Column(scale=3, min_width=320):
-                self._build_history()
-                gr.HTML(EMPTY, elem_classes="z1-empty-outer")
-                self.card = TurnCard()
-                self.message = gr.HTML(elem_id="message")
-                self._build_ask_box()
-                gr.HTML(examples_html(), elem_id="examples")
+            with gr.Column(scale=3, min_width=320, elem_classes="z1-talk"):
+                frame = f"{FRAME}{examples_html()}</div>"
+                self.view = gr.HTML(
+                    elem_id="think", html_template=frame, js_on_load=ON_LOAD, head=HEAD, apply_default_css=False
+                )
             self.settings = SettingsPanel()
-        self.status = gr.HTML(live_html(status_sentence(None)), elem_classes="z1-sr")
         self._wire()
         self.settings.offer_presets(host.context_tokens)
         self.settings.remember(host.context_tokens)
         self.settings.show_what_follows(host.context_tokens, host.count_tokens)
 
-    def _build_history(self) -> None:
-        self.version = gr.Number(0, visible=False)
-
-        @gr.render(
-            inputs=[self.conversation], triggers=[self.version.change], show_progress="hidden", concurrency_limit=None
-        )
-        def earlier(conversation: Conversation) -> None:
-            for turn in conversation.turns:
-                TurnCard(turn, folded=bool(turn.tokens["hint"]))
-
-    def _build_ask_box(self) -> None:
-        with gr.Column(elem_classes="z1-ask"):
-            with gr.Row(visible=False, elem_classes="z1-editing-row") as self.editing:
-                gr.HTML(EDITING)
-                self.keep = gr.Button("Leave it as it is", size="sm", scale=0, min_width=120, elem_id="keep")
-            self.question = gr.Textbox(
-                show_label=False,
-                label="Your question",
-                container=False,
-                lines=2,
-                max_lines=10,
-                placeholder="Ask something. Enter begins a new line, Ctrl+Enter runs.",
-                elem_id="question",
-            )
-            with gr.Row(elem_classes="z1-buttons"):
-                self.run = gr.Button("Starting", variant="primary", interactive=False, elem_id="run", min_width=110)
-                self.answer_now = gr.Button(ANSWER_NOW, interactive=False, elem_id="answer-now", min_width=130)
-                self.stop = gr.Button(STOP, interactive=False, elem_id="stop", min_width=90)
-                with gr.Row(elem_classes="z1-quiet"):
-                    self.clear = gr.Button("New conversation", elem_id="clear", size="sm", min_width=130)
-                    self.load = gr.UploadButton(
-                        "Import run", file_types=[".json"], elem_id="import", size="sm", min_width=90
-                    )
-
     def _wire(self) -> None:
-        quick = {**QUICK, **AS_WRITTEN}
-        buttons = [self.run, self.answer_now, self.stop]
-        view = [*self.card.components, *buttons, self.status]
-        beside = [self.card.column, self.message, self.editing]
-        frame = [*beside, self.question, self.version]
-        begun = gr.on(
-            [self.run.click, self.question.submit],
-            self._begin,
-            [self.question, self.conversation, self.version, *self.settings.inputs],
-            [*view, *frame],
-            **quick,
-        )
-        actions = self.card.actions
-        actions.wire(self.conversation)
-        again = actions.again.click(self._again, [self.conversation, self.settings.seed], [*view, *beside], **quick)
-        again.then(None, None, None, js="() => window.z1.focus('stop')")
-        runs = [self._follow_after(event, view) for event in (begun, again)]
-        edit = actions.edit.click(self._edit, self.conversation, [*beside, self.question], **quick)
-        edit.then(None, None, None, js="() => window.z1.focus('question')")
-        self.keep.click(self._keep, self.conversation, [*beside, self.question], **quick)
-        self.load.upload(
-            self._import,
-            [self.load, self.conversation, self.version],
-            [*view, *beside, self.version],
-            **quick,
-        )
-        self.answer_now.click(self._answer_now, self.conversation, None, **quick)
-        self.stop.click(self._stop, self.conversation, view, cancels=runs, **quick)
-        self.clear.click(self._clear, [self.conversation, self.version], [*view, *frame], cancels=runs, **quick)
+        self.run = run = self.view.run(self._run, [self.conversation, *self.settings.inputs], self.view, **SILENT)
+        run.failure(self._refuse, self.conversation, self.view, **QUICK)
+        self.view.stop(self._stop, self.conversation, self.view, cancels=[run], **QUICK)
+        self.view.clear(self._clear, self.conversation, self.view, cancels=[run], **QUICK)
+        self.view.answer_now(self._answer_now, self.conversation, None, **QUICK)
+        self.view.export(self._export, self.conversation, self.view, **QUICK)
+        self.view.bring(self._bring, self.conversation, self.view, **QUICK)
 
-    def _follow_after(self, event: gr.events.Dependency, view: list[gr.blocks.Block]) -> gr.events.Dependency:
-        followed = event.success(self._follow, self.conversation, view, **SILENT, **AS_WRITTEN)
-        followed.failure(self._refuse, self.conversation, view, **QUICK, **AS_WRITTEN)
-        return followed
+    def show(self, conversation: Conversation, *, complaint: str = "", **more: Any) -> dict[str, Any]:
+        """What the component is to draw. more: a file to save in the browser, so that no copy of it stays here."""
+        model = {"ready": self.host.status().state == "ready", "words": run_words(self.host.status())}
+        return {**conversation_view(conversation, complaint=complaint), "model": model, "saved": 0, **more}
 
-    async def _begin(self, question: str, conversation: Conversation, version: int, *settings: object) -> dict:
-        """Check everything and show the turn; what cannot run is said in one sentence, and the text stays in the box."""
-
-        async def begin() -> None:
-            await conversation.begin(self.host, question, SettingsPanel.read(*settings))
-
-        complaint = await self._attempt(conversation, begin)
-        return {
-            **self._view(conversation),
-            **self._beside(conversation, complaint),
-            self.question: question if complaint else "",
-            self.version: version if complaint else version + 1,
-        }
-
-    async def _again(self, conversation: Conversation, seed: str) -> dict:
-        """The last turn once more; above temperature 0 with a new seed, unless one is asked for."""
-
-        async def again() -> None:
-            await conversation.again(self.host, new_seed=read_seed(seed))
-
-        complaint = await self._attempt(conversation, again)
-        return {**self._view(conversation), **self._beside(conversation, complaint)}
-
-    async def _attempt(self, conversation: Conversation, begin: Callable[[], Awaitable[None]]) -> str:
-        """Begin a run; what is wrong with it, in one sentence."""
+    async def _run(
+        self, asked: gr.EventData, conversation: Conversation, *settings: object
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """A run from its question to its end. What cannot run is said in one sentence, and the text stays in the box.
+        Closed by Stop or by a closed tab: then the engine is freed at once."""
         try:
             if conversation.is_running:
                 raise BadInput(STILL_RUNS)
-            await begin()
+            turn = await self._begin(asked, conversation, settings)
         except Z1Error as error:
-            return str(error)
+            yield self.show(conversation, complaint=str(error))
+            return
         except Exception:
             log.exception("a run could not begin")
-            return FAULT
-        return ""
-
-    async def _edit(self, conversation: Conversation) -> dict:
-        """Put the last question into the box again; the next run takes its turn's place."""
-        turn = conversation.current
-        if turn is None or turn.end_reason is None:
-            return {**self._beside(conversation, STILL_RUNS), self.question: gr.update()}
-        conversation.editing = True
-        return {**self._beside(conversation), self.question: turn.question}
-
-    async def _keep(self, conversation: Conversation) -> dict:
-        conversation.editing = False
-        return {**self._beside(conversation), self.question: ""}
-
-    async def _import(self, path: str, conversation: Conversation, version: int) -> dict:
-        """Show a run from a file as the last turn. The upload is read once, and removed."""
-        complaint = ""
-        try:
-            if conversation.is_running:
-                raise BadInput(STILL_RUNS)
-            conversation.show(from_json(read_and_remove(path)))
-        except Z1Error as error:
-            complaint = str(error)
-        except Exception:
-            log.exception("an import failed")
-            complaint = FAULT
-        return {
-            **self._view(conversation),
-            **self._beside(conversation, complaint),
-            self.version: version if complaint else version + 1,
-        }
-
-    async def _follow(self, conversation: Conversation) -> AsyncGenerator[dict, None]:
-        """Stream the current turn. Closed by Stop or by a closed tab: then the engine is freed at once."""
-        turn = conversation.take()
-        if turn is None:  # the question was refused; a generator without a yield would blank its outputs
-            yield self._view(conversation)
+            yield self.show(conversation, complaint=FAULT)
             return
-        changed = only_changes()
         try:
+            yield self.show(conversation)
             async with aclosing(turn.follow(self.host)) as ticks:
                 async for _ in ticks:
-                    yield changed(self._view(conversation))
+                    yield self.show(conversation)
         except EngineDead as error:
             turn.stop("error", str(error))
             await self.host.notice()  # the button then says why it waits
@@ -209,53 +104,58 @@ class ThinkTab:
             turn.stop("error", FAULT)
         finally:
             turn.stop()
-        yield self._view(conversation)
+        yield self.show(conversation)
+
+    async def _begin(self, asked: gr.EventData, conversation: Conversation, settings: tuple[object, ...]) -> Turn:
+        if told(asked, "again", bool):  # above temperature 0 with a new seed, unless one is asked for
+            return await conversation.again(self.host, new_seed=read_seed(settings[-1]))
+        question, editing = told(asked, "question", str), told(asked, "editing", bool)
+        return await conversation.begin(self.host, question, SettingsPanel.read(*settings), editing=editing)
+
+    async def _stop(self, conversation: Conversation) -> dict[str, Any]:
+        if conversation.current:
+            conversation.current.stop()
+        return self.show(conversation)
+
+    async def _refuse(self, conversation: Conversation) -> dict[str, Any]:
+        """Gradio's queue did not take the run."""
+        return self.show(conversation, complaint=BUSY)
+
+    async def _clear(self, conversation: Conversation) -> dict[str, Any]:
+        await self._stop(conversation)
+        conversation.clear()
+        return self.show(conversation)
 
     def _answer_now(self, conversation: Conversation) -> None:
         if conversation.current:
             self.host.thread.loop.call_soon_threadsafe(conversation.current.close_window.set)
 
-    async def _stop(self, conversation: Conversation) -> dict:
-        if conversation.current:
-            conversation.current.stop()
-        return self._view(conversation)
+    async def _export(self, asked: gr.EventData, conversation: Conversation) -> dict[str, Any]:
+        """The browser makes the file of what it is given."""
+        try:
+            wanted, ending = told(asked, "id", str), told(asked, "ending", str)
+        except BadInput as error:
+            return self.show(conversation, complaint=str(error))
+        turn = next((each for each in conversation.all if f"{id(each):x}" == wanted), None)
+        if turn is None or turn.end_reason is None:
+            return self.show(conversation)
+        file = {"text": to_json(turn) if ending == "json" else to_markdown(turn), "ending": ending}
+        return self.show(conversation, saved=conversation.shown + 1, file=file)
 
-    async def _refuse(self, conversation: Conversation) -> dict:
-        """Gradio's queue did not take the turn, or what follows it failed outside of its care."""
-        never_ran = conversation.take()
-        if conversation.current:
-            conversation.current.stop("error", BUSY if never_ran else FAULT)
-        return self._view(conversation)
+    async def _bring(self, asked: gr.EventData, conversation: Conversation) -> dict[str, Any]:
+        """Show a run from a file, which the browser has read, as the last turn. size: in bytes, with no text beyond
+        what a run may have."""
+        try:
+            if conversation.is_running:
+                raise BadInput(STILL_RUNS)
+            conversation.show(from_json(told(asked, "text", str), size=told(asked, "size", int)))
+        except Z1Error as error:
+            return self.show(conversation, complaint=str(error))
+        return self.show(conversation)
 
-    async def _clear(self, conversation: Conversation, version: int) -> dict:
-        if conversation.current:
-            conversation.current.stop()
-        conversation.clear()
-        return {
-            **self._view(conversation),
-            **self._beside(conversation),
-            self.question: "",
-            self.version: version + 1,
-        }
 
-    def _beside(self, conversation: Conversation, complaint: str = "") -> dict:
-        """What stands beside the turn and changes only when someone presses something."""
-        return {
-            **self.card.visible(conversation.current),
-            self.message: error_html(complaint) if complaint else "",
-            self.editing: gr.update(visible=conversation.editing),
-        }
-
-    def _buttons(self, conversation: Conversation) -> dict:
-        turn, running = conversation.current, conversation.is_running
-        thinks = running and turn is not None and turn.phase == "trace"
-        return {
-            self.run: run_button(self.host.status(), running=running),
-            self.answer_now: gr.update(value=ANSWER_NOW, interactive=thinks),
-            self.stop: gr.update(value=STOP, interactive=running),
-        }
-
-    def _view(self, conversation: Conversation) -> dict:
-        """What the current turn, the buttons and the status line show."""
-        turn = conversation.current
-        return {**self.card.values(turn), **self._buttons(conversation), self.status: live_html(status_sentence(turn))}
+def run_words(status: Status) -> str:
+    """What the Run button says: why it waits."""
+    if status.state == "ready":
+        return "Run"
+    return f"Waits: {status.text.partition(':')[0]}" if status.state == "starting" else "Model not running"

@@ -1,35 +1,65 @@
-"""What a turn looks like, as pure functions from its state to short pieces of HTML. Model text never passes here; the
-question and the hint do, escaped."""
+"""What a conversation says on the page, as plain values for static/view.js, which draws them. Every text is data there."""
 
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
-from ui.conversation import Turn
+from ui.conversation import Conversation, Turn
 
 STARTS_BY_ITSELF = "It starts by itself as soon as one is free; Stop gives it up."
 
 
 def sentence(text: str) -> str:
     """Begins with a capital and ends with one full stop: errors of the library are parts of sentences."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def error_html(text: str) -> str:
     return f'<div class="z1-error" role="alert">{escape(sentence(text))}</div>'
 
 
-def live_html(text: str) -> str:
-    """A line that screen readers speak when it changes."""
-    return f'<div role="status" aria-live="polite">{escape(text)}</div>'
-
-
 def waits(queue: int) -> str:
     return f"Waits for a place: {'first' if queue == 1 else f'{queue:,}'} in the queue"
 
 
-def question_html(turn: Turn) -> str:
-    return f'<div class="z1-question">{escape(turn.question)}</div>'
+def conversation_view(conversation: Conversation, *, complaint: str = "") -> dict[str, Any]:
+    """The whole conversation. n grows with every view, so that one that comes late does not undo a later one."""
+    conversation.shown += 1
+    turn, running = conversation.current, conversation.is_running
+    return {
+        "n": conversation.shown,
+        "begun": conversation.begun,
+        "turns": [turn_view(each) for each in conversation.all],
+        "running": running,
+        "thinks": running and turn is not None and turn.phase == "trace",
+        "complaint": sentence(complaint),
+        "status": status_sentence(turn),
+    }
+
+
+def turn_view(turn: Turn) -> dict[str, Any]:
+    """One turn. bar: percent of the total that thinking, hint and answer take, and where the window ends."""
+    trace, hint, answer = turn.tokens["trace"], turn.tokens["hint"], turn.tokens["answer"]
+    total, used = turn.settings.total_tokens, trace + hint + answer
+    ends = [min(round(100 * count / total, 2), 100) for count in (trace, hint, answer, turn.window.thinking_tokens)]
+    by_you = " by you" if trace < turn.window.thinking_tokens else ""
+    return {
+        "id": f"{id(turn):x}",
+        "question": turn.question,
+        "head": headline(turn),
+        "numbers": " · ".join(numbers(turn)),
+        "bar": ends,
+        "used": f"{used:,} of {total:,} tokens used",
+        "key": key(turn),
+        "trace": turn.texts["trace"],
+        "cut": f"✂ window closed{by_you} at {trace:,} tokens" if hint else "",
+        "inserted": turn.texts["hint"].strip(),
+        "answer": turn.texts["answer"],
+        "end": turn.end_reason,
+        "foot": [end_sentence(turn), " · ".join(facts(turn)) if turn.end_reason else ""],
+        "error": sentence(turn.error),
+    }
 
 
 def headline(turn: Turn) -> str:
@@ -51,41 +81,26 @@ def headline(turn: Turn) -> str:
     return "Thinking" if turn.tokens["trace"] else "Waiting for the first token"
 
 
-def meter_html(turn: Turn) -> str:
-    """Headline, live numbers, and the budget bar: thinking, inserted hint, answer, and what is left of the total."""
-    trace, hint, answer = turn.tokens["trace"], turn.tokens["hint"], turn.tokens["answer"]
-    total, window = turn.settings.total_tokens, turn.window
-    rate = (trace + answer) / turn.seconds if turn.seconds > 0.2 else 0
-    numbers = [f"{trace:,} of {window.thinking_tokens:,} tokens", f"{turn.seconds:.1f} s"]
-    numbers += [f"{rate:.0f} tokens/s"] if rate else []
-    parts = [("thinking", trace), ("hint", hint), ("answer", answer)]
-    bar = "".join(f'<i class="z1-{name}" style="width:{100 * count / total:.2f}%"></i>' for name, count in parts)
-    key = [f'<span><s class="z1-thinking"></s>thinking {trace:,}</span>']
-    if hint:
-        key.append(f'<span><s class="z1-hint"></s>inserted {hint}</span>')
-        key.append(f'<span><s class="z1-answer"></s>answer {answer:,} of {window.answer_tokens:,}</span>')
-    key.append(f"<span>total {trace + hint + answer:,} of {total:,}</span>")
+def numbers(turn: Turn) -> list[str]:
+    """How much of the window is spent, when the first token came, and how fast the others came behind it."""
     if turn.queue:
-        numbers, key = [], [f'<span class="z1-waits">{STARTS_BY_ITSELF}</span>']
-    busy = "" if turn.end_reason else " z1-busy"
-    return (
-        f'<div class="z1-meter{busy}"><div class="z1-head"><b>{headline(turn)}</b><span>{" · ".join(numbers)}</span></div>'
-        f'<div class="z1-bar" role="img" aria-label="{trace + hint + answer:,} of {total:,} tokens used">{bar}'
-        f'<u style="left:{min(100 * window.thinking_tokens / total, 100):.2f}%" title="the window ends here"></u></div>'
-        f'<div class="z1-key">{"".join(key)}</div></div>'
-    )
+        return []
+    written = turn.tokens["trace"] + turn.tokens["answer"]
+    told = [f"{turn.tokens['trace']:,} of {turn.window.thinking_tokens:,} tokens"]
+    told += [f"first after {turn.first_s:.1f} s"] if turn.first_s is not None else []
+    told += [f"{(written - 1) / turn.seconds:.0f} tokens/s"] if turn.seconds > 1 and written > 1 else []
+    return told
 
 
-def cut_html(turn: Turn) -> str:
-    """The line where the window closed, and the hint, labelled as inserted."""
-    if not turn.tokens["hint"]:
-        return ""
-    by_you = " by you" if turn.tokens["trace"] < turn.window.thinking_tokens else ""
-    return (
-        f'<div class="z1-cut"><span><span aria-hidden="true">✂</span> window closed{by_you} at '
-        f"{turn.tokens['trace']:,} tokens</span></div>"
-        f'<div class="z1-inserted"><em>Inserted</em><span>{escape(turn.texts["hint"].strip())}</span></div>'
-    )
+def key(turn: Turn) -> list[list[str]]:
+    """[kind, words] of each part of the bar; the kind has a colour."""
+    trace, hint, answer = turn.tokens["trace"], turn.tokens["hint"], turn.tokens["answer"]
+    if turn.queue:
+        return [["waits", STARTS_BY_ITSELF]]
+    parts = [["thinking", f"thinking {trace:,}"]]
+    if hint:
+        parts += [["hint", f"inserted {hint}"], ["answer", f"answer {answer:,} of {turn.window.answer_tokens:,}"]]
+    return [*parts, ["", f"total {trace + hint + answer:,} of {turn.settings.total_tokens:,}"]]
 
 
 def end_sentence(turn: Turn) -> str:
@@ -112,22 +127,15 @@ def end_sentence(turn: Turn) -> str:
             return sentence(turn.error)
 
 
-def footer_html(turn: Turn) -> str:
-    """End reason, time, and the settings the turn was run with."""
-    if turn.end_reason is None:
-        return ""
-    if turn.end_reason == "error":
-        return error_html(turn.error)
+def facts(turn: Turn) -> list[str]:
+    """Time, and the settings the turn was run with."""
     settings = turn.settings
-    facts = [f"imported, ran on {escape(turn.origin.model)}"] if turn.origin.is_imported else []
-    facts += [f"{turn.seconds:.1f} s", f"window {settings.thinking_tokens:,}", f"total {settings.total_tokens:,}"]
-    facts.append(f"temperature {settings.temperature:g}")
+    told = [f"imported, ran on {turn.origin.model}"] if turn.origin.is_imported else []
+    told += [f"{turn.seconds:.1f} s", f"window {settings.thinking_tokens:,}", f"total {settings.total_tokens:,}"]
+    told.append(f"temperature {settings.temperature:g}")
     if settings.temperature > 0:
-        facts += [f"top-p {settings.top_p:g}", f"seed {settings.seed}"]
-    return (
-        f'<div class="z1-foot" data-end="{turn.end_reason}"><span>{escape(end_sentence(turn))}</span>'
-        f"<span>{' · '.join(facts)}</span></div>"
-    )
+        told += [f"top-p {settings.top_p:g}", f"seed {settings.seed}"]
+    return told
 
 
 def status_sentence(turn: Turn | None) -> str:

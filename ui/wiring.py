@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+
+from z1_core.errors import BadInput
 
 SILENT = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 """No spinner, no endpoint for programs. With nothing to show progress on: Gradio otherwise tells every component that any
@@ -14,22 +15,21 @@ event has ever written to, at each piece that a stream brings, and copies all th
 QUICK = {"queue": False, **SILENT}
 """For what is done at once: no queue either."""
 
-AS_WRITTEN = {"postprocess": False}
-"""For what shows a model's text: Gradio takes away the indentation that all lines of it but the first share, which flattens
-lists, and changes threads for every component at every update."""
-
 BUSY = "Too many people are waiting at the moment; try again in a minute."
 """What a visitor is told whom the queue does not take."""
 
+HEAD = '<link rel="stylesheet" href="z1/vendor/katex.css">' + "".join(
+    f'<script src="z1/{name}.js"></script>' for name in ("vendor/marked", "vendor/purify", "vendor/katex", "view")
+)
+"""What a component of our own needs (ui/static, which the page serves below z1/). Gradio waits for it, and loads it once."""
 
-def only_changes() -> Callable[[dict[gr.blocks.Block, Any]], dict[gr.blocks.Block, Any]]:
-    """For the views of one stream: a gr.update that says what the last one said gives way to its bare value. For each
-    update Gradio builds the component anew, which was half of what a tick cost."""
-    last: dict[gr.blocks.Block, Any] = {}
 
-    def changed(view: dict[gr.blocks.Block, Any]) -> dict[gr.blocks.Block, Any]:
-        same = {block for block, given in view.items() if last.get(block) == given and isinstance(given, dict)}
-        last.update(view)
-        return {block: given["value"] if block in same and "value" in given else given for block, given in view.items()}
-
-    return changed
+def told(event: gr.EventData, name: str, kind: type) -> Any:
+    """What the page's script sends along with an event. Raises BadInput for a call that the script has not made."""
+    try:
+        value = getattr(event, name)
+    except (AttributeError, TypeError):
+        value = None
+    if not isinstance(value, kind):
+        raise BadInput("this call has not the form that the page's own have")
+    return value

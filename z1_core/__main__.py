@@ -111,7 +111,7 @@ async def _show(engine: Engine, job: Job) -> None:
         async for chunk in chunks:
             transcript.add(chunk)
             if chunk.phase == "hint":
-                print(f"\n--- window closed at {transcript.trace_tokens} tokens ---")
+                print(f"\n--- window closed at {transcript.tokens['trace']} tokens ---")
                 print(f"[inserted] {chunk.text.strip()}\n")
             else:
                 print(chunk.text, end="", flush=True)

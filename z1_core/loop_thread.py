@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from z1_core.errors import EngineDead
 
 T = TypeVar("T")
+IDLE_S = 0.5
 CLOSED = "the engine was closed while this ran"
 
 
@@ -58,24 +59,32 @@ class LoopThread:
     async def relay(
         self, make_stream: Callable[[], AsyncGenerator[T, None]], *, every_s: float
     ) -> AsyncGenerator[list[T], None]:
-        """What a stream on the engine's loop yields, handed to the caller's loop in bundles, one every every_s seconds
-        (an empty one if nothing came, so that the caller notices when its own reader has gone).
+        """What a stream on the engine's loop yields, handed to the caller's loop in bundles: the first at once, and then as
+        it comes, but every_s seconds apart at least. Where nothing comes for IDLE_S, an empty one, so that the caller
+        notices when its own reader has gone.
 
         Closing this generator closes the stream there.
         """
         made: deque[T] = deque()
+        here, came = asyncio.get_running_loop(), asyncio.Event()
 
         async def pump() -> None:
             async with aclosing(make_stream()) as stream:
                 async for item in stream:
                     made.append(item)
+                    if len(made) == 1 and not here.is_closed():
+                        here.call_soon_threadsafe(came.set)
 
         started = self.begin(_start(pump))  # waited for inside the try alone
         ended = asyncio.wrap_future(self.begin(_end(started)))
+        ended.add_done_callback(lambda _: came.set())
         try:
             while not ended.done():
-                await asyncio.wait({ended}, timeout=every_s)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(came.wait(), IDLE_S)
+                came.clear()
                 yield [made.popleft() for _ in range(len(made))]
+                await asyncio.wait({ended}, timeout=every_s)
             yield list(made)  # what came while the last bundle was being used
             if started.cancelled() or started.result().cancelled():  # by close(), as nobody else knows it
                 raise EngineDead(CLOSED)

@@ -16,7 +16,7 @@ from functools import partial
 from z1_core.engine import Delta, Engine, Session
 from z1_core.errors import ContextOverflow
 from z1_core.insertion import check_fits, inserted, most_hint_tokens
-from z1_core.window import Chunk, Completion, EndReason, Sampling, Window
+from z1_core.window import Chunk, Completion, EndReason, Phase, Sampling, Window
 
 GREEDY = Sampling()
 
@@ -150,23 +150,28 @@ async def answer_in(
 
 
 class Transcript:
-    """Gathers the chunks of one run; whoever stops consuming early still holds everything that was written."""
+    """Gathers the chunks of one run; whoever stops consuming early still holds everything that was written.
+
+    texts, ids: of each phase; phase: of the last chunk, None before there was one.
+    """
 
     def __init__(self, prompt_ids: Sequence[int]) -> None:
         self.prompt_ids = tuple(prompt_ids)
         self.started_s = time.monotonic()
+        self.phase: Phase | None = None
         self.end_reason: EndReason | None = None
-        self._texts: dict[str, list[str]] = {"trace": [], "hint": [], "answer": []}
-        self._ids: dict[str, list[int]] = {"trace": [], "hint": [], "answer": []}
+        self.texts: dict[Phase, str] = {"trace": "", "hint": "", "answer": ""}
+        self.ids: dict[Phase, list[int]] = {"trace": [], "hint": [], "answer": []}
 
     def add(self, chunk: Chunk) -> None:
-        self._texts[chunk.phase].append(chunk.text)
-        self._ids[chunk.phase] += chunk.ids
+        self.phase = chunk.phase
+        self.texts[chunk.phase] += chunk.text
+        self.ids[chunk.phase] += chunk.ids
         self.end_reason = chunk.end_reason or self.end_reason
 
     @property
-    def trace_tokens(self) -> int:
-        return len(self._ids["trace"])
+    def tokens(self) -> dict[Phase, int]:
+        return {phase: len(ids) for phase, ids in self.ids.items()}
 
     def completion(self, end_reason: EndReason | None = None) -> Completion:
         """The run so far. end_reason: for a run that was ended from outside (user_stop, error)."""
@@ -175,11 +180,11 @@ class Transcript:
             raise ValueError("the run has not ended; say why it is taken as it is (user_stop, error)")
         return Completion(
             prompt_ids=self.prompt_ids,
-            trace="".join(self._texts["trace"]),
-            trace_ids=tuple(self._ids["trace"]),
-            hint_ids=tuple(self._ids["hint"]),
-            answer="".join(self._texts["answer"]),
-            answer_ids=tuple(self._ids["answer"]),
+            trace=self.texts["trace"],
+            trace_ids=tuple(self.ids["trace"]),
+            hint_ids=tuple(self.ids["hint"]),
+            answer=self.texts["answer"],
+            answer_ids=tuple(self.ids["answer"]),
             end_reason=reason,
             seconds=time.monotonic() - self.started_s,
         )

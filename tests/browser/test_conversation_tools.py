@@ -118,7 +118,7 @@ def test_a_run_goes_into_a_file_and_comes_back(cut: Page, tmp_path: Path):
     ("text", "sentence"),
     [
         ("no json", "The file is no JSON"),
-        ('{"format": "z1-demo run", "version": 9}', "version is 9; this page reads 1"),
+        ('{"format": "z1-demo run", "version": 9}', "version is 9; it should be less"),
         (" " * 5_000_001, "The file has 5,000,001 bytes"),
     ],
 )

@@ -215,7 +215,7 @@ async def test_closing_the_window_early_answers_from_what_was_thought(engine, as
     async with aclosing(think(engine, transcript.prompt_ids, window, ENDLESS, close_window=close_window)) as chunks:
         async for chunk in chunks:
             transcript.add(chunk)
-            if transcript.trace_tokens >= 5:
+            if transcript.tokens["trace"] >= 5:
                 close_window.set()
             if chunk.phase == "hint":
                 assert slots_taken(engine) == 0
