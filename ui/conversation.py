@@ -19,7 +19,7 @@ from z1_core.thoughts import Thoughts, trace_answer
 from z1_core.window import Chunk, EndReason, Sampling, Window
 
 UPDATES_EVERY_S = 0.2
-"""At least. Each update costs server and browser time that, on a laptop, the model computes on (tests/browser/page_rate.py)."""
+"""At least. Each costs server and browser time that, on a laptop, the model computes on (tests/browser/page_rate.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
