@@ -103,7 +103,8 @@ TEXTS = r"""
 12 == The answer is not 11 but 12.
 12 == We get 12.⏎⏎Hope this helps! ;; We get **12**.⏎⏎Done. ;; We get 12.⏎⏎Let me know. ;; So it is 12.⏎⏎$\blacksquare$
 12 == n = 3 * 4⏎= 12 ;; In all 3 * 4 = 12 of the 15. ;; The answer is⏎$$12$$ ;; Answer: 11. No, the answer is 12.
-12 == x = 12 cm
+12 == x = 12 cm ;; So she earns 9 * 2 = 12 dollars ;; Thus a + b = 12.
+3 != Hence f(x) = 3x + 2 holds. ;; (x-1) \cdot f(x) = 3x^4 + x^3 - 17⏎⏎We can rearrange the terms to ;; y = 3(x + 1)
 12 != The answer is 12 apples and 5 oranges. ;; The answer is 12 or 5. ;; The answer is not 12. ;; #### 12. Sum⏎It is 9.
 12 != The answer is between 12 and 13. ;; 12 is wrong, so it is 8. ;; The answer is 11, not 12.
 5 == \fbox{5} ;; \boxed 5 ;; \[ \boxed{\boxed{5}} \] ;; $\boxed{5}$, and $\boxed{5}$ indeed fits.

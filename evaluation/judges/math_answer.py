@@ -37,7 +37,13 @@ QUANTIFIER = re.compile(
 )
 REPEATING = re.compile(r"(\d*)\.(\d*?)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|(\d+?)\4{2,}\s*\\ldots)")
 MIXED = re.compile(r"(?<![\d.,^_/\w])(\d+)(?: +(\d+)/(\d+)(?![\d./])| *\\frac\s*\{(\d+)\}\s*\{(\d+)\})")
-EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×])")
+TERM = re.compile(
+    r"(?<![A-Za-z\\])(?:\d[A-Za-z]|[A-Za-z]\^|[A-Za-z]\s*[-+*/]\s*[\dA-Za-z]|\d\s*[-+*/]\s*[A-Za-z])(?![A-Za-z])"
+)
+"""A variable that is reckoned with."""
+EQUALS = re.compile(
+    r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?:sqrt|pi|frac|cdot|times))"
+)
 PREDICATE = re.compile(r"\b(?:is|are|equals)\b:?\s|:\s")
 ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
 AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
@@ -170,6 +176,8 @@ def _in_prose(text: str) -> Reading | None:
     from math_verify import parse
 
     text = (EQUALS.findall(text) or [text.translate(UNICODE)])[-1]
+    if TERM.search(text):  # the 3 of "f(x) = 3x^4 + 2"
+        return None
     values = parse(MIXED.sub(lambda mixed: _improper(mixed, "%d/%d"), text), parsing_timeout=None)
     found = [value for value in values if not isinstance(value, str)]
     return Reading(shown=str(values[-1]), values=found) if found else None
