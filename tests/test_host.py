@@ -744,7 +744,7 @@ async def test_closing_the_relay_closes_the_run_on_the_other_loop(engine_loop, s
 
     async with aclosing(engine_loop.relay(run, every_s=0.005)) as bundles:
         async for bundle in bundles:
-            if any(chunk.phase == phase for chunk in bundle):
+            if any(chunk.phase == phase and chunk.ids for chunk in bundle):
                 assert engine.active == 1
                 break
     assert engine.active == 0  # at once: the relay has waited for the end of the run
