@@ -654,6 +654,25 @@ async def test_a_call_that_comes_as_the_loop_closes_ends_too():
         assert {(type(end), str(end)) for end in ends} == {(EngineDead, "the engine was closed while this ran")}
 
 
+async def test_a_stream_that_takes_its_time_to_end_as_the_loop_closes_is_told_of_the_engines_end():
+    async def words():
+        try:
+            while True:
+                yield "word"
+                await asyncio.sleep(0.001)
+        finally:
+            await asyncio.sleep(0.2)
+
+    thread = LoopThread()
+    bundles = thread.relay(words, every_s=0.001)
+    await anext(bundles)
+    closing = asyncio.create_task(asyncio.to_thread(thread.close))
+    with pytest.raises(EngineDead, match="the engine was closed while this ran"):
+        async for _ in bundles:
+            pass
+    await closing
+
+
 # The relay
 
 

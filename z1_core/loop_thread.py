@@ -86,7 +86,7 @@ class LoopThread:
                 yield [made.popleft() for _ in range(len(made))]
                 await asyncio.wait({ended}, timeout=every_s)
             yield list(made)  # what came while the last bundle was being used
-            if started.cancelled() or started.result().cancelled():  # by close(), as nobody else knows it
+            if ended.cancelled() or started.cancelled() or started.result().cancelled():  # by close() alone
                 raise EngineDead(CLOSED)
             started.result().result()  # raises what the stream raised
         finally:
