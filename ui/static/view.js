@@ -101,8 +101,8 @@ window.z1 = (() => {
     <details class="z1-trace"><summary>Trace: what the model wrote in the window</summary><div class="z1-trace-text"><div></div></div></details>
     <div class="z1-cut"><span></span></div><div class="z1-inserted"><em>Inserted</em><span></span></div>
     <div class="z1-answer-text"><div></div></div><div class="z1-foot"><span></span><span></span></div><div class="z1-error" role="alert"></div>
-    <div class="z1-actions"><button type="button" class="z1-copy">Copy answer</button><button type="button" id="again">Run again</button>
-    <button type="button" id="edit">Edit question</button><button type="button" class="z1-json">Export JSON</button>
+    <div class="z1-actions"><button type="button" class="z1-copy">Copy answer</button><button type="button" class="z1-again">Run again</button>
+    <button type="button" class="z1-edit">Edit question</button><button type="button" class="z1-json">Export JSON</button>
     <button type="button" class="z1-markdown">Export Markdown</button></div></div>`;
   class Card {
     constructor() {
@@ -116,6 +116,8 @@ window.z1 = (() => {
     }
     fold(folded) { this.find(".z1-trace").open = !folded; }
     show(run, isLast) {
+      if (this.run?.end && this.id === run.id && this.isLast === isLast) return;  // it has ended, and is drawn
+      this.isLast = isLast;
       const { find } = this, shown = (selector, is) => { find(selector).hidden = !is; };
       if (this.id !== run.id) this.fold(false);
       this.id = run.id;
@@ -148,8 +150,10 @@ window.z1 = (() => {
       shown(".z1-foot", run.end && !run.error);
       shown(".z1-error", run.error);
       shown(".z1-actions", run.end);
-      shown("#again", isLast);
-      shown("#edit", isLast);
+      for (const name of ["again", "edit"]) {
+        shown(`.z1-${name}`, isLast);
+        find(`.z1-${name}`).id = isLast ? name : "";
+      }
     }
   }
 
