@@ -199,7 +199,7 @@ window.z1 = (() => {
     const show = (value) => {
       if (!value || value.n <= shown.n) return;
       const began = value.begun !== shown.begun;
-      if (began) edit(false, "");
+      if (began && value.turns.at(-1).question === box.value) edit(false, "");  // not what was typed since
       keep(find(".z1-turns"), cards, value.turns, () => new Card(), (card, run, n) => card.show(run, n === value.turns.length - 1));
       if (began) cards.slice(0, -1).forEach((card) => card.fold(Boolean(card.run.cut)));
       find(".z1-empty").hidden = cards.length > 0;
