@@ -10,8 +10,7 @@ from typing import Any
 
 from training.rows import parse_object
 from z1_core.errors import Z1Error
-
-BLOCK_BYTES = 1 << 16
+from z1_core.jsonl import whole_bytes
 
 
 class Appended:
@@ -21,7 +20,7 @@ class Appended:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("ab", buffering=0)
-        self._file.truncate(_whole_bytes(path))
+        self._file.truncate(whole_bytes(path))
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """What is in the file so far, one row in memory at a time."""
@@ -47,16 +46,3 @@ class Appended:
     def close(self) -> None:
         os.fsync(self._file.fileno())
         self._file.close()
-
-
-def _whole_bytes(path: Path) -> int:
-    """The length of the file up to the end of its last whole line."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        while size:
-            start = max(0, size - BLOCK_BYTES)
-            file.seek(start)
-            if (place := file.read(size - start).rfind(b"\n")) >= 0:
-                return start + place + 1
-            size = start
-    return 0

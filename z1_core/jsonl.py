@@ -78,7 +78,7 @@ class Lines:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = path.open("ab", buffering=0)
-        self._file.truncate(_whole_bytes(path))
+        self._file.truncate(whole_bytes(path))
 
     def __enter__(self) -> Lines:
         return self
@@ -163,7 +163,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _whole_bytes(path: Path) -> int:
+def whole_bytes(path: Path) -> int:
     """The length of the file up to the end of its last whole line."""
     end = path.stat().st_size
     with path.open("rb") as file:
