@@ -90,12 +90,12 @@ class Visitor:
             await self.call(event, {})
 
     async def ask(self, question: str, **settings: Any) -> Seen:
-        """Press Run, and follow until the run has ended. settings: by elem_id, such as window and total."""
+        """Press Run, and follow until the run has ended. settings: such as window and total."""
         self.seen = seen = Seen()
         begun_s, before_s = time.monotonic(), None
         try:
-            asked = {"question": question, "editing": False, "again": False}
-            async for text in self.stream(self._page.event("think", "run"), asked, settings):
+            asked = {"question": question, "editing": False, "again": False, "settings": settings}
+            async for text in self.stream(self._page.event("think", "run"), asked, {}):
                 before_s = seen.update(text, begun_s, before_s)
         except (httpx.HTTPError, Failed) as error:
             seen.error = f"{type(error).__name__}: {error}"

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import pytest
 
-from ui.choices import CHOICES, link_sentence, read_choices
 from ui.examples import examples_html
-from ui.presets import PRESETS, compared_within, preset_of
+from ui.presets import PRESETS, Preset, compared_within, fitted, preset_of
+from ui.settings_panel import link_sentence, panel_html, words
+from z1_core.errors import BadInput
+from z1_core.settings import FIELDS, SHORT, Settings, read_settings, usable_settings
+from z1_core.window import BOXED_HINT, HINT
 
 
 def test_the_words_of_a_link_become_values():
-    usable, complaints = read_choices(
+    usable, complaints = usable_settings(
         {"window": "256", "total": "1024", "temperature": "0.7", "top_p": "0.9", "hint": "Boxed", "seed": "7", "x": "y"}
     )
-    assert usable == {"window": 256, "total": 1024, "temperature": 0.7, "top_p": 0.9, "hint": "Boxed", "seed": "7"}
     assert complaints == []
+    settings = Settings(**usable)
+    assert settings.model_dump(exclude={"system"}) == {
+        "thinking_tokens": 256, "total_tokens": 1024, "temperature": 0.7, "top_p": 0.9, "hint": BOXED_HINT, "seed": 7,
+    }  # fmt: skip
 
 
-def test_the_defaults_are_usable():
-    assert read_choices({choice.name: choice.default for choice in CHOICES})[1] == []
+def test_settings_survive_their_own_words():
+    for settings in (Settings(), Settings(hint="boxed", seed=5, temperature=0.7), Settings(hint="Stop. ", system="")):
+        assert read_settings(words(settings)) == settings.model_copy(
+            update={"hint": read_settings(words(settings)).hint}
+        )
+    assert words(Settings(hint="Say it now")) == words(Settings()) | {"hint": "Say it now"}
+
+
+def test_a_hint_of_ones_own_becomes_a_paragraph_unless_it_brings_its_own_space():
+    assert Settings().hint == Settings(hint="plain").hint == HINT
+    assert Settings(hint="Stop.").hint == "\n\nStop.\n\n"
+    assert Settings(hint="\n</think>\n\n").hint == "\n</think>\n\n"
+
+
+def test_every_field_has_a_control_on_the_page_with_its_help():
+    html = panel_html()
+    for name, long in SHORT.items():
+        assert f'id="{name}"' in html
+        assert FIELDS[long].description in html
 
 
 @pytest.mark.parametrize(
@@ -27,23 +50,25 @@ def test_the_defaults_are_usable():
         *[("window", value) for value in ("abc", "0", "-1", "1e3", "²", "9" * 5000, 1.5, True, None, [], float("inf"))],
         *[("temperature", value) for value in ("nan", "-0.1", "2.1", "", None, {}, "inf", True)],
         *[("top_p", value) for value in ("0", "1.01", float("nan"))],
-        *[("hint", value) for value in ("plain", "", 3, [])],
+        *[("hint", value) for value in ("", " ", 3, [])],
         *[("seed", value) for value in ("-1", "x", "²", str(2**63), True, 1.5)],
-        *[("system", value) for value in (3, "x" * 4001, "\ud800")],
+        *[("system", value) for value in (3, "x" * 1_000_001, "\ud800")],
     ],
 )
 def test_what_is_not_usable_is_left_out_and_named(name: str, value: object):
-    usable, complaints = read_choices({name: value})
+    usable, complaints = usable_settings({name: value})
     assert usable == {}
     assert len(complaints) == 1
     assert "must be" in complaints[0]
     assert len(complaints[0]) < 150
+    with pytest.raises(BadInput, match=rf"^{name} is .*; it must be a"):
+        read_settings({name: value, "system": "ok"} if name != "system" else {name: value})
 
 
 def test_a_link_says_what_it_set_and_what_it_did_not():
-    assert link_sentence(*read_choices({})) == ""
-    sentence = link_sentence(*read_choices({"window": "300", "total": "many"}))
-    assert sentence.startswith("Set by the link: window. Not taken from the link: total tokens is 'many'; it must be")
+    assert link_sentence(*usable_settings({})) == ""
+    sentence = link_sentence(*usable_settings({"window": "300", "total": "many"}))
+    assert sentence.startswith("Set by the link: window. Not taken from the link: total is 'many'; it must be")
 
 
 @pytest.mark.parametrize("context_tokens", [3, 100, 2048, 8192, 32_768])
@@ -54,13 +79,26 @@ def test_a_preset_leaves_room_for_prompt_and_answer(context_tokens: int):
 
 
 def test_the_preset_with_the_numbers_is_shown_and_stays_where_two_are_the_same():
-    assert preset_of(1024, 2048, 32_768, None) == "Balanced"
-    assert preset_of(1024, 2000, 32_768, "Balanced") is None
-    small = PRESETS["Deep"].within(2048)
-    assert preset_of(small.thinking_tokens, small.total_tokens, 2048, "Deep") == "Deep"
+    assert preset_of(Preset(1024, 2048), 32_768, "") == "Balanced"
+    assert preset_of(Preset(1024, 2000), 32_768, "Balanced") == ""
+    assert preset_of(PRESETS["Deep"].within(2048), 2048, "Deep") == "Deep"
+
+
+@pytest.mark.parametrize(
+    ("context_tokens", "chosen", "fitting"),
+    [
+        (8192, (9000, 12_000), (4096, 6144)),
+        (8192, (100, 9000), (100, 6144)),
+        (8192, (8000, 8192), (8000, 8192)),
+        (2048, (1024, 2048), (1024, 1536)),  # a preset, which leaves no room for a prompt there
+    ],
+)
+def test_settings_beyond_the_context_of_the_model_are_brought_back(context_tokens, chosen, fitting):
+    assert fitted(Preset(*chosen), context_tokens) == Preset(*fitting)
 
 
 def test_compare_begins_with_windows_that_the_model_holds():
+    assert compared_within(None) == [128, 512, 2048]
     assert compared_within(32_768) == [128, 512, 2048]
     assert compared_within(2048) == [128, 512]
     assert compared_within(64) == [128]

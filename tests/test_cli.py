@@ -166,16 +166,17 @@ def refused(run, *words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([LONG, "--thinking-tokens", "0"], "window (thinking tokens) is 0; it must be a whole number of at least 1"),
-        ([LONG, "--thinking-tokens", "-5"], "window (thinking tokens) is -5; it must be a whole number of at least 1"),
+        ([LONG, "--thinking-tokens", "0"], "thinking_tokens is '0'; it must be a whole number from 1 to 10,000,000"),
+        (
+            [LONG, "--thinking-tokens", "many"],
+            "thinking_tokens is 'many'; it must be a whole number from 1 to 10,000,000",
+        ),
         ([LONG, "--answer-tokens", "0"], "answer tokens is 0; it must be a whole number of at least 1"),
-        ([LONG, "--temperature", "3"], "temperature is 3.0; it must be a number from 0 to 2"),
-        ([LONG, "--temperature", "nan"], "temperature is nan; it must be a number from 0 to 2"),
-        ([LONG, "--top-p", "0"], "top-p is 0.0; it must be a number above 0 and at most 1"),
-        ([LONG, "--seed", "-1"], "seed is -1; it must be a whole number of at least 0"),
-        ([LONG, "--hint", ""], "the hint is empty; give the phrase to insert at the cut, or leave the default"),
-        ([LONG, "--hint", "\udcff"], "the hint holds half a character at position 0; remove it"),
-        ([LONG, "--system", "\udcff"], "the system prompt holds half a character at position 0; remove it"),
+        ([LONG, "--temperature", "nan"], "temperature is 'nan'; it must be a number from 0 to 2"),
+        ([LONG, "--top-p", "0"], "top_p is '0'; it must be a number above 0 and at most 1"),
+        ([LONG, "--seed=-1"], "seed is '-1'; it must be a whole number from 0 to 9,223,372,036,854,775,807, or empty"),
+        ([LONG, "--hint", ""], "hint is empty; it must be a text of 1 to 1,000,000 characters"),
+        ([LONG, "--system", "\udcff"], "system is '\\udcff'; it must be a text of at most 1,000,000 characters"),
         (["\udcff"], "the prompt holds half a character at position 0; remove it"),
         ([], "the prompt is empty; type a question first"),
         (["  "], "the prompt is empty; type a question first"),
@@ -264,14 +265,6 @@ def test_ctrl_c_ends_with_a_word_instead_of_a_trace(capsys, monkeypatch):
     assert capsys.readouterr().err == "\nstopped\n"
 
 
-@pytest.mark.parametrize("option", ["--thinking-tokens", "--answer-tokens", "--temperature", "--seed"])
-def test_what_is_no_number_is_refused_by_the_name_of_its_option(capsys, option):
-    with pytest.raises(SystemExit) as ended:
-        cli.main([LONG, option, "many"])
-    assert ended.value.code == 2
-    assert f"argument {option}: invalid" in capsys.readouterr().err
-
-
 def test_the_command_itself_answers_and_refuses():
     def command(*words: str) -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -287,4 +280,4 @@ def test_the_command_itself_answers_and_refuses():
     assert "--- window closed at 30 tokens ---" in answered.stdout
     refused = command(LONG, "--thinking-tokens", "0")
     assert refused.returncode == 2
-    assert refused.stderr == "error: window (thinking tokens) is 0; it must be a whole number of at least 1\n"
+    assert refused.stderr == "error: thinking_tokens is '0'; it must be a whole number from 1 to 10,000,000\n"

@@ -12,14 +12,13 @@ import pytest
 from tests.conftest import wait_until_ready
 from ui.compare_tab import CompareTab
 from ui.comparison import Compared, Comparison
-from ui.settings_panel import SettingsPanel
 from ui.wiring import BUSY
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import EngineDead
 from z1_core.host import EngineHost
 from z1_core.window import HINT
 
-PANEL = [100, 200, 0.0, 1.0, "", "Plain", "", "5"]
+PANEL = {"system": "", "seed": "5"}
 
 
 def script(prompt: str) -> str:
@@ -34,11 +33,12 @@ class Stage:
         self.host = EngineHost(lambda report: self.engine)
         wait_until_ready(self.host)
         with gr.Blocks():
-            self.tab = CompareTab(self.host, SettingsPanel())
+            self.tab = CompareTab(self.host)
         self.compared = Compared()
 
     def run(self, *sizes: int, answer: int = 8, question: str = "x") -> AsyncGenerator[dict, None]:
-        return self.tab._run(self.compared, question, [*map(str, sizes)], answer, *PANEL)
+        asked = {"question": question, "windows": ", ".join(map(str, sizes)), "answer": str(answer), "settings": PANEL}
+        return self.tab._run(SimpleNamespace(**asked), self.compared)
 
     def recut(self, at: object) -> AsyncGenerator[dict, None]:
         return self.tab._recut(SimpleNamespace(at=at), self.compared)
@@ -120,7 +120,7 @@ async def test_a_recut_that_is_refused_leaves_the_comparison_as_it_was(stage: St
 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
-    [("", "is empty"), ("x", "is 'x'"), ("2.5", "is 2.5"), ("0", "at least 1"), ("21", "is not in the trace")],
+    [("", "is empty"), ("x", "is 'x'"), ("2.5", "is '2.5'"), ("0", "at least 1"), ("21", "is not in the trace")],
 )
 async def test_a_place_that_is_none_is_named(stage: Stage, typed: str, sentence: str):
     assert "compare some windows first" in (await last(stage.recut(typed)))["complaint"]

@@ -15,7 +15,6 @@ from tests.conftest import wait_until_ready
 from ui import model_chooser
 from ui.model_chooser import badge_html, panel_html
 from ui.page import build_page
-from ui.settings_panel import SettingsPanel
 from z1_core.choice import Choice
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput
@@ -178,19 +177,6 @@ def test_how_a_choice_ended_is_one_sentence_beside_the_list(state):
 
 
 # What is done with a wish
-
-
-def test_settings_beyond_the_context_of_the_chosen_model_are_brought_back():
-    """Gradio refuses a slider's value above its maximum, and would tell nobody why Run does nothing."""
-    with gr.Blocks():
-        panel = SettingsPanel()
-    for given, fitting in (((9000, 12_000), (4096, 6144)), ((100, 9000), (100, 6144)), ((9000, 9100), (4096, 6144))):
-        window, total = panel.fit(8192, *given).values()
-        assert (window["maximum"], total["maximum"]) == (8192, 8192)
-        assert (window["value"], total["value"]) == fitting
-    assert all("value" not in update for update in panel.fit(8192, 8000, 8192).values())
-    window, total = panel.fit(2048, 1024, 2048).values()  # a preset, which leaves no room for a prompt there
-    assert (window["value"], total["value"]) == (1024, 1536)
 
 
 def test_a_wish_is_done_and_one_that_comes_too_late_is_said(host, monkeypatch):

@@ -116,17 +116,18 @@ async def test_a_comparison_that_is_in_is_not_refused_in_the_middle(ask):
 
 async def test_a_visitor_is_served_while_comparisons_wait(ask):
     """The answers of a comparison stand in line like everybody: whoever came in between is not kept waiting by all."""
-    engine = FakeEngine(long_script, places=1)
-    order = []
+    engine = FakeEngine(long_script, places=1, seconds_per_token=0.002)
+    order, thinks = [], asyncio.Event()
 
     async def compare() -> None:
         async with aclosing(sweep(engine, ask(engine), SWEPT)) as pieces:
             async for piece in pieces:
+                thinks.set()
                 if piece.chunk.end_reason:
                     order.append(piece.index)
 
     async def visit() -> None:
-        await asyncio.sleep(0)
+        await thinks.wait()
         await collect(engine, ask(engine), WINDOW)
         order.append("visitor")
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from tests.test_export import a_turn
 from tests.test_gguf import gguf
-from ui.choices import CHOICES, read_choices
 from ui.export import from_json, to_json
 from z1_core.__main__ import read_rows
 from z1_core.errors import BadInput, ContextOverflow, ModelUnavailable
 from z1_core.gguf_header import read_header
 from z1_core.prompt import check_context
+from z1_core.settings import SHORT, usable_settings
 from z1_core.window import Sampling, Window
 
 QUICK = settings(derandomize=True, deadline=None, max_examples=200, database=None)
@@ -88,13 +88,13 @@ def test_a_value_of_any_type_is_a_setting_or_is_named(first: object, second: obj
 
 
 @QUICK
-@given(st.dictionaries(st.sampled_from([choice.name for choice in CHOICES]), JSON), st.text(max_size=30))
+@given(st.dictionaries(st.sampled_from([*SHORT]), JSON), st.text(max_size=30))
 def test_a_link_or_the_browsers_memory_may_hold_anything(values: dict, text: str):
     for given_ in (values, dict.fromkeys(values, text)):
-        usable, complaints = read_choices(given_)
+        usable, complaints = usable_settings(given_)
         assert len(usable) + len(complaints) == len(given_)
         assert all(len(complaint) < 150 for complaint in complaints)
-        assert read_choices(usable) == (usable, [])  # what was taken is taken again
+        assert usable_settings(usable) == (usable, [])  # what was taken is taken again
 
 
 def at(record: dict, path: list[int], value: object) -> dict:

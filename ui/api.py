@@ -6,24 +6,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from inspect import Parameter, Signature, signature
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 import gradio as gr
 
 from ui.comparison import Place, prepare_comparison
-from ui.conversation import Settings, Turn, prepare
-from ui.settings_panel import whole_number
+from ui.conversation import Turn, prepare
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
-from z1_core.prompt import SYSTEM_PROMPT, chat
-from z1_core.window import HINT
+from z1_core.prompt import chat
+from z1_core.settings import FIELDS, Settings, read_settings, whole_number
 
 log = logging.getLogger(__name__)
 
 MOST_WINDOWS = 16
+KEYWORD = Parameter.POSITIONAL_OR_KEYWORD
 
 Given, Piece = ParamSpec("Given"), TypeVar("Piece")
 
@@ -53,16 +54,8 @@ def add_api(host: EngineHost) -> None:
     stream, so that Gradio notices between two pieces that nobody reads any more, and the engine is free."""
 
     @in_words
-    async def think(
-        prompt: str,
-        thinking_tokens: int = 512,
-        total_tokens: int = 1024,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-        system: str = SYSTEM_PROMPT,
-        hint: str = HINT,
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    @takes_settings()
+    async def think(prompt: str, settings: Settings) -> AsyncGenerator[dict[str, Any], None]:
         """Think inside a window of thinking_tokens, then answer.
 
         Returns prompt_ids, trace, trace_ids, hint_ids, answer, answer_ids, end_reason and seconds. Where end_reason is
@@ -71,32 +64,17 @@ def add_api(host: EngineHost) -> None:
 
         Args:
             prompt: The question.
-            thinking_tokens: The window: the most tokens the model may think before the hint is inserted.
-            total_tokens: Window, hint and answer together.
-            temperature: 0 is greedy and repeatable; at most 2.
-            top_p: Above 0, at most 1; counts only at temperatures above 0.
-            seed: Repeats a draw at temperatures above 0.
-            system: The system prompt; may be empty.
-            hint: The phrase that is inserted when the window closes.
         """
-
         started_s = time.monotonic()
-        settings = _settings(thinking_tokens, total_tokens, temperature, top_p, seed, system, hint)
-        turn = await asyncio.to_thread(prepare, host.engine(), prompt, settings, chat(prompt, system=system))
+        turn = await asyncio.to_thread(prepare, host.engine(), prompt, settings, chat(prompt, system=settings.system))
         async with aclosing(turn.follow(host)) as ticks:
             async for _ in ticks:
                 yield _record(turn, turn.prompt_ids, started_s)
 
     @in_words
+    @takes_settings(without=("thinking_tokens", "total_tokens"))
     async def sweep(
-        prompt: str,
-        windows: list[int],
-        answer_tokens: int = 256,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-        system: str = SYSTEM_PROMPT,
-        hint: str = HINT,
+        prompt: str, windows: list[int], settings: Settings, answer_tokens: int = 256
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Think once, inside the largest window, and answer at every window that the trace passes: what would a smaller
         window have answered?
@@ -108,16 +86,9 @@ def add_api(host: EngineHost) -> None:
             prompt: The question.
             windows: Thinking tokens, in growing order, at most 16 of them, such as [128, 512, 2048].
             answer_tokens: The most tokens of each answer.
-            temperature: 0 is greedy and repeatable; at most 2.
-            top_p: Above 0, at most 1; counts only at temperatures above 0.
-            seed: Repeats a draw at temperatures above 0.
-            system: The system prompt; may be empty.
-            hint: The phrase that is inserted when a window closes.
         """
-
         started_s = time.monotonic()
-        sizes, answer = _sizes(windows), whole_number("answer tokens", answer_tokens)
-        settings = _settings(sizes[-1], sizes[-1], temperature, top_p, seed, system, hint)
+        sizes, answer = _sizes(windows), whole_number("answer_tokens", answer_tokens)
         comparison = await asyncio.to_thread(prepare_comparison, host.engine(), prompt, settings, sizes, answer)
         async with aclosing(comparison.follow(host)) as ticks:
             async for _ in ticks:
@@ -133,6 +104,39 @@ def add_api(host: EngineHost) -> None:
         gr.api(endpoint, api_name=endpoint.__name__)
 
 
+def takes_settings(without: Collection[str] = ()) -> Callable[[Callable], Callable]:
+    """Decorator: the endpoint's parameter `settings` becomes one parameter for each field, behind the others, with its
+    default and its help. A value that is no setting is refused in one sentence."""
+    fields = {name: field for name, field in FIELDS.items() if name not in without}
+
+    def with_fields(endpoint: Callable) -> Callable:
+        own = [each for each in signature(endpoint).parameters.values() if each.name != "settings"]
+        kinds = {**get_type_hints(endpoint), **{name: field.annotation for name, field in fields.items()}}
+        parameters = [
+            *own,
+            *(
+                Parameter(name, KEYWORD, default=field.default, annotation=kinds[name])
+                for name, field in fields.items()
+            ),
+        ]
+
+        @wraps(endpoint)
+        async def called(*given: Any, **named: Any) -> AsyncGenerator[Any, None]:
+            values = {**dict(zip((each.name for each in parameters), given, strict=False)), **named}
+            chosen = read_settings({name: values.pop(name) for name in fields if name in values})
+            async with aclosing(endpoint(**values, settings=chosen)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+        lines = (f"            {name}: {field.description}\n" for name, field in fields.items())
+        called.__doc__ = f"{endpoint.__doc__.rstrip()}\n{''.join(lines)}"
+        called.__signature__ = Signature(parameters, return_annotation=kinds["return"])
+        called.__annotations__ = {name: kind for name, kind in kinds.items() if name != "settings"}
+        return called
+
+    return with_fields
+
+
 def _record(run: Turn | Place, prompt_ids: Sequence[int], started_s: float) -> dict[str, Any]:
     """Token ids come with the end of a run: sent with each piece, those of a long one would be more work than writing
     it."""
@@ -146,27 +150,7 @@ def _record(run: Turn | Place, prompt_ids: Sequence[int], started_s: float) -> d
     }
 
 
-def _settings(
-    thinking_tokens: object,
-    total_tokens: object,
-    temperature: float,
-    top_p: float,
-    seed: object,
-    system: str,
-    hint: str,
-) -> Settings:
-    return Settings(
-        thinking_tokens=whole_number("window (thinking tokens)", thinking_tokens),
-        total_tokens=whole_number("total tokens", total_tokens),
-        temperature=temperature,
-        top_p=top_p,
-        hint=hint,
-        system=system,
-        seed=whole_number("seed", seed, at_least=0),
-    )
-
-
 def _sizes(windows: object) -> list[int]:
     if not isinstance(windows, list) or not 1 <= len(windows) <= MOST_WINDOWS:
         raise BadInput(f"windows is {windows!r:.60}; it must be a list of 1 to {MOST_WINDOWS} whole numbers")
-    return [whole_number("window (thinking tokens)", size) for size in windows]
+    return [whole_number("window", size) for size in windows]

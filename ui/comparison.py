@@ -9,13 +9,14 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 
-from ui.conversation import UPDATES_EVERY_S, Settings
+from ui.conversation import UPDATES_EVERY_S
 from ui.short_answer import same_answer, short_answer
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 from z1_core.insertion import check_fits
 from z1_core.prompt import chat
+from z1_core.settings import Settings
 from z1_core.sweep import Piece, check_windows, sweep
 from z1_core.thinking import Transcript, answer_from
 from z1_core.window import Chunk, Sampling, Window
@@ -196,5 +197,4 @@ def prepare_comparison(
     check_windows(windows)
     for window in windows:
         check_fits(engine, prompt_ids, window)
-    sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, seed=settings.seed)
-    return Comparison(engine, question, prompt_ids, windows, sampling)
+    return Comparison(engine, question, prompt_ids, windows, settings.sampling)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from z1_core.engine import Engine
@@ -14,25 +14,13 @@ from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.insertion import check_fits, most_hint_tokens
 from z1_core.prompt import chat
+from z1_core.settings import Settings
 from z1_core.thinking import Transcript, think
 from z1_core.thoughts import Thoughts, trace_answer
-from z1_core.window import Chunk, EndReason, Sampling, Window
+from z1_core.window import Chunk, EndReason, Window
 
 UPDATES_EVERY_S = 0.2
 """At least. Each costs server and browser time that, on a laptop, the model computes on (tests/browser/page_rate.py)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the visitor chose. total_tokens: window, hint and answer together."""
-
-    thinking_tokens: int
-    total_tokens: int
-    temperature: float
-    top_p: float
-    hint: str
-    system: str
-    seed: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +57,6 @@ class Turn(Transcript):
         self.question = question
         self.settings = settings
         self.window = window
-        self.sampling = Sampling(temperature=settings.temperature, top_p=settings.top_p, seed=settings.seed)
         self.messages = messages
         self.origin = origin
         self.thoughts = thoughts
@@ -106,7 +93,7 @@ class Turn(Transcript):
         self.started_s = time.monotonic()
 
         def chunks() -> AsyncGenerator[Chunk, None]:
-            return think(engine, self.prompt_ids, self.window, self.sampling, close_window=self.close_window)
+            return think(engine, self.prompt_ids, self.window, self.settings.sampling, close_window=self.close_window)
 
         async with aclosing(host.thread.relay(chunks, every_s=UPDATES_EVERY_S)) as bundles:
             async for bundle in bundles:
@@ -167,7 +154,7 @@ class Conversation:
             raise BadInput("there is no finished turn to run again; ask something first")
         settings = turn.settings
         if new_seed is not None and settings.temperature > 0:
-            settings = replace(settings, seed=new_seed)
+            settings = settings.model_copy(update={"seed": new_seed})
         return self._take(self.turns, await self._prepared(host.engine(), turn.question, settings, list(turn.messages)))
 
     def show(self, turn: Turn) -> None:

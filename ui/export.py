@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ui import views
-from ui.conversation import Origin, Settings, Turn
+from ui.conversation import Origin, Turn
 from z1_core.errors import BadInput
+from z1_core.settings import Settings
 from z1_core.thoughts import Thoughts
 from z1_core.window import Chunk, EndReason, Window
 
@@ -63,17 +64,10 @@ class Tags(Strict):
     closes_id: Id
 
 
-class Chosen(Strict):
-    """The settings of the page, and answer_tokens, which follows from them."""
+class Chosen(Settings):
+    """answer_tokens follows from the others."""
 
-    thinking_tokens: Count
-    total_tokens: Count
     answer_tokens: Count
-    temperature: Number
-    top_p: Number
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None
-    hint: Text
-    system: Text
 
 
 class Record(Strict):
@@ -129,7 +123,7 @@ def to_json(turn: Turn) -> str:
         model=turn.origin.model,
         thoughts=Tags(**asdict(turn.thoughts)) if turn.thoughts else None,
         versions=dict(turn.origin.versions or versions()),
-        settings=Chosen(**asdict(turn.settings), answer_tokens=turn.window.answer_tokens),
+        settings=Chosen(**turn.settings.model_dump(), answer_tokens=turn.window.answer_tokens),
         question=turn.question,
         messages=[Message(**message) for message in turn.messages],
         prompt_ids=list(turn.prompt_ids),

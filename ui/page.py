@@ -20,6 +20,7 @@ from ui.api import add_api
 from ui.benchmarks_tab import BenchmarksTab
 from ui.calls import Calls
 from ui.compare_tab import CompareTab
+from ui.comparison import Compared
 from ui.conversation import Conversation
 from ui.document import Document
 from ui.door import MOST_KB, Blocks, Door
@@ -129,7 +130,7 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             with gr.Tab("Think", id="think"):
                 tab = ThinkTab(host)
             with gr.Tab("Compare windows", id="compare"):
-                compare = CompareTab(host, tab.settings)
+                compare = CompareTab(host)
             with gr.Tab("Benchmarks", id="benchmarks") as benchmarks:
                 BenchmarksTab(results, opened=benchmarks.select)
         add_api(host)
@@ -142,21 +143,20 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             told = f"{status.state} {status.text} {host.is_choosing} {since_s}"
             return {header: header_html(host, may_choose=may_choose), known: told}
 
-        def adapt(conversation: Conversation, window: int, total: int, compared: list[str]) -> dict:
+        def adapt(conversation: Conversation, compared: Compared, told: str) -> dict:
             """What depends on the model's state: the way out of a failure, the Run button, the bounds of the windows."""
             status = host.status()
-            context_tokens = host.context_tokens()
             return {
                 restart: gr.update(value=RESTART, visible=status.state == "failed"),
                 tab.view: tab.show(conversation),
+                compare.view: compare.show(compared),
+                tab.settings.view: {"ask": told},
                 clock: gr.Timer(LOOK_S if status.state == "starting" or host.is_choosing else CALM_LOOK_S),
-                **tab.settings.fit(context_tokens, window, total),
-                **compare.fit(compared, context_tokens),
             }
 
         gr.on([clock.tick, page.load], look, None, [header, known], **QUICK)
-        bounded = [tab.settings.window, tab.settings.total, compare.sizes]
-        known.change(adapt, [tab.conversation, *bounded], [restart, tab.view, clock, *bounded], **QUICK)
+        drawn = [restart, tab.view, compare.view, tab.settings.view, clock]
+        known.change(adapt, [tab.conversation, compare.compared, known], drawn, **QUICK)
         acts = [tab.run, compare.run, restart.click(host.start, None, None, **QUICK)]
         if may_choose:
             acts.append(wire_chooser(header, host))

@@ -20,10 +20,9 @@ class Preset:
 PRESETS = {"Quick": Preset(256, 768), "Balanced": Preset(1024, 2048), "Deep": Preset(4096, 6144)}
 
 
-def fitted(thinking_tokens: int, total_tokens: int, context_tokens: int) -> Preset:
+def fitted(chosen: Preset, context_tokens: int) -> Preset:
     """What was chosen, where the model holds it. A preset leaves room for the prompt, too: nobody chose its numbers."""
-    chosen = Preset(thinking_tokens, total_tokens)
-    fits = max(thinking_tokens, total_tokens) <= context_tokens and chosen not in PRESETS.values()
+    fits = max(chosen.thinking_tokens, chosen.total_tokens) <= context_tokens and chosen not in PRESETS.values()
     return chosen if fits else chosen.within(context_tokens)
 
 
@@ -31,15 +30,13 @@ COMPARED = (128, 512, 2048)
 """The windows that Compare begins with."""
 
 
-def compared_within(context_tokens: int) -> list[int]:
-    """Those that leave a quarter of the context for prompt and answer; the first at least."""
-    return [size for size in COMPARED if size <= context_tokens * 3 // 4] or [COMPARED[0]]
+def compared_within(context_tokens: int | None) -> list[int]:
+    """Those that leave a quarter of the context for prompt and answer, the first at least; all while nobody knows it."""
+    return [size for size in COMPARED if not context_tokens or size <= context_tokens * 3 // 4] or [COMPARED[0]]
 
 
-def preset_of(thinking_tokens: object, total_tokens: object, context_tokens: int, before: str | None) -> str | None:
-    """The name of the preset with these numbers; None for others. before: the one shown now, which stays where a small
+def preset_of(chosen: Preset, context_tokens: int, before: str) -> str:
+    """The name of the preset with these numbers, "" for others. before: the one shown now, which stays where a small
     context makes two the same."""
-    numbers = (thinking_tokens, total_tokens)
-    fitting = {name: preset.within(context_tokens) for name, preset in PRESETS.items()}
-    same = [name for name, preset in fitting.items() if (preset.thinking_tokens, preset.total_tokens) == numbers]
-    return before if before in same else next(iter(same), None)
+    same = [name for name, preset in PRESETS.items() if preset.within(context_tokens) == chosen]
+    return before if before in same else next(iter(same), "")

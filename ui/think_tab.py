@@ -12,7 +12,7 @@ import gradio as gr
 from ui.conversation import Conversation, Turn
 from ui.examples import examples_html
 from ui.export import from_json, to_json, to_markdown
-from ui.settings_panel import SettingsPanel, read_seed
+from ui.settings_panel import SettingsPanel, chosen
 from ui.views import conversation_view
 from ui.wiring import BUSY, HEAD, QUICK, SILENT, told
 from z1_core.errors import BadInput, EngineDead, Z1Error
@@ -53,14 +53,11 @@ class ThinkTab:
                 self.view = gr.HTML(
                     elem_id="think", html_template=frame, js_on_load=ON_LOAD, head=HEAD, apply_default_css=False
                 )
-            self.settings = SettingsPanel()
+            self.settings = SettingsPanel(host)
         self._wire()
-        self.settings.offer_presets(host.context_tokens)
-        self.settings.remember(host.context_tokens)
-        self.settings.show_what_follows(host.context_tokens, host.count_tokens)
 
     def _wire(self) -> None:
-        self.run = run = self.view.run(self._run, [self.conversation, *self.settings.inputs], self.view, **SILENT)
+        self.run = run = self.view.run(self._run, self.conversation, self.view, **SILENT)
         run.failure(self._refuse, self.conversation, self.view, **QUICK)
         self.view.stop(self._stop, self.conversation, self.view, cancels=[run], **QUICK)
         self.view.clear(self._clear, self.conversation, self.view, cancels=[run], **QUICK)
@@ -73,15 +70,13 @@ class ThinkTab:
         model = {"ready": self.host.status().state == "ready", "words": run_words(self.host.status())}
         return {**conversation_view(conversation, complaint=complaint), "model": model, "saved": 0, **more}
 
-    async def _run(
-        self, asked: gr.EventData, conversation: Conversation, *settings: object
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    async def _run(self, asked: gr.EventData, conversation: Conversation) -> AsyncGenerator[dict[str, Any], None]:
         """A run from its question to its end. What cannot run is said in one sentence, and the text stays in the box.
         Closed by Stop or by a closed tab: then the engine is freed at once."""
         try:
             if conversation.is_running:
                 raise BadInput(STILL_RUNS)
-            turn = await self._begin(asked, conversation, settings)
+            turn = await self._begin(asked, conversation)
         except Z1Error as error:
             yield self.show(conversation, complaint=str(error))
             return
@@ -106,11 +101,12 @@ class ThinkTab:
             turn.stop()
         yield self.show(conversation)
 
-    async def _begin(self, asked: gr.EventData, conversation: Conversation, settings: tuple[object, ...]) -> Turn:
+    async def _begin(self, asked: gr.EventData, conversation: Conversation) -> Turn:
+        settings = chosen(asked)
         if told(asked, "again", bool):  # above temperature 0 with a new seed, unless one is asked for
-            return await conversation.again(self.host, new_seed=read_seed(settings[-1]))
+            return await conversation.again(self.host, new_seed=settings.seed)
         question, editing = told(asked, "question", str), told(asked, "editing", bool)
-        return await conversation.begin(self.host, question, SettingsPanel.read(*settings), editing=editing)
+        return await conversation.begin(self.host, question, settings, editing=editing)
 
     async def _stop(self, conversation: Conversation) -> dict[str, Any]:
         if conversation.current:

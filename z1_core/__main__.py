@@ -17,11 +17,10 @@ from z1_core.engines import start_engine
 from z1_core.errors import BadInput
 from z1_core.options import add_engine_options
 from z1_core.program import program
-from z1_core.prompt import SYSTEM_PROMPT, chat
+from z1_core.prompt import chat
+from z1_core.settings import Settings, add_setting_options, read_settings
 from z1_core.thinking import Job, Transcript, collect_all, think
-from z1_core.window import BOXED_HINT, HINT, Completion, Sampling, Window
-
-HINTS = {"plain": HINT, "boxed": BOXED_HINT}
+from z1_core.window import Completion, Window
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,13 +29,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--prompts", type=Path, metavar="FILE.jsonl", help="many questions, one JSON object a line")
     options.add_argument("--out", type=Path, metavar="FILE.jsonl", help="where the results of --prompts go, in order")
     options.add_argument("--json", action="store_true", help="print one JSON object instead of streaming text")
-    options.add_argument("--thinking-tokens", type=int, default=1024, help="the window (default %(default)s)")
+    add_setting_options(options, without=["total_tokens"])
     options.add_argument("--answer-tokens", type=int, default=512, help="room for the answer (default %(default)s)")
-    options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default %(default)s)")
-    options.add_argument("--top-p", type=float, default=1.0, help="counts only above temperature 0")
-    options.add_argument("--seed", type=int, help="repeats a draw at temperature above 0")
-    options.add_argument("--hint", default="plain", help="plain, boxed, or a text of your own (default %(default)s)")
-    options.add_argument("--system", default=SYSTEM_PROMPT, help="system prompt (default %(default)r)")
     add_engine_options(options)
     return options
 
@@ -44,15 +38,11 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    window = Window(
-        thinking_tokens=options.thinking_tokens,
-        answer_tokens=options.answer_tokens,
-        hint=HINTS.get(options.hint, options.hint),
-    )
-    sampling = Sampling(temperature=options.temperature, top_p=options.top_p, seed=options.seed)
+    settings = read_settings(vars(options))
+    window = Window(thinking_tokens=settings.thinking_tokens, answer_tokens=options.answer_tokens, hint=settings.hint)
     rows = read_rows(options)
     engine = start_engine(options, lambda stage: print(f"{stage} ...", file=sys.stderr))
-    asyncio.run(_run(engine, options, rows, window, sampling))
+    asyncio.run(_run(engine, options, rows, settings, window))
 
 
 def read_rows(options: argparse.Namespace) -> list[dict]:
@@ -74,10 +64,11 @@ def read_rows(options: argparse.Namespace) -> list[dict]:
 
 
 async def _run(
-    engine: Engine, options: argparse.Namespace, rows: list[dict], window: Window, sampling: Sampling
+    engine: Engine, options: argparse.Namespace, rows: list[dict], settings: Settings, window: Window
 ) -> None:
     try:
-        jobs = [Job(engine.text.render(chat(row["prompt"], system=options.system)), window, sampling) for row in rows]
+        chats = [chat(row["prompt"], system=settings.system) for row in rows]
+        jobs = [Job(engine.text.render(messages), window, settings.sampling) for messages in chats]
         async with aclosing(collect_all(engine, jobs)) as completions:
             if options.prompts:
                 await _write_rows(options.out, rows, completions)

@@ -82,7 +82,7 @@ def cut(camera: Camera) -> None:
     camera.take("think-running")
     camera.wait_for_end("cut")
     camera.take("think-cut")
-    camera.page.get_by_role("button", name=re.compile("System prompt")).click()
+    camera.page.get_by_text("Seed, system prompt, hint").click()
     camera.take("think-settings-open")
     camera.page.locator("#edit").click()
     camera.take("think-editing")
@@ -145,13 +145,7 @@ def queued(camera: Camera) -> None:
 def compare(camera: Camera) -> None:
     camera.visit("Compare windows")
     camera.take("compare-empty")
-    camera.page.locator("#compare-windows input").click()
-    for _ in range(3):
-        camera.page.keyboard.press("Backspace")
-    for size in (60, 160, 320, 640):
-        camera.page.locator("#compare-windows input").fill(str(size))
-        camera.page.keyboard.press("Enter")
-    camera.page.keyboard.press("Tab")
+    camera.page.locator("#compare-windows").fill("60, 160, 320, 640")
     camera.page.locator("#compare").click()
     camera.wait_for_tokens(220)
     camera.take("compare-running")

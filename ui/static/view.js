@@ -217,10 +217,10 @@ window.z1 = (() => {
     };
     const actions = {
       run: () => {
-        if (!shown.running) return trigger("run", { question: box.value, editing, again: false });
+        if (!shown.running) return trigger("run", { question: box.value, editing, again: false, settings: chosen() });
         complain(find("#message"), refused = "A run is still going on; stop it first (Esc).");
       },
-      again: () => { trigger("run", { question: "", editing: false, again: true }); find("#stop").focus(); },
+      again: () => { trigger("run", { question: "", editing: false, again: true, settings: chosen() }); find("#stop").focus(); },
       stop: () => trigger("stop"),
       "answer-now": () => trigger("answer_now"),
       clear: () => { edit(false, ""); trigger("clear"); },
@@ -258,8 +258,8 @@ window.z1 = (() => {
   // The Compare tab.
   const compare = (element, props, trigger, watch) => {
     const find = (selector) => element.querySelector(selector);
-    const cards = [];
-    let shown = { n: -1 }, split = "";
+    const cards = [], sizes = find("#compare-windows"), question = find("#compare-question");
+    let shown = { n: -1, windows: "" }, split = "";
     class Place {
       constructor() {
         this.element = make("div", "z1-card");
@@ -294,6 +294,7 @@ window.z1 = (() => {
     };
     const show = (value) => {
       if (!value || value.n <= shown.n) return;
+      if (sizes.value === shown.windows) sizes.value = value.windows;
       find(".z1-compare-empty").hidden = value.cards.length > 0;
       find(".z1-compare").hidden = !value.cards.length;
       find(".z1-after").hidden = !value.done;
@@ -324,7 +325,10 @@ window.z1 = (() => {
       const token = target.closest(".z1-tokens span[data-n]"), id = target.closest("button")?.id;
       if (token) find("#recut-at input").value = token.dataset.n;
       if (token || id === "recut") recut();
-      else if (id === "compare") trigger("run");
+      else if (id === "compare") {
+        const answer = find("#compare-answer").value;
+        trigger("run", { question: question.value, windows: sizes.value, answer, settings: chosen() });
+      }
       else if (id === "compare-stop") trigger("stop");
     });
     watch("value", () => show(props.value));
@@ -350,27 +354,81 @@ window.z1 = (() => {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
 
-  // Keys, but those of an input method. While a number is typed it may be empty or out of bounds, which Gradio's sliders
-  // cannot take: they keep their last value until there is a good one, and what is left in the box is set right.
-  const type = (field, text) => {
-    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, text);
-    field.dispatchEvent(new Event("input", { bubbles: true }));
+  // The settings. What stands in the boxes is words; the server says which are none, what fits, and what follows.
+  const MEMORY = "z1-settings";
+  let chosen = () => ({});
+  const settings = (element, props, trigger, watch) => {
+    const find = (selector) => element.querySelector(selector);
+    const fields = [...element.querySelectorAll(".z1-field:not(#preset)")], told = find("#link-told"), leaves = find(".z1-leaves");
+    const box = (field) => field.querySelector("input[type=number], input[type=text], textarea");
+    const slider = (field) => field.querySelector("input[type=range]");
+    // A number that is being typed may be empty or out of bounds: until it is left, the nearest that goes counts.
+    const read = (field) => {
+      const { value, min, max } = box(field), radio = field.querySelector("input:checked");
+      if (!slider(field)) return radio?.value || value;
+      return value === "" ? slider(field).value : String(Math.min(Math.max(Number(value), Number(min)), Number(max)));
+    };
+    const write = (field, word) => {
+      const radios = [...field.querySelectorAll("input[type=radio]")], radio = radios.find(({ value }) => value === word) ?? radios.at(-1);
+      if (radio) radio.checked = true;
+      if (radio) box(field).hidden = radio.value !== "";
+      if (!radio?.value) box(field).value = word;
+      if (slider(field)) slider(field).value = word;
+    };
+    const values = () => Object.fromEntries(fields.map((field) => [field.id, read(field)]));
+    const ask = (more = {}) => trigger("changed", { values: values(), shown: find("#preset input:checked")?.value ?? "", link: "", opens: false, preset: "", ...more });
+    const keep = () => { try { localStorage.setItem(MEMORY, JSON.stringify(values())); } catch { /* forbidden here */ } };
+    const kept = () => { try { return { ...JSON.parse(localStorage.getItem(MEMORY)) }; } catch { return {}; } };
+    let soon, usual, own = false;
+    const changed = (more) => {
+      own = true;
+      keep();
+      clearTimeout(soon);
+      soon = setTimeout(ask, 100, more);
+    };
+    chosen = () => {
+      fields.filter(slider).forEach((field) => write(field, read(field)));
+      return values();
+    };
+    element.addEventListener("input", ({ target }) => {
+      const field = target.closest(".z1-field");
+      if (field.id === "preset") return changed({ preset: target.value });
+      if (target.type === "range") box(field).value = target.value;
+      else if (slider(field)) slider(field).value = read(field);
+      else if (target.type === "radio") box(field).hidden = target.value !== "";
+      changed();
+    });
+    element.addEventListener("focusout", ({ target }) => {
+      const field = target.type === "number" && target.closest(".z1-field");
+      if (field) write(field, read(field));
+    });
+    find("#reset").addEventListener("click", () => {
+      fields.forEach((field) => write(field, usual[field.id]));
+      put(told, "");
+      changed();
+    });
+    find("#copy-link").addEventListener("click", async ({ target }) => {
+      const query = Object.entries(values()).filter(([name, word], n) => n < 2 || word !== usual[name]);
+      put(target, await copy(`${location.origin}${location.pathname}?${new URLSearchParams(query)}`));
+      setTimeout(put, 1500, target, "Copy link");
+    });
+    watch("value", () => {
+      const value = props.value;
+      if (value.ask) return usual && ask();
+      usual = value.defaults;
+      for (const name of ["window", "total"]) box(find(`#${name}`)).max = slider(find(`#${name}`)).max = value.most;
+      fields.filter(({ id }) => id in value.values).forEach((field) => write(field, value.values[field.id]));
+      for (const radio of element.querySelectorAll("#preset input")) radio.checked = radio.value === value.preset;
+      put(leaves, value.leaves);
+      leaves.classList.toggle("z1-none", value.wrong);
+      if (value.told) put(told, value.told);
+      if (own) keep();
+      element.setAttribute("data-ready", "");
+    });
+    ask({ values: kept(), link: location.search, opens: true });
   };
-  const last = new WeakMap();
-  const isSlider = (element) => element?.matches?.(".z1-settings input[type=number]");
-  const within = (field) => Math.min(Math.max(Number(field.value), Number(field.min)), Number(field.max));
-  const settle = (field) => {
-    if (field.value === "") field.value = last.get(field) ?? field.min;
-    else if (within(field) !== Number(field.value)) type(field, String(within(field)));
-  };
-  document.addEventListener("focusin", ({ target }) => isSlider(target) && last.set(target, target.value));
-  document.addEventListener("focusout", ({ target }) => isSlider(target) && settle(target));
-  document.addEventListener("input", (event) => {
-    const field = event.target;
-    if (!isSlider(field)) return;
-    if (field.value === "" || within(field) !== Number(field.value)) event.stopImmediatePropagation();
-    else last.set(field, field.value);
-  }, true);
+
+  // Keys, but those of an input method.
   const press = (...ids) => {
     const button = ids.map((id) => document.getElementById(id)).find((each) => each?.offsetParent);
     if (button && !button.disabled) button.click();
@@ -380,20 +438,8 @@ window.z1 = (() => {
     if (event.isComposing) return;
     const ctrl = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
     const ids = ctrl && event.key === "Enter" ? ["run", "compare"] : ctrl && event.key.toLowerCase() === "e" ? ["answer-now"] : event.key === "Escape" ? ["stop", "compare-stop"] : [];
-    if (ids.length && isSlider(document.activeElement)) settle(document.activeElement);
     if (ids.length && press(...ids)) event.preventDefault();
   });
 
-  return {
-    think, compare,
-    soon: (label) => new Promise((done) => setTimeout(() => done([label]), 1500)),
-    named: (names, values) => Object.fromEntries(names.map((name, n) => [name, values[n]])),
-    // What stands at its default is left out, except the window and the total.
-    copyLink: (defaults, values) => {
-      const chosen = defaults.map(([name, usual], n) => [name, values[n], usual]);
-      const kept = chosen.filter(([name, value, usual], n) => n < 2 || value !== usual);
-      const query = new URLSearchParams(kept.map(([name, value]) => [name, String(value)]));
-      return copy(`${location.origin}${location.pathname}?${query}`);
-    },
-  };
+  return { think, compare, settings };
 })();
