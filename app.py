@@ -15,6 +15,7 @@ from z1_core.engines import Kind, choose, start_engine
 from z1_core.errors import BadInput
 from z1_core.options import add_engine_options, take_variables
 from z1_core.program import program
+from z1_core.settings import add_setting_options
 
 READING_PACE_S = 0.02
 """The scripted engine writes at a pace that can be watched."""
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="reports to show (default results)"
     )
+    add_setting_options(options)
     add_engine_options(options)
     take_variables(options)
     return options
@@ -75,6 +77,7 @@ def main() -> None:
         restarts=kind == "llama",
         look_again_s=LOOK_AGAIN_S if kind == "server" else None,
         most_waiting=queue,
+        usual=vars(options),
     )
     page = None
     try:

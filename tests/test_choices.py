@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ui.examples import examples_html
-from ui.presets import PRESETS, Preset, compared_within, fitted, preset_of
+from ui.presets import PRESETS, Preset, brought_back, compared_within, fitted, preset_of
 from ui.settings_panel import link_sentence, panel_html, words
 from z1_core.errors import BadInput
 from z1_core.settings import FIELDS, SHORT, Settings, read_settings, usable_settings
@@ -94,7 +94,14 @@ def test_the_preset_with_the_numbers_is_shown_and_stays_where_two_are_the_same()
     ],
 )
 def test_settings_beyond_the_context_of_the_model_are_brought_back(context_tokens, chosen, fitting):
-    assert fitted(Preset(*chosen), context_tokens) == Preset(*fitting)
+    settings = Preset(*chosen).put_into(Settings(hint="boxed"))
+    assert brought_back(settings, context_tokens) == Preset(*fitting).put_into(settings)
+
+
+def test_what_a_program_asks_for_is_never_made_less_but_the_defaults_fit():
+    assert Preset.of(fitted(Settings(), 2048)) == Preset(1024, 1536)
+    assert fitted(Settings(total_tokens=9000), 2048).total_tokens == 9000
+    assert fitted(Settings(), None) == brought_back(Settings(), None) == Settings()
 
 
 def test_compare_begins_with_windows_that_the_model_holds():

@@ -15,12 +15,13 @@ from tests.conftest import wait_until_ready
 from tests.kinds import R1, byte_level
 from ui import views
 from ui.comparison import Compared
-from ui.conversation import Conversation, Settings, Turn
-from ui.settings_panel import chosen
+from ui.conversation import Conversation, Turn
+from ui.settings_panel import chosen, words
 from ui.think_tab import ThinkTab
 from ui.wiring import BUSY
 from z1_core import HINT, BadInput, ContextOverflow, EngineDead, FakeEngine
 from z1_core.host import EngineHost
+from z1_core.settings import Settings, read_settings
 
 
 def script(prompt: str) -> str:
@@ -93,6 +94,20 @@ async def test_a_visitors_hint_makes_no_control_token_and_the_total_holds_the_en
     assert turn.texts["hint"] == "\n</think>\n\n</think><|im_end|>So:\n\n"
     assert (turn.ids["hint"].count(text.thoughts.closes_id), turn.ids["hint"].count(text.eos_id)) == (1, 0)
     assert sum(turn.tokens.values()) == 200
+
+
+async def test_the_operators_hint_may_hold_control_tokens_and_is_what_nobody_changes():
+    text, hint = byte_level(R1), "\n</think>\n\nSo:"
+    made = EngineHost(lambda report: FakeEngine(lambda prompt: "on and on " * 500, text=text), usual={"hint": hint})
+    wait_until_ready(made)
+    assert made.usual().hint == hint
+    assert read_settings(words(made.usual())) == made.usual(), "as the page sends it back"
+    turn = await run(Conversation(), made, "2 + 2?", hint=hint)
+    made.close()
+    assert turn.texts["hint"] == hint
+    assert turn.ids["hint"].count(text.thoughts.closes_id) == 1
+    with pytest.raises(BadInput, match="temperature is 'hot'; it must be a number from 0 to 2"):
+        EngineHost(lambda report: FakeEngine(), usual={"temperature": "hot"})
 
 
 async def test_a_stopped_turn_leaves_its_trace_on_the_page_but_not_in_the_context(host: EngineHost):

@@ -16,6 +16,7 @@ import gradio as gr
 
 from ui.comparison import Place, prepare_comparison
 from ui.conversation import Turn, prepare
+from ui.presets import fitted
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
 from z1_core.prompt import chat
@@ -24,6 +25,7 @@ from z1_core.settings import FIELDS, Settings, read_settings, whole_number
 log = logging.getLogger(__name__)
 
 MOST_WINDOWS = 16
+TEXTS = ("system", "hint")
 KEYWORD = Parameter.POSITIONAL_OR_KEYWORD
 
 Given, Piece = ParamSpec("Given"), TypeVar("Piece")
@@ -54,7 +56,7 @@ def add_api(host: EngineHost) -> None:
     stream, so that Gradio notices between two pieces that nobody reads any more, and the engine is free."""
 
     @in_words
-    @takes_settings()
+    @takes_settings(host)
     async def think(prompt: str, settings: Settings) -> AsyncGenerator[dict[str, Any], None]:
         """Think inside a window of thinking_tokens, then answer.
 
@@ -66,13 +68,13 @@ def add_api(host: EngineHost) -> None:
             prompt: The question.
         """
         started_s = time.monotonic()
-        turn = await asyncio.to_thread(prepare, host.engine(), prompt, settings, chat(prompt, system=settings.system))
+        turn = await asyncio.to_thread(prepare, host, prompt, settings, chat(prompt, system=settings.system))
         async with aclosing(turn.follow(host)) as ticks:
             async for _ in ticks:
                 yield _record(turn, turn.prompt_ids, started_s)
 
     @in_words
-    @takes_settings(without=("thinking_tokens", "total_tokens"))
+    @takes_settings(host, without=("thinking_tokens", "total_tokens"))
     async def sweep(
         prompt: str, windows: list[int], settings: Settings, answer_tokens: int = 256
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
@@ -89,7 +91,7 @@ def add_api(host: EngineHost) -> None:
         """
         started_s = time.monotonic()
         sizes, answer = _sizes(windows), whole_number("answer_tokens", answer_tokens)
-        comparison = await asyncio.to_thread(prepare_comparison, host.engine(), prompt, settings, sizes, answer)
+        comparison = await asyncio.to_thread(prepare_comparison, host, prompt, settings, sizes, answer)
         async with aclosing(comparison.follow(host)) as ticks:
             async for _ in ticks:
                 yield [
@@ -104,27 +106,29 @@ def add_api(host: EngineHost) -> None:
         gr.api(endpoint, api_name=endpoint.__name__)
 
 
-def takes_settings(without: Collection[str] = ()) -> Callable[[Callable], Callable]:
+def takes_settings(host: EngineHost, *, without: Collection[str] = ()) -> Callable[[Callable], Callable]:
     """Decorator: the endpoint's parameter `settings` becomes one parameter for each field, behind the others, with its
-    default and its help. A value that is no setting is refused in one sentence."""
+    default and its help. A value that is no setting is refused in one sentence. Texts have no default of their own, as
+    the usual ones hang on the model."""
     fields = {name: field for name, field in FIELDS.items() if name not in without}
 
     def with_fields(endpoint: Callable) -> Callable:
         own = [each for each in signature(endpoint).parameters.values() if each.name != "settings"]
         kinds = {**get_type_hints(endpoint), **{name: field.annotation for name, field in fields.items()}}
+        kinds |= dict.fromkeys(TEXTS, str | None)
+        defaults = {name: None if name in TEXTS else field.default for name, field in fields.items()}
         parameters = [
             *own,
-            *(
-                Parameter(name, KEYWORD, default=field.default, annotation=kinds[name])
-                for name, field in fields.items()
-            ),
+            *(Parameter(name, KEYWORD, default=value, annotation=kinds[name]) for name, value in defaults.items()),
         ]
 
         @wraps(endpoint)
         async def called(*given: Any, **named: Any) -> AsyncGenerator[Any, None]:
             values = {**dict(zip((each.name for each in parameters), given, strict=False)), **named}
-            chosen = read_settings({name: values.pop(name) for name in fields if name in values})
-            async with aclosing(endpoint(**values, settings=chosen)) as pieces:
+            chosen = {name: values.pop(name) for name in fields if name in values}
+            usual = {name: getattr(host.usual(), name) for name in TEXTS if chosen.get(name) is None}
+            settings = fitted(read_settings({**chosen, **usual}), host.context_tokens())
+            async with aclosing(endpoint(**values, settings=settings)) as pieces:
                 async for piece in pieces:
                     yield piece
 

@@ -179,19 +179,20 @@ class Compared:
             raise BadInput(f"{len(sizes)} windows are more than the page can show; choose at most {MOST_PLACES - 1}")
         self._begins = True
         try:
-            made = await asyncio.to_thread(prepare_comparison, host.engine(), question, settings, sizes, answer_tokens)
+            made = await asyncio.to_thread(prepare_comparison, host, question, settings, sizes, answer_tokens)
             self.current = made
         finally:
             self._begins = False
 
 
 def prepare_comparison(
-    engine: Engine, question: str, settings: Settings, sizes: list[int], answer_tokens: int
+    host: EngineHost, question: str, settings: Settings, sizes: list[int], answer_tokens: int
 ) -> Comparison:
     """A comparison that fits the model. Not for a loop: the tokenizer may be a server's. Raises BadInput."""
+    engine, is_text = host.engine(), host.is_from_visitor(settings.hint)
     prompt_ids = engine.text.render(chat(question, system=settings.system))
     windows = [
-        Window(thinking_tokens=size, answer_tokens=answer_tokens, hint=settings.hint, hint_is_text=True)
+        Window(thinking_tokens=size, answer_tokens=answer_tokens, hint=settings.hint, hint_is_text=is_text)
         for size in sizes
     ]
     check_windows(windows)

@@ -9,7 +9,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from z1_core.engine import Engine
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.insertion import check_fits, most_hint_tokens
@@ -137,11 +136,10 @@ class Conversation:
     async def begin(self, host: EngineHost, question: str, settings: Settings, *, editing: bool = False) -> Turn:
         """Make the question the current turn; editing: in the place of the one that is. Raises BadInput, and changes
         nothing, where it cannot run as it is."""
-        engine = host.engine()
         kept = self.turns if editing else self.all
         history = [(turn.question, turn.answer) for turn in kept if turn.answer.strip()]
         messages = chat(question, system=settings.system, history=history)
-        turn = await self._prepared(engine, question, settings, messages)
+        turn = await self._prepared(host, question, settings, messages)
         return self._take(kept, turn)
 
     async def again(self, host: EngineHost, *, new_seed: int | None = None) -> Turn:
@@ -155,7 +153,7 @@ class Conversation:
         settings = turn.settings
         if new_seed is not None and settings.temperature > 0:
             settings = settings.model_copy(update={"seed": new_seed})
-        return self._take(self.turns, await self._prepared(host.engine(), turn.question, settings, list(turn.messages)))
+        return self._take(self.turns, await self._prepared(host, turn.question, settings, list(turn.messages)))
 
     def show(self, turn: Turn) -> None:
         """Make a turn that was run before the current one."""
@@ -186,15 +184,16 @@ class Conversation:
             self._begins = False
 
 
-def prepare(engine: Engine, question: str, settings: Settings, messages: list[dict]) -> Turn:
+def prepare(host: EngineHost, question: str, settings: Settings, messages: list[dict]) -> Turn:
     """A turn that fits the model. Not for a loop: the tokenizer may be a server's. Raises BadInput."""
+    engine, is_text = host.engine(), host.is_from_visitor(settings.hint)
     prompt_ids = engine.text.render(messages)
     window = Window.from_total(
         thinking_tokens=settings.thinking_tokens,
         total_tokens=settings.total_tokens,
-        hint_tokens=most_hint_tokens(engine, settings.hint, is_text=True),
+        hint_tokens=most_hint_tokens(engine, settings.hint, is_text=is_text),
         hint=settings.hint,
-        hint_is_text=True,
+        hint_is_text=is_text,
     )
     check_fits(engine, prompt_ids, window)
     origin = Origin(model=engine.name)

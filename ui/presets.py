@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from z1_core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,9 +12,18 @@ class Preset:
     thinking_tokens: int
     total_tokens: int
 
-    def within(self, context_tokens: int) -> Preset:
-        """The same where it fits; else as much as leaves a quarter of the context for the prompt, two thirds of the
-        rest for thinking."""
+    @classmethod
+    def of(cls, settings: Settings) -> Preset:
+        return cls(settings.thinking_tokens, settings.total_tokens)
+
+    def put_into(self, settings: Settings) -> Settings:
+        return settings.model_copy(update=asdict(self))
+
+    def within(self, context_tokens: int | None) -> Preset:
+        """The same where it fits, or nobody knows; else as much as leaves a quarter of the context for the prompt, two
+        thirds of the rest for thinking."""
+        if not context_tokens:
+            return self
         most_total = min(self.total_tokens, max(context_tokens * 3 // 4, 2))
         return Preset(min(self.thinking_tokens, max(most_total * 2 // 3, 1)), most_total)
 
@@ -20,10 +31,17 @@ class Preset:
 PRESETS = {"Quick": Preset(256, 768), "Balanced": Preset(1024, 2048), "Deep": Preset(4096, 6144)}
 
 
-def fitted(chosen: Preset, context_tokens: int) -> Preset:
-    """What was chosen, where the model holds it. A preset leaves room for the prompt, too: nobody chose its numbers."""
-    fits = max(chosen.thinking_tokens, chosen.total_tokens) <= context_tokens and chosen not in PRESETS.values()
-    return chosen if fits else chosen.within(context_tokens)
+def fitted(settings: Settings, context_tokens: int | None) -> Settings:
+    """A preset leaves room for the prompt where the model holds little: nobody chose its numbers."""
+    chosen = Preset.of(settings)
+    return settings if chosen not in PRESETS.values() else chosen.within(context_tokens).put_into(settings)
+
+
+def brought_back(settings: Settings, context_tokens: int | None) -> Settings:
+    """As fitted, and numbers beyond what the model holds become the nearest that it does."""
+    chosen = Preset.of(settings)
+    holds = not context_tokens or max(chosen.thinking_tokens, chosen.total_tokens) <= context_tokens
+    return fitted(settings, context_tokens) if holds else chosen.within(context_tokens).put_into(settings)
 
 
 COMPARED = (128, 512, 2048)
@@ -35,7 +53,7 @@ def compared_within(context_tokens: int | None) -> list[int]:
     return [size for size in COMPARED if not context_tokens or size <= context_tokens * 3 // 4] or [COMPARED[0]]
 
 
-def preset_of(chosen: Preset, context_tokens: int, before: str) -> str:
+def preset_of(chosen: Preset, context_tokens: int | None, before: str) -> str:
     """The name of the preset with these numbers, "" for others. before: the one shown now, which stays where a small
     context makes two the same."""
     same = [name for name, preset in PRESETS.items() if preset.within(context_tokens) == chosen]

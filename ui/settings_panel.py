@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,7 +13,7 @@ import gradio as gr
 from annotated_types import Ge
 from pydantic.fields import FieldInfo
 
-from ui.presets import PRESETS, Preset, fitted, preset_of
+from ui.presets import PRESETS, Preset, brought_back, preset_of
 from ui.views import sentence
 from ui.wiring import HEAD, QUICK, told
 from z1_core.errors import BadInput
@@ -41,24 +40,24 @@ class SettingsPanel:
 
     async def _follow(self, asked: gr.EventData) -> dict[str, Any]:
         """What follows from the values in the boxes. values: those to write there, of all fields when the page opens."""
-        most = self.host.context_tokens() or MOST_ON_OFFER
+        context_tokens, usual = self.host.context_tokens(), self.host.usual()
         kept, complaints = usable_settings(told(asked, "values", dict))
         linked, unusable = usable_settings(
             dict(parse_qsl(told(asked, "link", str).lstrip("?"), keep_blank_values=True))
         )
-        settings, opens = Settings(**{**kept, **linked}), told(asked, "opens", bool)
-        preset, shown = told(asked, "preset", str), told(asked, "shown", str)
-        before = Preset(settings.thinking_tokens, settings.total_tokens)
-        sizes = PRESETS[preset].within(most) if preset in PRESETS else fitted(before, most)
-        settings = settings.model_copy(update=asdict(sizes))
+        settings = read_settings({**usual.model_dump(by_alias=True), **kept, **linked})
+        opens, preset, shown = told(asked, "opens", bool), told(asked, "preset", str), told(asked, "shown", str)
+        before = words(settings)
+        settings = PRESETS[preset].put_into(settings) if preset in PRESETS else settings
+        settings = brought_back(settings, context_tokens)
         values = words(settings)
         if not opens:
-            values = {name: values[name] for name in ("window", "total")} if sizes != before else {}
+            values = {name: word for name, word in values.items() if word != before[name]}
         return {
             "values": values,
-            "defaults": words(Settings()),
-            "most": most,
-            "preset": preset_of(sizes, most, preset or shown),
+            "defaults": words(usual),
+            "most": context_tokens or MOST_ON_OFFER,
+            "preset": preset_of(Preset.of(settings), context_tokens, preset or shown),
             "told": link_sentence(linked, unusable),
             **await self._leaves(settings, [] if opens else complaints),
         }
@@ -85,8 +84,10 @@ def chosen(asked: gr.EventData) -> Settings:
 
 
 def words(settings: Settings) -> dict[str, str]:
-    """The values as they stand in the boxes, by the fields' short names."""
-    values = settings.model_dump(by_alias=True) | {"hint": NAMES.get(settings.hint, settings.hint.strip())}
+    """The values as they stand in the boxes, by the fields' short names: read_settings() makes the same of them."""
+    bare = settings.hint.strip()
+    hint = NAMES.get(settings.hint, bare if Settings(hint=bare).hint == settings.hint else settings.hint)
+    values = settings.model_dump(by_alias=True) | {"hint": hint}
     return {
         name: "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
         for name, value in values.items()

@@ -10,10 +10,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from z1_core.choice import Choice, Choosing
 from z1_core.engine import Engine
@@ -22,6 +22,7 @@ from z1_core.hub import Progress
 from z1_core.insertion import most_hint_tokens
 from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
+from z1_core.settings import Settings, read_settings
 from z1_core.thinking import generate
 from z1_core.window import Sampling
 
@@ -62,15 +63,19 @@ class EngineHost:
         restarts: bool = False,
         look_again_s: float | None = None,
         most_waiting: int | None = None,
+        usual: Mapping[str, Any] | None = None,
     ) -> None:
         """restarts: one that dies is started again at once. look_again_s: how often to look for one that is away.
-        most_waiting: how many runs may wait for a place (Engine.most_waiting)."""
+        most_waiting: how many runs may wait for a place (Engine.most_waiting). usual: settings that the operator has
+        chosen, by their names. Raises BadInput for what is none."""
+        read_settings(usual or {})
         self.thread = LoopThread()
         self.model = model
         self._start_engine = start_engine
         self._restarts = restarts
         self._look_again_s = look_again_s
         self._most_waiting = most_waiting
+        self._usual = usual or {}
         self._next_look: asyncio.TimerHandle | None = None
         self._engine: Engine | None = None
         self._state: Literal["starting", "ready", "failed"] = "failed"
@@ -107,6 +112,14 @@ class EngineHost:
         except EngineDead:
             return None
 
+    def usual(self) -> Settings:
+        """The settings of who chooses none."""
+        return read_settings(self._usual)
+
+    def is_from_visitor(self, hint: str) -> bool:
+        """Whether a hint is text only. The operator's own may hold control tokens, whoever sends it along."""
+        return hint != self.usual().hint
+
     async def notice(self) -> None:
         """Return when the status tells of an engine that has just failed somebody. For any loop."""
         for _ in range(20):
@@ -115,9 +128,10 @@ class EngineHost:
             await asyncio.sleep(WATCH_EVERY_S / 10)
 
     async def count_tokens(self, hint: str) -> int:
-        """How many tokens are inserted with a visitor's hint, at most; 0 while there is no engine. For any loop."""
+        """How many tokens are inserted with a hint, at most; 0 while there is no engine. For any loop."""
+        is_text = self.is_from_visitor(hint)
         try:
-            return await asyncio.to_thread(most_hint_tokens, self.engine(), hint, is_text=True)
+            return await asyncio.to_thread(most_hint_tokens, self.engine(), hint, is_text=is_text)
         except EngineDead:
             return 0
 

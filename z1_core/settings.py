@@ -124,6 +124,7 @@ def whole_number(name: str, value: object, *, at_least: int = 1) -> int:
 
 def add_setting_options(options: argparse.ArgumentParser, *, without: Collection[str] = ()) -> None:
     """An option of the command line for each field. Their values are for read_settings() to check."""
+    options = options.add_argument_group("settings")
     for name, field in FIELDS.items():
         if name not in without:
             usual = "" if field.default is None else f" (default {NAMES.get(field.default, field.default)})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def test_the_think_tab(fake_app: App, page: Page):
     check(page)
     ask(page, "When does the train arrive?", window=40, total=200)
     wait_for_end(page, "cut")
-    page.get_by_role("button", name=re.compile("System prompt")).click()
+    page.get_by_text("Seed, system prompt, hint").click()
     check(page)
     page.locator("#edit").click()
     expect(page.locator("#question textarea")).to_have_value("When does the train arrive?")

@@ -179,7 +179,7 @@ def test_a_recut_that_is_no_place_of_the_trace_is_said(phone: Page):
     for typed, sentence in (
         ("0", "it must be a whole number of at least 1"),
         ("-1", "at least 1"),
-        ("2.5", "is 2.5"),
+        ("2.5", "is '2.5'"),
         ("", "is empty"),
         ("21", "not in the trace"),
     ):

@@ -377,7 +377,7 @@ window.z1 = (() => {
     };
     const values = () => Object.fromEntries(fields.map((field) => [field.id, read(field)]));
     const ask = (more = {}) => trigger("changed", { values: values(), shown: find("#preset input:checked")?.value ?? "", link: "", opens: false, preset: "", ...more });
-    const keep = () => { try { localStorage.setItem(MEMORY, JSON.stringify(values())); } catch { /* forbidden here */ } };
+    const keep = () => { try { localStorage.setItem(MEMORY, JSON.stringify(Object.fromEntries(Object.entries(values()).filter(([name, word]) => word !== usual[name])))); } catch { /* forbidden here */ } };
     const kept = () => { try { return { ...JSON.parse(localStorage.getItem(MEMORY)) }; } catch { return {}; } };
     let soon, usual, own = false;
     const changed = (more) => {
@@ -415,6 +415,8 @@ window.z1 = (() => {
     watch("value", () => {
       const value = props.value;
       if (value.ask) return usual && ask();
+      const stay = usual ? fields.filter((field) => read(field) === usual[field.id] && usual[field.id] !== value.defaults[field.id]) : [];
+      stay.forEach((field) => write(field, value.defaults[field.id]));  // another model, with other defaults
       usual = value.defaults;
       for (const name of ["window", "total"]) box(find(`#${name}`)).max = slider(find(`#${name}`)).max = value.most;
       fields.filter(({ id }) => id in value.values).forEach((field) => write(field, value.values[field.id]));
@@ -423,6 +425,7 @@ window.z1 = (() => {
       leaves.classList.toggle("z1-none", value.wrong);
       if (value.told) put(told, value.told);
       if (own) keep();
+      if (stay.length) ask();
       element.setAttribute("data-ready", "");
     });
     ask({ values: kept(), link: location.search, opens: true });
