@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 import trl
 from datasets import load_from_disk
 from transformers import PreTrainedTokenizerFast
 
+from bench import preprocess as speed
 from tests.heavy.tiny_training import ROOT, make_data, make_model, make_rows, small_tokenizer
 from training import manifest
 from training.encoding import RowEncoder
@@ -125,6 +127,16 @@ def test_more_processes_make_the_same_data(tmp_path, model):
     two = preprocess([str(rows)], tmp_path / "two", settings, workers=2)
     assert one.tokens == two.tokens
     assert load_from_disk(tmp_path / "one/train")[:] == load_from_disk(tmp_path / "two/train")[:]
+
+
+def test_the_published_way_that_it_is_compared_with_makes_the_same_tokens(tmp_path, model):
+    source = speed.copied(make_rows(tmp_path / "rows.jsonl", 12), 2, tmp_path / "copied.jsonl")
+    made = [way(source, str(model), tmp_path / way.__name__) for way in (speed.published, speed.ours)]
+    assert made[0] == made[1] > 0
+    whole, labels = (torch.load(tmp_path / "published" / f"{name}.pt") for name in ("input_ids", "labels"))
+    ours = load_from_disk(tmp_path / "ours/train")
+    assert [ids.tolist() for ids in whole] == list(ours["input_ids"])
+    assert [ids.tolist() for ids in labels] == list(ours["labels"])
 
 
 GONE = "error: a worker was ended from outside, perhaps for want of memory; lower --workers\n"
