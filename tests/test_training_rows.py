@@ -1,16 +1,20 @@
-"""Trajectory rows as they come from disk: what is refused, and in which words."""
+"""Rows as they come from disk and from the Hub: what is passed over, what is refused, and in which words."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
+import datasets
+import huggingface_hub
 import pytest
 
-from tests.small_disk import disk_of
-from training.appended import Appended
-from training.rows import read_lines, read_rows
+from training.drafts import appearing
+from training.rows import TOKENS, TRAJECTORY, Rows, share
 from z1_core.errors import BadInput, Z1Error
+from z1_core.jsonl import Lines, own_lines
 
 GOOD = {"id": "a", "question": "What is 1 + 1?", "response": "It is 2.", "token_num_qwen": 5}
 
@@ -23,83 +27,140 @@ def written(folder: Path, *rows: dict | bytes) -> Path:
 
 
 def without(name: str) -> dict:
-    return {key: value for key, value in GOOD.items() if key != name}
+    return {key: value for key, value in GOOD.items() if key != name} | ({"id": "b"} if name != "id" else {})
 
 
-@pytest.mark.parametrize(
-    ("row", "says"),
-    [
-        (without("response"), 'line 2 of rows.jsonl has no "response"; every row needs id, question, response, token_'),
-        (without("token_num_qwen"), 'has no "token_num_qwen"'),
-        (GOOD | {"response": " \n"}, 'line 2 of rows.jsonl has an empty "response"; remove the row or fill it in'),
-        (GOOD | {"question": ""}, 'has an empty "question"'),
-        (GOOD | {"response": None}, 'has null as "response"; it must be a text'),
-        (GOOD | {"id": ["x"]}, 'has ["x"] as "id"; it must be a text'),
-        (GOOD | {"token_num_qwen": 0}, "has 0 as token_num_qwen; it must be a whole number of at least 1"),
-        (GOOD | {"token_num_qwen": "12"}, 'has "12" as token_num_qwen'),
-        (GOOD | {"token_num_qwen": True}, "has true as token_num_qwen"),
-        (b'{"id": "b", "question": "caf\xe9"}', "line 2 of rows.jsonl is not UTF-8 (at its byte 29); save the file as"),
-        (b'{"id": "b", ', "line 2 of rows.jsonl is not JSON"),
-        (b'["b"]', "line 2 of rows.jsonl is no object of named fields"),
-        (json.dumps(GOOD | {"id": "b", "response": "\ud83d"}).encode(), 'half a character in "response" at position 0'),
-        (GOOD, 'line 2 of rows.jsonl has the id "a", which an earlier row has too; rename or remove one of them'),
-    ],
-)
-def test_a_bad_row_ends_the_reading_with_its_line_and_the_remedy(tmp_path: Path, row: dict | bytes, says: str):
-    path = written(tmp_path, GOOD, row)
+ODD = [
+    (without("response"), 'no "response"'),
+    (without("question"), 'no "question"'),
+    (without("id"), 'no "id"'),
+    (GOOD | {"id": "b", "response": " \n"}, '"response" is empty'),
+    (GOOD | {"id": "b", "question": None}, 'no "question"'),
+    (GOOD | {"id": "b", "question": [{"role": "user", "content": "Why?"}]}, '"question" is no text: [{"role"'),
+    (
+        {"id": "b", "messages": [{"role": "user", "content": "Why?"}]},
+        'no "question": it has a conversation under "messages"',
+    ),
+    (GOOD | {"id": ["x"]}, '"id" is no text: ["x"]'),
+    (GOOD | {"id": True}, '"id" is no text: true'),
+    (GOOD, "an id that came before: a"),
+    (GOOD | {"response": "another"}, "an id that came before: a"),
+    (json.dumps(GOOD | {"id": "b", "response": "\ud83d"}).encode(), 'half a character in "response"'),
+    (b'{"id": "b", "question": "caf\xe9"}', "not JSON: 'utf-8' codec can't decode byte 0xe9 in position 28"),
+    (b'{"id": "b", ', "not JSON: "),
+    (b'["b"]', "not a row of named fields but list"),
+    (b"NaN", "not a row of named fields but float"),
+]
+
+
+@pytest.mark.parametrize(("odd", "fault"), ODD)
+def test_an_odd_row_is_passed_over_and_counted_and_too_many_end_the_reading(
+    tmp_path: Path, odd: dict | bytes, fault: str
+):
+    told: list[tuple[str, str]] = []
+    rows = Rows([written(tmp_path, GOOD, odd)], max_bad=0.5, tell=lambda *each: told.append(each))
+    assert [row.response for row in rows] == ["It is 2."]
+    assert rows.read == 2
+    assert rows.bad == Counter([told[0][1].partition(":")[0]])
+    assert told[0][0] == "line 2 of rows.jsonl"
+    assert told[0][1].startswith(fault)
     with pytest.raises(BadInput) as refused:
-        list(read_rows([path]))
-    assert says in str(refused.value)
+        list(Rows([tmp_path / "rows.jsonl"]))
+    start = f"1 of 2 rows cannot be used, more than --max-bad 1% (line 2 of rows.jsonl: {fault}"
+    assert str(refused.value).startswith(start)
     assert "\n" not in str(refused.value)
+
+
+def test_the_share_is_borne_exactly_and_no_more(tmp_path: Path):
+    good = [GOOD | {"id": str(n)} for n in range(98)]
+    assert len(list(Rows([written(tmp_path, *good, b"x", b"y")], max_bad=0.02))) == 98
+    with pytest.raises(BadInput, match=r"3 of 101 rows .* --max-bad 2% \(line 99 .*; line 100 .*; line 101 .*\); mend"):
+        list(Rows([written(tmp_path, *good, b"x", b"y", b"z")], max_bad=0.02))
+    with pytest.raises(BadInput, match="2 of 2 rows cannot be used"):
+        list(Rows([written(tmp_path, b"x", b"y")], max_bad=1))
+    assert [share(text) for text in ("1%", "0.5", "0%", "100%")] == [0.01, 0.005, 0, 1]
+
+
+def test_a_length_is_only_asked_for_where_it_is_needed(tmp_path: Path):
+    path = written(
+        tmp_path, *(GOOD | {"id": str(n), TOKENS: value} for n, value in enumerate((7, "12", True, 0, None)))
+    )
+    assert [row.tokens for row in Rows([path])] == [7, None, None, None, None]
+    rows = Rows([path], fields=(*TRAJECTORY, TOKENS), max_bad=0.8)
+    assert [row.tokens for row in rows] == [7]
+    assert rows.bad == {'no "token_num_qwen", by which --budget, longest and shortest go': 4}
 
 
 def test_a_file_without_rows_and_one_that_is_not_there_are_told_apart(tmp_path: Path):
     with pytest.raises(BadInput, match="holds no rows"):
-        list(read_rows([written(tmp_path, b"  ")]))
+        list(Rows([written(tmp_path, b"  ")]))
     with pytest.raises(BadInput, match="cannot be read: No such file"):
-        list(read_rows([tmp_path / "missing.jsonl"]))
+        list(Rows([str(tmp_path / "missing.jsonl")]))
 
 
-def test_numbers_are_ids_too_and_other_fields_are_passed_over(tmp_path: Path):
-    path = written(tmp_path, b"\xef\xbb\xbf" + json.dumps(GOOD | {"id": 7, "domain": "sums"}).encode(), b"", GOOD)
-    assert list(read_rows([path])) == [GOOD | {"id": "7"}, GOOD]
+def test_marks_of_other_systems_and_numbers_as_ids_are_taken(tmp_path: Path):
+    """A file of Windows behind another one: each begins with a byte order mark."""
+    line = b"\xef\xbb\xbf" + json.dumps(GOOD | {"id": 7, "domain": {"deep": [1, None]}}).encode() + b"\r"
+    text = "one\u2028two\u2029three\u0085four"
+    path = written(tmp_path, line, b"", line.replace(b"7", b"8"), GOOD | {"response": text})
+    assert [(row.where, row.id, row.response) for row in Rows([path])] == [
+        ("line 1 of rows.jsonl", "7", "It is 2."),
+        ("line 3 of rows.jsonl", "8", "It is 2."),
+        ("line 4 of rows.jsonl", "a", text),
+    ]
 
 
-def test_a_line_can_be_found_again_by_its_offset(tmp_path: Path):
-    path = written(tmp_path, GOOD | {"id": "ä"}, b"", GOOD | {"id": "b"})
-    for line in read_lines(path):
-        with path.open("rb") as file:
-            file.seek(line.offset)
-            assert file.readline() == line.raw
-    assert line.number == 3
+def test_rows_of_the_hub_are_named_by_their_index_and_read_in_the_state_that_is_recorded(monkeypatch):
+    asked = []
+
+    def load(name: str, **options: object) -> list[dict]:
+        asked.append((name, options["revision"]))
+        return [GOOD, {"id": "b"}]
+
+    info = lambda api, name, revision: SimpleNamespace(sha=f"sha of {revision}")  # noqa: E731
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    told = []
+    rows = Rows(["some/set@v2"], max_bad=0.5, tell=lambda *each: told.append(each))
+    assert [row.id for row in rows] == ["a"]
+    assert told == [("some/set[1]", 'no "question"')]
+    assert asked == [("some/set", "sha of v2")]
+    assert rows.about() == [{"hub": "some/set", "revision": "sha of v2"}]
+
+
+def test_a_name_that_the_hub_does_not_know_is_refused(monkeypatch):
+    def missing(*_: object, **__: object) -> None:
+        raise OSError("404: no such set\nwith a long page")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", missing)
+    with pytest.raises(
+        BadInput, match=r"some/set is no file here and cannot be had from the Hub \(404: no such set\);"
+    ):
+        Rows(["some/set"])
 
 
 def test_the_sample_reads_whole(shared_data: Path):
-    rows = list(read_rows([shared_data / "trajectories_sample" / "train.jsonl"]))
+    rows = list(Rows([shared_data / "trajectories_sample" / "train.jsonl"]))
     assert len(rows) == 2055
-    assert sum(row["token_num_qwen"] for row in rows) == 1_623_395
+    assert sum(row.tokens for row in rows) == 1_623_395
 
 
 def test_a_torn_line_is_cut_off_when_the_file_is_opened_again(tmp_path: Path):
     path = tmp_path / "grown.jsonl"
     for size in (3, 200_000):
         path.write_bytes(b'{"n": 1}\n{"n": 2}\n{"n": "' + b"x" * size)
-        file = Appended(path)
-        file.add({"n": 3})
-        assert [row["n"] for row in file.rows()] == [1, 2, 3]
-        file.close()
-    path.write_bytes(b'{"n": ')
-    assert list(Appended(path).rows()) == []
+        with Lines(path) as file:
+            file.add({"n": 3})
+        assert [line.row["n"] for line in own_lines(path)] == [1, 2, 3]
 
 
-def test_a_full_disk_takes_nothing_that_was_finished(tmp_path: Path):
-    file = Appended(tmp_path / "grown.jsonl")
-    file.add({"n": "x" * 500})
-    with (
-        disk_of(800),
-        pytest.raises(Z1Error, match=r"cannot be written: .*; nothing finished is lost: free some space"),
-    ):
-        file.add({"n": "y" * 500})
-    assert [row["n"][0] for row in file.rows()] == ["x"]
-    file.add({"n": "z"})
-    assert [row["n"][0] for row in file.rows()] == ["x", "z"]
+def test_a_folder_appears_whole_or_not_at_all_and_nothing_else_is_touched(tmp_path: Path):
+    (tmp_path / ".out.part").mkdir()
+    with pytest.raises(Z1Error, match="out cannot be written: No such file"), appearing(tmp_path / "out") as draft:
+        (draft / "missing" / "a").write_text("half")
+    assert [path.name for path in tmp_path.iterdir()] == [".out.part"]
+    with appearing(tmp_path / "out") as draft:
+        (draft / "a").write_text("whole")
+    with pytest.raises(BadInput, match="is there already"), appearing(tmp_path / "out"):
+        pass
+    assert (tmp_path / "out" / "a").read_text() == "whole"

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from training.selection import Choice, length_bin, select
+from training.selection import Choice, select
 from z1_core.errors import BadInput
 
 
@@ -38,7 +38,7 @@ def test_it_takes_what_the_papers_loop_takes(mode: str):
         assert chosen == algorithm_1(ids, tokens, budget, mode == "longest"), seed
 
 
-@pytest.mark.parametrize("mode", ["longest", "shortest", "random", "stratified"])
+@pytest.mark.parametrize("mode", ["longest", "shortest", "random"])
 def test_the_sum_never_exceeds_the_budget(mode: str):
     for seed in range(200):
         draw = random.Random(seed)
@@ -55,15 +55,7 @@ def test_a_row_that_does_not_fit_is_passed_over_for_a_smaller_one():
     assert select(["a", "b", "c", "d"], [10, 8, 5, 2], Choice(mode="longest", budget_tokens=12)) == [0, 3]
 
 
-def test_the_published_rule_goes_on_until_the_sum_reaches_or_passes_the_budget():
-    ids, tokens = ["a", "b", "c", "d"], [10, 8, 5, 2]
-    passes = Choice(mode="longest", budget_tokens=12, rule="published")
-    assert select(ids, tokens, passes) == [0, 1]
-    reaches = Choice(mode="longest", budget_tokens=18, rule="published")
-    assert select(ids, tokens, reaches) == [0, 1]
-
-
-@pytest.mark.parametrize("mode", ["longest", "shortest", "random", "stratified"])
+@pytest.mark.parametrize("mode", ["longest", "shortest", "random"])
 def test_the_order_of_the_file_does_not_matter(mode: str):
     ids, tokens = random_pool(random.Random(5))
     choice = Choice(mode=mode, budget_tokens=sum(tokens) // 2)
@@ -97,33 +89,15 @@ def test_every_row_has_the_same_chance():
     assert all(400 < count < 600 for count in taken)
 
 
-def test_stratified_gives_each_length_an_equal_part_as_far_as_there_is_enough():
-    tokens = [20] * 300 + [200] * 300 + [2000] * 5
-    ids = [f"{n:04}" for n in range(len(tokens))]
-    chosen = select(ids, tokens, Choice(mode="stratified", rows=65))
-    parts = [sum(tokens[place] == count for place in chosen) for count in (20, 200, 2000)]
-    assert parts == [30, 30, 5]
-    chosen = select(ids, tokens, Choice(mode="stratified", budget_tokens=12_000))
-    spent = [sum(count for place in chosen if tokens[place] == count) for count in (20, 200, 2000)]
-    assert sum(spent) <= 12_000
-    assert all(2_000 <= part <= 6_000 for part in spent)
-
-
-def test_length_bins_double():
-    assert [length_bin(tokens) for tokens in (1, 2, 3, 4, 4095, 4096, 8191)] == [0, 1, 1, 2, 11, 12, 12]
-
-
 @pytest.mark.parametrize(
     ("choice", "says"),
     [
-        ({"mode": "longets", "budget_tokens": 9}, "longest, shortest, random, stratified"),
+        ({"mode": "longets", "budget_tokens": 9}, "longest, shortest, random"),
         ({"mode": "longest", "budget_tokens": 0}, "--budget is 0; it must be at least 1"),
         ({"mode": "random", "rows": -1}, "--rows is -1"),
         ({"mode": "longest"}, "needs either --budget TOKENS or --rows N"),
         ({"mode": "longest", "budget_tokens": 9, "rows": 9}, "and not both"),
         ({"mode": "all", "rows": 9}, "leave out --budget and --rows"),
-        ({"mode": "longest", "budget_tokens": 9, "rule": "mine"}, "algorithm1, published"),
-        ({"mode": "longest", "rows": 9, "rule": "published"}, "give --budget TOKENS"),
     ],
 )
 def test_a_choice_that_makes_no_sense_is_refused_in_one_sentence(choice: dict, says: str):

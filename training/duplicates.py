@@ -1,17 +1,11 @@
-"""Questions that come twice, word for word or nearly: MinHash of word 5-grams finds the pairs, the texts decide.
-
-Of each question only 88 bytes stay in memory, a digest and the hashes of its ten LSH bands; where two share a band,
-both are read again and count as near-duplicates if four fifths of their 5-grams agree. The earlier row stays.
-"""
+"""Questions that come again, word for word or nearly: datasketch's index of word 5-grams finds them, the texts decide."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from zlib import crc32
 
-import numpy as np
 from datasketch import MinHash, MinHashLSH
 
 from training.rows import digest
@@ -25,87 +19,48 @@ MISSES_WEIGH = (0.05, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate:
-    """Row `place` repeats the earlier row `of`; similarity is 1 where they agree word for word."""
+class Repeat:
+    """of: the place of the earlier question; similarity: 1 where they agree word for word."""
 
-    place: int
     of: int
     similarity: float
 
 
 class Questions:
-    """What is remembered of each question, in the order in which they are added."""
+    """The questions that were taken so far."""
 
-    def __init__(self, *, near: bool) -> None:
-        lsh = MinHashLSH(threshold=SIMILAR_FROM, num_perm=PERMUTATIONS, weights=MISSES_WEIGH)
-        self._bands, self._band_rows = (lsh.b, lsh.r) if near else (0, 0)
-        self._whole = array("Q")
-        self._bucket = array("Q")
+    def __init__(self, *, near: bool, question_at: Callable[[int], str]) -> None:
+        """near: find those, too, of which four fifths of the word 5-grams agree. question_at: reads one again, by place."""
+        self._whole: dict[bytes, int] = {}
+        self._question_at = question_at
+        self._near = MinHashLSH(threshold=SIMILAR_FROM, num_perm=PERMUTATIONS, weights=MISSES_WEIGH) if near else None
         self._empty = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32", hashfunc=crc32)
 
-    def add(self, question: str) -> None:
-        words = printed_words(question)
-        self._whole.append(_number(digest(" ".join(words))))
-        if self._bands:
+    def take(self, question: str, place: int) -> Repeat | None:
+        """What the question repeats, whatever its case and white space; if nothing, it is remembered under its place."""
+        key = digest(" ".join(printed_words(question)))
+        if key in self._whole:
+            return Repeat(self._whole[key], 1.0)
+        if self._near is not None:
             signature = self._empty.copy()
-            signature.update_batch(shingle.encode() for shingle in shingles(words))
-            values = signature.hashvalues
-            for start in range(0, self._bands * self._band_rows, self._band_rows):
-                self._bucket.append(_number(digest(values[start : start + self._band_rows].tobytes().hex())))
-
-    def repeated(self, gone: set[int]) -> dict[int, Duplicate]:
-        """Rows whose question an earlier row has word for word, whatever the case and white space. gone: rows that are
-        out already."""
-        found = {}
-        for group in _groups(np.frombuffer(self._whole, np.uint64)):
-            first, *others = [place for place in group if place not in gone] or [-1]
-            found |= {place: Duplicate(place, first, 1.0) for place in others}
-        return found
-
-    def similar(self, gone: set[int], question_at: Callable[[int], str]) -> dict[int, Duplicate]:
-        """Rows whose question is nearly that of an earlier row, itself out or not. gone: rows that are out already."""
-        found: dict[int, Duplicate] = {}
-        buckets = np.frombuffer(self._bucket, np.uint64).reshape(-1, max(1, self._bands))
-        for band in range(self._bands):
-            for group in _groups(buckets[:, band]):
-                places = [place for place in group if place not in gone and place not in found]
-                while len(places) > 1:
-                    first, *others = places
-                    pairs = _compared(first, others, question_at)
-                    found |= {place: Duplicate(place, first, alike) for place, alike in pairs if alike >= SIMILAR_FROM}
-                    places = [place for place in others if place not in found]
-        return found
+            signature.update_batch(shingle.encode() for shingle in shingles(question))
+            for earlier in sorted(self._near.query(signature)):
+                alike = similarity(question, self._question_at(earlier))
+                if alike >= SIMILAR_FROM:
+                    return Repeat(earlier, alike)
+            self._near.insert(place, signature)
+        self._whole[key] = place
+        return None
 
 
-def shingles(words: list[str]) -> set[str]:
+def shingles(text: str) -> set[str]:
     """Runs of five words; a shorter text is one run."""
-    if len(words) <= SHINGLE_WORDS:
-        return {" ".join(words)}
-    return {" ".join(words[start : start + SHINGLE_WORDS]) for start in range(len(words) - SHINGLE_WORDS + 1)}
+    words = printed_words(text)
+    starts = range(max(1, len(words) - SHINGLE_WORDS + 1))
+    return {" ".join(words[start : start + SHINGLE_WORDS]) for start in starts}
 
 
 def similarity(first: str, second: str) -> float:
     """The Jaccard index of the two texts' runs of five words."""
-    return _jaccard(shingles(printed_words(first)), shingles(printed_words(second)))
-
-
-def _compared(first: int, others: list[int], question_at: Callable[[int], str]) -> Iterator[tuple[int, float]]:
-    runs = shingles(printed_words(question_at(first)))
-    for place in others:
-        yield place, _jaccard(runs, shingles(printed_words(question_at(place))))
-
-
-def _jaccard(first: set[str], second: set[str]) -> float:
-    return len(first & second) / len(first | second)
-
-
-def _groups(values: np.ndarray) -> Iterator[list[int]]:
-    """Places that hold the same value, each list ascending, for values that come more than once; by first place."""
-    order = np.argsort(values, kind="stable")
-    starts = np.flatnonzero(np.concatenate(([True], values[order][1:] != values[order][:-1]))) if len(values) else []
-    groups = (group for group in np.split(order, starts[1:]) if len(group) > 1) if len(values) else ()
-    yield from sorted(group.tolist() for group in groups)
-
-
-def _number(eight_bytes: bytes) -> int:
-    return int.from_bytes(eight_bytes, "big")
+    one, other = shingles(first), shingles(second)
+    return len(one & other) / len(one | other)

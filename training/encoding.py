@@ -1,13 +1,15 @@
 """From a trajectory row to the token ids it is trained on: prompt, response, end token.
 
-The text is rendered by the model's own chat template and every character is tokenised once. The prompt and the response
-are encoded apart, just as they come about when the model is used: so the prompt's ids are exactly those of
-z1_core.prompt.render, and where the loss begins is a matter of counting. Control tokens typed into a question or written
-in a response stay text, as everywhere in this project.
+The prompt is the one that inference renders, by the model's own chat template; the response follows it as the model is to
+write it, whatever a template would make of an answer that lies in the past (Qwen3's and R1's drop its thought). Prompt
+and response are encoded apart, just as they come about when the model is used, so where the loss begins is a matter of
+counting. Control tokens typed into a question or written in a response stay text; only the tags around a thought are the
+model's own tokens, where it has them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
 from z1_core.plain_text import new_secret
+from z1_core.thoughts import TAGS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,32 +39,28 @@ class RowEncoder:
         self.tokenizer = tokenizer
         self._system = [{"role": "system", "content": system}] if system.strip() else []
         self._text = TokenizerText.of_transformers(tokenizer)
+        tags = self._text.thoughts
+        self._tags = re.compile(f"({re.escape(tags.opens)}|{re.escape(tags.closes)})" if tags else r"((?!))")
         self.end_token_id = self._find_end()
 
     def encode(self, rows: Sequence[Mapping[str, str]]) -> list[Encoded | None]:
-        """One for each row; None where the template writes the prompt otherwise once an answer follows it."""
-        edge, seam = new_secret(), new_secret()
-        texts: list[list[str]] = []
-        is_usable: list[bool] = []
-        for prompt, whole in zip(*self._render(rows, edge, seam), strict=True):
-            head, response, _ = whole.split(edge)
-            is_usable.append(head == prompt)
-            if head == prompt:
-                texts += [self._text.controls.split(head, seam), self._text.controls.split(response, seam)]
-        ids = iter(self._text.encode_parts(texts))
-        return [self._joined(next(ids), next(ids)) if usable else None for usable in is_usable]
+        """One for each row; None where a thought is opened and never closed: it would teach not to answer."""
+        seam = new_secret()
+        questions = [[_user(self._text.controls.parted(row["question"], seam))] for row in rows]
+        prompts = self._render(questions, add_generation_prompt=True)
+        responses = [_behind(prompt, row["response"]) for prompt, row in zip(prompts, rows, strict=True)]
+        parts: list[list[str]] = []
+        for prompt, response in zip(prompts, responses, strict=True):
+            if response is not None:
+                parts += [self._text.controls.split(prompt, seam), self._tags.split(response)]
+        ids = iter(self._text.encode_parts(parts))
+        return [None if response is None else self._joined(next(ids), next(ids)) for response in responses]
 
-    def _render(self, rows: Sequence[Mapping[str, str]], edge: str, seam: str) -> tuple[list[str], list[str]]:
-        """Every row as a prompt alone, and with its response between two edges."""
-        prompts, conversations, parted = [], [], self._text.controls.parted
-        for row in rows:
-            question = {"role": "user", "content": parted(row["question"], seam)}
-            answer = f"{edge}{parted(row['response'], seam)}{edge}"
-            prompts.append([*self._system, question])
-            conversations.append([*self._system, question, {"role": "assistant", "content": answer}])
-        render = self.tokenizer.apply_chat_template
+    def _render(self, conversations: list[list[dict[str, str]]], **options: bool) -> list[str]:
         try:
-            return render(prompts, tokenize=False, add_generation_prompt=True), render(conversations, tokenize=False)
+            return self.tokenizer.apply_chat_template(
+                [[*self._system, *messages] for messages in conversations], tokenize=False, **options
+            )
         except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
             raise BadInput(f"the chat template refuses a question and an answer: {error}") from error
 
@@ -71,12 +70,27 @@ class RowEncoder:
     def _find_end(self) -> int:
         """The token that the template puts behind an answer, and that the model must learn to write."""
         edge = new_secret()
-        _, wholes = self._render([{"question": "q", "response": "r"}], edge, new_secret())
-        parts = wholes[0].split(edge)
-        [tail] = self._text.encode_parts([self._text.controls.split(parts[-1])])
-        if len(parts) != 3 or not tail or tail[0] not in self.tokenizer.added_tokens_decoder:
+        [text] = self._render([[_user("q"), {"role": "assistant", "content": edge}]])
+        [tail] = self._text.encode_parts([self._text.controls.split(text.rpartition(edge)[2])])
+        if edge not in text or not tail or tail[0] not in self.tokenizer.added_tokens_decoder:
             raise BadInput(
                 f"the chat template of {self.tokenizer.name_or_path} does not close an answer with a control token; "
                 "a model trained on it would never stop: take another template"
             )
         return tail[0]
+
+
+def _user(question: str) -> dict[str, str]:
+    return {"role": "user", "content": question}
+
+
+def _behind(prompt: str, response: str) -> str | None:
+    """The response as it goes on behind the prompt, which may have opened its thought already; None where the thought is
+    never closed."""
+    for opens, closes in TAGS:
+        is_open, opens_again = prompt.rstrip().endswith(opens), response.lstrip().startswith(opens)
+        if (is_open or opens_again) and closes not in response:
+            return None
+        if is_open and opens_again:
+            return response.lstrip().removeprefix(opens).removeprefix(prompt[len(prompt.rstrip()) :])
+    return response

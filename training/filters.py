@@ -1,4 +1,4 @@
-"""What disqualifies a trajectory by itself: too long, going round in circles, left open, or cut in mid-sentence.
+"""What disqualifies a trajectory by itself: going round in circles, left open, or cut in mid-sentence.
 
 The paper removed about 3 % as repetitive and published neither detector nor threshold. These were set on 2,055 rows,
 short and long traces of several models, where they call 65 (3.2 %) a loop.
@@ -12,11 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.rows import Row
 from training.words import ngram_hashes, printed_words
-
-MAX_TOKENS = 8192
-"""The length at which the paper's traces were cut."""
 
 LOOP_WORDS, LOOP_TIMES, LOOP_SHARE = 10, 5, 0.2
 """A loop: runs of ten words that come five times or more cover a fifth of the trajectory."""
@@ -24,9 +20,9 @@ LOOP_WORDS, LOOP_TIMES, LOOP_SHARE = 10, 5, 0.2
 TAIL_BYTES, TAIL_RATIO = 4000, 10
 """A loop without spaces: the last 4,000 bytes deflate to less than a tenth. Prose and code reach a third to a sixth."""
 
-CUT_FROM_TOKENS = 1024
-"""Only from here on does an end in mid-sentence mean a budget that ran out: no trace is given less, and a short answer
-may end without a full stop."""
+CUT_FROM_CHARACTERS = 2500
+"""Some thousand tokens. Only from here on does an end in mid-sentence mean a budget that ran out: no trace is given less,
+and a short answer may end without a full stop."""
 
 SENTENCE_GOES_ON = re.compile(r"[\w,;(\[{+\-=<\\/&^|:]")
 FENCED = re.compile(r"^ *(`{3,}|~{3,})[^\n]*\n.*?^ *\1[`~]* *$", re.DOTALL | re.MULTILINE)
@@ -38,25 +34,6 @@ PAIRS = (
     (re.compile(r"<think>"), re.compile(r"</think>")),
 )
 TAG = re.compile(r"<\|(begin|end)_of_(\w+)\|>")
-
-
-def fault_of(row: Row, max_tokens: int = MAX_TOKENS, off: frozenset[str] = frozenset()) -> tuple[str, str] | None:
-    """The first reason to leave the row out, and its detail; None for a sound one. off: reasons that do not count."""
-    for reason, detail_of in CHECKS.items():
-        if reason not in off and (detail := detail_of(row, max_tokens)):
-            return reason, detail
-    return None
-
-
-def too_long(row: Row, max_tokens: int) -> str | None:
-    return f"{row['token_num_qwen']:,} tokens" if row["token_num_qwen"] > max_tokens else None
-
-
-def cut_short(row: Row) -> str | None:
-    """The end, where it is the middle of a sentence."""
-    text = row["response"].rstrip()
-    goes_on = row["token_num_qwen"] >= CUT_FROM_TOKENS and SENTENCE_GOES_ON.match(text[-1:])
-    return f"ends with {text[-40:]!r}" if goes_on else None
 
 
 def loop_in(text: str) -> str | None:
@@ -79,6 +56,12 @@ def loop_in(text: str) -> str | None:
     return f"the end deflates {ratio:.0f} times: {text[-40:]!r}" if ratio >= TAIL_RATIO else None
 
 
+def cut_short(text: str) -> str | None:
+    """The end, where it is the middle of a sentence."""
+    end = text.rstrip()[-40:]
+    return f"ends with {end!r}" if len(text) >= CUT_FROM_CHARACTERS and SENTENCE_GOES_ON.match(end[-1:]) else None
+
+
 def left_open(text: str) -> str | None:
     """What is still open at the end: a code fence, a formula, a thought; None if nothing is."""
     outside = FENCED.sub("", text)
@@ -98,9 +81,5 @@ def _last(pattern: re.Pattern[str], text: str) -> int:
     return max((match.start() for match in pattern.finditer(text)), default=-1)
 
 
-CHECKS: dict[str, Callable[[Row, int], str | None]] = {
-    "too_long": too_long,
-    "loop": lambda row, _: loop_in(row["response"]),
-    "unclosed": lambda row, _: left_open(row["response"]),
-    "truncated": lambda row, _: cut_short(row),
-}
+FILTERS: dict[str, Callable[[str], str | None]] = {"loop": loop_in, "unclosed": left_open, "truncated": cut_short}
+"""What each finds in a response; None where it is sound."""

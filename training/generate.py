@@ -24,7 +24,6 @@ from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import asdict, dataclass
 from functools import partial
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,14 +31,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from training import run_folder
-from training.appended import Appended
-from training.questions import Question, read_questions
-from training.rows import digest
+from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, digest
 from z1_core import thinking
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
+from z1_core.jsonl import Lines, own_lines, read_json, write_json
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
@@ -68,9 +65,9 @@ class Teaching:
             raise BadInput(f"--max-tokens is {self.max_tokens}; it must be at least 1")
         Sampling(temperature=self.temperature, top_p=self.top_p, seed=self.seed)
 
-    def sampling_of(self, question: Question, budget_tokens: int) -> Sampling:
+    def sampling_of(self, question: Row, budget_tokens: int) -> Sampling:
         """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
-        drawn = blake2b(f"{self.seed}:{question.id}".encode(), digest_size=7).digest()
+        drawn = digest(f"{self.seed}:{question.id}")[:7]
         return Sampling(
             temperature=self.temperature,
             top_p=self.top_p,
@@ -79,7 +76,7 @@ class Teaching:
         )
 
 
-async def write_trajectory(engine: Engine, question: Question, teaching: Teaching) -> tuple[dict[str, Any], str | None]:
+async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) -> tuple[dict[str, Any], str | None]:
     """The row of one question, and the reason to leave it out where there is one. Raises EngineDead."""
     prompt_ids = engine.text.render(chat(question.question, system=teaching.system))
     budget = min(teaching.max_tokens, engine.context_tokens - len(prompt_ids))
@@ -96,22 +93,22 @@ async def write_trajectory(engine: Engine, question: Question, teaching: Teachin
     return row, None if row["response"].strip() else "empty"
 
 
-def _row(engine: Engine, question: Question, response: str) -> dict[str, Any]:
+def _row(engine: Engine, question: Row, response: str) -> dict[str, Any]:
     tokens = len(engine.text.encode(response)) if response else 0
-    return {"id": question.id, "question": question.question, "response": response, "token_num_qwen": tokens}
+    return {"id": question.id, "question": question.question, "response": response, TOKENS: tokens}
 
 
 class Output:
     """The two files of a run, and which questions are in them."""
 
-    def __init__(self, out: Path) -> None:
-        self._sound = Appended(out / "trajectories.jsonl")
-        self._left_out = Appended(out / "left_out.jsonl")
+    def __init__(self, stack: ExitStack, out: Path) -> None:
+        paths = (out / "trajectories.jsonl", out / "left_out.jsonl")
+        self._sound, self._left_out = (stack.enter_context(Lines(path)) for path in paths)
         self.counts = dict.fromkeys(("trajectories", *LEFT_OUT), 0)
         self._done: dict[str, bytes] = {}
-        for file in (self._sound, self._left_out):
-            for row in file.rows():
-                self._remember(row, row.get("reason"))
+        for path in paths:
+            for line in own_lines(path):
+                self._remember(line.row, line.row.get("reason"))
 
     def add(self, row: dict[str, Any], reason: str | None) -> None:
         if reason:
@@ -120,7 +117,7 @@ class Output:
             self._sound.add(row)
         self._remember(row, reason)
 
-    def has(self, question: Question) -> bool:
+    def has(self, question: Row) -> bool:
         """Raises BadInput where the id was another question's when the run began."""
         known = self._done.get(question.id)
         if known is not None and known != digest(question.question):
@@ -130,10 +127,6 @@ class Output:
             )
         return known is not None
 
-    def close(self) -> None:
-        self._sound.close()
-        self._left_out.close()
-
     def _remember(self, row: dict[str, Any], reason: str | None) -> None:
         self.counts[reason or "trajectories"] += 1
         self._done[row["id"]] = digest(row["question"])
@@ -141,7 +134,7 @@ class Output:
 
 async def generate(
     engine: Engine,
-    questions: Path,
+    questions: Sequence[Row],
     teaching: Teaching,
     out: Path,
     *,
@@ -154,40 +147,46 @@ async def generate(
     wait_s: how long to wait for a server that goes away in mid-run.
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
-    if concurrency < 1:
-        raise BadInput(f"--concurrency is {concurrency}; it must be at least 1")
-    total = sum(1 for _ in read_questions(questions))
-    if not total:
-        raise BadInput(f"{questions.name} holds no questions; write one JSON object with id and question a line")
     with ExitStack() as stack:
-        output = _claimed(stack, out, {"model": engine.name, **asdict(teaching)})
-        done = sum(output.has(question) for question in read_questions(questions))
-        bar = stack.enter_context(tqdm(total=total, initial=done, unit="row", disable=None if progress else True))
-        waiting = (question for question in read_questions(questions) if not output.has(question))
+        _claim(stack, out, {"model": engine.name, **asdict(teaching)})
+        output = Output(stack, out)
+        waiting = [question for question in questions if not output.has(question)]
+        done = len(questions) - len(waiting)
+        bar = tqdm(total=len(questions), initial=done, unit="row", disable=None if progress else True)
+        stack.enter_context(bar)
         patience = Patience(engine, wait_s, _say_beside_the_bar)
+        left = iter(waiting)
 
-        async def teach(question: Question) -> None:
+        async def teach(question: Row) -> None:
             output.add(*await write_trajectory(engine, question, teaching))
             bar.update()
 
         async def work() -> None:
-            for question in waiting:
+            for question in left:
                 await patience.insist(partial(teach, question))
 
-        await _together([work() for _ in range(min(concurrency, total - done))])
+        await _together([work() for _ in range(min(concurrency, len(waiting)))])
         return output.counts
 
 
-def _claimed(stack: ExitStack, out: Path, settings: dict[str, Any]) -> Output:
-    """The folder, for this process alone. Raises BadInput for one of another run, or one that is in use."""
-    run_folder.claim(out, settings, {"versions": {name: version(name) for name in ("tokenizers", "jinja2")}})
+def _claim(stack: ExitStack, out: Path, settings: dict[str, Any]) -> None:
+    """Take the folder for this process alone. Raises BadInput for one of another run, or one that is in use."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "run.json"
+    if not path.exists() and {file.name for file in out.iterdir()} - {".lock", "run.json.part"}:
+        raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
     try:
         stack.enter_context(FileLock(out / ".lock", timeout=0))
     except Timeout as error:
         raise BadInput(f"another process is writing in {out}; wait for it or name another --out") from error
-    output = Output(out)
-    stack.callback(output.close)
-    return output
+    before = read_json(path) if path.exists() else settings
+    for name, value in settings.items():
+        if before.get(name) != value:
+            raise BadInput(
+                f"{out} holds another run: its {name} is {before.get(name)!r}, not {value!r}; give the same settings to "
+                "continue it, or name another folder with --out"
+            )
+    write_json(path, settings | {"versions": {name: version(name) for name in ("tokenizers", "jinja2")}})
 
 
 async def _together(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
@@ -206,7 +205,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m training.generate", description="Let a teacher model write trajectories for new questions."
     )
-    options.add_argument("questions", type=Path, metavar="QUESTIONS.jsonl", help='rows {"id", "question"}')
+    options.add_argument("questions", metavar="QUESTIONS.jsonl", help='rows {"id", "question"}, or a set on the Hub')
     options.add_argument("--out", type=Path, required=True, metavar="DIR", help="new, or of the run to continue")
     options.add_argument("--max-tokens", type=int, default=defaults.max_tokens, help="the most of one (default 8192)")
     options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default 0)")
@@ -214,6 +213,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=defaults.seed, help="counts only above temperature 0 (default 42)")
     options.add_argument("--system", default=SYSTEM_PROMPT, help=f"system prompt (default {SYSTEM_PROMPT!r})")
     options.add_argument("--concurrency", type=int, default=64, metavar="N", help="at a time (default 64)")
+    add_max_bad(options)
     add_wait_option(options)
     add_engine_options(options)
     return options
@@ -224,31 +224,31 @@ def parser() -> argparse.ArgumentParser:
 )
 def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    names = Teaching.__dataclass_fields__
-    teaching = Teaching(**{name: getattr(options, name) for name in names})
+    teaching = Teaching(**{name: getattr(options, name) for name in Teaching.__dataclass_fields__})
+    if options.concurrency < 1:
+        raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
     server_wait_s(options)
-    for _ in read_questions(options.questions):  # a bad line must not cost the loading of a model
-        pass
+    rows = Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_say_odd)
+    questions = list(rows)  # before a model is loaded
     engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
-    counts = asyncio.run(_run(engine, teaching, options))
+    counts = asyncio.run(_run(engine, questions, teaching, options))
     left_out = ", ".join(f"{reason} {counts[reason]:,}" for reason in LEFT_OUT if counts[reason])
     print(f"{counts['trajectories']:,} trajectories are in {options.out / 'trajectories.jsonl'}")
     print(f"left out: {left_out or 'none'}")
 
 
-async def _run(engine: Engine, teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:
+async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:
+    wait_s = server_wait_s(options)
     try:
         return await generate(
-            engine,
-            options.questions,
-            teaching,
-            options.out,
-            concurrency=options.concurrency,
-            wait_s=server_wait_s(options),
-            progress=True,
+            engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s, progress=True
         )
     finally:
         await engine.close()
+
+
+def _say_odd(where: str, fault: str) -> None:
+    print(f"passed over: {where}: {fault}", file=sys.stderr)
 
 
 def _say(stage: str) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from z1_core.errors import BadInput, Z1Error
+from training.rows import hash_file
+from z1_core.errors import BadInput
+from z1_core.jsonl import write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -73,6 +73,10 @@ def identify(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     }
 
 
+def write(folder: Path, manifest: Manifest) -> None:
+    write_json(folder / FILE, asdict(manifest))
+
+
 def read(folder: Path) -> Manifest:
     """Raises BadInput for a folder that preprocess did not write."""
     try:
@@ -111,26 +115,6 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, manifest: Manifest, mode
 
 def hash_files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hash_file(path) for path in sorted(folder.glob("*/data-*.arrow"))}
-
-
-def hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """The file gets its name when it is whole. Raises Z1Error where the disk is full."""
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise Z1Error(f"{path} cannot be written: {error.strerror}; free some space and try again") from error
 
 
 def _sha256_of(text: str) -> str:

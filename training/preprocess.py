@@ -1,17 +1,16 @@
 """Tokenise trajectories once, for every run that follows: masked, counted, memory-mapped, with a manifest.
 
-    python -m training.preprocess subset/subset.jsonl --tokenizer Qwen/Qwen2.5-Coder-7B-Instruct --out data/z1 --show 3
+    python -m training.preprocess z1-107k.jsonl --tokenizer Qwen/Qwen2.5-Coder-7B-Instruct --out data/z1 --show 3
     python -m training.preprocess --show 3 --out data/z1          # look at what is there
 
 A row becomes prompt + response + end token, with the loss on the response and its end token only. Rows longer than
 --max-length are dropped and counted, never cut: a row that is cut teaches not to stop. The memory this takes does not
-grow with the number of rows.
+grow with the number of rows. The defaults are those of the paper's run.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import shutil
 import signal
@@ -26,18 +25,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import manifest
+from training.drafts import appearing
 from training.encoding import RowEncoder
 from training.pretrained import load_tokenizer
-from training.rows import read_rows
+from training.rows import Rows, add_max_bad, digest
 from z1_core.errors import BadInput, Z1Error
 from z1_core.program import program
-from z1_core.prompt import SYSTEM_PROMPT
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     from datasets import Dataset
 
-REASONS = ("kept", "too_long", "prompt_no_prefix")
+REASONS = ("kept", "too_long", "open_thought")
 BATCH_ROWS = 256
 WORKER_ROWS = 4000
 """Fewer rows than this do not pay for the start of another process."""
@@ -45,21 +45,24 @@ WORKER_ROWS = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that decides which ids come out."""
+    """Everything that decides which ids come out.
+
+    system: the system text of every prompt; use the same one at inference. Empty: the template's own, as in the paper.
+    max_length: the most tokens of a row, prompt and end token included; none of the paper's has more.
+    held_out: exactly so many rows are kept for evaluation, with all rows of a question on one side. The paper's 107,173
+    make 418 whole batches of 256, with 160 of them held out, too.
+    max_bad: the share of odd rows that is borne.
+    """
 
     tokenizer: str
-    system: str = SYSTEM_PROMPT
-    """System text of every prompt; use the same one at inference. Empty: the template's own, as in the paper."""
-    max_length: int = 8192
-    """The most tokens of a row, prompt and end token included."""
-    held_out: int = 512
-    """So many rows are kept for evaluation. Rows with the same question stay on one side."""
+    system: str = ""
+    max_length: int = 10_240
+    held_out: int = 160
     seed: int = 42
-    limit: int = 0
-    """Only the first so many rows of the source; 0: all."""
+    max_bad: float = 0.01
 
     def __post_init__(self) -> None:
-        for name, least in (("max_length", 1), ("held_out", 0), ("limit", 0)):
+        for name, least in (("max_length", 1), ("held_out", 0)):
             if getattr(self, name) < least:
                 raise BadInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least {least}")
 
@@ -70,56 +73,46 @@ def preprocess(source: Sequence[str], out: Path, settings: Settings, *, workers:
     workers: processes that tokenise; 0: as many as there are cores and the rows keep busy. One alone uses all cores, too,
     but only while it tokenises.
     """
-    from datasets.exceptions import DatasetGenerationError
-
-    if out.exists():
-        raise BadInput(f"{out} is there already; remove it or name another folder with --out")
     encoder = _encoder(settings.tokenizer, settings.system)  # first, so that a bad template costs nothing
-    identity = manifest.identify(encoder.tokenizer)
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        draft.mkdir(parents=True)
-        rows = _tokenised(source, settings, draft / "work", workers)
-        made = manifest.Manifest(
+    with appearing(out) as draft:
+        rows = Rows(source, max_bad=settings.max_bad)
+        tokenised = _tokenised(rows, settings, draft / "work", workers)
+        made = _save(tokenised, draft, settings.held_out)
+        odd = {f"dropped_{fault.replace(' ', '_')}": count for fault, count in rows.bad.items()}
+        made["counts"] |= {"read": rows.read, **odd}
+        record = manifest.Manifest(
             settings={**asdict(settings), "end_token_id": encoder.end_token_id},
-            source=_describe(source),
-            tokenizer=identity,
-            **_save(rows, draft, settings.held_out),
+            source=rows.about(),
+            tokenizer=manifest.identify(encoder.tokenizer),
+            **made,
             files=manifest.hash_files(draft),
             versions={name: version(name) for name in ("datasets", "transformers", "tokenizers")},
         )
         shutil.rmtree(draft / "work")
-        manifest.write_json(draft / manifest.FILE, asdict(made))
-        draft.rename(out)
-    except (OSError, DatasetGenerationError) as error:
-        if isinstance(error.__cause__, Z1Error):  # what read_rows said, wrapped by datasets
-            raise error.__cause__ from None
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise Z1Error(f"{out} cannot be written: {reason}; check --out and free some space") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return made
+        manifest.write(draft, record)
+    return record
 
 
-def _tokenised(source: Sequence[str], settings: Settings, work: Path, workers: int) -> Dataset:
-    """All rows of the source as ids, on disk. Those to be dropped are empty and carry their reason."""
+def _tokenised(rows: Rows, settings: Settings, work: Path, workers: int) -> Dataset:
+    """All rows as ids, on disk. Those to be dropped are empty and carry their reason."""
     from datasets import Dataset, Features, List, Value, disable_progress_bars
+    from datasets.exceptions import DatasetGenerationError
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    texts = {name: Value("string") for name in ("id", "question", "response")}
-    raw = Dataset.from_generator(
-        _texts,
-        gen_kwargs={"source": tuple(source), "limit": settings.limit},
-        features=Features(texts),
-        cache_dir=str(work),
-        writer_batch_size=BATCH_ROWS,
-        fingerprint=hashlib.sha256(str(work).encode()).hexdigest()[:16],
-    )
+    try:
+        raw = Dataset.from_generator(
+            lambda: ({"id": row.id, "question": row.question, "response": row.response} for row in rows),
+            features=Features({name: Value("string") for name in ("id", "question", "response")}),
+            cache_dir=str(work),
+            writer_batch_size=BATCH_ROWS,
+            fingerprint=digest(str(work)).hex(),
+        )
+    except DatasetGenerationError as error:  # what the rows or the disk said, wrapped by datasets
+        raise error.__cause__ or error from None
     workers = workers or min(os.cpu_count() or 1, 1 + len(raw) // WORKER_ROWS)
     ids = List(Value("int32"))
-    numbers = {"length": Value("int32"), "labelled": Value("int32"), "place": Value("uint64"), "reason": Value("int8")}
+    numbers = {"length": Value("int32"), "labelled": Value("int32"), "draw": Value("uint64"), "reason": Value("int8")}
     with _worker_failures_said():
         return raw.with_format("arrow").map(
             _encode_batch,
@@ -127,10 +120,10 @@ def _tokenised(source: Sequence[str], settings: Settings, work: Path, workers: i
             batch_size=BATCH_ROWS,
             writer_batch_size=BATCH_ROWS,
             num_proc=workers if workers > 1 else None,
-            fn_kwargs=asdict(settings),
+            fn_kwargs={"settings": settings},
             features=Features({"id": Value("string"), "input_ids": ids, "labels": ids, **numbers}),
             remove_columns=["question", "response"],
-            new_fingerprint=raw._fingerprint[:8] + "encoded1",
+            new_fingerprint=digest(str(work), "encoded").hex(),
             desc="tokenising",
         )
 
@@ -150,13 +143,6 @@ def _worker_failures_said() -> Iterator[None]:
         raise Z1Error("a worker was ended from outside, perhaps for want of memory; lower --workers") from error
 
 
-def _texts(source: Sequence[str], limit: int) -> Iterator[dict[str, str]]:
-    for count, row in enumerate(read_rows(source), start=1):
-        yield {"id": row["id"], "question": row["question"], "response": row["response"]}
-        if count == limit:
-            return
-
-
 @cache
 def _encoder(tokenizer: str, system: str) -> RowEncoder:
     """Loaded once in each process."""
@@ -165,7 +151,7 @@ def _encoder(tokenizer: str, system: str) -> RowEncoder:
     return RowEncoder(loaded, system)
 
 
-def _encode_batch(table: pa.Table, *, tokenizer: str, system: str, max_length: int, seed: int, **_: object) -> pa.Table:
+def _encode_batch(table: pa.Table, *, settings: Settings) -> pa.Table:
     import multiprocess
     import numpy as np
     import pyarrow as pa
@@ -174,8 +160,8 @@ def _encode_batch(table: pa.Table, *, tokenizer: str, system: str, max_length: i
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is said once, by the program itself
     rows = table.to_pylist()
     reasons, ids, prompt_tokens = [], [], []
-    for encoded in _encoder(tokenizer, system).encode(rows):
-        reason = 2 if encoded is None else int(len(encoded.ids) > max_length)
+    for encoded in _encoder(settings.tokenizer, settings.system).encode(rows):
+        reason = 2 if encoded is None else int(len(encoded.ids) > settings.max_length)
         reasons.append(reason)
         ids.append([] if reason else encoded.ids)
         prompt_tokens.append(0 if reason else encoded.prompt_tokens)
@@ -185,6 +171,7 @@ def _encode_batch(table: pa.Table, *, tokenizer: str, system: str, max_length: i
     labels = flat.copy()
     for start, masked in zip(offsets, prompt_tokens, strict=False):
         labels[start : start + masked] = -100
+    draws = [int.from_bytes(digest(f"{settings.seed}:{row['question']}"), "big") for row in rows]
     return pa.table(
         {
             "id": table["id"],
@@ -192,38 +179,33 @@ def _encode_batch(table: pa.Table, *, tokenizer: str, system: str, max_length: i
             "labels": pa.ListArray.from_arrays(offsets, labels),
             "length": lengths,
             "labelled": lengths - np.array(prompt_tokens, dtype=np.int32),
-            "place": pa.array([_place(row["question"], seed) for row in rows], pa.uint64()),
+            "draw": pa.array(draws, pa.uint64()),
             "reason": pa.array(reasons, pa.int8()),
         }
     )
-
-
-def _place(question: str, seed: int) -> int:
-    """A number that decides on which side of the split a question falls, wherever it stands in the source."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{question}".encode(), digest_size=8).digest(), "big")
 
 
 def _save(rows: Dataset, draft: Path, held_out_rows: int) -> dict[str, Any]:
     """Write both sides of the split. Returns what the manifest says of the rows. Raises BadInput where none is left."""
     import numpy as np
 
-    numbers = ["length", "labelled", "place", "reason"]
+    numbers = ["length", "labelled", "draw", "reason"]
     columns = rows.select_columns(numbers).with_format("arrow")[:]
-    length, labelled, place, reason = (columns[name].to_numpy() for name in numbers)
-    kept = reason == 0
-    if not kept.any():
-        counts = ", ".join(f"{name} {count:,}" for name, count in _drops(reason).items() if count)
-        raise BadInput(f"none of the {len(kept):,} rows can be used ({counts}); raise --max-length")
-    held_out = kept & (place <= _threshold(place[kept], held_out_rows))
-    train = kept & ~held_out
-    if not train.any():
-        raise BadInput(f"--held-out {held_out_rows} leaves no row of {int(kept.sum()):,} to train on; lower it")
+    length, labelled, draw, reason = (columns[name].to_numpy() for name in numbers)
+    dropped = {f"dropped_{name}": int((reason == code).sum()) for code, name in enumerate(REASONS) if code}
+    kept = np.flatnonzero(reason == 0)
+    if not kept.size:
+        counts = ", ".join(f"{name} {count:,}" for name, count in dropped.items() if count)
+        raise BadInput(
+            f"none of the {len(rows):,} rows can be used ({counts}); raise --max-length, or close the thoughts"
+        )
+    is_held_out = _held_out(draw[kept], held_out_rows)
+    train, held_out = kept[~is_held_out], kept[is_held_out]
     for name, chosen in (("train", train), ("held_out", held_out)):
-        part = rows.select(np.flatnonzero(chosen)).remove_columns(["place", "reason"]).with_format(None)
-        part.save_to_disk(draft / name)
+        rows.select(chosen).remove_columns(["draw", "reason"]).with_format(None).save_to_disk(draft / name)
     lengths = length[train].astype(np.int64)
     return {
-        "counts": {"read": len(kept), "train": int(train.sum()), "held_out": int(held_out.sum()), **_drops(reason)},
+        "counts": {"train": len(train), "held_out": len(held_out), **dropped},
         "tokens": {
             "all": int(lengths.sum()),
             "labelled": int(labelled[train].sum()),
@@ -234,15 +216,21 @@ def _save(rows: Dataset, draft: Path, held_out_rows: int) -> dict[str, Any]:
     }
 
 
-def _threshold(places: Any, held_out: int) -> int:
+def _held_out(draws: np.ndarray, rows: int) -> np.ndarray:
+    """Which rows are held out: exactly so many. A question is taken with all its rows, by its draw, or passed over where
+    it has more than are missing."""
     import numpy as np
 
-    last = min(held_out, len(places)) - 1
-    return int(np.partition(places, last)[last]) if last >= 0 else -1
-
-
-def _drops(reason: Any) -> dict[str, int]:
-    return {f"dropped_{name}": int((reason == code).sum()) for code, name in enumerate(REASONS) if code}
+    if rows >= len(draws):
+        raise BadInput(f"--held-out {rows} leaves no row of {len(draws):,} to train on; lower it")
+    taken, missing = [], rows
+    for draw, count in zip(*np.unique(draws, return_counts=True), strict=True):
+        if count <= missing:
+            taken.append(draw)
+            missing -= count
+    if missing:
+        raise BadInput(f"--held-out {rows} tears the rows of a question apart; {rows - missing} does not")
+    return np.isin(draws, np.array(taken, np.uint64))
 
 
 def _histogram(lengths: Any) -> list[dict[str, int]]:
@@ -252,13 +240,6 @@ def _histogram(lengths: Any) -> list[dict[str, int]]:
     step = max(16, 2 ** (int(lengths.max()) // 40).bit_length())
     counts = np.bincount((lengths - 1) // step)
     return [{"from": step * n + 1, "to": step * (n + 1), "rows": int(count)} for n, count in enumerate(counts) if count]
-
-
-def _describe(source: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {"file": Path(name).name, "sha256": manifest.hash_file(Path(name))} if Path(name).is_file() else {"hub": name}
-        for name in source
-    ]
 
 
 def show(folder: Path, rows: int) -> str:
@@ -284,27 +265,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("source", nargs="*", help="JSONL files or a hub id; none: only --show what --out holds")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     parser.add_argument("--tokenizer", default="embedded", help="model folder or hub id; default: the embedded model")
-    parser.add_argument("--system", default=Settings.system, help=f"system prompt; default {SYSTEM_PROMPT!r}")
+    parser.add_argument("--system", default=Settings.system, help="system prompt; default: the template's own")
     for name, text in (
         ("max_length", "the most tokens of a row"),
         ("held_out", "rows kept for evaluation"),
         ("seed", "decides which rows are held out"),
-        ("limit", "only the first so many rows; 0: all"),
     ):
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=int, default=getattr(Settings, name), help=f"{text}; default %(default)s")
+    add_max_bad(parser)
     parser.add_argument("--workers", type=int, default=0, help="processes; default: as many as pay")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")
     options = parser.parse_args(argv)
     if options.source:
-        names = Settings.__dataclass_fields__
-        made = preprocess(
-            options.source,
-            options.out,
-            Settings(**{name: getattr(options, name) for name in names}),
-            workers=options.workers,
-        )
-        print(" ".join(f"{name} {count:,}" for name, count in {**made.counts, **made.tokens}.items()))
+        settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
+        made = preprocess(options.source, options.out, settings, workers=options.workers)
+        print(", ".join(f"{name} {count:,}" for name, count in {**made.counts, **made.tokens}.items()))
     if options.show:
         print(show(options.out, options.show))
 

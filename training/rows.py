@@ -1,132 +1,152 @@
-"""Trajectories as they lie on disk: {id, question, response, token_num_qwen}, one JSON object a line, checked as read.
+"""Rows of JSONL files and of data sets on the Hub, checked as they are read; odd ones are counted and left out.
 
-for row in read_rows(["z1-107k.jsonl"]): ...
+    rows = Rows(["z1-107k.jsonl"])
+    for row in rows: ...
+    rows.bad  # Counter({"an id that came before": 1})
 
-One row is in memory at a time. A row that cannot be used ends the reading with its line and what to do about it: data
-with a hole in it is found here, not hours into a run.
+One row is in memory at a time. A set that nobody has read has odd rows: a few are passed over, and where they are more
+than a share of all, the reading ends with one sentence that names the first of them.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from z1_core.errors import BadInput
+from z1_core.jsonl import Line, lines
 
-FIELDS = ("id", "question", "response", "token_num_qwen")
-SHOWN_CHARACTERS = 60
-
-
-class Row(TypedDict):
-    """token_num_qwen: the length of the response in tokens, the count by which subsets are chosen."""
-
-    id: str
-    question: str
-    response: str
-    token_num_qwen: int
+TRAJECTORY = ("id", "question", "response")
+QUESTION = ("id", "question")
+TOKENS = "token_num_qwen"
+CONVERSATION = ("messages", "conversations")
+SHOWN_ROWS, SHOWN_CHARACTERS = 3, 100
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A row and where it lies: offset and raw are bytes of the file, number counts lines from 1."""
+class Row:
+    """where: "line 7 of FILE"; begin: its byte in the file. tokens: of the response, as the row says; None where it does
+    not. A text that was not asked for is ""."""
 
-    number: int
-    offset: int
-    raw: bytes
-    row: Row
+    where: str
+    path: Path | None
+    begin: int
+    id: str
+    question: str
+    response: str
+    tokens: int | None
 
 
-def read_rows(source: Sequence[str | Path]) -> Iterator[Row]:
-    """The rows of JSONL files and of data sets on the Hub ("owner/name"), in order.
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A data set on the Hub, in the state that its name had when this was made."""
 
-    Raises BadInput, naming line and remedy, for what is no row, for an id that comes twice, and for no rows at all.
-    """
-    seen: set[bytes] = set()
-    for where, row in _placed(source):
-        key = digest(row["id"])
-        if key in seen:
+    name: str
+    revision: str
+
+    @classmethod
+    def of(cls, given: str) -> Hub:
+        """given: "owner/name" or "owner/name@revision". Raises BadInput."""
+        from huggingface_hub import HfApi
+
+        name, _, revision = given.partition("@")
+        try:
+            return cls(name, HfApi().dataset_info(name, revision=revision or None).sha)
+        except Exception as error:  # of the Hub's client, and of its network library
+            raise _unavailable(given, error) from error
+
+    def lines(self) -> Iterator[Line]:
+        """Raises BadInput where the Hub goes away."""
+        from datasets import load_dataset
+
+        try:
+            rows = load_dataset(self.name, split="train", revision=self.revision, streaming=True)
+            for index, row in enumerate(rows):
+                yield Line(f"{self.name}[{index}]", 0, row)
+        except Exception as error:
+            raise _unavailable(self.name, error) from error
+
+
+class Rows:
+    """What is in the sources, in order. After an iteration: read counts all rows, bad the odd ones by reason."""
+
+    def __init__(
+        self,
+        source: Sequence[str | Path],
+        *,
+        fields: Sequence[str] = TRAJECTORY,
+        max_bad: float = 0.01,
+        tell: Callable[[str, str], None] = lambda where, fault: None,
+    ) -> None:
+        """source: paths, or names of files and of sets on the Hub. fields: what a row must have. max_bad: the share of odd
+        rows that is borne; tell: called with each of them. Raises BadInput for a name that the Hub does not know."""
+        self.sources = [name if isinstance(name, Path) else _source(name) for name in source]
+        self.read, self.bad = 0, Counter()
+        self._fields, self._max_bad, self._tell = fields, max_bad, tell
+
+    def __iter__(self) -> Iterator[Row]:
+        """Raises BadInput at the end for too many odd rows, and for none but odd ones."""
+        self.read, self.bad = 0, Counter()
+        first, seen = [], set()
+        for path, line in self._lines():
+            self.read += 1
+            fault = _fault(line, self._fields) or ("id" in self._fields and _came_before(str(line.row["id"]), seen))
+            if fault:
+                self.bad[fault.partition(":")[0]] += 1
+                self._tell(line.where, fault)
+                first += [f"{line.where}: {fault}"] if len(first) < SHOWN_ROWS else []
+            else:
+                yield _row(line, path)
+        if not self.read:
+            raise BadInput(f"{self} holds no rows; give one JSON object with {', '.join(self._fields)} a line")
+        if self.bad.total() > self._max_bad * self.read or self.bad.total() == self.read:
             raise BadInput(
-                f'{where} has the id "{row["id"]}", which an earlier row has too; rename or remove one of them'
+                f"{self.bad.total():,} of {self.read:,} rows cannot be used, more than --max-bad {100 * self._max_bad:g}% "
+                f"({'; '.join(first)}); mend them, or raise --max-bad to go on without them"
             )
-        seen.add(key)
-        yield row
-    if not seen:
-        raise BadInput(f"{', '.join(map(str, source)) or 'the source'} holds no rows; give a file with one row a line")
+
+    def __str__(self) -> str:
+        return ", ".join(source.name for source in self.sources)
+
+    def about(self) -> list[dict[str, str]]:
+        """The sources with their hashes, for a record."""
+        return [
+            {"hub": source.name, "revision": source.revision}
+            if isinstance(source, Hub)
+            else {"file": source.name, "sha256": hash_file(source)}
+            for source in self.sources
+        ]
+
+    def _lines(self) -> Iterator[tuple[Path | None, Line]]:
+        for source in self.sources:
+            if isinstance(source, Hub):
+                yield from ((None, line) for line in source.lines())
+                continue
+            try:
+                yield from ((source, line) for line in lines(source))
+            except OSError as error:
+                raise BadInput(f"{source} cannot be read: {error.strerror or error}; name a JSONL file") from error
 
 
-def read_lines(path: Path) -> Iterator[Line]:
-    """Each row of a JSONL file with its place; empty lines are passed over. Raises BadInput."""
-    offset = 0
-    try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                if raw.strip():
-                    yield Line(number, offset, raw, parse(raw, f"line {number} of {path.name}"))
-                offset += len(raw)
-    except OSError as error:
-        raise BadInput(
-            f"{path} cannot be read: {error.strerror or error}; name a JSONL file of trajectories"
-        ) from error
-
-
-def parse(raw: bytes, where: str) -> Row:
-    """Raises BadInput for a line that is no row."""
-    return checked(parse_object(raw, where), where)
-
-
-def parse_object(raw: bytes, where: str) -> dict[str, Any]:
-    """Raises BadInput for a line that is no JSON object in UTF-8."""
-    try:
-        content = json.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{where} is not UTF-8 (at its byte {error.start + 1}); save the file as UTF-8") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{where} is not JSON ({error}); write one JSON object a line") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{where} is no object of named fields; write one JSON object a line")
-    return content
-
-
-def checked(content: Mapping[str, Any], where: str) -> Row:
-    """The row in a dict that may hold more. Whole numbers are taken as ids too. Raises BadInput."""
-    missing = [name for name in FIELDS if name not in content]
-    if missing:
-        raise BadInput(f'{where} has no "{missing[0]}"; every row needs {", ".join(FIELDS)}')
-    count = content["token_num_qwen"]
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise BadInput(f"{where} has {_shown(count)} as token_num_qwen; it must be a whole number of at least 1")
-    return Row(
-        id=id_of(content, where),
-        question=text_of(content, "question", where),
-        response=text_of(content, "response", where),
-        token_num_qwen=count,
+def add_max_bad(options: argparse.ArgumentParser) -> None:
+    options.add_argument(
+        "--max-bad", type=share, default="1%", metavar="PERCENT", help="odd rows that are passed over (default 1%%)"
     )
 
 
-def id_of(content: Mapping[str, Any], where: str) -> str:
-    """Raises BadInput for an id that is neither text nor a whole number."""
-    id_ = content.get("id")
-    if isinstance(id_, int) and not isinstance(id_, bool):
-        return str(id_)
-    return text_of(content, "id", where)
-
-
-def text_of(content: Mapping[str, Any], name: str, where: str) -> str:
-    """Raises BadInput for what is no text, is empty, or cannot be written as UTF-8."""
-    text = content.get(name)
-    if not isinstance(text, str):
-        raise BadInput(f'{where} has {_shown(text)} as "{name}"; it must be a text')
-    if not text.strip():
-        raise BadInput(f'{where} has an empty "{name}"; remove the row or fill it in')
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(f'{where} holds half a character in "{name}" at position {error.start}; remove it') from error
-    return text
+def share(text: str) -> float:
+    """0.01 of "1%" or "1"."""
+    percent = float(text.removesuffix("%"))
+    if not 0 <= percent <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is no share; it must be from 0% to 100%")
+    return percent / 100
 
 
 def digest(*texts: str) -> bytes:
@@ -138,32 +158,62 @@ def digest(*texts: str) -> bytes:
     return made.digest()
 
 
-def _placed(source: Sequence[str | Path]) -> Iterator[tuple[str, Row]]:
-    for name in source:
-        path = Path(name)
-        if path.exists() or path.suffix or str(name).count("/") != 1:
-            yield from ((f"line {line.number} of {path.name}", line.row) for line in read_lines(path))
-        else:
-            yield from _from_hub(str(name))
+def hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _from_hub(name: str) -> Iterator[tuple[str, Row]]:
-    from datasets import load_dataset
+def _source(given: str) -> Path | Hub:
+    is_path = Path(given).exists() or given.count("/") != 1 or given.startswith((".", "/")) or ".json" in given
+    return Path(given) if is_path else Hub.of(given)
 
+
+def _unavailable(name: str, error: Exception) -> BadInput:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return BadInput(f"{name} is no file here and cannot be had from the Hub ({reason}); check the name and the network")
+
+
+def _row(line: Line, path: Path | None) -> Row:
+    texts = {name: line.row.get(name) if isinstance(line.row.get(name), str) else "" for name in TRAJECTORY[1:]}
+    return Row(line.where, path, line.begin, str(line.row.get("id")), **texts, tokens=_count(line.row))
+
+
+def _count(row: Mapping[str, Any]) -> int | None:
+    value = row.get(TOKENS)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _fault(line: Line, fields: Sequence[str]) -> str:
+    """Why the row cannot be used; "" where it can. What stands before a colon is the kind of fault."""
+    if line.row is None:
+        return line.fault[:SHOWN_CHARACTERS]
+    faults = (_fault_in(line.row, name) for name in fields)
+    return next((fault for fault in faults if fault), "")
+
+
+def _fault_in(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if name == TOKENS:
+        return "" if _count(row) else f'no "{TOKENS}", by which --budget, longest and shortest go'
+    if name == "id" and isinstance(value, int) and not isinstance(value, bool):
+        return ""
+    if value is None:
+        held = next((other for other in CONVERSATION if other in row), None)
+        return f'no "{name}"' + (f': it has a conversation under "{held}", one text is wanted' if held else "")
+    if not isinstance(value, str):
+        return f'"{name}" is no text: {json.dumps(value, ensure_ascii=False)[:SHOWN_CHARACTERS]}'
+    if not value.strip():
+        return f'"{name}" is empty'
     try:
-        rows: Iterable[Mapping[str, Any]] = load_dataset(name, split="train", streaming=True)
-        for number, content in enumerate(rows, start=1):
-            where = f"row {number} of {name}"
-            yield where, checked(content, where)
-    except BadInput:
-        raise
-    except Exception as error:  # the Hub's client raises kinds of its own, and those of its network library
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise BadInput(
-            f"{name} is no file here and cannot be had from the Hub ({reason}); check the name and the network"
-        ) from error
+        value.encode()
+    except UnicodeEncodeError:
+        return f'half a character in "{name}"'
+    return ""
 
 
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
+def _came_before(id_: str, seen: set[bytes]) -> str:
+    key = digest(id_)
+    if key in seen:
+        return f"an id that came before: {id_[:SHOWN_CHARACTERS]}"
+    seen.add(key)
+    return ""

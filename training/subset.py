@@ -1,110 +1,161 @@
-"""Choose the trajectories to train on: leave out what is unsound, then select by length, at random or in full.
+"""Choose the trajectories to train on: all, by Algorithm 1 of the paper, or at random; filters are there to be asked for.
 
-    python -m training.subset z1-107k.jsonl --out data/all --against math500.jsonl livecodebench.jsonl
-    python -m training.subset z1-107k.jsonl --mode longest --budget 73996112 --out data/longest --compare other.jsonl
+    python -m training.subset z1-107k.jsonl --out data/longest --mode longest --budget 73996112
+    python -m training.subset z1-107k.jsonl --out data/clean --filter all --against math500.jsonl livecodebench.jsonl
 
 OUT/subset.jsonl   the chosen rows, byte for byte, in the order of the source
-OUT/dropped.jsonl  every row left out by a filter, with the reason
-OUT/report.json    counts, lengths, trigrams and the settings; report.md, lengths.png and trigrams.png show it
+OUT/dropped.jsonl  every row that was left out before the choice, with the reason
+OUT/report.json    the settings, the counts, and the hashes of what went in and came out
 
-The same files, settings and seed give the same bytes. Memory holds about 330 bytes a row and no texts.
+The same files, settings and seed give the same bytes. The texts stay on disk.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from array import array
+from codecs import BOM_UTF8
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from training.decontaminate import Benchmarks, read_benchmarks
-from training.filters import MAX_TOKENS
-from training.pool import FILTERS, Drop, Rules, scan
-from training.rows import read_lines
-from training.selection import MODES, RULES, Choice, select
-from training.subset_report import Trigram50, report_of, write_report
-from training.trigrams import top_trigrams
-from z1_core.errors import BadInput, Z1Error
+from training.decontaminate import Benchmarks, benchmark_path
+from training.drafts import appearing
+from training.duplicates import Questions
+from training.filters import FILTERS
+from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, hash_file
+from training.selection import MODES, Choice, select
+from z1_core.errors import BadInput
+from z1_core.jsonl import Lines, row_at, write_json
 from z1_core.program import program
+
+DUPLICATES = ("duplicate", "near_duplicate")
+ALL_FILTERS = (*FILTERS, *DUPLICATES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that decides what comes out.
+    """All that decides what comes out. against: benchmarks, each "FILE" or "FILE:FIELD"; ngram: how many words in a row
+    count. max_bad: the share of odd rows that is borne."""
 
-    against: benchmark files for decontamination, each "FILE" or "FILE:FIELD". ngram: how many words in a row count.
-    without: filters that are turned off. compare: another set whose trigrams are shown beside the subset's.
-    """
-
-    sources: tuple[Path, ...]
-    choice: Choice
-    max_tokens: int = MAX_TOKENS
+    choice: Choice = field(default_factory=Choice)
+    filters: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     ngram: int = 13
-    without: tuple[str, ...] = ()
-    compare: Path | None = None
+    max_bad: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in self.without:
-            if name not in FILTERS:
-                raise BadInput(f"--without is {name!r}; the filters are {', '.join(FILTERS)}, or all")
+        for name in self.filters:
+            if name not in ALL_FILTERS:
+                raise BadInput(f"--filter is {name!r}; the filters are {', '.join(ALL_FILTERS)}, or all")
 
 
-def make_subset(settings: Settings, out: Path, advance: Callable[[int], None] = lambda _: None) -> dict:
-    """Make the folder `out` and return its report. It appears whole or not at all. Raises BadInput, Z1Error."""
-    if out.exists():
-        raise BadInput(f"{out} is there already; remove it or name another folder with --out")
-    problems = Benchmarks(read_benchmarks(settings.against), settings.ngram) if settings.against else None
-    rules = Rules(max_tokens=settings.max_tokens, off=frozenset(settings.without), benchmarks=problems)
-    with _appearing(out) as draft:
-        with (draft / "dropped.jsonl").open("w", encoding="utf-8") as file:
-            pool = scan(settings.sources, rules, lambda drop: _write_drop(file.write, drop), advance)
+@dataclass
+class Pool:
+    """The rows that are left: what choosing needs of each, and where it stands."""
+
+    files: list[Path] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
+    begins: array = field(default_factory=lambda: array("q"))
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Row) -> None:
+        self.files.append(row.path)
+        self.ids.append(row.id)
+        self.tokens.append(row.tokens or 0)
+        self.begins.append(row.begin)
+
+    def question_at(self, place: int) -> str:
+        return row_at(self.files[place], self.begins[place])["question"]
+
+    def lines_at(self, places: Iterable[int]) -> Iterator[bytes]:
+        """As they stand in their files, to the byte."""
+        for place in places:
+            with self.files[place].open("rb") as file:
+                file.seek(self.begins[place])
+                yield file.readline().removeprefix(BOM_UTF8).rstrip(b"\r\n") + b"\n"
+
+
+def make_subset(sources: Sequence[Path], settings: Settings, out: Path) -> dict[str, Any]:
+    """Make the folder `out`, whole or not at all, and return its report. Raises BadInput, Z1Error."""
+    with appearing(out) as draft:
+        with Lines(draft / "dropped.jsonl") as dropped:
+            fields = (*TRAJECTORY, TOKENS) if settings.choice.needs_tokens else TRAJECTORY
+            rows = Rows(
+                sources,
+                fields=fields,
+                max_bad=settings.max_bad,
+                tell=lambda where, fault: dropped.add({"row": where, "reason": "odd", "detail": fault}),
+            )
+            pool = sound_rows(tqdm(rows, unit="row", disable=None), settings, dropped.add)
         chosen = select(pool.ids, pool.tokens, settings.choice)
         if not chosen:
             raise BadInput(
                 f"no row fits into {settings.choice.budget_tokens:,} tokens: the shortest of {len(pool.ids):,} has "
                 f"{min(pool.tokens):,}; raise --budget"
             )
-        subset = draft / "subset.jsonl"
-        with subset.open("wb") as file:
-            file.writelines(pool.lines_at(chosen))
-        report = report_of(settings, pool, chosen, _trigrams(settings, subset), subset)
-        write_report(draft, report)
+        with (draft / "subset.jsonl").open("wb") as file:
+            file.writelines(pool.lines_at(sorted(chosen)))
+        report = {
+            "settings": asdict(settings),
+            "source": rows.about(),
+            "against": {path.name: hash_file(path) for path in map(benchmark_path, settings.against)},
+            "rows": {"read": rows.read, "sound": len(pool.ids), "selected": len(chosen)},
+            "tokens": {"sound": sum(pool.tokens), "selected": sum(pool.tokens[place] for place in chosen)},
+            "odd": dict(rows.bad),
+            "left_out": dict(pool.left_out),
+            "subset_sha256": hash_file(draft / "subset.jsonl"),
+        }
+        write_json(draft / "report.json", report)
     return report
 
 
-@contextmanager
-def _appearing(out: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `out` at the end, and vanishes where something fails."""
-    draft = out.with_name(f".{out.name}.part")
-    try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        yield draft
-        draft.rename(out)
-    except OSError as error:
-        raise Z1Error(f"{out} cannot be written: {error.strerror or error}; free some space and try again") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+def sound_rows(rows: Iterable[Row], settings: Settings, tell: Callable[[dict[str, str]], None]) -> Pool:
+    """The rows that pass, each filter asked in its order. tell: called with each that does not. Raises BadInput where
+    none is left."""
+    pool = Pool()
+    benchmarks = Benchmarks(settings.against, settings.ngram)
+    questions = Questions(near="near_duplicate" in settings.filters, question_at=pool.question_at)
+    for row in rows:
+        if fault := _fault(row, settings, benchmarks) or _repeat(row, settings, questions, pool):
+            reason, detail = fault
+            pool.left_out[reason] += 1
+            tell({"row": row.where, "id": row.id, "reason": reason, "detail": detail})
+        else:
+            pool.add(row)
+    if not pool.ids:
+        raise BadInput(f"the filters left out every row ({_counts(pool.left_out)}); ask for fewer with --filter")
+    return pool
 
 
-def _write_drop(write: Callable[[str], object], drop: Drop) -> None:
-    write(json.dumps({"id": drop.id, "reason": drop.reason, "detail": drop.detail}, ensure_ascii=False) + "\n")
+def _fault(row: Row, settings: Settings, benchmarks: Benchmarks) -> tuple[str, str] | None:
+    """Reason and detail that the row alone gives."""
+    for name, find in FILTERS.items():
+        if name in settings.filters and (detail := find(row.response)):
+            return name, detail
+    match = benchmarks.match(row.question)
+    return ("contaminated", match) if match else None
 
 
-def _trigrams(settings: Settings, subset: Path) -> list[Trigram50]:
-    sets = [("this subset", subset)] + ([(settings.compare.name, settings.compare)] if settings.compare else [])
-    return [Trigram50(name, top_trigrams(lambda path=path: _responses(path))) for name, path in sets]
+def _repeat(row: Row, settings: Settings, questions: Questions, pool: Pool) -> tuple[str, str] | None:
+    """That an earlier sound row has its question."""
+    if not set(DUPLICATES) & set(settings.filters):
+        return None
+    repeat = questions.take(row.question, place=len(pool.ids))
+    if repeat is None:
+        return None
+    reason = "duplicate" if repeat.similarity == 1 else "near_duplicate"
+    return reason, f"{repeat.similarity:.0%} the question of {pool.ids[repeat.of]}"
 
 
-def _responses(path: Path) -> Iterator[str]:
-    return (line.row["response"] for line in read_lines(path))
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.items()) or "none"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,53 +163,34 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("sources", nargs="+", type=Path, metavar="IN.jsonl", help="rows {id, question, response, ...}")
     options.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
     options.add_argument("--mode", default="all", help=f"{', '.join(MODES)} (default all)")
-    options.add_argument("--budget", type=int, metavar="TOKENS", help="the most tokens, by token_num_qwen")
+    options.add_argument("--budget", type=int, metavar="TOKENS", help=f"the most tokens, by {TOKENS}")
     options.add_argument("--rows", type=int, metavar="N", help="so many rows, instead of a budget")
-    options.add_argument("--rule", default="algorithm1", help=f"at the budget: {', '.join(RULES)} (default algorithm1)")
-    options.add_argument("--seed", type=int, default=42, help="of random and stratified (default 42)")
-    options.add_argument("--max-tokens", type=int, default=MAX_TOKENS, help="longer rows are left out (default 8192)")
+    options.add_argument("--seed", type=int, default=42, help="of random (default 42)")
+    options.add_argument(
+        "--filter", nargs="+", default=[], metavar="NAME", help=f"leave out: {', '.join(ALL_FILTERS)}; all"
+    )
     options.add_argument("--against", nargs="+", default=[], metavar="FILE", help="benchmarks: FILE or FILE:FIELD")
     options.add_argument("--ngram", type=int, default=13, help="words in common that count, 8 to 13 (default 13)")
-    options.add_argument(
-        "--without", nargs="+", default=[], metavar="FILTER", help=f"turn off: {', '.join(FILTERS)}; all"
-    )
-    options.add_argument("--compare", type=Path, metavar="OTHER.jsonl", help="set to compare trigrams with")
+    add_max_bad(options)
     return options
-
-
-def settings_of(options: argparse.Namespace) -> Settings:
-    choice = Choice(
-        mode=options.mode, budget_tokens=options.budget, rows=options.rows, rule=options.rule, seed=options.seed
-    )
-    return Settings(
-        sources=tuple(options.sources),
-        choice=choice,
-        max_tokens=options.max_tokens,
-        against=tuple(options.against),
-        ngram=options.ngram,
-        without=FILTERS if options.without == ["all"] else tuple(options.without),
-        compare=options.compare,
-    )
 
 
 @program(stopped="stopped; nothing was written", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    settings = settings_of(options)
-    size = sum(path.stat().st_size for path in settings.sources if path.exists())
-    with tqdm(total=size, unit="B", unit_scale=True, desc="reading", disable=None) as bar:
-        report = make_subset(settings, options.out, bar.update)
-    print(summary(report))
-    print(f"{options.out}/subset.jsonl; what it holds: {options.out}/report.md")
-
-
-def summary(report: dict) -> str:
-    rows, tokens = report["rows"], report["tokens"]
-    dropped = ", ".join(f"{reason} {count:,}" for reason, count in report["dropped"].items() if count) or "none"
-    return (
-        f"read {rows['read']:,} rows, {tokens['read']:,} tokens; left out: {dropped}\n"
-        f"chosen {rows['selected']:,} of {rows['sound']:,} sound rows, {tokens['selected']:,} tokens"
+    settings = Settings(
+        choice=Choice(mode=options.mode, budget_tokens=options.budget, rows=options.rows, seed=options.seed),
+        filters=ALL_FILTERS if options.filter == ["all"] else tuple(options.filter),
+        against=tuple(options.against),
+        ngram=options.ngram,
+        max_bad=options.max_bad,
     )
+    report = make_subset(options.sources, settings, options.out)
+    rows, tokens = report["rows"], report["tokens"]
+    print(f"read {rows['read']:,} rows; odd: {_counts(report['odd'])}; left out: {_counts(report['left_out'])}")
+    told = f", {tokens['selected']:,} tokens" if tokens["selected"] else ""
+    print(f"chosen {rows['selected']:,} of {rows['sound']:,} sound rows{told}")
+    print(f"{options.out}/subset.jsonl; what was left out: {options.out}/dropped.jsonl")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from z1_core.engine import Engine
@@ -42,7 +42,8 @@ def main(argv: list[str] | None = None) -> None:
     window = Window(thinking_tokens=settings.thinking_tokens, answer_tokens=options.answer_tokens, hint=settings.hint)
     rows = read_rows(options)
     engine = start_engine(options, lambda stage: print(f"{stage} ...", file=sys.stderr))
-    asyncio.run(_run(engine, options, rows, settings, window))
+    settings = read_settings({**engine.trained.usual, **vars(options)})
+    asyncio.run(_run(engine, options, rows, settings, replace(window, hint=settings.hint)))
 
 
 def read_rows(options: argparse.Namespace) -> list[dict]:

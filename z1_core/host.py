@@ -24,6 +24,7 @@ from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
 from z1_core.settings import Settings, read_settings
 from z1_core.thinking import generate
+from z1_core.trained import UNKNOWN
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5
@@ -113,11 +114,15 @@ class EngineHost:
             return None
 
     def usual(self) -> Settings:
-        """The settings of who chooses none."""
-        return read_settings(self._usual)
+        """The settings of who chooses none: the operator's, and before those what the running model was trained under."""
+        try:
+            trained = self.engine().trained
+        except EngineDead:
+            trained = UNKNOWN
+        return read_settings({**trained.usual, **self._usual})
 
     def is_from_visitor(self, hint: str) -> bool:
-        """Whether a hint is text only. The operator's own may hold control tokens, whoever sends it along."""
+        """Whether a hint is text only. The usual one may hold control tokens, whoever sends it along."""
         return hint != self.usual().hint
 
     async def notice(self) -> None:

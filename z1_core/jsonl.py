@@ -40,7 +40,7 @@ def lines(path: Path, *, name: str | None = None) -> Iterator[Line]:
         begin = 0
         for number, line in enumerate(file, start=1):
             if line.strip():
-                row, fault = _parsed(line, "utf-8-sig" if number == 1 else "utf-8")
+                row, fault = _parsed(line)
                 yield Line(f"line {number} of {name or path.name}", begin, row, fault, line.endswith(b"\n"))
             begin += len(line)
 
@@ -150,9 +150,9 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _parsed(line: bytes, encoding: str) -> tuple[dict[str, Any] | None, str]:
+def _parsed(line: bytes) -> tuple[dict[str, Any] | None, str]:
     try:
-        row = json.loads(line.decode(encoding))
+        row = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         return None, f"not JSON: {error}"
     return (row, "") if isinstance(row, dict) else (None, f"not a row of named fields but {type(row).__name__}")

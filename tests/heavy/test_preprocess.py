@@ -8,37 +8,46 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
+import torch
 import trl
 from datasets import load_from_disk
 from transformers import PreTrainedTokenizerFast
 
+from bench import preprocess as speed
 from tests.heavy.tiny_training import ROOT, make_data, make_model, make_rows, small_tokenizer
 from training import manifest
 from training.encoding import RowEncoder
-from training.preprocess import Settings, main, preprocess, show
+from training.preprocess import Settings, _held_out, main, preprocess, show
 from training.pretrained import load_tokenizer
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
 from z1_core.models import embedded_file
 from z1_core.prompt import SYSTEM_PROMPT, chat
 
+TEMPLATES = Path(trl.__file__).parent / "chat_templates"
 ROW = {"id": "a", "question": "How many r are in raspberry?", "response": "\n\nLet me count. There are 3.\n"}
 
 
 def qwen() -> PreTrainedTokenizerFast:
     """The small tokenizer under Qwen2.5's own template, tools and default system text included."""
-    template = Path(trl.__file__).parent / "chat_templates" / "qwen2_5.jinja"
-    return small_tokenizer(chat_template=template.read_text())
+    return of_template("qwen2_5")
 
 
 def embedded() -> PreTrainedTokenizerFast:
     if embedded_file() is None:
         pytest.skip("the embedded model is not installed")
     return load_tokenizer("embedded")
+
+
+def written(path: Path, rows: list[dict]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
 
 
 @pytest.fixture(params=[qwen, embedded], ids=["Qwen2.5", "embedded"])
@@ -92,7 +101,7 @@ def test_prepared_rows_hold_what_the_manifest_says(tmp_path, model):
     made, tokenizer = manifest.read(folder), load_tokenizer(str(model))
     source = {row["id"]: row for row in map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())}
     train, held_out = load_from_disk(folder / "train"), load_from_disk(folder / "held_out")
-    assert made.counts == {"read": 40, "train": 34, "held_out": 6, "dropped_too_long": 0, "dropped_prompt_no_prefix": 0}
+    assert made.counts == {"read": 40, "train": 34, "held_out": 6, "dropped_too_long": 0, "dropped_open_thought": 0}
     assert sum(train["length"]) == made.tokens["all"]
     assert sum(train["labelled"]) == made.tokens["labelled"]
     assert not set(train["id"]) & set(held_out["id"])
@@ -118,6 +127,16 @@ def test_more_processes_make_the_same_data(tmp_path, model):
     two = preprocess([str(rows)], tmp_path / "two", settings, workers=2)
     assert one.tokens == two.tokens
     assert load_from_disk(tmp_path / "one/train")[:] == load_from_disk(tmp_path / "two/train")[:]
+
+
+def test_the_published_way_that_it_is_compared_with_makes_the_same_tokens(tmp_path, model):
+    source = speed.copied(make_rows(tmp_path / "rows.jsonl", 12), 2, tmp_path / "copied.jsonl")
+    made = [way(source, str(model), tmp_path / way.__name__) for way in (speed.published, speed.ours)]
+    assert made[0] == made[1] > 0
+    whole, labels = (torch.load(tmp_path / "published" / f"{name}.pt") for name in ("input_ids", "labels"))
+    ours = load_from_disk(tmp_path / "ours/train")
+    assert [ids.tolist() for ids in whole] == list(ours["input_ids"])
+    assert [ids.tolist() for ids in labels] == list(ours["labels"])
 
 
 GONE = "error: a worker was ended from outside, perhaps for want of memory; lower --workers\n"
@@ -156,7 +175,7 @@ def test_several_workers_end_with_one_sentence_and_leave_nothing(tmp_path, model
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job of `sh &` ignores it
     )
     with process:
-        while sum(file.stat().st_size > 0 for file in tmp_path.glob(".data.part/work/**/tmp*")) < 2:  # both tokenise
+        while sum(file.stat().st_size > 0 for file in tmp_path.glob(".data-*/work/**/tmp*")) < 2:  # both tokenise
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.1)
         end(process)
@@ -165,19 +184,30 @@ def test_several_workers_end_with_one_sentence_and_leave_nothing(tmp_path, model
     assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
-def test_a_question_with_two_answers_stays_on_one_side(tmp_path, model):
-    rows = [{**ROW, "id": f"{n}", "question": f"Question {n // 2}?", "token_num_qwen": 9} for n in range(40)]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    settings = Settings(tokenizer=str(model), held_out=7)
-    preprocess([str(tmp_path / "rows.jsonl")], tmp_path / "data", settings)
-    held_out = {int(id_) // 2 for id_ in load_from_disk(tmp_path / "data/held_out")["id"]}
-    train = {int(id_) // 2 for id_ in load_from_disk(tmp_path / "data/train")["id"]}
-    assert held_out
-    assert not held_out & train
+def test_a_question_with_two_answers_stays_on_one_side_and_the_split_is_exact(tmp_path, model):
+    rows = [{**ROW, "id": f"{n}", "question": f"Question {n // 2}?"} for n in range(40)]
+    source = written(tmp_path / "rows.jsonl", rows)
+    made = preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), held_out=8))
+    held_out = [int(id_) // 2 for id_ in load_from_disk(tmp_path / "data/held_out")["id"]]
+    train = [int(id_) // 2 for id_ in load_from_disk(tmp_path / "data/train")["id"]]
+    assert (len(held_out), len(train)) == (made.counts["held_out"], made.counts["train"]) == (8, 32)
+    assert not set(held_out) & set(train)
+    with pytest.raises(BadInput, match="--held-out 7 tears the rows of a question apart; 6 does not"):
+        preprocess([source], tmp_path / "odd", Settings(tokenizer=str(model), held_out=7))
+
+
+@pytest.mark.parametrize("held_out", [0, 1, 5, 11, 18])
+def test_a_question_that_has_too_many_rows_for_an_exact_split_is_passed_over(held_out):
+    draws = np.array([7] * 6 + [3] * 4 + [9, 1, 2, 4, 5, 6, 8, 10, 11], np.uint64)
+    chosen = _held_out(draws, held_out)
+    assert chosen.sum() == held_out
+    assert not set(draws[chosen]) & set(draws[~chosen])
+    shuffled = np.random.default_rng(1).permutation(draws)
+    assert set(shuffled[_held_out(shuffled, held_out)]) == set(draws[chosen])
 
 
 def test_show_prints_prompt_and_target_apart(tmp_path, model, capsys):
-    folder = make_data(tmp_path, model)
+    folder = make_data(tmp_path, model, system=SYSTEM_PROMPT)
     main(["--out", str(folder), "--show", "3"])
     shown = capsys.readouterr().out
     assert shown.count("[prompt]\n<|im_start|>system\n" + SYSTEM_PROMPT) == 3
@@ -185,22 +215,35 @@ def test_show_prints_prompt_and_target_apart(tmp_path, model, capsys):
     assert show(folder, 3) in shown
 
 
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        ('{"id": "b", "question": "q", "token_num_qwen": 1}', 'line 2 of rows.jsonl has no "response"'),
-        ('{"id": "b", "question": "q", "response": " ", "token_num_qwen": 1}', "line 2 of rows.jsonl has an empty"),
-        ('{"id": "a", "question": "q", "response": "r", "token_num_qwen": 1}', 'line 2 of rows.jsonl has the id "a"'),
-        (b'{"id": "b", "question": "\xff"}', "line 2 of rows.jsonl is not UTF-8"),
-    ],
-    ids=["no response", "empty response", "same id", "not UTF-8"],
-)
-def test_a_bad_row_is_named_and_nothing_is_left(tmp_path, model, line, complaint):
-    first = json.dumps({**ROW, "token_num_qwen": 9}) + "\n"
-    (tmp_path / "rows.jsonl").write_bytes(first.encode() + (line if isinstance(line, bytes) else line.encode()) + b"\n")
-    with pytest.raises(BadInput, match=complaint):
-        preprocess([str(tmp_path / "rows.jsonl")], tmp_path / "data", Settings(tokenizer=str(model)))
+def test_odd_rows_are_counted_by_reason_and_left_out_up_to_a_share(tmp_path, model):
+    source = written(tmp_path / "rows.jsonl", [ROW, {**ROW, "id": "b"}, {**ROW, "id": "c", "response": " "}, ROW])
+    settings = Settings(tokenizer=str(model), held_out=0)
+    with pytest.raises(BadInput, match=r'2 of 4 rows cannot be used, more than --max-bad 1% \(line 3 .* "response" is'):
+        preprocess([source], tmp_path / "data", settings)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+    made = preprocess([source], tmp_path / "data", replace(settings, max_bad=0.5))
+    reasons = {'dropped_"response"_is_empty': 1, "dropped_an_id_that_came_before": 1}
+    none = {"dropped_too_long": 0, "dropped_open_thought": 0}
+    assert made.counts == {"read": 4, "train": 2, "held_out": 0, **none, **reasons}
+
+
+def test_whatever_stands_in_a_row_each_line_is_one_and_its_text_is_learnt_as_it_is(tmp_path, model):
+    text = "one\u2028two\u2029three\u0085four"
+    row = json.dumps({**ROW, "response": text, "meta": [1, "two", None]}, ensure_ascii=False).encode()
+    other = json.dumps({**ROW, "id": 2, "meta": {"level": {}}}).encode()
+    (tmp_path / "rows.jsonl").write_bytes(b"\xef\xbb\xbf" + row + b"\r\n\xef\xbb\xbf" + other)
+    preprocess([str(tmp_path / "rows.jsonl")], tmp_path / "data", Settings(tokenizer=str(model), held_out=0))
+    made = load_from_disk(tmp_path / "data/train")
+    assert made["id"] == ["a", "2"]
+    target = [id_ for id_ in made[0]["labels"] if id_ != -100]
+    assert load_tokenizer(str(model)).decode(target) == text + "<|im_end|>"
+
+
+def test_a_prompt_longer_than_the_limit_drops_the_row(tmp_path, model):
+    source = written(tmp_path / "rows.jsonl", [ROW, {**ROW, "id": "b", "question": "Please read this. " * 60}])
+    made = preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), max_length=200, held_out=0))
+    assert (made.counts["train"], made.counts["dropped_too_long"]) == (1, 1)
+    assert min(load_from_disk(tmp_path / "data/train")["labelled"]) > 0
 
 
 def test_a_tokenizer_without_a_template_is_refused(tmp_path, model):
@@ -216,15 +259,45 @@ def test_a_template_that_never_ends_an_answer_is_refused():
         RowEncoder(endless, "")
 
 
-def test_a_template_that_rewrites_the_prompt_drops_the_row():
-    """As a template does that shows the last question otherwise once it is answered."""
-    tokenizer = qwen()
-    tokenizer.chat_template = (
-        "{% for m in messages %}{% if m.role == 'user' and not loop.last %}[old]{% endif %}"
-        "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+THOUGHT = "<think>\nOne and one make two.\n</think>\n\n2"
+
+
+def of_template(name: str, *tokens: str) -> PreTrainedTokenizerFast:
+    tokenizer = small_tokenizer(chat_template=(TEMPLATES / f"{name}.jinja").read_text())
+    tokenizer.add_tokens([*tokens])
+    return tokenizer
+
+
+@pytest.mark.parametrize("tags", [(), ("<think>", "</think>")], ids=["tags are text", "tags are tokens"])
+@pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "qwen3_instruct_2507", "qwen3_5_think", "deepseek_r1_distill"])
+def test_a_thought_is_learnt_once_whatever_the_template_makes_of_past_answers(name, tags):
+    """Qwen3's and R1's leave the thought of an answer out, or write an empty one before it; R1's opens it by itself."""
+    tokenizer = of_template(name, "<｜end▁of▁sentence｜>", *tags)
+    encoder = RowEncoder(tokenizer, "")
+    (encoded,) = encoder.encode([{**ROW, "response": THOUGHT}])
+    prompt, target = (
+        tokenizer.decode(ids) for ids in (encoded.ids[: encoded.prompt_tokens], encoded.ids[encoded.prompt_tokens :])
     )
-    assert RowEncoder(tokenizer, "").encode([ROW]) == [None]
+    end = tokenizer.decode([encoder.end_token_id])
+    assert THOUGHT.endswith(target.removesuffix(end))
+    assert f"{prompt}{target}".endswith(f"{THOUGHT}{end}")
+    assert f"{prompt}{target}".count("<think>") == 1
+    assert encoded.ids[: encoded.prompt_tokens] == TokenizerText.of_transformers(tokenizer).render(
+        chat(ROW["question"], system="")
+    )
+    for tag in tags:
+        assert encoded.ids.count(tokenizer.convert_tokens_to_ids(tag)) == 1
+
+
+def test_a_thought_that_is_never_closed_drops_the_row(tmp_path):
+    """It would teach to think and never to answer."""
+    opened = of_template("qwen3_5_think")
+    assert RowEncoder(opened, "").encode([{**ROW, "response": "2"}]) == [None]
+    assert RowEncoder(qwen(), "").encode([{**ROW, "response": "<think>\n2"}]) == [None]
+    model = make_model(tmp_path / "model", tokenizer=opened)
+    source = written(tmp_path / "rows.jsonl", [ROW])
+    with pytest.raises(BadInput, match=r"none of the 1 rows can be used \(dropped_open_thought 1\)"):
+        preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), held_out=0))
 
 
 def test_no_row_left_is_said_before_it_is_trained_on(tmp_path, model):
@@ -234,7 +307,7 @@ def test_no_row_left_is_said_before_it_is_trained_on(tmp_path, model):
         make_data(tmp_path, model, held_out=100)
 
 
-@pytest.mark.parametrize("size", [{"max_length": 0}, {"held_out": -1}, {"limit": -3}])
+@pytest.mark.parametrize("size", [{"max_length": 0}, {"held_out": -1}])
 def test_a_size_below_nothing_is_refused_by_its_option(size):
     with pytest.raises(BadInput, match=f"--{next(iter(size)).replace('_', '-')} is .*; it must be at least"):
         Settings(tokenizer="embedded", **size)

@@ -1,0 +1,142 @@
+"""Questions whose worked answers a program can write, as long as the question is hard: letters, sums, order, loops.
+
+    python -m training.procedural --out rows.jsonl --seed 1 --rows 25000 --families count add sort trace
+
+A row is {id, question, response, family, difficulty, answer}: the response ends with the answer in \\boxed{}; difficulty
+is the number of letters, digits, numbers or rounds of a loop. The same seed gives the same rows, which are the first
+rows of a longer file. --split train, held-out and test have no task in common, however it is worded and whatever the
+seeds: a hash of the task itself decides where it belongs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+from string import ascii_lowercase
+from typing import Any
+
+from z1_core.errors import BadInput
+from z1_core.jsonl import write_lines
+from z1_core.program import program
+
+PERCENT = {"test": 10, "held-out": 5, "train": 85}
+DRAWS = 1000
+"""So many in vain for one row mean that its family is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """content: what is asked, whatever the wording and the order."""
+
+    question: str
+    content: object
+    steps: list[str]
+    answer: str
+
+
+def count_letters(chance: Random, size: int) -> Task:
+    letter = chance.choice(ascii_lowercase)
+    word = "".join(letter if chance.random() < 0.3 else chance.choice(ascii_lowercase) for _ in range(size))
+    wording = chance.choice(('How many times is "{}" in "{}"?', 'Count the letter "{}" in the word "{}".'))
+    steps = [f"{each}: {word[: place + 1].count(letter)}" for place, each in enumerate(word)]
+    return Task(wording.format(letter, word), word, steps, str(word.count(letter)))
+
+
+def add(chance: Random, size: int) -> Task:
+    first, second = (chance.randrange(10 ** (size - 1), 10**size) for _ in range(2))
+    wording = chance.choice(("What is {} + {}?", "Add {} and {}."))
+    steps, carry = [], 0
+    for one, other in zip(reversed(str(first)), reversed(str(second)), strict=True):
+        total = int(one) + int(other) + carry
+        steps.append(f"{one} + {other} + {carry} = {total}: write {total % 10}, carry {total // 10}")
+        carry = total // 10
+    steps.append(f"write the last carry {carry}" if carry else "no carry is left")
+    return Task(wording.format(first, second), sorted((first, second)), steps, str(first + second))
+
+
+def sort(chance: Random, size: int) -> Task:
+    left = [chance.randrange(100) for _ in range(size)]
+    wording = chance.choice(("Sort from small to large: {}", "Put these numbers in ascending order: {}"))
+    question, ordered, steps = wording.format(_listed(left)), sorted(left), []
+    for smallest in ordered:
+        steps.append(f"{_listed(left)}: the smallest is {smallest}")
+        left.remove(smallest)
+    return Task(question, ordered, steps, _listed(ordered))
+
+
+def trace(chance: Random, size: int) -> Task:
+    """What is odd becomes even, and what is even is halved: the numbers stay small however long it runs."""
+    name, value, plus = chance.choice("abcdknxy"), chance.randrange(1, 100), chance.randrange(1, 10, 2)
+    code = (
+        f"{name} = {value}\nfor i in range({size}):\n    if {name} % 2 == 0:\n        {name} = {name} // 2 + i\n"
+        f"    else:\n        {name} = {name} + {plus}\nprint({name})"
+    )
+    wording = chance.choice(("What does this program print?\n\n{}", "Trace this program. What is printed?\n\n{}"))
+    content, steps = (value, plus, size), []
+    for i in range(size):
+        working = f"{value} is odd, {value} + {plus}" if value % 2 else f"{value} is even, {value} // 2 + {i}"
+        value = value + plus if value % 2 else value // 2 + i
+        steps.append(f"i = {i}: {working} = {value}")
+    return Task(wording.format(code), content, steps, str(value))
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+FAMILIES = {"count": (count_letters, 3, 15), "add": (add, 2, 8), "sort": (sort, 3, 12), "trace": (trace, 3, 20)}
+"""What makes a task, and the least and greatest difficulty."""
+
+
+def rows(seed: int, families: Sequence[str], split: str) -> Iterator[dict[str, Any]]:
+    """Without end: the families in turn, no question twice. Raises BadInput where a family has no more of them."""
+    chance, seen = Random(f"{seed}:{split}"), set()  # noqa: S311 - the draw is to be repeated
+    for family in cycle(families):
+        make, least, most = FAMILIES[family]
+        for _ in range(DRAWS):
+            difficulty = chance.randint(least, most)
+            task = make(chance, difficulty)
+            if task.question not in seen and split_of(family, task.content) == split:
+                break
+        else:
+            raise BadInput(f"{family} has hardly a question that is not among the first {len(seen):,}; lower --rows")
+        seen.add(task.question)
+        yield {
+            "id": f"{family}-{blake2b(task.question.encode(), digest_size=6).hexdigest()}",
+            "question": task.question,
+            "response": "\n".join([*task.steps, f"The answer is \\boxed{{{task.answer}}}."]),
+            "family": family,
+            "difficulty": difficulty,
+            "answer": task.answer,
+        }
+
+
+def split_of(family: str, content: object) -> str:
+    place = int.from_bytes(blake2b(f"{family} {content}".encode(), digest_size=4).digest(), "big") % 100
+    return "test" if place < PERCENT["test"] else "train" if place >= 100 - PERCENT["train"] else "held-out"
+
+
+@program(stopped="stopped; nothing was written")
+def main(argv: Sequence[str] | None = None) -> None:
+    options = argparse.ArgumentParser(prog="python -m training.procedural", description=__doc__.split("\n\n")[0])
+    options.add_argument("--out", type=Path, required=True, metavar="ROWS.jsonl", help="the file to make")
+    options.add_argument("--rows", type=int, default=25_000, metavar="N", help="default %(default)s")
+    options.add_argument("--seed", type=int, default=1, help="default %(default)s")
+    options.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default all")
+    options.add_argument("--split", choices=PERCENT, default="train", help="default %(default)s")
+    chosen = options.parse_args(argv)
+    if chosen.rows < 1:
+        raise BadInput(f"--rows is {chosen.rows}; it must be at least 1")
+    if chosen.out.exists():
+        raise BadInput(f"{chosen.out} is there already; remove it or name another file with --out")
+    write_lines(chosen.out, islice(rows(chosen.seed, chosen.families, chosen.split), chosen.rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

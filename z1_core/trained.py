@@ -1,0 +1,90 @@
+"""What a model was trained under, from the file beside its weights: the defaults of whoever asks it.
+
+The file comes with the model, from a stranger's repository, too: every value is checked. Its hint may hold control tokens,
+as the chat template beside it may.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.prompt import SYSTEM_PROMPT, check_text
+from z1_core.window import HINT
+
+if TYPE_CHECKING:
+    from z1_core.engine import Engine
+
+FILE = "z1_training.json"
+MOST_BYTES = 1 << 20
+MOST_CHARACTERS = 4000
+KINDS = ("tagged", "untagged")
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """system: "" for none. kind: untagged where the model was trained to think without the tags that its tokenizer has;
+    None where nobody says."""
+
+    system: str = SYSTEM_PROMPT
+    hint: str = HINT
+    kind: Literal["tagged", "untagged"] | None = None
+
+    @property
+    def usual(self) -> dict[str, str]:
+        """Settings of who chooses none."""
+        return {"system": self.system, "hint": self.hint}
+
+    def asked(self, messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+        """A benchmark's conversation under this system prompt; as it is where nobody says what the model was trained
+        under."""
+        if self.kind is None:
+            return [*messages]
+        system = [{"role": "system", "content": self.system}] if self.system.strip() else []
+        return [*system, *(message for message in messages if message["role"] != "system")]
+
+
+UNKNOWN = Trained()
+"""Of a model without the file: the published prompt and hint."""
+
+
+def knowing(engine: Engine, trained: Trained) -> Engine:
+    """The engine, told what its model was trained under."""
+    engine.trained = trained
+    if trained.kind == "untagged":
+        engine.text.thoughts = None
+    return engine
+
+
+def read_trained(folder: Path) -> Trained:
+    """What training.export wrote; UNKNOWN where it wrote nothing. Raises ModelUnavailable for a file that is broken."""
+    path = folder / FILE
+    if not path.is_file():
+        return UNKNOWN
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise BadInput(f"it is larger than {MOST_BYTES:,} bytes")
+        return _checked(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:  # BadInput is a ValueError
+        reason = str(error).partition("\n")[0][:200]
+        raise ModelUnavailable(
+            f"{path} does not say how to ask the model ({reason}); export the model again, or remove the file"
+        ) from error
+
+
+def _checked(found: object) -> Trained:
+    if not isinstance(found, dict):
+        raise BadInput("it holds no named values")
+    for name in ("system", "hint"):
+        check_text(name, found.get(name))
+        if len(found[name]) > MOST_CHARACTERS:
+            raise BadInput(f"its {name} is longer than {MOST_CHARACTERS:,} characters")
+    if not found["hint"].strip():
+        raise BadInput("its hint is empty")
+    if found.get("kind") not in KINDS:
+        raise BadInput(f"its kind is {found.get('kind')!r:.40}, not one of {', '.join(KINDS)}")
+    return Trained(found["system"], found["hint"], found["kind"])
