@@ -111,7 +111,8 @@ def test_compare_begins_with_windows_that_the_model_holds():
     assert compared_within(64) == [128]
 
 
-def test_the_examples_are_of_both_kinds_in_three_fields():
+def test_the_examples_are_of_both_kinds_in_three_fields_for_small_models_and_large_ones():
     html = examples_html()
+    assert html.count("data-for=") == 2
     for word in ("easy", "hard", "code", "maths", "logic"):
         assert f">{word}<" in html

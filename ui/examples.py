@@ -1,4 +1,4 @@
-"""Questions to begin with, easy and hard, and what to watch for in each."""
+"""Questions to begin with, easy and hard, within a small model's reach or a large one's, and what to watch for in each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ FILE = Path(__file__).parents[1] / "assets" / "examples.json"
 
 
 def examples_html() -> str:
-    """The script of the page puts the text of a pressed example into the question's box."""
-    cards = "".join(_card(example) for example in json.loads(FILE.read_text(encoding="utf-8")))
-    return f'<div class="z1-examples"><h2>Try one, and watch</h2><div class="z1-examples-grid">{cards}</div></div>'
+    """The script of the page shows those for the model that runs, and puts the text of a pressed one into the box."""
+    sets = json.loads(FILE.read_text(encoding="utf-8"))
+    grids = "".join(
+        f'<div class="z1-examples-grid" data-for="{size}">{"".join(map(_card, examples))}</div>'
+        for size, examples in sets.items()
+    )
+    return f'<div class="z1-examples"><h2>Try one, and watch</h2>{grids}</div>'
 
 
 def _card(example: dict[str, str]) -> str:

@@ -238,7 +238,7 @@ def test_a_number_box_is_set_right_when_it_is_left(fake_app: App, page: Page):
 @pytest.mark.thorough
 def test_an_example_goes_into_the_box(fake_app: App, page: Page):
     visit(page, fake_app)
-    page.locator("[data-example]").first.click()
+    page.locator("[data-example]:visible").first.click()
     expect(page.locator("#question textarea")).to_have_value("How many r are in raspberry?")
     expect(page.locator("#question textarea")).to_be_focused()
 
