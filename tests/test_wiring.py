@@ -1,6 +1,12 @@
 """How the page's events are wired."""
 
-from ui.page import build_page
+from importlib import import_module
+from importlib.metadata import version
+from inspect import signature
+
+import gradio as gr
+
+from ui.page import LAUNCH, build_page
 from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
 
@@ -14,3 +20,24 @@ def test_no_event_has_gradio_show_progress_on_anything():
     shown = [event for event in events if event["show_progress_on"] != [] and event["api_visibility"] != "public"]
     assert len(events) > 15
     assert not shown
+
+
+USED = {
+    "gradio": "HTML Plot Timer State Row Column Tab Tabs Button Dropdown Textbox Number Blocks EventData Request api on",
+    "gradio.http_server": "LOCALHOST_NAME INITIAL_PORT_VALUE TRY_NUM_PORTS",
+    "gradio_client.utils": "is_http_url_like apply_diff",
+}
+
+
+def test_what_the_page_uses_of_gradio_is_there():
+    """A name that another version lacks is told here, and not by a page that looks odd."""
+    for module, names in USED.items():
+        missing = [name for name in names.split() if not hasattr(import_module(module), name)]
+        assert not missing, f"{module} {version('gradio')}"
+    for made, names in (
+        (gr.HTML, {"html_template", "js_on_load", "head", "apply_default_css"}),
+        (gr.Blocks.launch, {*LAUNCH, "app_kwargs", "prevent_thread_lock", "mcp_server"}),
+        (gr.Blocks.queue, {"max_size", "default_concurrency_limit", "api_open"}),
+        (gr.Timer().tick, {"show_progress", "show_progress_on", "api_visibility", "queue", "trigger_mode", "cancels"}),
+    ):
+        assert names - signature(made).parameters.keys() == set(), f"{made.__qualname__} of {version('gradio')}"
