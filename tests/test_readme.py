@@ -35,7 +35,9 @@ def test_the_front_matter_is_one_a_space_accepts():
 
 
 def test_every_path_it_names_exists():
-    names = re.findall(r"`([\w./]+(?:\.py|\.css|\.js|/))`", README) + re.findall(r"\]\((assets/[^)]+)\)", README)
+    told = README + (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = re.findall(r"`([\w./]+(?:\.py|\.css|\.js|\.md|\.cff|/))`", told)
+    names += re.findall(r"\]\(((?:assets|docs|evaluation|training)/[^)]+)\)", told)
     folders = [ROOT, ROOT / "ui", ROOT / "z1_core", ROOT / "z1_core" / "engines", ROOT / "evaluation", ROOT / "tests"]
     missing = [name for name in names if not any((folder / name).exists() for folder in folders)]
     assert len(names) > 20
@@ -49,7 +51,8 @@ def test_the_versions_it_names_are_the_pinned_ones():
 
 
 def test_the_python_in_it_compiles():
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    library = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", README + library, re.DOTALL)
     assert len(blocks) >= 3
     for block in blocks:
         compile(block, "README.md", "exec")
