@@ -84,7 +84,17 @@ def test_the_record_of_a_run_names_everything(evaluate, questions):
     assert (task["problems"], task["origin"], task["bad_rows"]) == (2, "test.jsonl", [])
     assert (task["data"], task["revision"], len(task["sha256"])) == (str(questions), None, 64)
     [part] = run["parts"]
-    assert part.keys() == {"started_at", "versions", "commit", "machine", "engine", "dtype", "thoughts", "options"}
+    assert part.keys() == {
+        "started_at",
+        "versions",
+        "commit",
+        "machine",
+        "engine",
+        "dtype",
+        "thoughts",
+        "trained",
+        "options",
+    }
     assert part["options"].keys() == vars(command.parser().parse_args([])).keys()
     assert (part["options"]["limit"], part["options"]["concurrency"]) == (2, 32)
 
