@@ -91,6 +91,26 @@ x=5 == 5 ;; 5 = x != y=5 ;; x=-5
 y = 2x + 3 == 3 + 2x ;; y - 2x = 3 != y = 2x - 3
 5x - 7y + 11z + 4 = 0 == -5x + 7y - 11z - 4 = 0 ;; 5x-7y+11z=-4 != 5x - 7y + 11z + 5 = 0
 f(x) = cx == f(x) = cx \text{ for any real constant } c ;; cx, c \in \mathbb{R} != f(x) = c + x
+(-3,5) == 5 > x > -3 ;; -3 < x \text{ and } x < 5 ;; ]-3,5[ ;; \left]-3,5\right[ ;; \{x : -3 < x < 5\} ;; x > -3 and x < 5
+(-3,5) != 5 < x < -3 ;; 5 > x \ge -3 ;; ]-3,5] ;; x > -3 \text{ or } x < 5
+-3 < x < 5 == 5 > x > -3 ;; (-3, 5) ;; x > -3 \text{ and } x < 5 != 5 < x ;; [-3,5)
+x \in [-2,7] == -2 \le x \le 7 ;; 7 \ge x \ge -2 ;; [-2;7] != -2 < x < 7
+(2,\infty) == ]2,\infty[ ;; ]2;+\infty[ ;; \{x \mid x > 2\} != [2,\infty[ ;; ]3,\infty[
+(-\infty,-3]\cup[4,\infty) == ]-\infty,-3]\cup[4,\infty[ ;; (-\infty, -3] \text{ or } [4, \infty) ;; (-\infty,-3] U [4,\infty)
+(-\infty,-3]\cup[4,\infty) != x \le -3 \text{ and } x \ge 4
+2\ln 3 == 2 \log_e 3 ;; \log_{e} 9 != 2 \log_3 e
+\text{6:30 p.m.} == 6:30 \text{ p.m.} ;; \text{6:30 PM} ;; 6:30 pm != 6:30 a.m. ;; 5:30 p.m. ;; 6 ;; 6.5
+12 != 12:1 ;; 12:5 ;; 12 \text{ million}
+\frac34 == 3:4 ;; 3 \text{ to } 4 ;; 3 \text{ out of } 4 ;; \text{three fourths} ;; \dfrac34 ;; 0{,}75 ;; 3/4 cup != 4:3 ;; 34
+3 == \text{three} ;; Three ;; \underline{3} ;; \approx 3 ;; \large 3 ;; 3 \text{ (three)} ;; \begin{aligned} 3 \end{aligned}
+3 == \text{The answer is } 3 ;; \text{Answer: 3} ;; US\$3 ;; \therefore 3 != \text{thirteen} ;; \text{not three}
+58,500 == 58.5\text{ thousand} ;; 58{,}500 != 58{,}5
+\emptyset == \varnothing ;; \{\} ;; \text{No solution} != 0
+1 \pm \sqrt{7} == 1 \mp \sqrt{7}
+\frac{\pi}{3} == 60^\circ != 60 ;; 30^\circ
+120^\circ == \frac{2\pi}{3} \text{ radians} != \frac{\pi}{3}
+\begin{pmatrix} 1 \\ 2 \end{pmatrix} == (1, 2) ;; \langle 1, 2 \rangle != (2, 1) ;; \begin{pmatrix} 1 & 2 \end{pmatrix}
+(6,31,-1) == \langle 6,31,-1 \rangle
 52_8 == 52_{8} ;; (52)_8 ;; 52_{\text{eight}} ;; 52 \text{ (base 8)} ;; 52 != 42 ;; 52_9 ;; 52 \text{ base } 7
 """
 """Reference == right answers != wrong ones, each in a box."""
@@ -107,6 +127,18 @@ TEXTS = r"""
 3 != Hence f(x) = 3x + 2 holds. ;; (x-1) \cdot f(x) = 3x^4 + x^3 - 17⏎⏎We can rearrange the terms to ;; y = 3(x + 1)
 12 != The answer is 12 apples and 5 oranges. ;; The answer is 12 or 5. ;; The answer is not 12. ;; #### 12. Sum⏎It is 9.
 12 != The answer is between 12 and 13. ;; 12 is wrong, so it is 8. ;; The answer is 11, not 12.
+12 == <answer>12</answer> ;; The answer is <b>12</b>. ;; \\boxed{12} ;; | Answer | **12** | ;; ✅ The answer is 12 🎉
+12 == The answer is twelve. ;; Not \boxed{11} but \boxed{12}. ;; It's not 11, it's 12. ;; n = 12, not 11.
+12 != The answer isn't 12. ;; The answer can't be 12. ;; It is never 12. ;; The answer is at least 12. ;; The answer is 12:1.
+12 != Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12? ;; It is 12 million.
+-3 == The answer is negative 3. ;; The answer is minus three.
+pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;; The answer is p + q.
+(-3,5) == So the solution is 5 > x > -3. ;; The answer is -3 < x < 5.
+1,-2 == So $x=1$ or $x=-2$. ;; The roots are \(1\) and \(-2\). != So $x=1$ or $x=2$.
+\text{even} == f is an even function. ;; \boxed{\text{Even function}} != It is an odd function.
+\text{6:30 p.m.} == They meet at 6:30 PM. != The answer is 6:30 a.m.
+\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix} == The answer is⏎\[⏎\begin{pmatrix}⏎1 & 2 \\⏎3 & 4⏎\end{pmatrix}⏎\]
+14 == Subtract who couldn't come to find who did: 24 people - 10 people = 14 people
 5 == \fbox{5} ;; \boxed 5 ;; \[ \boxed{\boxed{5}} \] ;; $\boxed{5}$, and $\boxed{5}$ indeed fits.
 5 == \boxed{5}. So 5, not 6.
 5 != \boxed{5}, but wait: \boxed{4} ;; \boxed{5}, no, \boxed{nonsense @@ \foo} ;; The word boxed makes no answer of 12.
