@@ -34,8 +34,10 @@ C == Correct answer: C⏎Incorrect answers: A, B, D ;; (A) and (B) are too small
 C == The answer is B.⏎On second thought: the answer is (C). ;; Answer might be B, let me check.⏎⏎Answer: C
 C == Choose C. ;; I choose (C) ;; Go with C ;; So pick option C. ;; I'm going with C. ;; I vote C. ;; Let's select (C).
 C == # C ;; > C ;; #### C ;; <answer>C</answer> ;; | Answer | **C** | ;; \boxed{\rm C} ;; ✅ C ;; The answer is C 🎉
-C == Correct: C ;; Final: C ;; C is the most likely. ;; C seems right. ;; C would be correct. ;; C fits best. ;; C it is.
-C == Only C satisfies both. ;; Only (C) is consistent. ;; Not A. C. ;; Not B, but C. ;; By elimination, C. ;; This matches C.
+C == Correct: C ;; Final: C ;; C is the most likely. ;; C seems right. ;; C would be correct. ;; C fits best.
+C == C it is.
+C == Only C satisfies both. ;; Only (C) is consistent. ;; Not A. C. ;; Not B, but C. ;; By elimination, C.
+C == This matches C.
 C == A is wrong. B is wrong. So C. ;; That is option C. ;; Thus the third option, C, is correct. ;; C - it is 5 eV.
 C == The answer is 5 eV, option C. ;; It is 5 eV (option C). ;; It is 5 eV → C ;; ∴ C ;; The answer is 5 eV, i.e., C.
 D == Answer:⏎⏎D ;; The final answer is **D) 12** ;; The correct option is **D**. ;; \boxed{E = mc^2}⏎⏎**Answer: D**
@@ -63,8 +65,10 @@ The answer is C6H12O6
 I don't think C is correct. ;; C is correct in classical theory. ;; C:\Users ;; The unit is C. ;; At point A, B = 0.
 The answer is A or B ;; The answer is not B. ;; It is not A. ;; If A is correct, then x = 5. ;; A is correct?
 The answer is A?
-Never choose C. ;; Do not pick C. ;; I can't choose C. ;; Should I choose C? ;; Choose C or D. ;; Go with C++ ;; Select C atoms.
-Eliminate option C. ;; It is unlikely to be option C. ;; All but option C. ;; Everything except C is right. ;; Statement C is true.
+Never choose C. ;; Do not pick C. ;; I can't choose C. ;; Should I choose C? ;; Choose C or D. ;; Go with C++
+Select C atoms.
+Eliminate option C. ;; It is unlikely to be option C. ;; All but option C. ;; Everything except C is right.
+Statement C is true.
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
 """
 

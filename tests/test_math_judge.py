@@ -91,18 +91,22 @@ x=5 == 5 ;; 5 = x != y=5 ;; x=-5
 y = 2x + 3 == 3 + 2x ;; y - 2x = 3 != y = 2x - 3
 5x - 7y + 11z + 4 = 0 == -5x + 7y - 11z - 4 = 0 ;; 5x-7y+11z=-4 != 5x - 7y + 11z + 5 = 0
 f(x) = cx == f(x) = cx \text{ for any real constant } c ;; cx, c \in \mathbb{R} != f(x) = c + x
-(-3,5) == 5 > x > -3 ;; -3 < x \text{ and } x < 5 ;; ]-3,5[ ;; \left]-3,5\right[ ;; \{x : -3 < x < 5\} ;; x > -3 and x < 5
+(-3,5) == 5 > x > -3 ;; -3 < x \text{ and } x < 5 ;; ]-3,5[ ;; \left]-3,5\right[ ;; \{x : -3 < x < 5\}
+(-3,5) == x > -3 and x < 5
 (-3,5) != 5 < x < -3 ;; 5 > x \ge -3 ;; ]-3,5] ;; x > -3 \text{ or } x < 5
 -3 < x < 5 == 5 > x > -3 ;; (-3, 5) ;; x > -3 \text{ and } x < 5 != 5 < x ;; [-3,5)
 x \in [-2,7] == -2 \le x \le 7 ;; 7 \ge x \ge -2 ;; [-2;7] != -2 < x < 7
 (2,\infty) == ]2,\infty[ ;; ]2;+\infty[ ;; \{x \mid x > 2\} != [2,\infty[ ;; ]3,\infty[
-(-\infty,-3]\cup[4,\infty) == ]-\infty,-3]\cup[4,\infty[ ;; (-\infty, -3] \text{ or } [4, \infty) ;; (-\infty,-3] U [4,\infty)
+(-\infty,-3]\cup[4,\infty) == ]-\infty,-3]\cup[4,\infty[ ;; (-\infty, -3] \text{ or } [4, \infty)
+(-\infty,-3]\cup[4,\infty) == (-\infty,-3] U [4,\infty)
 (-\infty,-3]\cup[4,\infty) != x \le -3 \text{ and } x \ge 4
 2\ln 3 == 2 \log_e 3 ;; \log_{e} 9 != 2 \log_3 e
 \text{6:30 p.m.} == 6:30 \text{ p.m.} ;; \text{6:30 PM} ;; 6:30 pm != 6:30 a.m. ;; 5:30 p.m. ;; 6 ;; 6.5
 12 != 12:1 ;; 12:5 ;; 12 \text{ million}
-\frac34 == 3:4 ;; 3 \text{ to } 4 ;; 3 \text{ out of } 4 ;; \text{three fourths} ;; \dfrac34 ;; 0{,}75 ;; 3/4 cup != 4:3 ;; 34
-3 == \text{three} ;; Three ;; \underline{3} ;; \approx 3 ;; \large 3 ;; 3 \text{ (three)} ;; \begin{aligned} 3 \end{aligned}
+\frac34 == 3:4 ;; 3 \text{ to } 4 ;; 3 \text{ out of } 4 ;; \text{three fourths} ;; \dfrac34 ;; 0{,}75
+\frac34 == 3/4 cup != 4:3 ;; 34
+3 == \text{three} ;; Three ;; \underline{3} ;; \approx 3 ;; \large 3 ;; 3 \text{ (three)}
+3 == \begin{aligned} 3 \end{aligned}
 3 == \text{The answer is } 3 ;; \text{Answer: 3} ;; US\$3 ;; \therefore 3 != \text{thirteen} ;; \text{not three}
 58,500 == 58.5\text{ thousand} ;; 58{,}500 != 58{,}5
 \emptyset == \varnothing ;; \{\} ;; \text{No solution} != 0
@@ -129,8 +133,10 @@ TEXTS = r"""
 12 != The answer is between 12 and 13. ;; 12 is wrong, so it is 8. ;; The answer is 11, not 12.
 12 == <answer>12</answer> ;; The answer is <b>12</b>. ;; \\boxed{12} ;; | Answer | **12** | ;; ✅ The answer is 12 🎉
 12 == The answer is twelve. ;; Not \boxed{11} but \boxed{12}. ;; It's not 11, it's 12. ;; n = 12, not 11.
-12 != The answer isn't 12. ;; The answer can't be 12. ;; It is never 12. ;; The answer is at least 12. ;; The answer is 12:1.
-12 != Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12? ;; It is 12 million.
+12 != The answer isn't 12. ;; The answer can't be 12. ;; It is never 12. ;; The answer is at least 12.
+12 != The answer is 12:1.
+12 != Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12?
+12 != It is 12 million.
 -3 == The answer is negative 3. ;; The answer is minus three.
 pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;; The answer is p + q.
 (-3,5) == So the solution is 5 > x > -3. ;; The answer is -3 < x < 5.
