@@ -25,6 +25,7 @@ DRESS = re.compile(
 )
 """Of HTML, and pictures."""
 DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
+PYTHON = re.compile(r"^```(?:python|py)\d?[ \t]*$.*?(?:^```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
     r"\b(?:answer|ans|choice|option)s?\b\.?"
@@ -61,8 +62,8 @@ class FinalAnswer:
 
 
 def final_answers(text: str) -> list[FinalAnswer]:
-    """Every place that may state the answer, surest first; none for an empty text."""
-    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(text)))
+    """Every place that may state the answer, surest first; none for an empty text. A program states none."""
+    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(PYTHON.sub("", text))))
     found = [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]

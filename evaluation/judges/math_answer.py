@@ -39,7 +39,7 @@ QUANTIFIER = re.compile(
     re.DOTALL,
 )
 TERM = re.compile(
-    r"(?<![A-Za-z\\])(?:\d[A-Za-z]|[A-Za-z]\^|[A-Za-z]\s*[-+*/]\s*[\dA-Za-z]|\d\s*[-+*/]\s*[A-Za-z])(?![A-Za-z])"
+    r"(?<![A-Za-z\\])(?:\d[A-Za-z]|[A-Za-z][\^(]|[A-Za-z]\s*[-+*/]+\s*[\dA-Za-z]|\d\s*[-+*/^]+\s*[A-Za-z])(?![A-Za-z])"
 )
 """A variable that is reckoned with."""
 EQUALS = re.compile(
@@ -56,10 +56,12 @@ BASE = re.compile(r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?base)[\s{(
 LIST = ""
 OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
-ASIDE = re.compile(r",? (?:not|rather than|instead of)\b[^,.;]*$")
+ASIDE = re.compile(r"(?:, not| rather than| instead of)\b[^,.;]*$")
 REFUSED = re.compile(
-    r"(?:\b(?:not|never|cannot|wrong|incorrect|different from)\b|n't\b|\\neq?\b|≠)(?:[^,.;=]|[,.;]\S)*$|\?\W*$"
+    r"\b(?:is|are|equals|equal to)\s*[:=]?\s*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
+    r"|(?:\b(?:not|never|cannot|different from)\b|n't\b|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$"
 )
+"""An end that asks, breaks off, or rejects a value."""
 NUMBERED = re.compile(
     r"^\s*\(?\d+[.)]\s+(?=\D*[A-Za-z])|\b(?:step|example|case|figure|equation|part|problem|question|method)\s+\(?\d+\)?",
     re.IGNORECASE,
