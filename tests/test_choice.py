@@ -101,9 +101,9 @@ def test_more_letters_where_the_problem_has_more_options():
 
 @pytest.mark.parametrize("text", ["A, B, C, D " * 50_000, "(A" * 50_000, "answer is " * 30_000, r"\boxed{" * 50_000])
 def test_a_hostile_text_takes_no_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     assert letter_of(text) is None
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_options_keep_their_order_for_ever():

@@ -25,6 +25,12 @@ BOXED = r"""
 \text{east} == \text{East} ;; east ;; \textbf{east} != \text{west} ;; \text{not east} ;; \text{east or west} ;; 5
 \text{ellipse} == \text{an ellipse} != \text{a circle}
 \text{odd} == odd != even
+\text{(A)} == A ;; (A) ;; \text{(A) } 5 != B ;; \text{(B)}
+10! == 3628800 ;; 10! != 10
+7.5\% == 7\frac12\% ;; \frac{15}{2}\% != 75
+(-\infty,\infty) == \text{all real numbers} ;; \mathbb{R} != (0,\infty)
+101_2 == 101 \text{ in base } 2 != 101 \text{ in base } 3
+1,000,000 == \text{one million} ;; 1 \text{ million} != \text{one}
 \text{(C)} == C ;; \text{(C)} ;; \textbf{(C)}\ 12 ;; (c) != \text{(B)} ;; C, D ;; 5
 p - q == p-q ;; -q + p ;; -(q - p) != p + q ;; q - p ;; pq ;; p q ;; p
 ab == ba ;; a \cdot b ;; a*b != a+b ;; a/b
@@ -134,13 +140,17 @@ TEXTS = r"""
 12 == <answer>12</answer> ;; The answer is <b>12</b>. ;; \\boxed{12} ;; | Answer | **12** | ;; ✅ The answer is 12 🎉
 12 == The answer is twelve. ;; Not \boxed{11} but \boxed{12}. ;; It's not 11, it's 12. ;; n = 12, not 11.
 12 != The answer isn't 12. ;; The answer can't be 12. ;; It is never 12. ;; The answer is at least 12.
-12 != The answer is 12:1.
+12 != The answer is 12:1. ;; I think it's less than 12. ;; The answer is a multiple of 12.
+12 == => 12 ;; → 12 ;; x = 12 □
+(3,-2) == The vertex is at (3, -2). != The vertex is at (-2, 3).
 12 != Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12?
 12 != It is 12 million.
 8 != f(3) = a(-81) + b(9) - 3 + 5 ;; \[ f(3) = -81a + 9b - 3 + 5 \] ;; The value of \(\sqrt{64}\) is
 4 != (256, 4**x) ;; ```python⏎for i in range(5):⏎    if 0 <= i <= 4⏎``` ;; ```python⏎# The answer is 4
 4 == ```python⏎print(2 + 3)⏎```⏎```output⏎4⏎``` ;; ```python⏎x = 5⏎```⏎So x = 4.
+\frac12 == So it's ½.
 -3 == The answer is negative 3. ;; The answer is minus three.
+2x+1 == So $f(x)$ is $2x+1$. Hope this helps! ;; The answer is \(2x + 1\) for all x. != So $f(x)$ is $2x$, not $2x+1$.
 pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;; The answer is p + q.
 (-3,5) == So the solution is 5 > x > -3. ;; The answer is -3 < x < 5.
 1,-2 == So $x=1$ or $x=-2$. ;; The roots are \(1\) and \(-2\). != So $x=1$ or $x=2$.

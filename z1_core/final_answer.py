@@ -141,7 +141,7 @@ def _closed_boxes(text: str) -> list[tuple[int, int, str]]:
 
 def trimmed(line: str) -> str:
     """Without what surrounds an answer in prose: emphasis, quotes, a full stop, math delimiters."""
-    line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_| ").strip()
+    line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_|□∎ ").strip()
     if wrapped := DELIMITERS.match(line):
         inner = wrapped[1].strip()
         line = inner if not re.search(r"\$|\\[()\[\]]", inner) else line

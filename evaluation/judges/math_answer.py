@@ -45,21 +45,24 @@ TERM = re.compile(
 EQUALS = re.compile(
     r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?:sqrt|pi|frac|cdot|times))"
 )
-PREDICATE = re.compile(r"\b(?:is|are|was|were|equals)\b:?\s|:\s")
+PREDICATE = re.compile(r"\b(?:is|are|was|were|equals)\b:?\s(?:at\s)?|:\s")
 ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
 AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
 BOTH = re.compile(
     r"(?<=[<>=\d\w])\s*(?:\\text\s*\{\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z]))(?=[^,;=]*(?:[<>]|\\[lg]e))"
 )
 """Of two inequalities."""
-BASE = re.compile(r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+)[\s})]*")
+BASE = re.compile(
+    r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?(?:in )?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+)[\s})]*"
+)
 LIST = ""
 OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
 ASIDE = re.compile(r"(?:, not| rather than| instead of)\b[^,.;]*$")
 REFUSED = re.compile(
     r"\b(?:is|are|equals|equal to)\s*[:=]?\s*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
-    r"|(?:\b(?:not|never|cannot|different from)\b|n't\b|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$"
+    r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"
+    r"|n't\b|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$"
 )
 """An end that asks, breaks off, or rejects a value."""
 NUMBERED = re.compile(
@@ -84,7 +87,8 @@ class Reading:
 
 
 def read_reference(gold: str) -> Reading:
-    latex = spelled(trimmed(", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", gold)))
+    stated = ", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", gold)
+    latex = spelled(stated if stated.endswith("!") else trimmed(stated))  # a factorial, no exclamation
     if is_words(latex):
         return Reading(shown=gold, words=words_of(latex))
     numbers = r"(?<![\d(\[{])\d{1,3}(?:,\d{3})+(?!\d)"
@@ -100,7 +104,7 @@ def answered(text: str, reference: Reading) -> Reading | None:
     for place in final_answers(text):
         said = clause(place.content) if place.kind == "statement" else place.content
         predicate = trimmed(PREDICATE.split(said)[-1])
-        candidates = [place.content, said, predicate, ATTAINED.split(predicate)[0], _joined(said)]
+        candidates = [place.content, said, predicate, ATTAINED.split(predicate)[0], _formulas(said, predicate)]
         if reading := read(place, candidates, reference):
             return reading
         if not reference.words and (reading := _in_prose(said)):
@@ -108,10 +112,13 @@ def answered(text: str, reference: Reading) -> Reading | None:
     return None
 
 
-def _joined(said: str) -> str:
-    """The formulas of "so $x = 1$ or $x = -2$." as one answer."""
+def _formulas(said: str, predicate: str) -> str:
+    """Those of "so $x = 1$ or $x = -2$." as one answer; or the one that the predicate begins with."""
     found = boxes(DELIMITED.sub(lambda formula: rf"\boxed{{{formula[1] or formula[2]}}}", said))
-    return ", ".join(found[0]) if found and len(found[0]) > 1 else said
+    if found and len(found[0]) > 1:
+        return ", ".join(found[0])
+    first = DELIMITED.match(predicate)
+    return (first[1] or first[2]) if first else said
 
 
 def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
@@ -142,11 +149,11 @@ def _in_prose(text: str) -> Reading | None:
     """What stands behind the last "=", else what math-verify finds last; nothing where the end rejects or asks."""
     from math_verify import parse
 
-    text = NUMBERED.sub("", ASIDE.sub("", text)).replace(r"\$", "$").rstrip(". ")
+    text = NUMBERED.sub("", ASIDE.sub("", text.translate(UNICODE))).replace(r"\$", "$").rstrip(". ")
     rejects = "answer" in text.lower() and not affirmed(PREDICATE.split(text)[-1])
     if rejects or REFUSED.search(text) or not re.search(r"[\d$\\]", text):
         return None
-    text = (EQUALS.findall(text) or [text.translate(UNICODE)])[-1]
+    text = (EQUALS.findall(text) or [text])[-1]
     if TERM.search(text):  # the 3 of "f(x) = 3x^4 + 2"
         return None
     values = parse(MIXED.sub(lambda mixed: improper(mixed, "%d/%d"), text), parsing_timeout=None)
@@ -225,7 +232,7 @@ def words_of(text: str) -> str:
     if times := TIME.findall(TEXT_COMMAND.sub(r" \1 ", text)):
         return " ".join(times[-1]).casefold()
     plain = re.sub(r"[^A-Za-z0-9]+", " ", TEXT_COMMAND.sub(r" \1 ", text)).casefold().split()
-    return " ".join(word for word in plain if word not in ("a", "an", "the", "function"))
+    return " ".join([word for word in plain if word not in ("a", "an", "the", "function")] or plain)
 
 
 def number_and_base(answer: str) -> tuple[str, str] | None:

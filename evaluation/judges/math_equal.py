@@ -93,6 +93,8 @@ def _same(gold: str, part: str) -> bool:
         gold, part = (
             re.sub(r"(.*)\^\{?\s*\\circ\s*\}?$", r"(\1) \\cdot \\frac{\\pi}{180}", one) for one in (gold, part)
         )
+    if gold.endswith(PERCENT) and part.endswith(PERCENT):
+        gold, part = gold.removesuffix(PERCENT), part.removesuffix(PERCENT)
     if gold.endswith(PERCENT) != part.endswith(PERCENT):
         bare, other = sorted((gold, part), key=lambda one: one.endswith(PERCENT))
         number = other.removesuffix(PERCENT)

@@ -19,17 +19,20 @@ UNICODE = str.maketrans(
 )
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 ORDINALS = {"half": 2, "halve": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
+POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 NUMBER_WORD = (
     rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({'|'.join(NUMBERS)}))"
-    rf"(?=(?:[- ](?:{'|'.join(ORDINALS)})s?)?[\s}})]*$)"
+    rf"(?=(?:[- ](?:{'|'.join([*ORDINALS, *POWERS])})s?)?[\s}})]*$)"
 )
 """As the whole answer, or as its base."""
-POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
 
 SPELLINGS = [
     (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|large|Large)(?![A-Za-z])|\\!\s*", ""),
-    (r"(?:\bUS)?\\?[$€£¢]|^\s*(?:≈|\\approx|\\therefore)(?![A-Za-z])|\\(?:begin|end)\{aligned\}", ""),
+    (
+        r"(?:\bUS)?\\?[$€£¢]|^\s*(?:=>|[≈→⇒]|\\(?:approx|therefore|implies|Rightarrow))(?![A-Za-z])|\\(?:begin|end)\{aligned\}",
+        "",
+    ),
     (r"\\underline(?![A-Za-z])", ""),
     (NUMBER_WORD, lambda word: f"{word[1]}{NUMBERS.index(word[2].lower())}"),
     (r"\\text\s*\{\s*\}", ""),
@@ -51,6 +54,7 @@ SPELLINGS = [
     (r"\\log_\{?e(?![A-Za-z])\}?", r"\\ln "),
     (r"∅|\\varnothing(?![A-Za-z])|\\\{\s*\\\}", r"\\emptyset "),
     (r"^(?i:(?:\\text\s*\{)?\s*(?:no (?:real )?solutions?|empty set)\s*\}?)$", r"\\emptyset "),
+    (r"^(?i:(?:\\text\s*\{)?\s*all (?:the )?real(?: number)?s\s*\}?)$", r"\\mathbb{R}"),
     (r"\\langle(?![A-Za-z])", "("),
     (r"\\rangle(?![A-Za-z])", ")"),
     (r"(?<![\w)\]}])\](?=[^()\[\]]+[,;])", "("),  # ]2, \infty[
