@@ -146,6 +146,9 @@ TEXTS = r"""
 12 != Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12?
 12 != It is 12 million.
 8 != f(3) = a(-81) + b(9) - 3 + 5 ;; \[ f(3) = -81a + 9b - 3 + 5 \] ;; The value of \(\sqrt{64}\) is
+1 != For example, \(2^1 =
+2 != Hence \(\sin A = 2\cos A\) holds.
+11 == \[⏎x = \frac{22}{2}⏎\]⏎⏎So⏎⏎\[⏎x =
 4 != (256, 4**x) ;; ```python⏎for i in range(5):⏎    if 0 <= i <= 4⏎``` ;; ```python⏎# The answer is 4
 4 == ```python⏎print(2 + 3)⏎```⏎```output⏎4⏎``` ;; ```python⏎x = 5⏎```⏎So x = 4.
 \frac12 == So it's ½.

@@ -42,9 +42,7 @@ TERM = re.compile(
     r"(?<![A-Za-z\\])(?:\d[A-Za-z]|[A-Za-z][\^(]|[A-Za-z]\s*[-+*/]+\s*[\dA-Za-z]|\d\s*[-+*/^]+\s*[A-Za-z])(?![A-Za-z])"
 )
 """A variable that is reckoned with."""
-EQUALS = re.compile(
-    r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?:sqrt|pi|frac|cdot|times))"
-)
+EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])")
 PREDICATE = re.compile(r"\b(?:is|are|was|were|equals)\b:?\s(?:at\s)?|:\s")
 ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
 AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
@@ -60,7 +58,7 @@ OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
 ASIDE = re.compile(r"(?:, not| rather than| instead of)\b[^,.;]*$")
 REFUSED = re.compile(
-    r"\b(?:is|are|equals|equal to)\s*[:=]?\s*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
+    r"(?:\b(?:is|are|equals|equal to)|=)[\s:=\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
     r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"
     r"|n't\b|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$"
 )
@@ -209,7 +207,7 @@ def enclosed(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
 def is_expression(line: str, letters: frozenset[str]) -> bool:
     """Whether the whole line is mathematics: no words besides commands, functions and products of the letters, no
     delimiters inside."""
-    if "$" in line or re.search(r"\\[()\[\]]|[A-Za-z]\.[A-Za-z]|[!?]$", line) or not re.search(r"[0-9A-Za-z]", line):
+    if "$" in line or re.search(r"\\[()\[\]]|[A-Za-z]\.[A-Za-z]|[!?=]$", line) or not re.search(r"[0-9A-Za-z]", line):
         return False
     bare = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+", " ", TEXT_COMMAND.sub(" ", line))
     words = {
