@@ -34,6 +34,8 @@ C == Correct answer: C⏎Incorrect answers: A, B, D ;; (A) and (B) are too small
 C == The answer is B.⏎On second thought: the answer is (C). ;; Answer might be B, let me check.⏎⏎Answer: C
 C == Choose C. ;; I choose (C) ;; Go with C ;; So pick option C. ;; I'm going with C. ;; I vote C. ;; Let's select (C).
 C == # C ;; > C ;; #### C ;; <answer>C</answer> ;; | Answer | **C** | ;; \boxed{\rm C} ;; ✅ C ;; The answer is C 🎉
+C == Probably C. ;; It's most likely C. ;; Option C is the most consistent. ;; Option C: 5 eV ;; The answer, then, is C.
+C == 答案：C ;; 答案是 C ;; | C |
 C == Correct: C ;; Final: C ;; C is the most likely. ;; C seems right. ;; C would be correct. ;; C fits best.
 C == C it is.
 C == Only C satisfies both. ;; Only (C) is consistent. ;; Not A. C. ;; Not B, but C. ;; By elimination, C.
@@ -67,6 +69,7 @@ The answer is A or B ;; The answer is not B. ;; It is not A. ;; If A is correct,
 The answer is A?
 Never choose C. ;; Do not pick C. ;; I can't choose C. ;; Should I choose C? ;; Choose C or D. ;; Go with C++
 Select C atoms.
+|C|
 Eliminate option C. ;; It is unlikely to be option C. ;; All but option C. ;; Everything except C is right.
 Statement C is true.
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.

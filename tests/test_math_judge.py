@@ -152,6 +152,8 @@ TEXTS = r"""
 4 != (256, 4**x) ;; ```python⏎for i in range(5):⏎    if 0 <= i <= 4⏎``` ;; ```python⏎# The answer is 4
 4 == ```python⏎print(2 + 3)⏎```⏎```output⏎4⏎``` ;; ```python⏎x = 5⏎```⏎So x = 4.
 \frac12 == So it's ½.
+4 == ```python⏎print(2 + 2)```⏎⏎The answer is 4. ;; If a<b and c>0, the answer is 4.
+(-\infty,-1)\cup(1,\infty) == \boxed{p<-1 or p>1}
 -3 == The answer is negative 3. ;; The answer is minus three.
 2x+1 == So $f(x)$ is $2x+1$. Hope this helps! ;; The answer is \(2x + 1\) for all x. != So $f(x)$ is $2x$, not $2x+1$.
 pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;; The answer is p + q.

@@ -20,18 +20,15 @@ BETWEEN_ONE_ANSWERS_BOXES = re.compile(
 MOST_BETWEEN_BOXES, LAST_LINES = 40, 50
 HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
-DRESS = re.compile(
-    r"</?(?:answer|b|i|u|em|strong|code|p|br|div|span)\b[^<>\n]*>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]"
-)
+DRESS = re.compile(r"</?(?:answer|b|i|u|em|strong|code|p|br)>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]")
 """Of HTML, and pictures."""
 DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
-PYTHON = re.compile(r"^```(?:python|py)\d?[ \t]*$.*?(?:^```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
-    r"\b(?:answer|ans|choice|option)s?\b\.?"
+    r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},)?|答案)"
     rf"(?:\s+(?:is|are|(?:should|would|must|will|has to|seems to|appears to)(?:\s+{HEDGE})?\s+be|to be)\b"
-    r"|\s*(?:=>|->|→|[:：=|])|\s+[-–—](?=\s))"
-    rf"(?:[\s:=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
+    r"|\s*(?:=>|->|→|[:：=|是为])|\s+[-–—](?=\s))"
+    rf"(?:[\s:：=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
     re.IGNORECASE,
 )
 DOUBTED = re.compile(
@@ -62,8 +59,8 @@ class FinalAnswer:
 
 
 def final_answers(text: str) -> list[FinalAnswer]:
-    """Every place that may state the answer, surest first; none for an empty text. A program states none."""
-    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(PYTHON.sub("", text))))
+    """Every place that may state the answer, surest first; none for an empty text."""
+    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(text)))
     found = [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]

@@ -28,7 +28,8 @@ ENDS_LETTER = (
 """What may follow a letter that is an answer; any other word or sign makes it part of a phrase or a formula."""
 
 PREFIX = re.compile(
-    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|it is|it's|is|option|choice|letter|answer|by elimination)\b)*",
+    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|it is|it's|is|option|choice|letter|answer"
+    r"|by elimination|most likely|probably)\b)*",
     re.IGNORECASE,
 )
 REJECTS = re.compile(
@@ -93,7 +94,7 @@ def _decided(plain: str, letters: str) -> str:
     is_right = re.compile(
         rf"(?<![A-Za-z])(?<!not )(?<!except )\(?([{letters}])\)?,?\s+(?:remains|matches|fits(?:\s+best)?|is left|it is"
         r"|(?:is|(?:must|has to|would|seems to) be|seems)\s+(?:the\s+)?(?:only\s+|most\s+)?"
-        r"(?:correct|right|best|likely|answer))\b(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|option|choice|answer|one)\b)"
+        r"(?:correct|right|best|likely|plausible|consistent|accurate|appropriate|answer))\b(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|option|choice|answer|one)\b)"
         rf"|\b(?i:only)\s+(?i:option\s+|choice\s+)?\(?([{letters}])\)?\s+(?:satisfies|fits|matches|works|holds|agrees|is|can)\b"
     )
     found = [(statement.start, _letters_in(statement.content, letters)) for statement in statements(plain)]
@@ -114,7 +115,7 @@ def _decided(plain: str, letters: str) -> str:
 def _leading_lines(plain: str, letters: str) -> str:
     """A last sentence that is a letter alone, or ends in one as an option; otherwise all letters that lead lines: a
     repeated list of the options names several, and so settles on none."""
-    lines = [line.strip(" \t-•#>|") for line in plain.splitlines() if line.strip()]
+    lines = [re.sub(r"^\|\s|\s\|$", "", line.strip()).strip(" \t-•#>") for line in plain.splitlines() if line.strip()]
     last = affirmed(re.split(r"(?<=[.!])\s+(?=\S)", lines[-1])[-1]) if lines else ""
     alone = re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", PREFIX.sub("", last, count=1))
     if alone and len(last) < 30:
@@ -122,7 +123,7 @@ def _leading_lines(plain: str, letters: str) -> str:
     marked = re.search(rf"(?:(?i:option|choice|→|⇒|=>|->)\s*\(?)([{letters}])\)?[).\s]*$", last)
     if marked and not REJECTS.search(last):
         return marked[1]
-    leads = re.compile(rf"[(\[]?([{letters}])(?:[)\].:](?=\s|$)|\s*$|\s[-–—]\s(?![A-Z]\W*$))")
+    leads = re.compile(rf"(?:(?i:option|choice)\s+)?[(\[]?([{letters}])(?:[)\].:](?=\s|$)|\s*$|\s[-–—]\s(?![A-Z]\W*$))")
     return "".join(lead[1] for line in lines if (lead := leads.match(line)))
 
 

@@ -68,6 +68,8 @@ NUMBERED = re.compile(
     re.IGNORECASE,
 )
 """What counts the lines or names a place, and is no value."""
+PYTHON = re.compile(r"^[ \t]*```(?:python|py)\d?[ \t]*$.*?(?:```|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+"""A program states no answer; its output may."""
 DELIMITED = re.compile(r"\$(?=\S)([^$\n]+)(?<=\S)\$(?!\d)|\\\((.+?)\\\)")
 
 
@@ -99,7 +101,7 @@ def read_reference(gold: str) -> Reading:
 def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
     read = _in_words if reference.words else _in_parts
-    for place in final_answers(text):
+    for place in final_answers(PYTHON.sub("", text)):
         said = clause(place.content) if place.kind == "statement" else place.content
         predicate = trimmed(PREDICATE.split(said)[-1])
         candidates = [place.content, said, predicate, ATTAINED.split(predicate)[0], _formulas(said, predicate)]
