@@ -36,6 +36,7 @@ C == Choose C. ;; I choose (C) ;; Go with C ;; So pick option C. ;; I'm going wi
 C == # C ;; > C ;; #### C ;; <answer>C</answer> ;; | Answer | **C** | ;; \boxed{\rm C} ;; ✅ C ;; The answer is C 🎉
 C == Probably C. ;; It's most likely C. ;; Option C is the most consistent. ;; Option C: 5 eV ;; The answer, then, is C.
 C == 答案：C ;; 答案是 C ;; | C |
+C == \boxed{B}. Wait, that is wrong. The answer is C. ;; \boxed{C}, as B is wrong. ;; \boxed{C}. Wait: the answer is C.
 C == Correct: C ;; Final: C ;; C is the most likely. ;; C seems right. ;; C would be correct. ;; C fits best.
 C == C it is.
 C == Only C satisfies both. ;; Only (C) is consistent. ;; Not A. C. ;; Not B, but C. ;; By elimination, C.

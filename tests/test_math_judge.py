@@ -152,6 +152,9 @@ TEXTS = r"""
 4 != (256, 4**x) ;; ```python⏎for i in range(5):⏎    if 0 <= i <= 4⏎``` ;; ```python⏎# The answer is 4
 4 == ```python⏎print(2 + 3)⏎```⏎```output⏎4⏎``` ;; ```python⏎x = 5⏎```⏎So x = 4.
 \frac12 == So it's ½.
+4 == \boxed{3}. Wait, that is wrong: the answer is 4. ;; \boxed{4}. It would be wrong to say 5.
+4 == \boxed{4}. The answer is 5.
+4 != \boxed{4}. I made a mistake. The answer is 5.
 4 == ```python⏎print(2 + 2)```⏎⏎The answer is 4. ;; If a<b and c>0, the answer is 4.
 (-\infty,-1)\cup(1,\infty) == \boxed{p<-1 or p>1}
 -3 == The answer is negative 3. ;; The answer is minus three.

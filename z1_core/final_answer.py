@@ -1,6 +1,7 @@
 r"""Where a text states its final answer: for judging mathematics and letters, and for the page's Compare. Pure functions.
 
-From the surest place to the least sure: the last \boxed{} or \fbox{}; a "#### 42" line (GSM8K; a Markdown heading like
+From the surest place to the least sure: what is stated behind a box that it takes back ("wait, that is wrong: the answer
+is 5"); the last \boxed{} or \fbox{}; a "#### 42" line (GSM8K; a Markdown heading like
 "#### Step 1" is none); "the answer is ..."; the lines of the text, the last one first.
 """
 
@@ -44,6 +45,7 @@ REJECTED = re.compile(
     r"^\W*(?:\w+ly )?(?:not|never|neither|none|less|more|greater|fewer|between|at (?:least|most)|different|other)\b",
     re.IGNORECASE,
 )
+RETRACTS = re.compile(r"\b(?:wait|mistake|wrong|incorrect|correction|error)\b", re.IGNORECASE)
 SMALL_TALK = re.compile(r"^[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$")
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
@@ -61,7 +63,8 @@ class FinalAnswer:
 def final_answers(text: str) -> list[FinalAnswer]:
     """Every place that may state the answer, surest first; none for an empty text."""
     text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(text)))
-    found = [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
+    found = statements(retraction(text))[::-1]
+    found += [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
@@ -73,6 +76,13 @@ def final_answers(text: str) -> list[FinalAnswer]:
 def undressed(text: str) -> str:
     """Without HTML and pictures; displayed formulas on one line each."""
     return DISPLAYED.sub(lambda formula: formula[0].replace("\n", " "), DRESS.sub("", text))
+
+
+def retraction(text: str) -> str:
+    """What stands behind the last box, if it takes the box back."""
+    closed = _closed_boxes(text)
+    behind = text[closed[-1][1] :] if closed else ""
+    return behind if RETRACTS.search(behind) else ""
 
 
 def statements(text: str) -> list[FinalAnswer]:

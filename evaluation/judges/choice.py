@@ -4,10 +4,11 @@ The file that Z1's evaluation read GPQA from has the right option at "A" in all 
 favours "A"; so each problem's options are shuffled by a hash of its id: the same everywhere, and even over many.
 
 A letter counts where it stands as one: the A of "A cat" is an article, that of "A = 5 m^2" or \boxed{A + B} a quantity,
-the I of "I think" a pronoun; a small letter only in brackets or alone. The last box with a letter comes first; then the
-last sentence that decides ("the answer is (C)", "D is correct", "which leaves D"), for the answer and not against one
-or asking; then a last sentence that is a letter alone or ends in "option C"; then a letter that leads lines, if it is the
-only one that does. Words that call a statement true ("C is true") settle nothing: which one is false may be the question.
+the I of "I think" a pronoun; a small letter only in brackets or alone. The last box with a letter comes first, unless the
+text behind it takes it back; then the last sentence that decides ("the answer is (C)", "D is correct", "which leaves
+D"), for the answer and not against one or asking; then a last sentence that is a letter alone or ends in "option C"; then
+a letter that leads lines, if it is the only one that does. Words that call a statement true ("C is true") settle nothing:
+which one is false may be the question.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from z1_core.errors import BadInput
-from z1_core.final_answer import affirmed, boxes, is_doubted, statements, undressed
+from z1_core.final_answer import affirmed, boxes, is_doubted, retraction, statements, undressed
 
 LETTERS = "ABCDEFGHIJ"
 ENDS_LETTER = (
@@ -71,7 +72,12 @@ def letter_of(text: str, letters: str = "ABCD") -> str | None:
     """The letter that the text settles on; None where it names none, or several at once."""
     boxed = ("".join(_letters_in(_plain(box), letters) for box in group) for group in boxes(text))
     plain = _plain(text)
-    found = next(filter(None, boxed), "") or _decided(plain, letters) or _leading_lines(plain, letters)
+    found = (
+        _decided(_plain(retraction(text)), letters)
+        or next(filter(None, boxed), "")
+        or _decided(plain, letters)
+        or _leading_lines(plain, letters)
+    )
     return found[0] if len(set(found)) == 1 else None
 
 
