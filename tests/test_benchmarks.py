@@ -246,7 +246,7 @@ def test_hidden_tests_are_read_plain_and_packed():
         (packed("[1]"), "no list of inputs"),
         (packed("hello"), "neither JSON"),
         ("hello", "neither JSON"),
-        (packed(json.dumps([TEST]))[:-8], "cut off|neither JSON"),
+        (packed(json.dumps([TEST]))[:-8], "neither JSON"),
         (base64.b64encode(zlib.compress(b"\x80\x04.")).decode(), "damaged"),
     ],
 )
@@ -255,12 +255,6 @@ def test_hidden_tests_run_no_code_and_say_what_is_wrong(value, says, tmp_path, m
     with pytest.raises(BadInput, match=says):
         decode_tests(value)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_hidden_tests_that_unpack_without_end_are_refused(monkeypatch):
-    monkeypatch.setattr(hidden_tests, "MOST_BYTES", 1000)
-    with pytest.raises(BadInput, match="more than 1,000 bytes"):
-        decode_tests(packed("0" * 1001))
 
 
 def livecodebench_rows(shared_data: Path) -> dict[str, dict[str, Any]]:
