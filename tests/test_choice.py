@@ -35,6 +35,7 @@ C == The answer is B.⏎On second thought: the answer is (C). ;; Answer might be
 C == Choose C. ;; I choose (C) ;; Go with C ;; So pick option C. ;; I'm going with C. ;; I vote C. ;; Let's select (C).
 C == # C ;; > C ;; #### C ;; <answer>C</answer> ;; | Answer | **C** | ;; \boxed{\rm C} ;; ✅ C ;; The answer is C 🎉
 C == Probably C. ;; It's most likely C. ;; Option C is the most consistent. ;; Option C: 5 eV ;; The answer, then, is C.
+C == My pick: C ;; Selected: C
 C == 答案：C ;; 答案是 C ;; | C |
 C == \boxed{B}. Wait, that is wrong. The answer is C. ;; \boxed{C}, as B is wrong. ;; \boxed{C}. Wait: the answer is C.
 C == Correct: C ;; Final: C ;; C is the most likely. ;; C seems right. ;; C would be correct. ;; C fits best.

@@ -87,7 +87,7 @@ D = (0, 4) == (0,4) ;; D = (0, 4) != D = (0, 5) ;; [0,4]
 1 \pm \sqrt{19} == 1+\sqrt{19}, 1-\sqrt{19} ;; \frac{2 \pm \sqrt{76}}{2} ;; 1 ± √19 != 1+\sqrt{19} ;; -1 \pm \sqrt{19}
 \{1\pm\sqrt{5},-2\} == -2, 1 \pm \sqrt5 != 1 \pm \sqrt5
 2, 4, \ldots, 2n == 2,4,\dots,2n != 1, 3, \ldots, 2n-1
-(8,-2) == (x,y) = (8,-2) ;; \left(8, -2\right) ;; 8,-2 ;; \big(8,-2\big) != (-2,8) ;; \{8,-2\} ;; [8,-2]
+(8,-2) == \{(8,-2)\} ;; (x,y) = (8,-2) ;; \left(8, -2\right) ;; 8,-2 ;; \big(8,-2\big) != (-2,8) ;; \{8,-2\} ;; [8,-2]
 (1,2), (3,4) == (3,4) \text{ and } (1,2) != (1,2) ;; (2,1), (4,3)
 \begin{pmatrix} 1 & -2 \\ 3 & 0 \\ \end{pmatrix} == \begin{bmatrix}1&-2\\3&0\end{bmatrix}
 \begin{pmatrix} 1 & -2 \\ 3 & 0 \\ \end{pmatrix} == M = \begin{pmatrix}1&-2\\[2pt]3&0\end{pmatrix}
@@ -152,6 +152,8 @@ TEXTS = r"""
 4 != (256, 4**x) ;; ```python⏎for i in range(5):⏎    if 0 <= i <= 4⏎``` ;; ```python⏎# The answer is 4
 4 == ```python⏎print(2 + 3)⏎```⏎```output⏎4⏎``` ;; ```python⏎x = 5⏎```⏎So x = 4.
 \frac12 == So it's ½.
+\sqrt{2} == $AB = \sqrt{2}$ ;; So $AB = \sqrt 2$.
+17 == \boxed{\text{seventeen}} != At least 17
 4 == \boxed{3}. Wait, that is wrong: the answer is 4. ;; \boxed{4}. It would be wrong to say 5.
 4 == \boxed{4}. The answer is 5.
 4 != \boxed{4}. I made a mistake. The answer is 5.

@@ -40,7 +40,7 @@ JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
     r"(?<!not )(?<!n't )(?<!ever )(?<!cannot )\b(?:"
     r"(?i:leaves?|leaving|remains is|remains|left is|left with|must be|has to be|it is|it's|answer|ans\.)"
-    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:final|correct):)"
+    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:final|correct|selected|my pick):)"
     r"|(?i:(?:this|that|which) is|that's)(?= (?:option|choice|answer|letter)\b)"
     r"|(?i:match\w*|correspond\w* to|closest to|agrees with)(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
     r"|(?i:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|go(?:ing)? with|vote(?: for)?)|(?:I|[Ww]e)(?:'d| would)? say)\s+"

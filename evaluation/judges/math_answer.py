@@ -60,7 +60,8 @@ ASIDE = re.compile(r"(?:, not| rather than| instead of)\b[^,.;]*$")
 REFUSED = re.compile(
     r"(?:\b(?:is|are|equals|equal to)|=)[\s:=\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
     r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"
-    r"|n't\b|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$"
+    r"|n't\b|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$",
+    re.IGNORECASE,
 )
 """An end that asks, breaks off, or rejects a value."""
 NUMBERED = re.compile(
@@ -211,7 +212,7 @@ def is_expression(line: str, letters: frozenset[str]) -> bool:
     delimiters inside."""
     if "$" in line or re.search(r"\\[()\[\]]|[A-Za-z]\.[A-Za-z]|[!?=]$", line) or not re.search(r"[0-9A-Za-z]", line):
         return False
-    bare = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+", " ", TEXT_COMMAND.sub(" ", line))
+    bare = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|^[A-Z]{2,4}\s*=", " ", TEXT_COMMAND.sub(" ", line))
     words = {
         word.lower() for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)
     }

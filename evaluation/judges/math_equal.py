@@ -44,6 +44,8 @@ def parsed(latex: str) -> list[Any]:
 def _same_parts(golds: Sequence[str], parts: Sequence[str]) -> bool:
     """Bare lists and sets are equal in any order; where one side is a tuple or an interval, the order counts."""
     (gold_brackets, gold_elements), (brackets, elements) = enclosed(golds), enclosed(parts)
+    if brackets == SET != gold_brackets and len(elements) == 1:
+        return _same_parts(golds, elements)
     kinds = {gold_brackets, brackets}
     if len(golds) == 1 and any(INEQUALITY.search(part) for part in parts):
         return _same_reals(golds[0], parts) or (len(parts) == 1 and _same(golds[0], parts[0]))
