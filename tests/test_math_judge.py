@@ -278,6 +278,9 @@ def test_hostile_texts_are_not_right_and_the_judge_goes_on():
         r"\boxed{" * 50_000,
         "1" * 200_000,
         "the answer is " + "a" * 100_000,
+        "it is not 5 " * 30_000,
+        "\\[" * 50_000,
+        "```python\n" * 20_000,
         r"\boxed{1}" + r"\text{ }$" * 30_000 + r"\boxed{2}",
     ]
     with MathJudge(workers=2, timeout_s=1.0) as judge:

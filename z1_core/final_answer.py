@@ -1,8 +1,8 @@
 r"""Where a text states its final answer: for judging mathematics and letters, and for the page's Compare. Pure functions.
 
 From the surest place to the least sure: what is stated behind a box that it takes back ("wait, that is wrong: the answer
-is 5"); the last \boxed{} or \fbox{}; a "#### 42" line (GSM8K; a Markdown heading like
-"#### Step 1" is none); "the answer is ..."; the lines of the text, the last one first.
+is 5"); the last \boxed{} or \fbox{}; a "#### 42" line (GSM8K; a Markdown heading like "#### Step 1" is none); "the answer
+is ..."; the lines of the text, the last one first.
 """
 
 from __future__ import annotations

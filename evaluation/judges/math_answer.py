@@ -53,6 +53,7 @@ BOTH = re.compile(
 BASE = re.compile(
     r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?(?:in )?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+)[\s})]*"
 )
+LONGEST_LINE = 500
 LIST = ""
 OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
@@ -150,7 +151,7 @@ def _in_prose(text: str) -> Reading | None:
     """What stands behind the last "=", else what math-verify finds last; nothing where the end rejects or asks."""
     from math_verify import parse
 
-    text = NUMBERED.sub("", ASIDE.sub("", text.translate(UNICODE))).replace(r"\$", "$").rstrip(". ")
+    text = NUMBERED.sub("", ASIDE.sub("", text[-LONGEST_LINE:].translate(UNICODE))).replace(r"\$", "$").rstrip(". ")
     rejects = "answer" in text.lower() and not affirmed(PREDICATE.split(text)[-1])
     if rejects or REFUSED.search(text) or not re.search(r"[\d$\\]", text):
         return None
