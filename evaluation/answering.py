@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -16,10 +16,11 @@ from z1_core.jsonl import Lines, own_lines, row_at
 from z1_core.patience import Patience
 from z1_core.sweep import sweep
 from z1_core.thinking import Transcript, answer_from, decoded
-from z1_core.window import Chunk, Window
+from z1_core.window import Chunk, Completion, Window
 
 Place = tuple[Task, Window]
 """Of an answer to one problem: which hint, at which window."""
+Keep = Callable[[Place, Transcript], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,10 @@ class Answering:
         back, the places that have no line yet get a new trace."""
         left = list(trace.places)
 
-        def keep(place: Place, run: Transcript) -> None:
+        async def keep(place: Place, run: Transcript) -> None:
             task, window = place
-            row = Answer.of(run.completion(), window, problem_id=trace.problem_id, sample=trace.sample).as_row()
+            completion = await as_one_text(self.engine, run.completion())
+            row = Answer.of(completion, window, problem_id=trace.problem_id, sample=trace.sample).as_row()
             self.files[task.name].add(row)
             left.remove(place)
             self.bar.update()
@@ -95,7 +97,7 @@ class Answering:
 
         await self.patience.insist(what_is_left)
 
-    async def _sweep(self, trace: Trace, places: list[Place], keep: Callable[[Place, Transcript], None]) -> None:
+    async def _sweep(self, trace: Trace, places: list[Place], keep: Keep) -> None:
         runs = [Transcript(trace.prompt_ids) for _ in places]
         windows = [window for _, window in places]
         sampling = self.plan.sampling_of(trace.problem_id, trace.sample)
@@ -103,9 +105,9 @@ class Answering:
             async for piece in pieces:
                 runs[piece.index].add(piece.chunk)
                 if piece.chunk.end_reason:
-                    keep(places[piece.index], runs[piece.index])
+                    await keep(places[piece.index], runs[piece.index])
 
-    async def _recut(self, trace: Trace, places: list[Place], keep: Callable[[Place, Transcript], None]) -> None:
+    async def _recut(self, trace: Trace, places: list[Place], keep: Keep) -> None:
         """Answer from the trace that is stored, wherever that reaches: the same requests as the sweep's."""
         stored = Answer.from_row(row_at(*trace.stored))
         sampling = self.plan.sampling_of(trace.problem_id, trace.sample)
@@ -122,4 +124,13 @@ class Answering:
                         run.add(chunk)
             else:
                 continue
-            keep(place, run)
+            await keep(place, run)
+
+
+async def as_one_text(engine: Engine, run: Completion) -> Completion:
+    """Where nothing was inserted at the cut, a character that the cut went through belongs to the answer, whole."""
+    if run.hint_ids or not run.answer_ids or not run.trace.endswith("\ufffd"):
+        return run
+    text = await decoded(engine, [*run.trace_ids, *run.answer_ids])
+    begin = len(run.trace.rstrip("\ufffd"))
+    return replace(run, trace=text[:begin], answer=text[begin:])

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from evaluation.problem import Benchmark, Problem
 from evaluation.rows import BadRow, read_rows
@@ -51,24 +51,6 @@ class Files:
     origin: str
     data: Path | None = None
     revision: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """All of problems() at once."""
-
-    problems: list[Problem]
-    bad_rows: list[str]
-    origin: str
-
-
-@runtime_checkable
-class Selective(Protocol):
-    """A benchmark that asks only some of a file's rows, such as those of a date window."""
-
-    def select(self, row: Mapping[str, Any]) -> bool:
-        """Whether the row is asked. Raises BadInput where the row does not say."""
-        ...
 
 
 def find(benchmark: Benchmark, *, data: Path | str | None = None, revision: str | None = None) -> Files:
@@ -117,15 +99,6 @@ def problems(
         raise BadInput(f"{files.origin} has no usable row for {benchmark.title}{reason}")
 
 
-def load(
-    benchmark: Benchmark, *, data: Path | str | None = None, limit: int | None = None, revision: str | None = None
-) -> Loaded:
-    """All problems at once. Raises as find() and problems()."""
-    files, bad_rows = find(benchmark, data=data, revision=revision), []
-    found = list(problems(benchmark, files, limit=limit, tell=bad_rows.append))
-    return Loaded(problems=found, bad_rows=bad_rows, origin=files.origin)
-
-
 def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
     """A field of a row that must be text. Raises BadInput, naming the field."""
     value = row.get(name)
@@ -155,9 +128,8 @@ def _outcomes(benchmark: Benchmark, paths: tuple[Path, ...], ids: Container[str]
                 yield row
                 continue
             try:
-                if isinstance(benchmark, Selective) and not benchmark.select(row[1]):
+                if (problem := benchmark.make_problem(row[1])) is None:
                     continue
-                problem = benchmark.make_problem(row[1])
             except BadInput as error:
                 yield BadRow(row[0], str(error))
                 continue

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,7 +72,7 @@ def judge_answer(answer: Answer, judge: Callable[[str], Verdict]) -> dict[str, A
         "problem_id": answer.problem_id,
         "sample": answer.sample,
         "thinking_tokens": answer.thinking_tokens,
-        **as_row(verdict or judge(answer.trace)),
+        **asdict(verdict or judge(answer.trace)),
         "judged": judged,
         "sha256": sha256_of_texts(answer),
     }
@@ -80,10 +81,6 @@ def judge_answer(answer: Answer, judge: Callable[[str], Verdict]) -> dict[str, A
 def sha256_of_texts(answer: Answer) -> str:
     """A verdict holds for these texts only."""
     return hashlib.sha256(f"{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
-
-
-def as_row(verdict: Verdict) -> dict[str, str]:
-    return {"status": verdict.status, "extracted": verdict.extracted, "detail": verdict.detail}
 
 
 def as_completed(calls: Iterable[Callable[[], Result]], *, workers: int | None = None) -> Iterator[Result]:

@@ -68,13 +68,12 @@ class Benchmark(Protocol):
     """In tables, "MATH500"."""
     source: Source
     """Where its rows come from when no --data is given."""
-    hint: str
-    """The phrase inserted at the cut."""
     gold_field: str | None
     """The one entry of `reference` that is all the judge needs; None where it needs tests."""
 
-    def make_problem(self, row: Mapping[str, Any]) -> Problem:
-        """The problem of one row. Raises BadInput, saying what is wrong with the row."""
+    def make_problem(self, row: Mapping[str, Any]) -> Problem | None:
+        """The problem of one row; None for one that is not asked, as outside of a date window. Raises BadInput, saying
+        what is wrong with the row."""
         ...
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:

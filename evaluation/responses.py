@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from evaluation.data import find, problems
-from evaluation.judging import as_completed, as_row, judge_text
+from evaluation.judging import as_completed, judge_text
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from z1_core.errors import BadInput
 from z1_core.jsonl import Line, lines
@@ -43,7 +44,7 @@ def judge_responses(
         while (first := statuses.total()) in waiting:
             said, line = waiting.pop(first), found[first]
             statuses[said.status] += 1
-            print(json.dumps({**(line.row or {"line": line.where}), **as_row(said)}), flush=True)
+            print(json.dumps({**(line.row or {"line": line.where}), **asdict(said)}), flush=True)
     return statuses
 
 

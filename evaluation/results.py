@@ -100,16 +100,8 @@ def recorded(run: Mapping[str, Any], judging: Mapping[str, Any]) -> dict[str, st
     return {name: value for name, value in values.items() if not name.endswith(".bad_rows")}
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat = {}
-    for name, value in values.items():
-        of_it = (
-            _flat(value, f"{prefix}{name}.")
-            if isinstance(value, Mapping) and value
-            else {f"{prefix}{name}": _shown(value)}
-        )
-        flat |= of_it
-    return flat
+def _flat(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _shown(value) for name, value in pd.json_normalize(dict(values)).iloc[0].items()}
 
 
 def _shown(value: Any) -> str:

@@ -20,13 +20,12 @@ import pytest
 from evaluation.benchmarks import BENCHMARKS, benchmark, hidden_tests
 from evaluation.benchmarks.completion import answering_code, with_head, without_demo
 from evaluation.benchmarks.hidden_tests import decode_tests
-from evaluation.data import load
 from evaluation.judges.mathematics import MathJudge
 from evaluation.problem import Judges, Problem
 from evaluation.rows import read_rows
 from evaluation.sandbox.bubblewrap import Sandbox
+from tests.loading import load
 from z1_core.errors import BadInput, Z1Error
-from z1_core.window import HINT
 
 BOXED = r"Please reason step by step, and put your final answer within \boxed{}."
 
@@ -51,11 +50,10 @@ def user_text(problem: Problem) -> str:
     return problem.messages[-1]["content"]
 
 
-def test_every_benchmark_is_found_by_name_and_asks_with_the_papers_hint():
+def test_every_benchmark_is_found_by_name():
     assert list(BENCHMARKS) == ["math500", "gpqa", "livecodebench", "bigcodebench", "gsm8k", "humaneval"]
     for name, each in BENCHMARKS.items():
         assert benchmark(name).name == name
-        assert each.hint == HINT
         assert len(each.source.revision) == 40
     with pytest.raises(BadInput, match="no benchmark 'math5000'; there are math500, gpqa"):
         benchmark("math5000")
@@ -248,7 +246,7 @@ def test_hidden_tests_are_read_plain_and_packed():
         (packed("[1]"), "no list of inputs"),
         (packed("hello"), "neither JSON"),
         ("hello", "neither JSON"),
-        (packed(json.dumps([TEST]))[:-8], "cut off|neither JSON"),
+        (packed(json.dumps([TEST]))[:-8], "neither JSON"),
         (base64.b64encode(zlib.compress(b"\x80\x04.")).decode(), "damaged"),
     ],
 )
@@ -257,12 +255,6 @@ def test_hidden_tests_run_no_code_and_say_what_is_wrong(value, says, tmp_path, m
     with pytest.raises(BadInput, match=says):
         decode_tests(value)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_hidden_tests_that_unpack_without_end_are_refused(monkeypatch):
-    monkeypatch.setattr(hidden_tests, "MOST_BYTES", 1000)
-    with pytest.raises(BadInput, match="more than 1,000 bytes"):
-        decode_tests(packed("0" * 1001))
 
 
 def livecodebench_rows(shared_data: Path) -> dict[str, dict[str, Any]]:

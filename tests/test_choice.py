@@ -32,6 +32,18 @@ C == If the answer is B, then E = 0. Hence the answer is C. ;; The answer is B? 
 C == Is it A? It is C.
 C == Correct answer: C⏎Incorrect answers: A, B, D ;; (A) and (B) are too small. The answer is (c). ;; Answer: c
 C == The answer is B.⏎On second thought: the answer is (C). ;; Answer might be B, let me check.⏎⏎Answer: C
+C == Choose C. ;; I choose (C) ;; Go with C ;; So pick option C. ;; I'm going with C. ;; I vote C. ;; Let's select (C).
+C == # C ;; > C ;; #### C ;; <answer>C</answer> ;; | Answer | **C** | ;; \boxed{\rm C} ;; ✅ C ;; The answer is C 🎉
+C == Probably C. ;; It's most likely C. ;; Option C is the most consistent. ;; Option C: 5 eV ;; The answer, then, is C.
+C == My pick: C ;; Selected: C
+C == 答案：C ;; 答案是 C ;; | C |
+C == \boxed{B}. Wait, that is wrong. The answer is C. ;; \boxed{C}, as B is wrong. ;; \boxed{C}. Wait: the answer is C.
+C == Correct: C ;; Final: C ;; C is the most likely. ;; C seems right. ;; C would be correct. ;; C fits best.
+C == C it is.
+C == Only C satisfies both. ;; Only (C) is consistent. ;; Not A. C. ;; Not B, but C. ;; By elimination, C.
+C == This matches C.
+C == A is wrong. B is wrong. So C. ;; That is option C. ;; Thus the third option, C, is correct. ;; C - it is 5 eV.
+C == The answer is 5 eV, option C. ;; It is 5 eV (option C). ;; It is 5 eV → C ;; ∴ C ;; The answer is 5 eV, i.e., C.
 D == Answer:⏎⏎D ;; The final answer is **D) 12** ;; The correct option is **D**. ;; \boxed{E = mc^2}⏎⏎**Answer: D**
 D == It is certainly not B; the right option is D ;; Answer: since C would break it, what remains is D
 D == \boxed{x}⏎⏎Hence (D).
@@ -57,6 +69,11 @@ The answer is C6H12O6
 I don't think C is correct. ;; C is correct in classical theory. ;; C:\Users ;; The unit is C. ;; At point A, B = 0.
 The answer is A or B ;; The answer is not B. ;; It is not A. ;; If A is correct, then x = 5. ;; A is correct?
 The answer is A?
+Never choose C. ;; Do not pick C. ;; I can't choose C. ;; Should I choose C? ;; Choose C or D. ;; Go with C++
+Select C atoms.
+|C|
+Eliminate option C. ;; It is unlikely to be option C. ;; All but option C. ;; Everything except C is right.
+Statement C is true.
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
 """
 
@@ -89,9 +106,9 @@ def test_more_letters_where_the_problem_has_more_options():
 
 @pytest.mark.parametrize("text", ["A, B, C, D " * 50_000, "(A" * 50_000, "answer is " * 30_000, r"\boxed{" * 50_000])
 def test_a_hostile_text_takes_no_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     assert letter_of(text) is None
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_options_keep_their_order_for_ever():

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from evaluation.data import MOST_TOLD, Source, find, labels_of, load, problems, text_field
+from evaluation.data import MOST_TOLD, Source, find, labels_of, problems, text_field
 from evaluation.problem import Judges, Problem, Verdict
+from tests.loading import load
 from z1_core.errors import BadInput
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -25,7 +26,6 @@ class Sums:
     name: str = "sums"
     title: str = "Sums"
     source: Source = Source(repo="someone/sums", revision=COMMIT, files=("one.jsonl", "two.jsonl"))  # noqa: RUF009
-    hint: str = "So:"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         return Problem(
@@ -41,8 +41,8 @@ class Sums:
 
 @dataclass(frozen=True, kw_only=True)
 class EasySums(Sums):
-    def select(self, row: Mapping[str, Any]) -> bool:
-        return row.get("level") == 1
+    def make_problem(self, row: Mapping[str, Any]) -> Problem | None:
+        return Sums.make_problem(self, row) if row.get("level") == 1 else None
 
 
 def row(number: int, **more: Any) -> dict[str, Any]:

@@ -224,6 +224,22 @@ def test_hints_and_methods_are_compared_on_the_same_traces(evaluate):
     assert len({(out / name / "problems.jsonl").read_bytes() for name in tasks}) == 1
 
 
+def test_without_a_hint_a_character_that_the_cut_went_through_is_whole_again(evaluate, monkeypatch):
+    text = small_text()
+    said, prompts = text.encode("So \U0001f44d it is 2."), []
+
+    def goes_on(_: FakeEngine, prompt_ids: list[int]) -> list[int]:
+        prompts.append(prompt_ids)
+        return [*said[len(prompt_ids) - len(prompts[0]) :], text.eos_id]
+
+    monkeypatch.setattr(FakeEngine, "_write", goes_on)
+    inside = next(place for place in range(len(said)) if text.decode(said[:place]).endswith("\ufffd"))
+    _, _, out = evaluate("--windows", inside, 99, "--answer-tokens", 90, "--limit", 1, "--hint", "none")
+    cut, ended = (row for _, row in sorted(answers_of(out, "gsm8k.no-hint").items()))
+    assert cut["trace"] + cut["answer"] == ended["trace"] == "So \U0001f44d it is 2."
+    assert cut["trace_ids"] == said[:inside]
+
+
 def test_samples_have_seeds_of_their_own_that_no_other_problem_changes(questions):
     def seeds(limit: int) -> dict:
         words = ["gsm8k", "--data", str(questions), "--limit", str(limit), "--samples", "3", "--temperature", "0.7"]

@@ -1,7 +1,8 @@
 r"""Where a text states its final answer: for judging mathematics and letters, and for the page's Compare. Pure functions.
 
-From the surest place to the least sure: the last \boxed{} or \fbox{}; a "#### 42" line (GSM8K; a Markdown heading like
-"#### Step 1" is none); "the answer is ..."; the lines of the text, the last one first.
+From the surest place to the least sure: what is stated behind a box that it takes back ("wait, that is wrong: the answer
+is 5"); the last \boxed{} or \fbox{}; a "#### 42" line (GSM8K; a Markdown heading like "#### Step 1" is none); "the answer
+is ..."; the lines of the text, the last one first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-BOX = r"\\(?:boxed|fbox|framebox)\s*"
+BOX = r"\\+(?:boxed|fbox|framebox)\s*"
 EMPTY_BOX = re.compile(BOX + r"\{\s*\}")
 UNBRACED_BOX = re.compile(BOX + r"(-?\d+(?:[.,]\d+)*)")
 BRACE = re.compile(BOX + r"\{|\\.|[{}]", re.DOTALL)
@@ -20,12 +21,15 @@ BETWEEN_ONE_ANSWERS_BOXES = re.compile(
 MOST_BETWEEN_BOXES, LAST_LINES = 40, 50
 HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
+DRESS = re.compile(r"</?(?:answer|b|i|u|em|strong|code|p|br)>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]")
+"""Of HTML, and pictures."""
+DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
-    r"\b(?:answer|ans|choice|option)s?\b\.?"
+    r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},)?|答案)"
     rf"(?:\s+(?:is|are|(?:should|would|must|will|has to|seems to|appears to)(?:\s+{HEDGE})?\s+be|to be)\b"
-    r"|\s*(?:=>|->|→|[:：=])|\s+[-–—](?=\s))"
-    rf"(?:[\s:=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
+    r"|\s*(?:=>|->|→|[:：=|是为])|\s+[-–—](?=\s))"
+    rf"(?:[\s:：=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
     re.IGNORECASE,
 )
 DOUBTED = re.compile(
@@ -37,7 +41,11 @@ REASON = re.compile(
     r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead)\s"
 )
 INSTEAD = re.compile(r"^\W*(?:\w+ly )?(?:not|neither)\b.*?\b(?:but|rather|instead|it is|it's)\s+", re.IGNORECASE)
-REJECTED = re.compile(r"^\W*(?:\w+ly )?(?:not|neither|none|less|more|greater|fewer|between)\b", re.IGNORECASE)
+REJECTED = re.compile(
+    r"^\W*(?:\w+ly )?(?:not|never|neither|none|less|more|greater|fewer|between|at (?:least|most)|different|other)\b",
+    re.IGNORECASE,
+)
+RETRACTS = re.compile(r"\b(?:wait|mistake|wrong|incorrect|correction|error)\b", re.IGNORECASE)
 SMALL_TALK = re.compile(r"^[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$")
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
@@ -54,14 +62,27 @@ class FinalAnswer:
 
 def final_answers(text: str) -> list[FinalAnswer]:
     """Every place that may state the answer, surest first; none for an empty text."""
-    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", text))
-    found = [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
+    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(text)))
+    found = statements(retraction(text))[::-1]
+    found += [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
     lines = [line for line in text.splitlines()[-LAST_LINES:] if not SMALL_TALK.search(line)]
     contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in reversed(lines)]
     return found + [FinalAnswer(kind="line", content=content) for content in contents if content]
+
+
+def undressed(text: str) -> str:
+    """Without HTML and pictures; displayed formulas on one line each."""
+    return DISPLAYED.sub(lambda formula: formula[0].replace("\n", " "), DRESS.sub("", text))
+
+
+def retraction(text: str) -> str:
+    """What stands behind the last box, if it takes the box back."""
+    closed = _closed_boxes(text)
+    behind = text[closed[-1][1] :] if closed else ""
+    return behind if RETRACTS.search(behind) else ""
 
 
 def statements(text: str) -> list[FinalAnswer]:
@@ -127,7 +148,7 @@ def _closed_boxes(text: str) -> list[tuple[int, int, str]]:
 
 def trimmed(line: str) -> str:
     """Without what surrounds an answer in prose: emphasis, quotes, a full stop, math delimiters."""
-    line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_ ").strip()
+    line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_|□∎ ").strip()
     if wrapped := DELIMITERS.match(line):
         inner = wrapped[1].strip()
         line = inner if not re.search(r"\$|\\[()\[\]]", inner) else line

@@ -18,7 +18,6 @@ from evaluation.data import Source, text_field
 from evaluation.judges.unit_tests import judge_unittest
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
-from z1_core.window import HINT
 
 SYSTEM = "Please reason step by step."
 REQUEST = (
@@ -42,7 +41,6 @@ class BigCodeBench:
     name: str = "bigcodebench"
     title: str = "BigCodeBench-Hard-Instruct"
     source: Source = SOURCE
-    hint: str = HINT
     gold_field: str | None = None
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:

@@ -17,7 +17,6 @@ from evaluation.benchmarks.math500 import SYSTEM
 from evaluation.data import Source, text_field
 from evaluation.judges.choice import letter_of, shuffled
 from evaluation.problem import Judges, Problem, Verdict
-from z1_core.window import HINT
 
 LETTERS = "ABCD"
 REQUEST = r"Please put the letter of the right choice (A, B, C or D) in \boxed{}."
@@ -36,7 +35,6 @@ class Gpqa:
     name: str = "gpqa"
     title: str = "GPQA-Diamond"
     source: Source = SOURCE
-    hint: str = HINT
     gold_field: str | None = "letter"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:

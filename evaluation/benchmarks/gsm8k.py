@@ -15,7 +15,6 @@ from evaluation.benchmarks.math500 import SYSTEM
 from evaluation.data import Source, text_field
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
-from z1_core.window import HINT
 
 ANSWER_MARK = "####"
 SOURCE = Source(
@@ -30,7 +29,6 @@ class Gsm8k:
     name: str = "gsm8k"
     title: str = "GSM8K"
     source: Source = SOURCE
-    hint: str = HINT
     gold_field: str | None = "answer"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:

@@ -13,7 +13,6 @@ from evaluation.benchmarks.completion import answering_code, with_head
 from evaluation.data import Source, text_field
 from evaluation.judges.unit_tests import judge_check
 from evaluation.problem import Judges, Problem, Verdict
-from z1_core.window import HINT
 
 REQUEST = (
     "Complete this Python function. Answer with the whole function in one Markdown code block.\n\n```python\n{}\n```\n"
@@ -32,7 +31,6 @@ class HumanEval:
     name: str = "humaneval"
     title: str = "HumanEval"
     source: Source = SOURCE
-    hint: str = HINT
     gold_field: str | None = None
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:

@@ -22,7 +22,6 @@ from evaluation.judges.extract import extract_code
 from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
-from z1_core.window import HINT
 
 SYSTEM = "You are a helpful assistant."
 REQUEST = (
@@ -63,13 +62,12 @@ class LiveCodeBench:
     date_from: str | None = None
     date_to: str | None = None
     name: str = "livecodebench"
-    hint: str = HINT
     gold_field: str | None = None
 
     def __post_init__(self) -> None:
         if self.release not in RELEASES:
             raise BadInput(f"LiveCodeBench has no release {self.release!r}; it has {', '.join(RELEASES)}")
-        first, last = (_day(day) for day in (self.date_from or "0001-01-01", self.date_to or "9999-12-31"))
+        first, last = self.dates
         if first > last:
             raise BadInput(f"the date window ends on {self.date_to}, before it begins on {self.date_from}")
 
@@ -86,14 +84,16 @@ class LiveCodeBench:
             files=("test.jsonl", *(f"test{number}.jsonl" for number in range(2, count + 1))),
         )
 
-    def select(self, row: Mapping[str, Any]) -> bool:
-        if self.date_from is None and self.date_to is None:
-            return True
-        day = _day(text_field(row, "contest_date"))
-        return _day(self.date_from or "0001-01-01") <= day <= _day(self.date_to or "9999-12-31")
+    @property
+    def dates(self) -> tuple[date, date]:
+        return _day(self.date_from or "0001-01-01"), _day(self.date_to or "9999-12-31")
 
-    def make_problem(self, row: Mapping[str, Any]) -> Problem:
+    def make_problem(self, row: Mapping[str, Any]) -> Problem | None:
         """The hidden tests stay packed until they are judged: unpacked, those of v5 do not fit into most memories."""
+        if self.date_from or self.date_to:
+            first, last = self.dates
+            if not first <= _day(text_field(row, "contest_date")) <= last:
+                return None
         problem_id = text_field(row, "question_id")
         starter = text_field({"starter_code": row.get("starter_code") or ""}, "starter_code", may_be_empty=True)
         tests = {

@@ -11,7 +11,6 @@ from typing import Any
 
 from evaluation.data import Source, labels_of, text_field
 from evaluation.problem import Judges, Problem, Verdict
-from z1_core.window import HINT
 
 SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
 SOURCE = Source(
@@ -24,7 +23,6 @@ class Math500:
     name: str = "math500"
     title: str = "MATH500"
     source: Source = SOURCE
-    hint: str = HINT
     gold_field: str | None = "answer"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:

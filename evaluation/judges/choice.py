@@ -4,9 +4,11 @@ The file that Z1's evaluation read GPQA from has the right option at "A" in all 
 favours "A"; so each problem's options are shuffled by a hash of its id: the same everywhere, and even over many.
 
 A letter counts where it stands as one: the A of "A cat" is an article, that of "A = 5 m^2" or \boxed{A + B} a quantity,
-the I of "I think" a pronoun; a small letter only in brackets or alone. The last box with a letter comes first; then the
-last sentence that decides ("the answer is (C)", "D is correct", "which leaves D"), for the answer and not against one
-or asking; then a last line that is a letter alone; then a letter that leads lines, if it is the only one that does.
+the I of "I think" a pronoun; a small letter only in brackets or alone. The last box with a letter comes first, unless the
+text behind it takes it back; then the last sentence that decides ("the answer is (C)", "D is correct", "which leaves
+D"), for the answer and not against one or asking; then a last sentence that is a letter alone or ends in "option C"; then
+a letter that leads lines, if it is the only one that does. Words that call a statement true ("C is true") settle nothing:
+which one is false may be the question.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from z1_core.errors import BadInput
-from z1_core.final_answer import affirmed, boxes, is_doubted, statements
+from z1_core.final_answer import affirmed, boxes, is_doubted, retraction, statements, undressed
 
 LETTERS = "ABCDEFGHIJ"
 ENDS_LETTER = (
@@ -27,14 +29,21 @@ ENDS_LETTER = (
 """What may follow a letter that is an answer; any other word or sign makes it part of a phrase or a formula."""
 
 PREFIX = re.compile(
-    r"(?:[\s:.,–—-]|(?:therefore|thus|hence|so|it is|it's|is|option|choice|letter|answer)\b)*", re.IGNORECASE
+    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|it is|it's|is|option|choice|letter|answer"
+    r"|by elimination|most likely|probably)\b)*",
+    re.IGNORECASE,
+)
+REJECTS = re.compile(
+    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|rule)\b|n't\b", re.IGNORECASE
 )
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
-    r"(?<!not )(?<!n't )\b(?:"
+    r"(?<!not )(?<!n't )(?<!ever )(?<!cannot )\b(?:"
     r"(?i:leaves?|leaving|remains is|remains|left is|left with|must be|has to be|it is|it's|answer|ans\.)"
-    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:match\w*|correspond\w* to|closest to|agrees with) (?:option|choice))"
-    r"|(?:I(?:'ll|'d| will| would)?|we) (?:choose|pick|select|go with|say))\s+"
+    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:final|correct|selected|my pick):)"
+    r"|(?i:(?:this|that|which) is|that's)(?= (?:option|choice|answer|letter)\b)"
+    r"|(?i:match\w*|correspond\w* to|closest to|agrees with)(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
+    r"|(?i:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|go(?:ing)? with|vote(?: for)?)|(?:I|[Ww]e)(?:'d| would)? say)\s+"
     r"(?:only |with )?(?=([^\n]{1,40}))"
 )
 
@@ -63,7 +72,12 @@ def letter_of(text: str, letters: str = "ABCD") -> str | None:
     """The letter that the text settles on; None where it names none, or several at once."""
     boxed = ("".join(_letters_in(_plain(box), letters) for box in group) for group in boxes(text))
     plain = _plain(text)
-    found = next(filter(None, boxed), "") or _decided(plain, letters) or _leading_lines(plain, letters)
+    found = (
+        _decided(_plain(retraction(text)), letters)
+        or next(filter(None, boxed), "")
+        or _decided(plain, letters)
+        or _leading_lines(plain, letters)
+    )
     return found[0] if len(set(found)) == 1 else None
 
 
@@ -77,18 +91,24 @@ def _letters_in(answer: str, letters: str) -> str:
         found += first[first.lastindex].upper()
         joined = JOINED.match(answer, first.end())
         first = letter.match(answer, joined.end()) if joined else None
-    last = re.search(rf"\s\(({one})\)\W*$", answer)
-    return found or (last[1] if last else "")
+    last = re.search(rf"(?:\s\(|(?i:option|choice|letter|i\.e\.),?\s+\(?)({one})\)?\W*$", answer)
+    return found or (last[1] if last and not REJECTS.search(answer) else "")
 
 
 def _decided(plain: str, letters: str) -> str:
     """Of the last sentence that decides: "the answer is (C)", "option C is correct", "which leaves C"."""
     is_right = re.compile(
-        rf"(?<![A-Za-z])(?<!not )\(?([{letters}])\)?\s+(?:remains|is left|(?:is|must be)\s+(?:the\s+)?(?:only\s+)?"
-        r"(?:correct|right|best|answer))\b(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|option|choice|answer|one)\b)"
+        rf"(?<![A-Za-z])(?<!not )(?<!except )\(?([{letters}])\)?,?\s+(?:remains|matches|fits(?:\s+best)?|is left|it is"
+        r"|(?:is|(?:must|has to|would|seems to) be|seems)\s+(?:the\s+)?(?:only\s+|most\s+)?"
+        r"(?:correct|right|best|likely|plausible|consistent|accurate|appropriate|answer))\b(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|option|choice|answer|one)\b)"
+        rf"|\b(?i:only)\s+(?i:option\s+|choice\s+)?\(?([{letters}])\)?\s+(?:satisfies|fits|matches|works|holds|agrees|is|can)\b"
     )
     found = [(statement.start, _letters_in(statement.content, letters)) for statement in statements(plain)]
-    found += [(right.start(), right[1]) for right in is_right.finditer(plain) if not is_doubted(plain, right.start())]
+    found += [
+        (right.start(), right[1] or right[2])
+        for right in is_right.finditer(plain)
+        if not is_doubted(plain, right.start())
+    ]
     found += [
         (choice.start(), _letters_in(choice[1], letters))
         for choice in DECIDES.finditer(plain)
@@ -99,21 +119,22 @@ def _decided(plain: str, letters: str) -> str:
 
 
 def _leading_lines(plain: str, letters: str) -> str:
-    """A last line that is a letter alone; otherwise all letters that lead lines: a repeated list of the options names
-    several, and so settles on none."""
-    lines = [line.strip(" \t-•") for line in plain.splitlines() if line.strip()]
-    if (
-        lines
-        and len(lines[-1]) < 20
-        and re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", PREFIX.sub("", lines[-1], count=1))
-    ):
-        return _letters_in(lines[-1], letters)
-    leads = re.compile(rf"[(\[]?([{letters}])(?:[)\].:](?=\s|$)|\s*$)")
+    """A last sentence that is a letter alone, or ends in one as an option; otherwise all letters that lead lines: a
+    repeated list of the options names several, and so settles on none."""
+    lines = [re.sub(r"^\|\s|\s\|$", "", line.strip()).strip(" \t-•#>") for line in plain.splitlines() if line.strip()]
+    last = affirmed(re.split(r"(?<=[.!])\s+(?=\S)", lines[-1])[-1]) if lines else ""
+    alone = re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", PREFIX.sub("", last, count=1))
+    if alone and len(last) < 30:
+        return _letters_in(last, letters)
+    marked = re.search(rf"(?:(?i:option|choice|→|⇒|=>|->)\s*\(?)([{letters}])\)?[).\s]*$", last)
+    if marked and not REJECTS.search(last):
+        return marked[1]
+    leads = re.compile(rf"(?:(?i:option|choice)\s+)?[(\[]?([{letters}])(?:[)\].:](?=\s|$)|\s*$|\s[-–—]\s(?![A-Z]\W*$))")
     return "".join(lead[1] for line in lines if (lead := leads.match(line)))
 
 
 def _plain(text: str) -> str:
     r"""Without the dress of Markdown and LaTeX: \text{(C)}, **C**, $C$ and `C` are C."""
-    text = re.sub(r"\\(?:text(?:bf|it|rm|tt)?|mathrm|mathbf|mbox|mathsf)\s*(?=\{)", "", text)
+    text = re.sub(r"\\(?:(?:text(?:bf|it|rm|tt)?|mathrm|mathbf|mbox|mathsf)\s*(?=\{)|(?:rm|bf)\b)", "", undressed(text))
     text = re.sub(r"\\[()\[\], ;]", " ", text)
     return re.sub(r"[*`${}\"“”]+|(?<!\w)['_]+|['_]+(?!\w)", "", text)

@@ -35,9 +35,7 @@ def read_json(text: str) -> Any:
 def read_returned(text: str) -> Any:
     """What inside/functions.py made of a result. A long integer stays a Decimal: to make one an int takes the square of
     its length in time, and it is equal all the same. Raises ValueError, RecursionError."""
-    return json.loads(
-        text, parse_int=lambda digits: (int if len(digits) < LONG else Decimal)(digits), object_hook=_one_element
-    )
+    return json.loads(text, parse_int=lambda digits: (int if len(digits) < LONG else Decimal)(digits))
 
 
 def short(value: Any) -> str:
@@ -47,27 +45,6 @@ def short(value: Any) -> str:
     except ValueError:
         return "an integer too long to show"
     return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]} ... {text[-SHOWN // 2 :]}"
-
-
-class _OneElement:
-    """An array of one element, as numpy compares it: equal to the element, and to a list that holds it at any depth."""
-
-    __hash__ = None
-
-    def __init__(self, element: Any) -> None:
-        self.element = element
-
-    def __eq__(self, other: object) -> bool:
-        while isinstance(other, list) and len(other) == 1:
-            other = other[0]
-        return self.element == other
-
-    def __repr__(self) -> str:
-        return f"array({self.element!r})"
-
-
-def _one_element(value: dict[str, Any]) -> Any:
-    return _OneElement(value["z1 one element"]) if "z1 one element" in value else value
 
 
 def _same_numbers(got: str, expected: str) -> bool:

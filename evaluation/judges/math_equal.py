@@ -9,6 +9,7 @@ from typing import Any
 from evaluation.judges.math_answer import LIST, Reading, enclosed, number_and_base
 
 SET, TUPLE, PERCENT = r"\{\}", "()", r"\%"
+INEQUALITY = re.compile(r"[<>]|\\[lg]e(?:q|qslant|slant)?(?![A-Za-z])")
 SAME_ROUNDED, SAME_EXACT = 1e-5, 1e-40
 """Relative. math-verify rounds to 6 decimals: 0.0000672 would equal 0.0000668 (its issue #14)."""
 
@@ -26,8 +27,11 @@ def parsed(latex: str) -> list[Any]:
     back to a number inside it; no letter is dropped as a unit; i is the imaginary unit (math-verify: in "5 i" only)."""
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
-    from sympy import Eq, Expr, I
+    from sympy import And, Eq, Expr, I
 
+    if r"\land" in latex:
+        both = [value for part in latex.split(r"\land") for value in parsed(part)]
+        return [And(*both)] if both else []
     normal = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all")
     config = [LatexExtractionConfig(boxed_match_priority=0, normalization_config=normal)]
     value = (parse(f"\\boxed{{{latex}}}", config, extraction_mode="first_match", parsing_timeout=None) or [""])[0]
@@ -40,11 +44,17 @@ def parsed(latex: str) -> list[Any]:
 def _same_parts(golds: Sequence[str], parts: Sequence[str]) -> bool:
     """Bare lists and sets are equal in any order; where one side is a tuple or an interval, the order counts."""
     (gold_brackets, gold_elements), (brackets, elements) = enclosed(golds), enclosed(parts)
+    if brackets == SET != gold_brackets and len(elements) == 1:
+        return _same_parts(golds, elements)
     kinds = {gold_brackets, brackets}
+    if len(golds) == 1 and any(INEQUALITY.search(part) for part in parts):
+        return _same_reals(golds[0], parts) or (len(parts) == 1 and _same(golds[0], parts[0]))
+    if len(golds) == 1 and r"\begin" in golds[0] and brackets == TUPLE:  # a vector in a row
+        return _same(golds[0], r"\begin{pmatrix}" + r" \\ ".join(elements) + r"\end{pmatrix}")
     if len(golds) == len(parts) == 1 and LIST in kinds and SET not in kinds:
         return _same(golds[0], parts[0])
     if len(golds) == 1 < len(parts) and gold_brackets == LIST:
-        return _same_union(golds[0], parts) or all(_same_parts(golds, [part]) for part in parts)  # a value restated
+        return all(_same_parts(golds, [part]) for part in parts)  # a value restated
     if len(gold_elements) != len(elements):
         return False
     if kinds <= {LIST, SET}:
@@ -58,16 +68,35 @@ def _same_parts(golds: Sequence[str], parts: Sequence[str]) -> bool:
     return (len(kinds) == 1 or kinds == {LIST, TUPLE}) and all(_same_parts([gold], [one]) for gold, one in in_order)
 
 
-def _same_union(gold: str, parts: Sequence[str]) -> bool:
-    """A union of intervals given by inequalities, "x < 2 or x > 3"."""
-    from sympy import Union
+def _same_reals(gold: str, parts: Sequence[str]) -> bool:
+    """Real numbers given by inequalities, "x < 2 or x > 3"; those of the gold, or an interval."""
+    from sympy import Set, Union
 
-    if r"\cup" not in gold or not all(re.search(r"[<>]|\\[lg]e", part) for part in parts):
-        return False
-    return _same_values(parsed(gold), [Union(*(value.as_set() for part in parts for value in parsed(part)))])
+    golds, values = (
+        parsed(re.sub(r"^[A-Za-z]\s*\\in(?![a-z])", "", gold)),
+        [value for part in parts for value in parsed(part)],
+    )
+    sets = [value if isinstance(value, Set) else value.as_set() for value in (*golds, *values) if _is_of_one(value)]
+    return bool(golds) and len(sets) == len(golds) + len(parts) and sets[0] == Union(*sets[1:])
+
+
+def _is_of_one(value: Any) -> bool:
+    """A set, or a condition on one variable."""
+    from sympy import Set
+    from sympy.logic.boolalg import Boolean
+
+    return isinstance(value, Set) or (isinstance(value, Boolean) and len(value.free_symbols) == 1)
 
 
 def _same(gold: str, part: str) -> bool:
+    if ":" in part and not re.search(r":|/|\\frac", gold):
+        return False
+    if r"\pi" in gold + part and (r"\circ" in gold) != (r"\circ" in part):
+        gold, part = (
+            re.sub(r"(.*)\^\{?\s*\\circ\s*\}?$", r"(\1) \\cdot \\frac{\\pi}{180}", one) for one in (gold, part)
+        )
+    if gold.endswith(PERCENT) and part.endswith(PERCENT):
+        gold, part = gold.removesuffix(PERCENT), part.removesuffix(PERCENT)
     if gold.endswith(PERCENT) != part.endswith(PERCENT):
         bare, other = sorted((gold, part), key=lambda one: one.endswith(PERCENT))
         number = other.removesuffix(PERCENT)

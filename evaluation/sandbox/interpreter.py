@@ -34,7 +34,6 @@ class Interpreter:
 
     executable: str
     folders: tuple[str, ...]
-    version: tuple[int, int]
 
 
 @functools.lru_cache(maxsize=32)
@@ -50,7 +49,7 @@ def inspect_interpreter(python: str) -> Interpreter:
     tops = [
         place for place in outside if not any(place != other and place.startswith(other + "/") for other in outside)
     ]
-    return Interpreter(executable, tuple(tops), (version[0], version[1]))
+    return Interpreter(executable, tuple(tops))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,0 +1,104 @@
+r"""One spelling of LaTeX for an answer, in which math-verify reads it as it is meant. Pure functions.
+
+Numbers: 1\,234, 1{,}234, 1e3, 12{,}5 (a comma in braces in front of other than three digits is a decimal point), 2 3/4,
+0.\overline{3}, "three", "two thirds", "58.5 thousand", "3 to 4", "1 in 4". Sets of reals: ]2,\infty[, {x | x > 2}, U,
+"or". A label in a box ("The answer is 30") and signs of money do not count.
+"""
+
+from __future__ import annotations
+
+import re
+
+FUNCTIONS = ["sqrt", "pi", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "infty", "theta"]
+REPEATING = re.compile(r"(\d*)\.(\d*?)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|(\d+?)\4{2,}\s*\\ldots)")
+MIXED = re.compile(r"(?<![\d.,^_/\w])(\d+)(?: +(\d+)/(\d+)(?![\d./])| *\\frac\s*\{(\d+)\}\s*\{(\d+)\})")
+UNICODE = str.maketrans(
+    {"°": r"^\circ ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "×": r"\times ", "·": r"\cdot "}
+    | {"∪": r"\cup ", "±": r"\pm ", "−": "-", "–": "-", "\u00a0": " ", "\u202f": " ", "²": "^2 ", "³": "^3 "}
+    | {"¼": " 1/4", "½": " 1/2", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "÷": r"\div ", "…": r"\ldots ", "θ": r"\theta "}
+)
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+NUMBERS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
+ORDINALS = {"half": 2, "halve": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
+POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
+NUMBER_WORD = (
+    rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({'|'.join(NUMBERS)}))"
+    rf"(?=(?:[- ](?:{'|'.join([*ORDINALS, *POWERS])})s?)?[\s}})]*$)"
+)
+"""As the whole answer, or as its base."""
+SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
+
+SPELLINGS = [
+    (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|large|Large)(?![A-Za-z])|\\!\s*", ""),
+    (
+        r"(?:\bUS)?\\?[$€£¢]|^\s*(?:=>|[≈→⇒]|\\(?:approx|therefore|implies|Rightarrow))(?![A-Za-z])|\\(?:begin|end)\{aligned\}",
+        "",
+    ),
+    (r"\\underline(?![A-Za-z])", ""),
+    (NUMBER_WORD, lambda word: f"{word[1]}{NUMBERS.index(word[2].lower())}"),
+    (r"\\text\s*\{\s*\}", ""),
+    (r"\\text\s*\{[^{}]*(?:\b(?:is|are|equals)|:):?\s*\}", ""),  # \text{The answer is } 30
+    (r"\\text\s*\{([^{}]*\d[^{}]*)\}", r"\1"),
+    (r"^[A-Za-z ]*(?:\b(?:is|are|equals):?|:)\s+(?=\S)", ""),
+    (r"(?<![A-Za-z}_])\{(\\text\s*\{[^{}]*\})\}", r"\1"),
+    (r"(?<!\\)\\(?:[,;: ]|q?quad(?![A-Za-z]))|~", " "),
+    (r"(?<![\d.])(\d+)\{,\}(?!\d{3}(?!\d))(?=\d)|(?<![\d.,])0\{,\}(?=\d)", lambda whole: f"{whole[1] or 0}."),
+    (r"(?:\\text\s*)?\{,\}", ","),
+    (rf"(\d+)[- ]({'|'.join(ORDINALS)})s?\b", lambda part: rf"\frac{{{part[1]}}}{{{ORDINALS[part[2]]}}}"),
+    (
+        rf"(?<=\d)\s*(?:\\text\s*\{{\s*({'|'.join(POWERS)})\b[A-Za-z ]*\}}|({'|'.join(POWERS)})\b)",
+        lambda word: rf" \times 10^{{{POWERS[word[1] or word[2]]}}}",
+    ),
+    (r"(?:\bnegative|\bminus)\s+(?=[\d\\])", "-"),
+    (r"(\d+)\s*(?:\\text\s*\{)?\s*\bto\b\s*\}?\s*(?=\d)", r"\1:"),
+    (r"(\d+)\s*(?:\\text\s*\{)?\s*\b(?:in|out of)\b\s*\}?\s*(?=\d)", r"\1/"),
+    (r"\\log_\{?e(?![A-Za-z])\}?", r"\\ln "),
+    (r"∅|\\varnothing(?![A-Za-z])|\\\{\s*\\\}", r"\\emptyset "),
+    (r"^(?i:(?:\\text\s*\{)?\s*(?:no (?:real )?solutions?|empty set)\s*\}?)$", r"\\emptyset "),
+    (r"^(?i:(?:\\text\s*\{)?\s*all (?:the )?real(?: number)?s\s*\}?)$", r"\\mathbb{R}"),
+    (r"\\langle(?![A-Za-z])", "("),
+    (r"\\rangle(?![A-Za-z])", ")"),
+    (r"(?<![\w)\]}])\](?=[^()\[\]]+[,;])", "("),  # ]2, \infty[
+    (r"([(\[][^()\[\]]+[,;][^()\[\]]+)\[", r"\1)"),
+    (r"(?<=[)\]])\s*U\s*(?=[(\[])|(?<=[)\]])\s*(?:\\text\s*\{)?\s*\bor\b\s*\}?\s*(?=[(\[].*\\infty)", r"\\cup "),
+    (SET_OF_ALL, r"\1"),
+    (r"\\(?:[dtc]frac)(?![A-Za-z])", r"\\frac"),
+    (r"\\color\s*\{\w+\}|\\(?:mathbf|mathit|boldsymbol)(?![A-Za-z])", ""),
+    (r"\\(?:mathrm|text|rm)\s*\{\s*([ei])\s*\}", r"\1"),  # \mathrm{e} is a number, not a unit
+    (r"\\(?:mathrm|text)\s*\{d([xyt])\}", r"d\1"),
+    (r"\\frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
+    (r"\\\\\[[^\]]*\]|\\\\(?=\s*\\end)", lambda row: r"\\" if "[" in row[0] else ""),
+    (r"\\degree(?![A-Za-z])", r"^\\circ "),
+    (r"(?:√|(?<![\\A-Za-z])sqrt\b)\s*(\d+|[a-z]|\([^()]*\))", r"\\sqrt{\1}"),
+    (r"(?<=\d)[eE](?=[-+]?\d)([-+]?\d+)(?![\w}])", r"\\times 10^{\1}"),
+    (r"\*\*", "^"),
+    (r"\*", r"\\cdot "),
+    (r"(?<=\d)\s*\\cdot\s*(?=[a-z](?![a-z]))", ""),
+    (r"\s*(?:\\text\{\s*)?(?:\bper ?cent(?:age)?\b|\\?%)(?:\s*\})?", r"\\%"),  # a bare % begins a comment
+    (rf"(?<![\\A-Za-z])({'|'.join(FUNCTIONS)})(?![A-Za-z])", r"\\\1"),  # sqrt(3)
+    (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
+    (r"(?<![A-Za-z\\])inf(?:inity)?(?![A-Za-z])", r"\\infty "),
+    (r"\^(-?\d+)", r"^{\1}"),
+    (r"\\[lc]?dots(?![A-Za-z])|\.\.\.", r"\\ldots "),
+    (r"^\{([^{}]*,[^{}]*)\}$", r"\\{\1\\}"),
+]
+
+
+def spelled(answer: str) -> str:
+    """The answer in one spelling of LaTeX; what math-verify reads otherwise than it is meant is respelled."""
+    latex = answer.translate(UNICODE)
+    for pattern, spelling in SPELLINGS:
+        latex = re.sub(pattern, spelling, latex)
+    latex = REPEATING.sub(_repeating, latex)
+    return MIXED.sub(lambda mixed: improper(mixed, r"\frac{%d}{%d}"), latex).strip().rstrip(".,;").lstrip("= ").strip()
+
+
+def improper(mixed: re.Match[str], form: str) -> str:
+    whole, top, bottom = (int(digits) for digits in mixed.groups() if digits)
+    return form % (whole * bottom + top, bottom) if top < bottom else mixed[0]
+
+
+def _repeating(decimal: re.Match[str]) -> str:
+    whole, start, period = decimal[1], decimal[2], decimal[3] or decimal[4]
+    top = int(whole + start + period) - int(whole + start or 0)
+    return rf"\frac{{{top}}}{{{'9' * len(period)}{'0' * len(start)}}}"
