@@ -118,7 +118,7 @@ x \in [-2,7] == -2 \le x \le 7 ;; 7 \ge x \ge -2 ;; [-2;7] != -2 < x < 7
 \emptyset == \varnothing ;; \{\} ;; \text{No solution} != 0
 1 \pm \sqrt{7} == 1 \mp \sqrt{7}
 \frac{\pi}{3} == 60^\circ != 60 ;; 30^\circ
-120^\circ == \frac{2\pi}{3} \text{ radians} != \frac{\pi}{3}
+120^\circ == \frac{2\pi}{3} \text{ radians} != \frac{\pi}{3} ;; 120\%
 \begin{pmatrix} 1 \\ 2 \end{pmatrix} == (1, 2) ;; \langle 1, 2 \rangle != (2, 1) ;; \begin{pmatrix} 1 & 2 \end{pmatrix}
 (6,31,-1) == \langle 6,31,-1 \rangle
 52_8 == 52_{8} ;; (52)_8 ;; 52_{\text{eight}} ;; 52 \text{ (base 8)} ;; 52 != 42 ;; 52_9 ;; 52 \text{ base } 7

@@ -100,6 +100,8 @@ def _same(gold: str, part: str) -> bool:
     if gold.endswith(PERCENT) != part.endswith(PERCENT):
         bare, other = sorted((gold, part), key=lambda one: one.endswith(PERCENT))
         number = other.removesuffix(PERCENT)
+        if r"\circ" in bare:
+            return False
         return _same(bare, number) or _same(bare, rf"\frac{{{number}}}{{100}}")
     gold_base, base = number_and_base(gold), number_and_base(part)
     if gold_base or base:
