@@ -27,13 +27,12 @@ def written(folder: Path, *rows: dict | bytes) -> Path:
 
 
 def without(name: str) -> dict:
-    return {key: value for key, value in GOOD.items() if key != name} | ({"id": "b"} if name != "id" else {})
+    return {key: value for key, value in (GOOD | {"id": "b"}).items() if key != name}
 
 
 ODD = [
     (without("response"), 'no "response"'),
     (without("question"), 'no "question"'),
-    (without("id"), 'no "id"'),
     (GOOD | {"id": "b", "response": " \n"}, '"response" is empty'),
     (GOOD | {"id": "b", "question": None}, 'no "question"'),
     (GOOD | {"id": "b", "question": [{"role": "user", "content": "Why?"}]}, '"question" is no text: [{"role"'),
@@ -89,6 +88,11 @@ def test_a_length_is_only_asked_for_where_it_is_needed(tmp_path: Path):
     rows = Rows([path], fields=(*TRAJECTORY, TOKENS), max_bad=0.8)
     assert [row.tokens for row in rows] == [7]
     assert rows.bad == {'no "token_num_qwen", by which --budget, longest and shortest go': 4}
+
+
+def test_a_row_without_an_id_is_called_by_its_place(tmp_path: Path):
+    rows = Rows([written(tmp_path, without("id"), without("id"), GOOD | {"id": None})])
+    assert [row.id for row in rows] == [f"line {number} of rows.jsonl" for number in (1, 2, 3)]
 
 
 def test_a_file_without_rows_and_one_that_is_not_there_are_told_apart(tmp_path: Path):

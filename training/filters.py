@@ -1,4 +1,4 @@
-"""What disqualifies a trajectory by itself: going round in circles, left open, or cut in mid-sentence.
+"""What disqualifies a trajectory by itself: going round in circles, or left open.
 
 The paper removed about 3 % as repetitive and published neither detector nor threshold. These were set on 2,055 rows,
 short and long traces of several models, where they call 65 (3.2 %) a loop.
@@ -20,11 +20,6 @@ LOOP_WORDS, LOOP_TIMES, LOOP_SHARE = 10, 5, 0.2
 TAIL_BYTES, TAIL_RATIO = 4000, 10
 """A loop without spaces: the last 4,000 bytes deflate to less than a tenth. Prose and code reach a third to a sixth."""
 
-CUT_FROM_CHARACTERS = 2500
-"""Some thousand tokens. Only from here on does an end in mid-sentence mean a budget that ran out: no trace is given less,
-and a short answer may end without a full stop."""
-
-SENTENCE_GOES_ON = re.compile(r"[\w,;(\[{+\-=<\\/&^|:]")
 FENCED = re.compile(r"^ *(`{3,}|~{3,})[^\n]*\n.*?^ *\1[`~]* *$", re.DOTALL | re.MULTILINE)
 FENCE = re.compile(r"^ *(?:`{3,}|~{3,})", re.MULTILINE)
 PAIRS = (
@@ -56,12 +51,6 @@ def loop_in(text: str) -> str | None:
     return f"the end deflates {ratio:.0f} times: {text[-40:]!r}" if ratio >= TAIL_RATIO else None
 
 
-def cut_short(text: str) -> str | None:
-    """The end, where it is the middle of a sentence."""
-    end = text.rstrip()[-40:]
-    return f"ends with {end!r}" if len(text) >= CUT_FROM_CHARACTERS and SENTENCE_GOES_ON.match(end[-1:]) else None
-
-
 def left_open(text: str) -> str | None:
     """What is still open at the end: a code fence, a formula, a thought; None if nothing is."""
     outside = FENCED.sub("", text)
@@ -81,5 +70,5 @@ def _last(pattern: re.Pattern[str], text: str) -> int:
     return max((match.start() for match in pattern.finditer(text)), default=-1)
 
 
-FILTERS: dict[str, Callable[[str], str | None]] = {"loop": loop_in, "unclosed": left_open, "truncated": cut_short}
+FILTERS: dict[str, Callable[[str], str | None]] = {"loop": loop_in, "unclosed": left_open}
 """What each finds in a response; None where it is sound."""

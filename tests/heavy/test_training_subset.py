@@ -190,7 +190,7 @@ def test_of_two_trajectories_of_a_question_a_sound_one_stays(tmp_path: Path):
         (["--mode", "longest", "--budget", "0"], "--budget is 0; it must be at least 1"),
         (["--mode", "longest", "--budget", "3"], "no row fits into 3 tokens: the shortest of 5 has 10; raise --budget"),
         (["--mode", "random"], "--mode random needs either --budget TOKENS or --rows N"),
-        (["--filter", "loops"], "--filter is 'loops'; the filters are loop, unclosed, truncated, duplicate"),
+        (["--filter", "loops"], "--filter is 'loops'; the filters are loop, unclosed, duplicate"),
         (["--against", "in.jsonl"], "the filters left out every row (contaminated 5); ask for fewer with --filter"),
         (["--against", "no.jsonl"], "no.jsonl cannot be read: No such file or directory"),
         (["--ngram", "1"], "--ngram is 1; it must be from 2 to 50"),

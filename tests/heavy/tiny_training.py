@@ -16,6 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 from training.preprocess import Settings, preprocess
 from training.recipe import Recipe
 from z1_core.engines.fake import CHATML, small_text
+from z1_core.prompt import SYSTEM_PROMPT
 
 ROOT = Path(__file__).parents[2]
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -74,7 +75,7 @@ def make_rows(path: Path, count: int, seed: int = 0) -> Path:
 def make_data(folder: Path, model: Path, *, rows: int = 40, **settings) -> Path:
     """Prepared data in folder/data."""
     source = make_rows(folder / "rows.jsonl", rows)
-    made = replace(Settings(tokenizer=str(model), max_length=256, held_out=6), **settings)
+    made = replace(Settings(tokenizer=str(model), system=SYSTEM_PROMPT, max_length=256, held_out=6), **settings)
     preprocess([str(source)], folder / "data", made)
     return folder / "data"
 
