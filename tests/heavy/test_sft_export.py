@@ -14,10 +14,9 @@ from tests.small_disk import disk_of
 from training import manifest, sft
 from training.export import RECORD, export
 from training.export import main as export_main
-from training.preprocess import Settings
 from z1_core.engines.fake import small_text
 from z1_core.errors import Z1Error
-from z1_core.prompt import chat
+from z1_core.prompt import SYSTEM_PROMPT, chat
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +68,7 @@ def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, bas
     exported, before = (AutoTokenizer.from_pretrained(folder) for folder in (tmp_path / "model", base))
     assert manifest.identify(exported) == manifest.identify(before)
     record = json.loads((tmp_path / "model" / RECORD).read_text())
-    assert record["data"]["settings"]["system"] == Settings.system
+    assert record["data"]["settings"]["system"] == SYSTEM_PROMPT
     assert record["recipe"]["batch"] == 8
 
 
