@@ -140,7 +140,6 @@ async def generate(
     *,
     concurrency: int = 64,
     wait_s: float = 0,
-    progress: bool = False,
 ) -> dict[str, int]:
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
 
@@ -152,8 +151,7 @@ async def generate(
         output = Output(stack, out)
         waiting = [question for question in questions if not output.has(question)]
         done = len(questions) - len(waiting)
-        bar = tqdm(total=len(questions), initial=done, unit="row", disable=None if progress else True)
-        stack.enter_context(bar)
+        bar = stack.enter_context(tqdm(total=len(questions), initial=done, unit="row", disable=None))
         patience = Patience(engine, wait_s, _say_beside_the_bar)
         left = iter(waiting)
 
@@ -240,9 +238,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:
     wait_s = server_wait_s(options)
     try:
-        return await generate(
-            engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s, progress=True
-        )
+        return await generate(engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s)
     finally:
         await engine.close()
 

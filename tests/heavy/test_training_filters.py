@@ -13,7 +13,7 @@ import pytest
 from training import trigrams
 from training.decontaminate import Benchmarks, questions_of
 from training.duplicates import Questions, shingles, similarity
-from training.filters import FILTERS, left_open, loop_in
+from training.loops import loop_in
 from training.rows import Row, Rows
 from training.trigrams import top_trigrams
 from training.words import folded_words, printed_words
@@ -50,36 +50,6 @@ def test_a_program_that_is_shown_twice_is_no_loop():
 def test_a_sentence_that_comes_back_with_another_number_is_no_loop_and_the_same_one_is():
     assert loop_in("".join(PROSE.format(n) for n in range(4))) is None
     assert "repeats" in loop_in("Let me see. " * 3 + PROSE.format(2) * 30)
-
-
-@pytest.mark.parametrize(
-    ("text", "open_"),
-    [
-        ("```python\nprint(1)\n```\nDone.", None),
-        ("```python\nprint(1)\n", "a code fence"),
-        ("```python\nprint(1)\n```\n```", "a code fence"),
-        ("~~~\n```\n~~~", None),
-        ("1. First\n   ```python\n   print(1)\n   ```\n2. Second", None),
-        (r"So \[ x = 2 \] and \( y \).", None),
-        (r"So \[ x = 2 \] and \( y", r"'\\( y'"),
-        (r"\begin{pmatrix} 1 \\[2pt] 2 \end{pmatrix}", None),
-        (r"\begin{cases} 1 \\ 2", r"'\\begin{cases} 1 \\\\ 2'"),
-        ('```python\nre.compile(r"\\[")\n```', None),
-        ("<think>Hm.</think> 2", None),
-        ("<think>Hm.", "'<think>Hm.'"),
-        ("<|begin_of_thought|> Hm. <|end_of_thought|> <|begin_of_solution|> 2", "<|begin_of_solution|>"),
-        ("<|begin_of_thought|> Hm. <|end_of_thought|> <|begin_of_solution|> 2 <|end_of_solution|>", None),
-    ],
-)
-def test_what_is_open_at_the_end_is_found(text: str, open_: str | None):
-    assert left_open(text) == open_
-
-
-def test_the_samples_rows_are_left_out_for_these_reasons(sample: list[Row]):
-    def first(text: str) -> str | None:
-        return next((name for name, find in FILTERS.items() if find(text)), None)
-
-    assert Counter(first(each.response) for each in sample) == {None: 1886, "loop": 65, "unclosed": 104}
 
 
 @pytest.mark.parametrize("n", [8, 10, 13])
