@@ -102,33 +102,30 @@ class Output:
     """The two files of a run, and which questions are in them."""
 
     def __init__(self, stack: ExitStack, out: Path) -> None:
-        paths = (out / "trajectories.jsonl", out / "left_out.jsonl")
-        self._sound, self._left_out = (stack.enter_context(Lines(path)) for path in paths)
+        self._files = [stack.enter_context(Lines(out / name)) for name in ("trajectories.jsonl", "left_out.jsonl")]
         self.counts = dict.fromkeys(("trajectories", *LEFT_OUT), 0)
         self._done: dict[str, bytes] = {}
-        for path in paths:
-            for line in own_lines(path):
-                self._remember(line.row, line.row.get("reason"))
+        for file in self._files:
+            for line in own_lines(file.path):
+                self._remember(line.row)
 
     def add(self, row: dict[str, Any], reason: str | None) -> None:
-        if reason:
-            self._left_out.add(row | {"reason": reason})
-        else:
-            self._sound.add(row)
-        self._remember(row, reason)
+        made = row | {"reason": reason} if reason else row
+        self._files[bool(reason)].add(made)
+        self._remember(made)
 
     def has(self, question: Row) -> bool:
         """Raises BadInput where the id was another question's when the run began."""
         known = self._done.get(question.id)
-        if known is not None and known != digest(question.question):
+        if known not in (None, digest(question.question)):
             raise BadInput(
                 f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
                 "or name another folder with --out"
             )
         return known is not None
 
-    def _remember(self, row: dict[str, Any], reason: str | None) -> None:
-        self.counts[reason or "trajectories"] += 1
+    def _remember(self, row: dict[str, Any]) -> None:
+        self.counts[row.get("reason", "trajectories")] += 1
         self._done[row["id"]] = digest(row["question"])
 
 
