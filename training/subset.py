@@ -104,7 +104,9 @@ def make_subset(sources: Sequence[Path], settings: Settings, out: Path) -> dict[
         report = {
             "settings": asdict(settings),
             "source": rows.about(),
-            "against": {path.name: hash_file(path) for path in map(benchmark_path, settings.against)},
+            "against": [
+                {"file": path.name, "sha256": hash_file(path)} for path in map(benchmark_path, settings.against)
+            ],
             "rows": {"read": rows.read, "sound": len(pool.ids), "selected": len(chosen)},
             "tokens": {"sound": sum(pool.tokens), "selected": sum(pool.tokens[place] for place in chosen)},
             "odd": dict(rows.bad),

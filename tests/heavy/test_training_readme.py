@@ -71,6 +71,12 @@ def test_a_teacher_writes_them_and_both_commands_are_one_run(folder: Path):
     assert len((folder / "data/qwq/trajectories.jsonl").read_text().splitlines()) == len(ROWS)
 
 
+def test_the_defaults_are_those_of_the_papers_run():
+    settings = preprocess.Settings(tokenizer="any")
+    assert settings.system == ""
+    assert 2 * ((107_173 - settings.held_out) // 256) == 836
+
+
 def test_they_are_tokenised_and_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
     run(next(command for command in commands("subset") if "data/clean" in command))
     for command in commands("preprocess"):

@@ -102,7 +102,7 @@ def test_the_samples_benchmark_questions_are_left_out(shared_data: Path, tmp_pat
     dropped = {row["id"]: row for row in lines(tmp_path / "clean" / "dropped.jsonl")}
     assert sum(id_.startswith("math") for id_ in dropped) == 1000
     assert all(row["detail"].startswith(("test.jsonl", "problems.jsonl")) for row in dropped.values())
-    assert [*report["against"]] == ["test.jsonl", "problems.jsonl"]
+    assert [each["file"] for each in report["against"]] == ["test.jsonl", "problems.jsonl"]
 
 
 def test_what_was_written_comes_out_to_the_byte(tmp_path: Path):
