@@ -149,7 +149,7 @@ async def generate(
         waiting = [question for question in questions if not output.has(question)]
         done = len(questions) - len(waiting)
         bar = stack.enter_context(tqdm(total=len(questions), initial=done, unit="row", disable=None))
-        patience = Patience(engine, wait_s, _say_beside_the_bar)
+        patience = Patience(engine, wait_s, _say)
         left = iter(waiting)
 
         async def teach(question: Row) -> None:
@@ -223,7 +223,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.concurrency < 1:
         raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
     server_wait_s(options)
-    rows = Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_say_odd)
+    rows = Rows(
+        [options.questions],
+        fields=QUESTION,
+        max_bad=options.max_bad,
+        tell=lambda *odd: _say(f"passed over: {': '.join(odd)}"),
+    )
     questions = list(rows)  # before a model is loaded
     engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
     counts = asyncio.run(_run(engine, questions, teaching, options))
@@ -240,15 +245,8 @@ async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options
         await engine.close()
 
 
-def _say_odd(where: str, fault: str) -> None:
-    print(f"passed over: {where}: {fault}", file=sys.stderr)
-
-
 def _say(stage: str) -> None:
-    print(f"{stage} ...", file=sys.stderr)
-
-
-def _say_beside_the_bar(stage: str) -> None:
+    """Above the bar, where there is one."""
     tqdm.write(f"{stage} ...", file=sys.stderr)
 
 

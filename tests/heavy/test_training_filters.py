@@ -108,8 +108,8 @@ def test_benchmark_files_of_every_kind_are_read(tmp_path: Path):
     (tmp_path / "c.csv").write_text("\ufeffRecord ID,Question\n1,How far is\u2028the moon?\n2,And the sun?\n")
     (tmp_path / "d.json").write_text(json.dumps([{"ask": each["question"]} for each in rows]))
     pd.DataFrame(rows).to_parquet(tmp_path / "e.parquet")
-    for given in ("a.jsonl", "b.json", "c.csv", "d.json:ask", "e.parquet"):
-        found = [text for _, text in questions_of(str(tmp_path / given))]
+    for given in ("a.jsonl", "./a.jsonl", "b.json", "c.csv", "d.json:ask", "e.parquet"):
+        found = [text for _, text in questions_of(f"{tmp_path}/{given}")]
         assert found == [each["question"] for each in rows]
 
 
@@ -201,7 +201,7 @@ def test_trigrams_are_counted_as_by_a_plain_counter(sample: list[Row]):
     for text in texts:
         words = text.lower().split()
         plain.update(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
-    counted = top_trigrams(texts)
+    counted = top_trigrams(lambda: texts)
     assert list(counted.top) == sorted(plain.items(), key=lambda entry: (-entry[1], entry[0]))[:50]
     assert counted.total == plain.total()
 
@@ -210,14 +210,14 @@ def test_trigrams_stay_exact_where_all_share_a_few_counters(monkeypatch):
     monkeypatch.setattr("training.trigrams.COUNTER_BITS", 6)
     monkeypatch.setattr("training.trigrams.NAMED_AT_FIRST", 2)
     texts = [f"common words here {n} and {n % 9} more" for n in range(500)]
-    counted = top_trigrams(texts, size=3)
+    counted = top_trigrams(lambda: texts, size=3)
     assert [count for _, count in counted.top] == [500, 56, 56]
     assert counted.top[0][0] == "common words here"
 
 
 def test_few_words_have_few_trigrams():
-    assert top_trigrams(["one two"]).top == ()
-    assert top_trigrams(["One two three."]).top == (("one two three.", 1),)
+    assert top_trigrams(lambda: ["one two"]).top == ()
+    assert top_trigrams(lambda: ["One two three."]).top == (("one two three.", 1),)
 
 
 def test_the_table_and_the_figure_show_the_sets_beside_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
