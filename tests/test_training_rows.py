@@ -73,9 +73,10 @@ def test_an_odd_row_is_passed_over_and_counted_and_too_many_end_the_reading(
 def test_the_share_is_borne_exactly_and_no_more(tmp_path: Path):
     good = [GOOD | {"id": str(n)} for n in range(98)]
     assert len(list(Rows([written(tmp_path, *good, b"x", b"y")], max_bad=0.02))) == 98
+    assert len(list(Rows([written(tmp_path, *good[:71], *[b"x"] * 29)], max_bad=share("29%")))) == 71
     with pytest.raises(BadInput, match=r"3 of 101 rows .* --max-bad 2% \(line 99 .*; line 100 .*; line 101 .*\); mend"):
         list(Rows([written(tmp_path, *good, b"x", b"y", b"z")], max_bad=0.02))
-    with pytest.raises(BadInput, match="2 of 2 rows cannot be used"):
+    with pytest.raises(BadInput, match=r"2 of 2 rows cannot be used \(line 1"):
         list(Rows([written(tmp_path, b"x", b"y")], max_bad=1))
     assert [share(text) for text in ("1%", "0.5", "0%", "100%")] == [0.01, 0.005, 0, 1]
 

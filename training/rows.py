@@ -90,10 +90,12 @@ class Rows:
                 yield _row(line, path)
         if not self.read:
             raise BadInput(f"{self} holds no rows; give one JSON object with {', '.join(self._fields)} a line")
-        if self.bad.total() > self._max_bad * self.read or self.bad.total() == self.read:
+        bad = self.bad.total()
+        too_many = f", more than --max-bad {100 * self._max_bad:g}%" if bad / self.read > self._max_bad else ""
+        if too_many or bad == self.read:
             raise BadInput(
-                f"{self.bad.total():,} of {self.read:,} rows cannot be used, more than --max-bad {100 * self._max_bad:g}% "
-                f"({'; '.join(first)}); mend them, or raise --max-bad to go on without them"
+                f"{bad:,} of {self.read:,} rows cannot be used{too_many} ({'; '.join(first)}); mend them, or raise "
+                "--max-bad to go on without them"
             )
 
     def __str__(self) -> str:
