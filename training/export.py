@@ -33,25 +33,45 @@ RECORD = "z1_training.json"
 
 
 def export(checkpoint: Path, out: Path, *, recipe: Recipe, data: manifest.Manifest) -> None:
-    """Write the folder `out`; it appears whole. Raises Z1Error where the disk is full."""
+    """Write the folder `out`; it appears whole or not at all. Raises BadInput for a folder that is in use, Z1Error where
+    the disk is full."""
+    out = out.resolve()
+    check_free(out, checkpoint.resolve())
     draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
+    if (draft / RECORD).is_file():  # of an export that was killed
+        shutil.rmtree(draft)
     try:
+        draft.mkdir(parents=True)
+        manifest.write_json(draft / RECORD, {"recipe": asdict(recipe), "data": asdict(data)})  # first: it marks the draft
         tokenizer = load_tokenizer(recipe.model)
         model = _load(checkpoint, recipe)
         _set_end(model, data.settings["end_token_id"], tokenizer.pad_token_id)
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        manifest.write_json(draft / RECORD, {"recipe": asdict(recipe), "data": asdict(data)})
-        shutil.rmtree(out, ignore_errors=True)
         draft.rename(out)
+    except FileExistsError:
+        raise BadInput(f"{draft} is no draft of an export; move it away, or name another folder with --out") from None
     except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
+        _remove(draft)
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise Z1Error(
             f"{out} cannot be written: {reason}; free some space, then: python -m training.export {checkpoint} --out {out}"
         ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    except BaseException:
+        _remove(draft)
+        raise
+
+
+def _remove(draft: Path) -> None:
+    shutil.rmtree(draft, ignore_errors=True)
+
+
+def check_free(out: Path, checkpoint: Path) -> None:
+    """Nothing that is there is written over, least of all the run itself. Raises BadInput."""
+    if out.is_relative_to(checkpoint) or checkpoint.is_relative_to(out):
+        raise BadInput(f"{out} is, holds or lies in the checkpoint {checkpoint}; name another folder with --out")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise BadInput(f"{out} is there already and not empty; move it away, or name another folder with --out")
 
 
 def _load(checkpoint: Path, recipe: Recipe) -> PreTrainedModel:

@@ -225,7 +225,8 @@ def train(run: Plan) -> None:
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     trainer.accelerator.wait_for_everyone()
     if state.is_main_process:
-        export(run_folder.checkpoints(run.out)[-1], run.out / "model", recipe=run.recipe, data=run.data)
+        if not (run.out / "model").exists():  # a run that is given again is finished already
+            export(run_folder.checkpoints(run.out)[-1], run.out / "model", recipe=run.recipe, data=run.data)
         plot_run(run.out, run.data, run.recipe.name)
     trainer.accelerator.wait_for_everyone()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,14 +76,38 @@ def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, bas
 def test_a_disk_that_fills_during_the_export_is_said_with_the_command_that_goes_on(tmp_path, base, data):
     run = sft.plan(make_recipe(base), data, tmp_path)
     sft.train(run)
-    before = (tmp_path / "model/model.safetensors").read_bytes()
     with (
         disk_of(50_000),
-        pytest.raises(Z1Error, match=r"model cannot be written: .*; free some space, then: python -m training.export"),
+        pytest.raises(Z1Error, match=r"again cannot be written: .*; free some space, then: python -m training.export"),
     ):
-        export(tmp_path / "checkpoint-4", tmp_path / "model", recipe=run.recipe, data=run.data)
-    assert (tmp_path / "model/model.safetensors").read_bytes() == before
+        export(tmp_path / "checkpoint-4", tmp_path / "again", recipe=run.recipe, data=run.data)
+    assert not (tmp_path / "again").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, base, data, capsys):
+    """Nor the run that it exports, nor a draft of its name, nor another export in which a thesis may lie by now."""
+    run = tmp_path / "runs/first"
+    sft.train(sft.plan(make_recipe(base), data, run))
+    (tmp_path / ".half.part").mkdir()
+    (tmp_path / ".half.part/thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    before = sorted(path for path in tmp_path.rglob("*"))
+    checkpoint = run / "checkpoint-4"
+    for out in (run, run.parent, checkpoint, checkpoint / "model", run / "model", tmp_path / "file", tmp_path / "half"):
+        assert export_main([str(checkpoint), "--out", str(out)]) == 2, out
+        assert "name another folder with --out" in capsys.readouterr().err
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_an_export_that_was_killed_is_begun_anew(tmp_path, base, data):
+    sft.train(sft.plan(make_recipe(base), data, tmp_path / "run"))
+    draft = tmp_path / ".model.part"
+    shutil.copytree(tmp_path / "run/model", draft)
+    (draft / "model.safetensors").write_bytes(b"torn")
+    assert export_main([str(tmp_path / "run/checkpoint-4"), "--out", str(tmp_path / "model")]) == 0
+    AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    assert not draft.exists()
 
 
 def test_any_checkpoint_can_be_exported_later(tmp_path, base, data, capsys):
