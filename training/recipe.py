@@ -1,129 +1,198 @@
-"""One YAML file names one training run: every value that changes the result is in it, and nothing else is.
+"""The settings of a run: every key of TRL's SFTConfig and ModelConfig, and five of our own, from a file and the command
+line.
 
-    recipe = load_recipe(Path("training/recipes/smoke.yaml"), ["max_steps=10"])
+    run, model = read_settings(["--config", "training/recipes/smoke.yaml", "--learning_rate", "2e-5"])
 
-An unknown key is refused by its name; what a key means stands beside its field below.
+A recipe is a YAML file of such keys. What the libraries raise about a value comes out as one sentence.
 """
 
 from __future__ import annotations
 
+import argparse
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-from z1_core.errors import BadInput
+import torch
+from trl import ModelConfig, SFTConfig, TrlParser
 
-CHOICES = {
-    "method": ("full", "lora"),
-    "batching": ("packed", "flat", "padded"),
-    "device": ("gpu", "cpu"),
-    "precision": ("bf16", "fp32"),
-    "weights": ("fp32", "bf16"),
-    "export_dtype": ("bf16", "fp32"),
-    "checkpointing": ("none", "full", "selective"),
-    "schedule": ("cosine", "linear", "constant", "constant_with_warmup"),
-    "report": ("jsonl", "tensorboard", "trackio"),
+from z1_core.errors import BadInput, Z1Error
+
+ABOUT = "Fine-tune a model: --config RECIPE.yaml --data DATA --output_dir RUN, and any key of TRL's SFTConfig."
+PREPARED = "the rows were prepared by training.preprocess"
+FIXED = {
+    **dict.fromkeys(("dataset_text_field", "dataset_num_proc", "eos_token", "pad_token", "truncation_mode"), PREPARED),
+    **dict.fromkeys(("chat_template_path", "completion_only_loss", "assistant_only_loss", "dataset_kwargs"), PREPARED),
+    "packing_strategy": "rows are packed whole and kept apart, which is bfd",
+    "eval_packing": "held-out rows are looked at one by one",
+    "shuffle_dataset": "rows are shuffled by --seed",
+    "auto_find_batch_size": "the batch is --batch on any machine",
+    "resume_from_checkpoint": "the same command goes on from the last checkpoint",
+    "load_best_model_at_end": "every checkpoint can be exported by training.export",
+    **dict.fromkeys(("load_in_8bit", "load_in_4bit"), "LoRA here is on a base of --dtype"),
 }
-POSITIVE = ("max_length", "batch", "micro_batch", "learning_rate", "log_every", "eval_every", "save_every")
+"""Keys that would do nothing, and why: refused where they are set."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """The settings of a run. Raises BadInput for values that can not work together."""
+@dataclass
+class RunConfig(SFTConfig):
+    """TRL's SFTConfig with the defaults that prepared rows need. After the checks of __post_init__, batch and
+    gradient_accumulation_steps agree."""
 
-    name: str
-    model: str
-    """Hub id or folder; "embedded" is the small model that z1_core prepares."""
-    method: str = "full"
-    device: str = "gpu"
-    """gpu: refused at once where there is none. cpu: for the smoke recipe and the tests."""
-    max_length: int
-    """The most tokens of a row, prompt included, and of a packed row. Rows are never cut to it: longer ones were dropped
-    by preprocess, and data made for a greater length is refused."""
-    batching: str = "packed"
-    """packed: rows share sequences of max_length (best fit, documents kept apart); batch counts sequences.
-    flat: the rows of a micro-batch end to end without padding; batch counts rows, as in the paper.
-    padded: the rows of a micro-batch padded to its longest; for comparison."""
-    batch: int
-    """Sequences (or rows) of one optimiser step, over all processes and accumulation."""
-    micro_batch: int
-    """Sequences (or rows) that one process holds at a time; accumulation follows from batch."""
-    epochs: float = 1.0
-    max_steps: int = 0
-    """Stop here although epochs would go on; 0: epochs decide."""
-    learning_rate: float
-    warmup_steps: int = 0
-    schedule: str = "cosine"
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    optimizer: str = "adamw_torch"
-    """As transformers' --optim; adamw_torch_fused on a GPU."""
-    seed: int = 42
-    precision: str = "bf16"
-    """What the layers compute in."""
-    weights: str = "fp32"
-    """What the weights and with them Adam's moments are kept in; bf16 halves the memory and loses small updates."""
-    export_dtype: str = "bf16"
-    checkpointing: str = "full"
-    """Gradient checkpointing: compute activations again in the backward pass instead of keeping them."""
-    attention: str = "sdpa"
-    """As transformers' attn_implementation."""
-    compile: bool = False
-    lora_rank: int = 16
-    lora_alpha: int = 32
-    lora_dropout: float = 0.0
-    log_every: int = 1
-    eval_every: int = 100
-    save_every: int = 100
-    keep_checkpoints: int = 2
-    eval_rows: int = 512
-    """At most so many held-out rows are looked at each time, the same ones always; 0: all."""
-    report: str = "jsonl"
-    """log.jsonl is always written; tensorboard or trackio come on top."""
+    data: str = field(default="", metadata={"help": "The folder that training.preprocess made."})
+    batch: int = field(
+        default=0,
+        metadata={
+            "help": "Rows (packed sequences with --packing) of one optimiser step, over all processes; "
+            "gradient_accumulation_steps follows from it. 0: as per_device_train_batch_size and "
+            "gradient_accumulation_steps make it."
+        },
+    )
+    eval_rows: int = field(default=512, metadata={"help": "At most so many held-out rows, always the same; 0: all."})
+    export_dtype: str = field(
+        default="bfloat16", metadata={"help": "Of the exported weights.", "choices": ["bfloat16", "float32"]}
+    )
+    dry_run: bool = field(
+        default=False, metadata={"help": "Check everything, print steps, tokens, memory and disk, and stop; no GPU."}
+    )
+
+    output_dir: str | None = field(default="", metadata={"help": "The folder of the run; the same one continues it."})
+    dataset_kwargs: dict[str, Any] | str | None = field(default_factory=lambda: {"skip_prepare_dataset": True})
+    max_length: int | None = field(
+        default=None, metadata={"help": "The length of packed sequences; without --packing longer rows are refused."}
+    )
+    accelerator_config: dict | str | None = field(
+        default_factory=lambda: {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
+        metadata={
+            "help": "Of accelerate. Here with sync_each_batch: FSDP2 then adds each micro-batch to sharded fp32 gradients; "
+            "without it, every GPU keeps all of them in bf16, and adds up in 8 bits."
+        },
+    )
+    per_device_eval_batch_size: int = field(default=1, metadata={"help": "1: a row's loss hangs on none beside it."})
+    eval_strategy: str = field(default="steps", metadata={"help": "no, steps or epoch."})
+    eval_on_start: bool = field(default=True, metadata={"help": "Look at the held-out rows before the first step."})
+    logging_steps: float = field(default=1, metadata={"help": "A line of log.jsonl each so many steps."})
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "False: a run ends where the loss is nan."})
+    save_total_limit: int | None = field(default=2, metadata={"help": "So many checkpoints are kept; at least 2."})
+    report_to: None | str | list[str] = field(  # noqa: RUF036 - the only order that TRL's parser knows
+        default="none", metadata={"help": "tensorboard or trackio, as they come."}
+    )
+    disable_tqdm: bool | None = field(default=True, metadata={"help": "No bar beside the lines of the log."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "All columns are used."})
 
     def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise BadInput(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}")
-        for name in POSITIVE:
-            if getattr(self, name) <= 0:
-                raise BadInput(f"{name} is {getattr(self, name)}; it must be greater than 0")
-        if self.epochs <= 0 and self.max_steps <= 0:
-            raise BadInput(f"epochs is {self.epochs} and max_steps {self.max_steps}; one must be greater than 0")
-        if self.keep_checkpoints < 2:
+        if self.dry_run:
+            self.use_cpu = True
+        elif not self.use_cpu and not torch.accelerator.is_available():
             raise BadInput(
-                f"keep_checkpoints is {self.keep_checkpoints}; keep at least 2, so that one is left if the disk fills"
+                "there is no GPU here; to train without one: --use_cpu true --bf16 false, or training/recipes/smoke.yaml; "
+                "to look at what a GPU would do: --dry_run"
             )
-        for name in ("save_every", "eval_every"):
-            if getattr(self, name) % self.log_every:
-                raise BadInput(
-                    f"{name} is {getattr(self, name)} and log_every {self.log_every}; make the first a multiple of the "
-                    "second, so that a loss that is no number is seen before it is saved"
-                )
-        if self.device == "cpu" and self.precision == "bf16":
-            raise BadInput("precision is bf16 and device cpu; set precision: fp32 for a run without a GPU")
+        _check(self)
+        self.data_seed = (
+            self.seed if self.data_seed is None else self.data_seed
+        )  # else resuming would draw another order
+        super().__post_init__()
+        self._divide()
+
+    def _divide(self) -> None:
+        at_once, accumulation = self.world_size * self.per_device_train_batch_size, self.gradient_accumulation_steps
+        if not self.batch:
+            self.batch = at_once * accumulation
+        if self.batch % at_once or accumulation not in (1, self.batch // at_once):
+            near = max(1, round(self.batch / at_once)) * at_once
+            raise BadInput(
+                f"batch {self.batch} is not {self.world_size} processes x per_device_train_batch_size "
+                f"{self.per_device_train_batch_size} x {f'{accumulation} ' if accumulation > 1 else ''}accumulated; change "
+                f"one of them (batch {near}, for instance), and leave gradient_accumulation_steps out"
+            )
+        self.gradient_accumulation_steps = self.batch // at_once
 
     @property
     def unit(self) -> str:
         """What batch counts."""
-        return "packed sequences" if self.batching == "packed" else "rows"
+        return "packed sequences" if self.packing else "rows"
 
-    def accumulation(self, processes: int) -> int:
-        """How many micro-batches each process runs for one step. Raises BadInput where the batch does not divide."""
-        at_once = processes * self.micro_batch
-        if self.batch % at_once:
-            raise BadInput(
-                f"batch {self.batch} is not a multiple of {processes} processes x micro_batch {self.micro_batch} = "
-                f"{at_once}; choose another micro_batch, another number of processes, or batch "
-                f"{max(1, round(self.batch / at_once)) * at_once}"
-            )
-        return self.batch // at_once
+    def steps(self, sequences: int) -> int:
+        """Of the whole run, as the trainer counts them; sequences: in whole batches."""
+        return self.max_steps if self.max_steps > 0 else math.ceil(self.num_train_epochs * (sequences // self.batch))
 
 
-def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe in a YAML file, with changes of the form "name=value" laid over it. Raises BadInput."""
+POSITIVE = (
+    *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate"),
+    *("logging_steps", "save_steps", "eval_steps", "num_train_epochs"),
+)
+
+
+def _check(run: RunConfig) -> None:
+    """What the libraries would take and do something else with, or stumble over late. Raises BadInput."""
+    for name in ("data", "output_dir"):
+        if not getattr(run, name):
+            raise BadInput(f"{name} is not given; name the folder with --{name}")
+    for name in POSITIVE:
+        value = getattr(run, name)
+        if value is not None and not 0 < value < math.inf:
+            raise BadInput(f"{name} is {value}; it must be greater than 0")
+    for name in ("batch", "eval_rows", "seed"):
+        if getattr(run, name) < 0:
+            raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")
+    if run.save_strategy not in ("steps", "epoch"):
+        raise BadInput(f"save_strategy is {run.save_strategy}; the export is of a checkpoint: take steps or epoch")
+    if run.save_total_limit is not None and run.save_total_limit < 2:
+        raise BadInput(
+            f"save_total_limit is {run.save_total_limit}; keep at least 2, so that one is left on a full disk"
+        )
+    if bool(run.packing) != bool(run.max_length):
+        raise BadInput(
+            f"packing is {run.packing} and max_length {run.max_length}; give both for packed sequences of that length, or "
+            "neither: rows are never cut"
+        )
+
+
+def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelConfig]:
+    """From the command line and the file that --config names; the command line goes first. Raises BadInput."""
+    parser = _Parser((RunConfig, ModelConfig), prog="python -m training.sft", description=ABOUT, allow_abbrev=False)
+    parser.add_argument("--config", metavar="RECIPE.yaml", help="a file of such keys")
+    alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    alone.add_argument("--config", type=Path)
+    named, words = alone.parse_known_args(argv)
+    values = _recipe(named.config) if named.config else {}
+    known = {action.dest for action in parser._actions}
+    for name in values:
+        if name not in known:
+            raise BadInput(f"{named.config} has an unknown key {name!r}; {_near(str(name), known)}")
+    with one_sentence():
+        plain = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+        parser.set_defaults_with_config(**{name: value for name, value in values.items() if name not in plain})
+        words = [f"--{name}={value}" for name, value in plain.items()] + words  # so that argparse looks at their types
+        run, model, _, unknown = parser.parse_args_into_dataclasses(
+            words, return_remaining_strings=True, look_for_args_file=False
+        )
+    if unknown:
+        raise BadInput(f"{unknown[0]} is no option; {_near(unknown[0].lstrip('-').partition('=')[0], known)}")
+    for name, why in FIXED.items():
+        owner = run if name in RunConfig.__dataclass_fields__ else model
+        if getattr(owner, name) != parser.first_defaults[name]:
+            raise BadInput(f"{name} does nothing here: {why}; leave it out")
+    if not model.model_name_or_path:
+        raise BadInput("model_name_or_path is not given; name the model's folder or hub id")
+    return run, model
+
+
+class _Parser(TrlParser):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.first_defaults = {action.dest: action.default for action in reversed(self._actions)}
+
+    def error(self, message: str) -> None:
+        raise BadInput(f"{message}; see python -m training.sft --help")
+
+
+def _recipe(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
@@ -136,42 +205,21 @@ def load_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         raise BadInput(f"the recipe {path} is no YAML: {' '.join(str(error).split())[:150]}") from error
     if not isinstance(values, dict):
         raise BadInput(f"the recipe {path} holds no keys; write one `name: value` a line")
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise BadInput(f"{change!r} is no change; write it as name=value")
-        values[name] = yaml.safe_load(value)
-    return recipe_from(values)
+    return values
 
 
-def recipe_from(values: Mapping[str, Any]) -> Recipe:
-    """Raises BadInput for a key that no recipe has, one that is missing, and a value of the wrong type."""
-    known = {field.name: field for field in fields(Recipe)}
-    for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            raise BadInput(
-                f"a recipe has no key {name!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"known: {sorted(known)}")
-            )
-    missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
-    if missing:
-        raise BadInput(f"the recipe lacks {', '.join(missing)}; add a line for each")
-    types = get_type_hints(Recipe)
-    return Recipe(**{name: _typed(known[name], types[name], value) for name, value in values.items()})
+def _near(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else "python -m training.sft --help lists all"
 
 
-def _typed(field: Field, wanted: type, value: Any) -> Any:
-    """The value in the field's type; YAML reads 1e-5 as a text, which is the number it looks like."""
-    assert not get_args(wanted), "the fields of a recipe are plain"
-    if wanted is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    elif isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
-        return value
-    raise BadInput(f"{field.name} is {value!r}; it must be {_NAMES[wanted]}")
-
-
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+@contextmanager
+def one_sentence(kinds: type[Exception] | tuple[type[Exception], ...] = Exception) -> Iterator[None]:
+    """What transformers, TRL, accelerate and PEFT say of settings, in exceptions of many kinds, as BadInput."""
+    try:
+        yield
+    except (Z1Error, MemoryError):
+        raise
+    except kinds as error:
+        said = str(error).strip().partition("\n")[0][:300].rstrip(".")
+        raise BadInput(f"{type(error).__name__}: {said}; change that key of the recipe, or that option") from error

@@ -1,51 +1,81 @@
 """The folder of a run: run.json says what it is, checkpoint-N can be resumed from, log.jsonl tells how it went.
 
-OUT/run.json             settings and data; a run with others is refused here
-OUT/data.json            the manifest of the data
-OUT/checkpoint-N/        weights, optimiser, random state; whole only if it holds COMPLETE
-OUT/log.jsonl            one JSON object a step logged, and one an evaluation
-OUT/model/               the export
-OUT/loss.png, length.png
+RUN/run.json             settings, data, model, versions and commit; a run with other settings is refused here
+RUN/data.json            the manifest of the data
+RUN/checkpoint-N/        weights, optimiser, random state; whole only if it holds COMPLETE
+RUN/log.jsonl            one JSON object a step logged, and one an evaluation
+RUN/model/               the export
+RUN/loss.png
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training import manifest
+from z1_core import jsonl
 from z1_core.errors import BadInput
 
 COMPLETE = "COMPLETE"
 LOG = "log.jsonl"
 DATA = "data.json"
+RUN = "run.json"
+LIBRARIES = ("torch", "transformers", "trl", "accelerate", "datasets", "peft")
+FREE = {
+    *("output_dir", "data", "dry_run", "run_name", "report_to", "project", "disable_tqdm", "logging_steps"),
+    *("per_device_train_batch_size", "gradient_accumulation_steps", "save_total_limit"),
+}
+"""Settings that may differ when a run goes on: each step reads the same rows however they are divided."""
 
 
-def claim(out: Path, settings: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+def claim(out: Path, record: Mapping[str, Any]) -> None:
     """Write run.json, or compare with the one that is there. Raises BadInput, naming what differs, for another run.
 
-    about: what is recorded and may differ when the run goes on (versions, processes: each step reads the same rows on
-    any number of them).
+    record: "settings" and "data" must be the same, the rest may have changed.
     """
-    path = out / "run.json"
+    path = out / RUN
     try:
         out.mkdir(parents=True, exist_ok=True)
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"the folder {out} cannot be used ({error}); name another one with --out") from error
-    if before is None and any(out.iterdir()):
-        raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
-    now = json.loads(json.dumps(settings))
-    for name in now if before is not None else ():
-        if before.get(name) != now[name]:
+        is_new = not any(out.iterdir())
+    except OSError as error:
+        raise BadInput(f"the folder {out} cannot be used ({error.strerror}); name another --output_dir") from error
+    if not is_new:
+        if not path.exists():
+            raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder with --output_dir")
+        if checkpoints(out):  # before there is one, nothing is lost if it begins otherwise
+            _compare(out, _fixed(jsonl.read_json(path)), _fixed(json.loads(json.dumps(record))))
+    jsonl.write_json(path, record)
+
+
+def _compare(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Only what both know: another version of the libraries may have other keys."""
+    for name in now.keys() & before.keys():
+        if before[name] != now[name]:
             raise BadInput(
-                f"{out} holds another run: its {name} is {before.get(name)!r}, not {now[name]!r}; give the same recipe "
-                "and data to continue it, or name another folder with --out"
+                f"{out} holds another run: its {name} is {before[name]!r}, not {now[name]!r}; give the same settings and "
+                "data to continue it, or name another folder with --output_dir"
             )
-    manifest.write_json(path, {**about, **now})
+
+
+def _fixed(record: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: value for name, value in record["settings"].items() if name not in FREE}
+    return {**settings, "data": record["data"], "model revision": record["revision"]}
+
+
+def made_with() -> dict[str, Any]:
+    """The versions of the libraries, and the commit of this repository; None outside of one."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(git, capture_output=True, text=True, timeout=60)  # noqa: S603
+        commit = done.stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        commit = None
+    return {"versions": {name: version(name) for name in LIBRARIES}, "commit": commit}
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -66,20 +96,5 @@ def clear_torn(out: Path) -> None:
 
 def rewind_log(path: Path, step: int) -> None:
     """Forget what was logged beyond the checkpoint that the run goes on from; it will be logged again."""
-    if not path.exists():
-        return
-    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _logged_at(line) <= step]
-    draft = path.with_name(f"{path.name}.part")
-    draft.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    draft.replace(path)
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
-def _logged_at(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except ValueError:
-        return float("inf")  # torn by the kill
+    if path.exists():
+        jsonl.write_lines(path, [line for line in jsonl.rows(path) if line["step"] <= step])

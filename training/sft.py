@@ -1,219 +1,194 @@
-"""Fine-tune a model by a recipe; TRL's SFTTrainer on accelerate carries the loop.
+"""Fine-tune a model; TRL's SFTTrainer on accelerate carries the loop.
 
-    python -m training.sft training/recipes/smoke.yaml --data data/smoke --out runs/smoke
-    accelerate launch --config_file training/launch/gpus8.yaml -m training.sft training/recipes/z1_7b.yaml \
-        --data data/z1 --out runs/z1_7b
+    python -m training.sft --config training/recipes/smoke.yaml --data data/smoke --output_dir runs/smoke
+    accelerate launch --config_file training/launch/fsdp2.yaml -m training.sft --config training/recipes/z1_7b.yaml \
+        --data data/z1_7b --output_dir runs/z1_7b
 
-The same command goes on after a kill. --dry-run says what would happen: steps, batch, one decoded row.
+The same command goes on after a kill. --dry_run says what would happen: steps, tokens, memory, disk, one decoded row.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
-from importlib.util import find_spec
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import manifest, run_folder
-from training.batches import held_out_rows, train_rows
-from training.preprocess import show
-from training.pretrained import load_tokenizer, model_folder
-from training.recipe import Recipe, load_recipe
-from z1_core.errors import BadInput
+from training.pretrained import commit_of, load_config, load_tokenizer, model_folder
+from z1_core.engines.tokenizer_text import TokenizerText
+from z1_core.errors import BadInput, Z1Error
+from z1_core.jsonl import write_json
 from z1_core.program import program
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-    from trl import SFTConfig
+    from datasets import Dataset
+    from transformers import PreTrainedConfig, PreTrainedModel
+    from trl import ModelConfig
 
+    from training.recipe import RunConfig
     from training.trainer import Trainer
+    from z1_core.thoughts import Thoughts
+
+LOOKED_AT_FOR_TAGS = 64
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that has passed its checks. accumulation and steps follow from the recipe, the data and the processes."""
+    """A run that has passed its checks."""
 
-    recipe: Recipe
+    config: RunConfig
+    model: ModelConfig
+    base: PreTrainedConfig
     data: manifest.Manifest
-    data_folder: Path
-    out: Path
-    processes: int
-    accumulation: int
+    kind: str
+    """Whether what is trained on marks its thoughts: tagged or untagged."""
 
     @property
-    def packed(self) -> Path:
-        """Where packed sequences are kept."""
-        return self.out / f"packed-{self.data.fingerprint[:12]}.arrow"
+    def out(self) -> Path:
+        return Path(self.config.output_dir)
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What run.json says, and an export with it."""
+        return {
+            "base": self.model.model_name_or_path,
+            "revision": commit_of(self.model.model_name_or_path, self.model.model_revision),
+            "kind": self.kind,
+            "processes": self.config.world_size,
+            **run_folder.made_with(),
+            "data": self.data.fingerprint,
+            "settings": {**self.config.to_dict(), **asdict(self.model)},
+        }
 
 
-def plan(recipe: Recipe, data_folder: Path, out: Path) -> Plan:
+def plan(config: RunConfig, model: ModelConfig) -> Plan:
     """Everything that can be known to be wrong without loading the model is refused here. Raises BadInput."""
-    from z1_core.models import has_gpu
-
-    if recipe.device == "gpu" and not has_gpu():
+    folder, name = Path(config.data), model.model_name_or_path
+    data, base = manifest.read(folder), load_config(name, model.model_revision)
+    tokenizer = load_tokenizer(name, model.model_revision)
+    manifest.check_tokenizer(tokenizer, data, name)
+    manifest.check_data(folder, data)
+    longest, holds = data.tokens["longest"], base.max_position_embeddings
+    if config.max_length and longest > config.max_length:
         raise BadInput(
-            f"the recipe {recipe.name} needs a GPU and there is none here; for a machine without one take "
-            "training/recipes/smoke.yaml"
+            f"the data holds a row of {longest:,} tokens and max_length is {config.max_length:,}; raise max_length or "
+            f"preprocess with --max-length {config.max_length}"
         )
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    accumulation = recipe.accumulation(processes)
-    if recipe.report != "jsonl" and find_spec(recipe.report) is None:
-        raise BadInput(f"report is {recipe.report} and the package is not installed: pip install {recipe.report}")
-    data = manifest.read(data_folder)
-    manifest.check_tokenizer(load_tokenizer(recipe.model), data, recipe.model)
-    manifest.check_data(data_folder, data)
-    if data.tokens["longest"] > recipe.max_length:
+    if (most := config.max_length or longest) > holds:
+        raise BadInput(f"sequences have up to {most:,} tokens and {name} holds {holds:,}; preprocess with --max-length")
+    return Plan(config, model, base, data, kind_of(TokenizerText.of_transformers(tokenizer).thoughts, folder))
+
+
+def kind_of(thoughts: Thoughts | None, data: Path) -> str:
+    """tagged where one of the first rows closes a thought by a tag of the model's own."""
+    from datasets import load_from_disk
+
+    rows = load_from_disk(data / "train")
+    seen = (thoughts.closes_id in row for row in rows[:LOOKED_AT_FOR_TAGS]["labels"]) if thoughts else ()
+    return "tagged" if any(seen) else "untagged"
+
+
+def train_rows(run: Plan, *, cache: Path) -> Dataset:
+    """What the trainer draws from: rows, or packed sequences, and of both whole batches only.
+
+    The rows of an incomplete last batch are left out, as the published trainer did (836 steps for 107,173 rows).
+    cache: where packed sequences are kept, so that they are made once. Raises BadInput for less than one batch.
+    """
+    from accelerate import PartialState
+    from datasets import load_from_disk
+    from trl import pack_dataset
+
+    config = run.config
+    rows = load_from_disk(Path(config.data) / "train").select_columns(["input_ids", "labels"])
+    rows = rows.shuffle(seed=config.seed, keep_in_memory=True)
+    if config.packing:
+        with PartialState().local_main_process_first():
+            rows = pack_dataset(rows, config.max_length, "bfd", {"cache_file_name": str(cache)})
+    whole = len(rows) - len(rows) % config.batch
+    if not whole:
         raise BadInput(
-            f"the data holds a row of {data.tokens['longest']:,} tokens and max_length is {recipe.max_length:,}; raise "
-            f"max_length or preprocess with --max-length {recipe.max_length}"
+            f"the data makes {len(rows):,} {config.unit} and batch is {config.batch}; lower batch or take more data"
         )
-    return Plan(recipe, data, data_folder, out, processes, accumulation)
+    return rows.select(range(whole))
 
 
-def arguments(run: Plan, *, evaluates: bool) -> SFTConfig:
-    """The recipe in the trainer's words. The rows are ready, so TRL neither tokenises, cuts nor packs them."""
-    from trl import SFTConfig
+def held_out_rows(run: Plan) -> Dataset | None:
+    from datasets import load_from_disk
 
-    recipe = run.recipe
-    checkpointing = recipe.checkpointing != "none"
-    word = (
-        "activation" if hasattr(SFTConfig, "activation_checkpointing") else "gradient"
-    )  # its name up to transformers 5.17
-    selective = {"selective": True} if recipe.checkpointing == "selective" else {}
-    return SFTConfig(
-        output_dir=str(run.out),
-        dataset_kwargs={"skip_prepare_dataset": True},
-        max_length=None,
-        packing=False,
-        padding_free=recipe.batching != "padded",
-        pad_to_multiple_of=None,
-        per_device_train_batch_size=recipe.micro_batch,
-        per_device_eval_batch_size=1,  # each held-out row alone: its loss depends on nothing beside it
-        gradient_accumulation_steps=run.accumulation,
-        num_train_epochs=recipe.epochs,
-        max_steps=recipe.max_steps or -1,
-        learning_rate=recipe.learning_rate,
-        warmup_steps=recipe.warmup_steps,
-        lr_scheduler_type=recipe.schedule,
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.max_grad_norm,
-        optim=recipe.optimizer,
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        use_cpu=recipe.device == "cpu",
-        bf16=recipe.precision == "bf16",
-        torch_compile=recipe.compile,
-        **{
-            f"{word}_checkpointing": checkpointing,
-            f"{word}_checkpointing_kwargs": {"use_reentrant": False, **selective} if checkpointing else None,
-        },
-        logging_steps=recipe.log_every,
-        logging_nan_inf_filter=False,
-        eval_strategy="steps" if evaluates else "no",
-        eval_steps=recipe.eval_every,
-        eval_on_start=evaluates,
-        save_strategy="steps",
-        save_steps=recipe.save_every,
-        save_total_limit=recipe.keep_checkpoints,
-        report_to=[] if recipe.report == "jsonl" else [recipe.report],
-        project="shifted-thinking",  # of trackio
-        run_name=recipe.name,
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=recipe.device == "gpu",
-    )
+    rows = load_from_disk(Path(run.config.data) / "held_out").select_columns(["input_ids", "labels"])
+    most = min(len(rows), run.config.eval_rows or len(rows))
+    return rows.select(range(most)) if most and run.config.eval_strategy != "no" else None
 
 
-def load_model(recipe: Recipe) -> PreTrainedModel:
-    import torch
+def load_model(run: Plan) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        model_folder(recipe.model),
-        dtype=torch.float32 if recipe.weights == "fp32" else torch.bfloat16,
-        attn_implementation=recipe.attention,
+    return AutoModelForCausalLM.from_pretrained(
+        model_folder(run.model.model_name_or_path),
+        revision=run.model.model_revision,
+        dtype=run.model.dtype,
+        attn_implementation=run.model.attn_implementation,
+        trust_remote_code=run.config.trust_remote_code,
+        **(run.config.model_init_kwargs or {}),
     )
-    longest = model.config.max_position_embeddings
-    if recipe.max_length > longest:
-        raise BadInput(f"max_length is {recipe.max_length:,} and {recipe.model} holds {longest:,}; lower max_length")
-    return model
 
 
 def build(run: Plan) -> Trainer:
-    """The trainer, with its batch asserted."""
+    """Raises BadInput for what the libraries refuse."""
     from transformers import PrinterCallback
+    from trl import get_peft_config
 
-    from training.callbacks import JsonlLog, StopOnNan, flops_per_token
+    from training.callbacks import JsonlLog, StopOnNan
+    from training.recipe import one_sentence
     from training.trainer import Trainer
 
-    recipe, held_out = run.recipe, held_out_rows(run.recipe, run.data_folder)
-    args = arguments(run, evaluates=bool(held_out))
-    model = load_model(recipe)
-    flops = flops_per_token(model, context_tokens=run.data.context_tokens, trains_all=recipe.method == "full")
-    log = JsonlLog(
-        run.out / run_folder.LOG,
-        flops_per_token=flops,
-        masked_fraction=run.data.masked_fraction,
-        held_out_rows={name: len(rows) for name, rows in held_out.items()},
-        tell=lambda line: print(line, flush=True),
-    )
-    trainer = Trainer(
-        model=model,
-        args=args,
-        train_dataset=train_rows(recipe, run.data_folder, cache=run.packed),
-        eval_dataset=held_out or None,
-        processing_class=load_tokenizer(recipe.model),
-        callbacks=[StopOnNan(), log],
-        peft_config=lora(recipe) if recipe.method == "lora" else None,
-    )
+    config = run.config
+    packed = run.out / f"packed-{run.data.fingerprint[:12]}-{config.max_length}-{config.seed}.arrow"
+    held_out = held_out_rows(run)
+    if held_out is None:
+        config.eval_strategy, config.eval_on_start = "no", False
+    with one_sentence():
+        trainer = Trainer(
+            model=load_model(run),
+            args=config,
+            train_dataset=train_rows(run, cache=packed),
+            eval_dataset=held_out,
+            processing_class=load_tokenizer(run.model.model_name_or_path, run.model.model_revision),
+            callbacks=[StopOnNan(), JsonlLog(run.out / run_folder.LOG)],
+            peft_config=get_peft_config(run.model),
+        )
     trainer.remove_callback(PrinterCallback)  # the log tells the same in words
-    at_once = trainer.args.world_size * trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps
-    if at_once != recipe.batch:
-        raise BadInput(f"the launcher would train on {at_once} {recipe.unit} a step, the recipe says {recipe.batch}")
     return trainer
 
 
-def lora(recipe: Recipe) -> Any:
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=recipe.lora_rank,
-        lora_alpha=recipe.lora_alpha,
-        lora_dropout=recipe.lora_dropout,
-        target_modules="all-linear",  # of the layers; the head stays as it is
-        task_type="CAUSAL_LM",
-    )
-
-
 def describe(run: Plan, sequences: int) -> str:
-    recipe, data = run.recipe, run.data
-    steps = recipe.max_steps or int(recipe.epochs * (sequences // recipe.batch))
+    config, data = run.config, run.data
     return (
-        f"{recipe.name}: {data.counts['train']:,} rows, {data.tokens['all']:,} tokens, "
-        f"{data.masked_fraction:.1%} of them without loss; {sequences:,} {recipe.unit} in whole batches\n"
-        f"effective batch {recipe.batch} {recipe.unit} = {run.processes} processes x {recipe.micro_batch} x "
-        f"{run.accumulation} accumulated; {steps:,} steps"
+        f"{data.counts['train']:,} rows, {data.tokens['all']:,} tokens, {data.masked_fraction:.1%} of them without loss; "
+        f"{sequences:,} {config.unit} in whole batches\n"
+        f"effective batch {config.batch} {config.unit} = {config.world_size} processes x "
+        f"{config.per_device_train_batch_size} x {config.gradient_accumulation_steps} accumulated; "
+        f"{config.steps(sequences):,} steps"
     )
 
 
 def train(run: Plan) -> None:
-    """From the last whole checkpoint, if there is one, to the exported model and the plots."""
+    """From the last whole checkpoint, if there is one, to the exported model and the figure."""
+    import torch
     from accelerate import PartialState
 
     from training.export import export
     from training.plots import plot_run
+    from training.recipe import one_sentence
 
-    state = PartialState(cpu=run.recipe.device == "cpu")
-    settings = {**asdict(run.recipe), "data": run.data.fingerprint}
+    state = PartialState()
     with state.main_process_first():
         if state.is_main_process:
-            run_folder.claim(run.out, settings, {"versions": versions(), "processes": run.processes})
-            manifest.write_json(run.out / run_folder.DATA, asdict(run.data))
+            run_folder.claim(run.out, run.record)
+            write_json(run.out / run_folder.DATA, asdict(run.data))
             run_folder.clear_torn(run.out)
     last = next(reversed(run_folder.checkpoints(run.out)), None)
     if state.is_main_process:
@@ -222,34 +197,36 @@ def train(run: Plan) -> None:
     if state.is_main_process:
         print(describe(run, len(trainer.train_dataset)) + (f"; going on from {last.name}" if last else ""), flush=True)
     trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        with one_sentence(
+            (ValueError, TypeError, ImportError, NotImplementedError)
+        ):  # of the optimiser and the schedule
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except torch.OutOfMemoryError as error:
+        raise Z1Error(
+            "the GPU's memory is full; halve per_device_train_batch_size, which leaves batch as it is, or take more GPUs"
+        ) from error
     trainer.accelerator.wait_for_everyone()
     if state.is_main_process:
         if not (run.out / "model").exists():  # a run that is given again is finished already
-            export(run_folder.checkpoints(run.out)[-1], run.out / "model", recipe=run.recipe, data=run.data)
-        plot_run(run.out, run.data, run.recipe.name)
+            export(run_folder.checkpoints(run.out)[-1], run.out / "model")
+        plot_run(run.out)
     trainer.accelerator.wait_for_everyone()
-
-
-def versions() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "datasets", "peft")}
 
 
 @program(stopped="stopped; the same command goes on from the last checkpoint", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.sft", description=__doc__.split("\n\n")[0])
-    parser.add_argument("recipe", type=Path, help="a file of training/recipes")
-    parser.add_argument("--data", type=Path, required=True, help="the folder that training.preprocess made")
-    parser.add_argument("--out", type=Path, required=True, help="the folder of the run; the same one continues it")
-    parser.add_argument("--model", help="folder or hub id, instead of the recipe's")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a key of the recipe")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, say what would be done, and stop")
-    options = parser.parse_args(argv)
+    import warnings
+
+    from training.recipe import read_settings
+
+    warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing`", FutureWarning)  # TRL's name for it, up to v6
     if not sys.stderr.isatty():
         _hide_bars()
-    recipe = load_recipe(options.recipe, options.set)
-    run = plan(replace(recipe, model=options.model or recipe.model), options.data, options.out)
-    if options.dry_run:
+    run = plan(*read_settings(argv))
+    if run.config.dry_run:
+        from training.dry_run import dry_run
+
         dry_run(run)
     else:
         train(run)
@@ -262,14 +239,6 @@ def _hide_bars() -> None:
 
     disable_progress_bars()
     disable_progress_bar()
-
-
-def dry_run(run: Plan) -> None:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        print(describe(run, len(train_rows(run.recipe, run.data_folder, cache=Path(folder, "packed.arrow")))))
-    print(show(run.data_folder, 1))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
@@ -15,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
-from tests.heavy.tiny_training import finished, make_data, make_model, make_recipe, run_sft, write_recipe
+from tests.heavy.tiny_training import finished, logged, make_data, make_model, options, run_sft, train
 from training import run_folder, sft
-from training.plots import length_bins
+from z1_core import jsonl
 from z1_core.errors import Z1Error
 
 ROUNDING = 2e-5
@@ -35,21 +34,19 @@ def data(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     return make_data(tmp_path_factory.mktemp("data"), model)
 
 
-def train(model: Path, data: Path, out: Path, **changes) -> list[float]:
-    sft.train(sft.plan(make_recipe(model, **changes), data, out))
-    return logged(out)
+BATCHING = {
+    "flat": {"padding_free": True},
+    "padded": {"padding_free": False},
+    "packed": {"packing": True, "padding_free": False, "max_length": 256},
+}
 
 
-def logged(out: Path) -> list[float]:
-    return [line["loss"] for line in run_folder.read_log(out / run_folder.LOG) if "loss" in line]
-
-
-@pytest.mark.parametrize("batching", ["flat", "padded", "packed"])
+@pytest.mark.parametrize("batching", BATCHING.values(), ids=BATCHING)
 def test_eight_at_once_equal_one_at_a_time(tmp_path, model, data, batching):
     """The loss is per labelled token of the whole step: short rows do not count more because they stand alone."""
-    size = {"batching": batching, "batch": 8, "max_steps": 2, "save_every": 2}
-    at_once = train(model, data, tmp_path / "8x1", micro_batch=8, **size)
-    apart = train(model, data, tmp_path / "1x8", micro_batch=1, **size)
+    size = {**batching, "max_steps": 2}
+    at_once = train(model, data, tmp_path / "8x1", per_device_train_batch_size=8, **size)
+    apart = train(model, data, tmp_path / "1x8", per_device_train_batch_size=1, **size)
     assert at_once == pytest.approx(apart, abs=ROUNDING)
     weights = [load_file(tmp_path / name / "model/model.safetensors") for name in ("8x1", "1x8")]
     for name, weight in weights[0].items():
@@ -57,45 +54,30 @@ def test_eight_at_once_equal_one_at_a_time(tmp_path, model, data, batching):
 
 
 def test_two_processes_equal_one(tmp_path, model, data):
-    recipe = write_recipe(tmp_path / "recipe.yaml", make_recipe(model))
-    said = finished(run_sft(recipe, data, tmp_path / "two", processes=2))
+    said = finished(run_sft(options(model, data, tmp_path / "two"), processes=2))
     assert "effective batch 8 rows = 2 processes x 2 x 2 accumulated; 4 steps" in said
-    assert logged(tmp_path / "two") == pytest.approx(train(model, data, tmp_path / "one"), abs=ROUNDING)
-    held_out = [
-        [
-            line["held_out"]["all"]
-            for line in run_folder.read_log(tmp_path / name / run_folder.LOG)
-            if "held_out" in line
-        ]
-        for name in ("one", "two")
-    ]
-    assert held_out[0] == pytest.approx(held_out[1], abs=ROUNDING)
+    train(model, data, tmp_path / "one")
+    for name in ("loss", "held_out_loss"):
+        assert logged(tmp_path / "two", name) == pytest.approx(logged(tmp_path / "one", name), abs=ROUNDING)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, model, data):
-    steps = {"max_steps": 40, "save_every": 5, "eval_every": 20, "lora_dropout": 0.1, "method": "lora"}
-    recipe = write_recipe(tmp_path / "recipe.yaml", make_recipe(model, **steps))
+    lora = {"use_peft": True, "lora_target_modules": "all-linear", "lora_dropout": 0.1}
     out, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
-    beside = run_sft(recipe, data, undisturbed)
-    process = run_sft(recipe, data, out, start_new_session=True)
-    while process.poll() is None and len(logged_so_far(out)) < 13:
+    killed, whole = (options(model, data, to, max_steps=40, save_steps=5, **lora) for to in (out, undisturbed))
+    beside = run_sft(whole)
+    process = run_sft(killed, start_new_session=True)
+    while process.poll() is None and len(logged(out)) < 13:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    reached = len(logged_so_far(out))
-    assert 13 <= reached < 40
-    said = finished(run_sft(recipe, data, out))
-    assert "going on from checkpoint-" in said
+    assert 13 <= len(logged(out)) < 40
+    assert "going on from checkpoint-" in finished(run_sft(killed))
     finished(beside)
     assert logged(out) == logged(undisturbed)
     assert len(logged(out)) == 40
     ours, theirs = (load_file(folder / "model/model.safetensors") for folder in (out, undisturbed))
     assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
-
-
-def logged_so_far(out: Path) -> list[str]:
-    path = out / run_folder.LOG
-    return [line for line in path.read_text().splitlines() if '"loss"' in line] if path.exists() else []
 
 
 class FillDisk(TrainerCallback):
@@ -162,21 +144,15 @@ def test_a_run_ends_at_the_first_loss_that_is_no_number(tmp_path, model, data, m
     assert [path.name for path in run_folder.checkpoints(tmp_path / "run")] == ["checkpoint-2"]
 
 
-def test_the_log_tells_speed_memory_and_what_is_masked(tmp_path, model, data, capsys):
+def test_the_log_tells_speed_and_memory(tmp_path, model, data, capsys):
     train(model, data, tmp_path / "run", max_steps=2)
     said = capsys.readouterr().out
     assert "step 0: held-out loss " in said
     assert re.search(r"step 2 of 2: loss \d\.\d{4}, [\d,]+ tokens/s, \d\.\d GB, 0 s left\n", said)
     assert "{'" not in said  # the trainer's own dicts
-    first = next(line for line in run_folder.read_log(tmp_path / "run/log.jsonl") if "loss" in line)
+    lines = jsonl.rows(tmp_path / "run/log.jsonl")
+    first = next(line for line in lines if "loss" in line)
     assert first["tokens"] > 0 < first["tokens_per_second"]
     assert first["peak_memory_gb"] > 0.05
-    manifest = json.loads((data / "manifest.json").read_text())["tokens"]
-    assert first["masked_fraction"] == pytest.approx(1 - manifest["labelled"] / manifest["all"], abs=1e-4)
-    assert (tmp_path / "run/loss.png").stat().st_size > 1000 < (tmp_path / "run/length.png").stat().st_size
-
-
-def test_a_figure_names_the_bins_shortest_first_and_only_where_there_are_several():
-    several = [{"step": 0, "held_out": {"all": 1.0, "over_16384": 1.0, "up_to_1024": 1.0, "up_to_512": 1.0}}]
-    assert length_bins(several) == ["up_to_512", "up_to_1024", "over_16384"]
-    assert length_bins([{"step": 0, "held_out": {"all": 1.0, "up_to_512": 1.0}}, {"step": 1, "loss": 1.0}]) == []
+    assert [line["step"] for line in lines if "held_out_loss" in line] == [0, 2]
+    assert (tmp_path / "run/loss.png").stat().st_size > 1000

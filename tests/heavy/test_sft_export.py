@@ -10,14 +10,16 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from tests.heavy.tiny_training import make_data, make_model, make_recipe
+from tests.heavy.tiny_training import make_data, make_model, train
 from tests.small_disk import disk_of
-from training import manifest, sft
+from training import manifest
 from training.export import RECORD, export
 from training.export import main as export_main
 from z1_core.engines.fake import small_text
 from z1_core.errors import Z1Error
 from z1_core.prompt import SYSTEM_PROMPT, chat
+from z1_core.trained import Trained, read_trained
+from z1_core.window import HINT
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,7 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
 
 def test_the_export_computes_what_the_trained_model_did(tmp_path, base, data):
     """Tied embeddings included, which some load paths untie."""
-    run = sft.plan(make_recipe(base), data, tmp_path)
-    sft.train(run)
+    train(base, data, tmp_path)
     exported = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     checkpoint = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint-4", dtype=torch.float32)
     torch.testing.assert_close(logits(exported), logits(checkpoint))
@@ -50,7 +51,7 @@ def test_the_export_computes_what_the_trained_model_did(tmp_path, base, data):
 def test_lora_is_merged_into_its_base(tmp_path, base, data):
     from peft import PeftModel
 
-    sft.train(sft.plan(make_recipe(base, method="lora", learning_rate=1e-2), data, tmp_path))
+    train(base, data, tmp_path, use_peft=True, lora_target_modules="all-linear", learning_rate=1e-2)
     exported = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     before = logits(plain)
@@ -61,7 +62,7 @@ def test_lora_is_merged_into_its_base(tmp_path, base, data):
 
 def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, base, data):
     GenerationConfig(eos_token_id=0, repetition_penalty=1.1).save_pretrained(base)
-    sft.train(sft.plan(make_recipe(base), data, tmp_path))
+    train(base, data, tmp_path)
     made = json.loads((tmp_path / "model/generation_config.json").read_text())
     assert made["eos_token_id"] == [small_text().eos_id, 0]
     assert "repetition_penalty" not in made
@@ -69,18 +70,18 @@ def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, bas
     exported, before = (AutoTokenizer.from_pretrained(folder) for folder in (tmp_path / "model", base))
     assert manifest.identify(exported) == manifest.identify(before)
     record = json.loads((tmp_path / "model" / RECORD).read_text())
-    assert record["data"]["settings"]["system"] == SYSTEM_PROMPT
-    assert record["recipe"]["batch"] == 8
+    assert read_trained(tmp_path / "model") == Trained(SYSTEM_PROMPT, HINT, "untagged")
+    assert (record["settings"]["batch"], record["base"], record["step"]) == (8, str(base), 4)
+    assert {"commit", "revision", "versions"} <= record.keys()
 
 
 def test_a_disk_that_fills_during_the_export_is_said_with_the_command_that_goes_on(tmp_path, base, data):
-    run = sft.plan(make_recipe(base), data, tmp_path)
-    sft.train(run)
+    train(base, data, tmp_path)
     with (
         disk_of(50_000),
         pytest.raises(Z1Error, match=r"again cannot be written: .*; free some space, then: python -m training.export"),
     ):
-        export(tmp_path / "checkpoint-4", tmp_path / "again", recipe=run.recipe, data=run.data)
+        export(tmp_path / "checkpoint-4", tmp_path / "again")
     assert not (tmp_path / "again").exists()
     assert not list(tmp_path.glob(".*"))
 
@@ -88,7 +89,7 @@ def test_a_disk_that_fills_during_the_export_is_said_with_the_command_that_goes_
 def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, base, data, capsys):
     """Nor the run that it exports, nor a draft of its name, nor another export in which a thesis may lie by now."""
     run = tmp_path / "runs/first"
-    sft.train(sft.plan(make_recipe(base), data, run))
+    train(base, data, run)
     (tmp_path / ".half.part").mkdir()
     (tmp_path / ".half.part/thesis.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -101,7 +102,7 @@ def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, base, data, ca
 
 
 def test_an_export_that_was_killed_is_begun_anew(tmp_path, base, data):
-    sft.train(sft.plan(make_recipe(base), data, tmp_path / "run"))
+    train(base, data, tmp_path / "run")
     draft = tmp_path / ".model.part"
     shutil.copytree(tmp_path / "run/model", draft)
     (draft / "model.safetensors").write_bytes(b"torn")
@@ -111,7 +112,7 @@ def test_an_export_that_was_killed_is_begun_anew(tmp_path, base, data):
 
 
 def test_any_checkpoint_can_be_exported_later(tmp_path, base, data, capsys):
-    sft.train(sft.plan(make_recipe(base), data, tmp_path / "run"))
+    train(base, data, tmp_path / "run")
     export_main([str(tmp_path / "run/checkpoint-2"), "--out", str(tmp_path / "early")])
     early = AutoModelForCausalLM.from_pretrained(tmp_path / "early")
     assert not torch.equal(logits(early), logits(AutoModelForCausalLM.from_pretrained(tmp_path / "run/model")))

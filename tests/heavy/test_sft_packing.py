@@ -13,9 +13,8 @@ from trl import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import add_fused_lm_head
 
-from tests.heavy.tiny_training import make_data, make_model, make_recipe
+from tests.heavy.tiny_training import make_data, make_model, make_plan
 from training import sft
-from training.batches import train_rows
 
 CLOSE = 1e-5
 
@@ -70,11 +69,13 @@ def test_the_comparison_sees_a_mask_that_leaks(tmp_path, data, training):
         assert (losses(model, leaking) - apart).abs().max() > 100 * CLOSE
 
 
-@pytest.mark.parametrize("batching", ["packed", "flat"])
+PACKED = {"packing": True, "padding_free": False, "max_length": 512}
+
+
+@pytest.mark.parametrize("batching", [PACKED, {}], ids=["packed", "flat"])
 def test_the_trainer_hands_over_positions_and_no_mask(tmp_path, data, batching):
     """And computes, over a whole step, the loss of the rows one by one."""
-    recipe = make_recipe(data.parent / "model", batching=batching, micro_batch=2, max_length=512)
-    trainer = sft.build(sft.plan(recipe, data, tmp_path))
+    trainer = sft.build(make_plan(data.parent / "model", data, tmp_path, batch=2, **batching))
     batch = next(iter(trainer.get_train_dataloader()))
     assert "attention_mask" not in batch
     ends = [*batch["cu_seq_lens_q"].tolist()]
@@ -89,26 +90,25 @@ def test_the_trainer_hands_over_positions_and_no_mask(tmp_path, data, batching):
     assert loss.item() == pytest.approx(apart.mean().item(), abs=CLOSE)
 
 
-def test_packing_keeps_every_row_whole(tmp_path, data):
-    recipe = make_recipe(data.parent / "model", batching="packed", batch=1, micro_batch=1)
-    sequences = train_rows(recipe, data, cache=tmp_path / "packed.arrow")
+def test_packing_keeps_every_row_whole_and_its_borders_where_it_begins(tmp_path, data):
+    """Not at the end tokens, of which each row has several."""
+    one = {**PACKED, "max_length": 256, "batch": 1, "per_device_train_batch_size": 1}
+    run = make_plan(data.parent / "model", data, tmp_path, **one)
     rows = {tuple(row["input_ids"]) for row in load_from_disk(data / "train")}
-    unpacked = []
-    for sequence in sequences:
-        assert len(sequence["input_ids"]) <= recipe.max_length
-        start = 0
-        for length in sequence["seq_lengths"]:
-            unpacked.append(tuple(sequence["input_ids"][start : start + length]))
-            start += length
+    collate, unpacked = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True), []
+    for sequence in sft.train_rows(run, cache=tmp_path / "packed.arrow"):
+        assert len(sequence["input_ids"]) <= 256
+        starts = [0, *itertools.accumulate(sequence["seq_lengths"])]
+        assert (collate([sequence])["position_ids"][0] == 0).nonzero().flatten().tolist() == starts[:-1]
+        unpacked += [tuple(sequence["input_ids"][start:end]) for start, end in itertools.pairwise(starts)]
     assert set(unpacked) == rows
     assert len(unpacked) == len(load_from_disk(data / "train"))
 
 
 def test_held_out_rows_are_looked_at_one_by_one(tmp_path, data):
     """So their loss depends on nothing beside them, and is the mean over rows."""
-    recipe = make_recipe(data.parent / "model", batching="packed")
-    trainer = sft.build(sft.plan(recipe, data, tmp_path))
-    measured = trainer.evaluate()["eval_up_to_512_loss"]
+    trainer = sft.build(make_plan(data.parent / "model", data, tmp_path, **PACKED, batch=2))
+    measured = trainer.evaluate()["eval_loss"]
     trainer.model.eval()
     with torch.no_grad():
         alone = [

@@ -1,25 +1,31 @@
-"""What cannot work is said in one sentence, before anything is loaded."""
+"""The recipe is the paper's, and what cannot work is said in one sentence before anything is loaded."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
+import transformers
 import yaml
+from accelerate import FullyShardedDataParallelPlugin
+from accelerate.utils import fsdp_utils
 from accelerate.utils.launch import prepare_multi_gpu_env
+from datasets import Dataset
 
-from tests.heavy.tiny_training import ROOT, make_data, make_model, make_recipe, small_tokenizer, write_recipe
-from training import run_folder, sft
-from training.batches import train_rows
-from training.export import main as export_main
-from training.recipe import Recipe, load_recipe, recipe_from
-from z1_core import models
+from tests.heavy.tiny_training import ROOT, make_data, make_model, make_plan, options, small_tokenizer
+from training import manifest, run_folder, sft
+from training.dry_run import costs
+from training.recipe import read_settings
 from z1_core.engines.fake import CHATML
 from z1_core.errors import BadInput
 
 RECIPES = sorted((ROOT / "training/recipes").glob("*.yaml"))
+FSDP2 = ROOT / "training/launch/fsdp2.yaml"
+GIVEN = ["--data", "data", "--output_dir", "run"]
 
 
 @pytest.fixture(scope="module")
@@ -32,184 +38,270 @@ def data(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     return make_data(tmp_path_factory.mktemp("data"), model)
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_loads_under_its_own_name_and_fits_its_gpus(path):
-    recipe = load_recipe(path)
-    assert recipe.name == path.stem
-    for processes in (1, 2, 4):
-        assert recipe.accumulation(processes) * processes * recipe.micro_batch == recipe.batch
-
-
-def test_the_papers_recipe_makes_the_papers_steps():
-    """836 steps for 107,173 rows and 2 epochs, of which 160 are held out."""
-    recipe = load_recipe(ROOT / "training/recipes/z1_7b.yaml")
-    assert recipe.accumulation(8) == 16
-    assert recipe.epochs * ((107_173 - 160) // recipe.batch) == 836
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_trl_takes_every_recipe(tmp_path, path):
-    """All but bf16, which it refuses where there is no GPU."""
-    recipe = replace(load_recipe(path), device="cpu", precision="fp32")
-    made = sft.arguments(sft.Plan(recipe, None, tmp_path, tmp_path, 1, recipe.accumulation(1)), evaluates=True)
-    assert made.per_device_train_batch_size * made.gradient_accumulation_steps == recipe.batch
-    assert (made.learning_rate, made.warmup_steps, made.num_train_epochs) == (
-        recipe.learning_rate,
-        recipe.warmup_steps,
-        recipe.epochs,
+@pytest.mark.parametrize("processes", [1, 2, 4, 8, 16, 32])
+def test_the_papers_values_are_in_its_recipe(monkeypatch, processes):
+    """256 rows a step on any number of GPUs."""
+    monkeypatch.setattr(transformers.TrainingArguments, "world_size", processes)
+    run, base = read_settings(["--config", str(ROOT / "training/recipes/z1_7b.yaml"), *GIVEN, "--dry_run"])
+    assert base.model_name_or_path == "Qwen/Qwen2.5-Coder-7B-Instruct"
+    assert (run.num_train_epochs, run.learning_rate, run.warmup_steps, run.lr_scheduler_type) == (
+        2,
+        1e-5,
+        100,
+        "cosine",
     )
-    assert made.gradient_checkpointing is (recipe.checkpointing != "none")
-    assert (made.max_length, made.packing, made.loss_type) == (None, False, "nll")  # TRL neither cuts nor packs
+    assert (run.weight_decay, run.bf16, base.dtype, base.use_peft, run.max_length) == (0, True, "float32", False, None)
+    assert run.gradient_accumulation_steps * run.per_device_train_batch_size * processes == run.batch == 256
+    assert (run.steps(418 * 256), (107_173 - 160) // 256) == (836, 418)
+    assert run.accelerator_config.gradient_accumulation_kwargs == {"sync_each_batch": True}
 
 
-@pytest.mark.parametrize("name", ["z1_7b", "z1_7b_lora", "ablation_random_16k"])
-def test_the_papers_values_are_in_the_recipes_that_follow_it(name):
-    recipe = load_recipe(ROOT / f"training/recipes/{name}.yaml")
-    assert recipe.model == "Qwen/Qwen2.5-Coder-7B-Instruct"
-    assert (recipe.warmup_steps, recipe.schedule, recipe.weight_decay, recipe.epochs) == (100, "cosine", 0.0, 2)
-    assert recipe.learning_rate == (1e-4 if recipe.method == "lora" else 1e-5)
-    assert recipe.max_length >= 8192
+def pretended(tmp_path: Path, model: Path, rows: int) -> Path:
+    """A data set of so many rows of two tokens."""
+    made = make_data(tmp_path, model)
+    content = Dataset.from_dict({"input_ids": [[1, 2]] * rows, "labels": [[1, 2]] * rows, "length": [2] * rows})
+    content.save_to_disk(tmp_path / "train")
+    shutil.rmtree(made / "train")
+    shutil.move(tmp_path / "train", made / "train")
+    before = manifest.read(made)
+    after = replace(before, files=manifest.hash_files(made), counts={**before.counts, "train": rows})
+    manifest.write_json(made / manifest.FILE, vars(after))
+    return made
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "training/launch").glob("*.yaml")), ids=lambda path: path.stem)
-def test_accelerate_takes_every_launch_file(path):
-    """As its own command reads them: an unknown key fails, FSDP 2 reaches the processes it starts."""
+@pytest.mark.parametrize(
+    ("rows", "changes", "steps"),
+    [
+        (107_013, {"num_train_epochs": 2}, 836),  # the paper's rows but for the 160 that are held out
+        (15_840, {"num_train_epochs": 2}, 122),  # random 16K
+        (107_013, {"num_train_epochs": 0.3}, 126),  # 125.4
+        (107_013, {"num_train_epochs": 2.7, "max_steps": 900}, 900),  # beyond the epochs, too
+    ],
+)
+def test_the_steps_that_are_told_are_the_trainers(tmp_path, model, rows, changes, steps):
+    size = {"batch": 256, "per_device_train_batch_size": 2, "max_steps": -1, "warmup_steps": 0.12}
+    run = make_plan(model, pretended(tmp_path, model, rows), tmp_path / "run", **{**size, **changes})
+    trainer = sft.build(run)
+    counted = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[-1]
+    assert run.config.steps(len(trainer.train_dataset)) == counted == steps
+    assert f"; {steps:,} steps" in sft.describe(run, len(trainer.train_dataset))
+    if steps in (836, 122):
+        assert run.config.get_warmup_steps(steps) == {836: 101, 122: 15}[steps]  # in proportion: --warmup_steps 0.12
+
+
+@pytest.mark.parametrize("kind", ["Qwen2", "Llama", "Qwen3", "Mistral"])
+def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
+    """As accelerate's own command reads the file, and its plugin what the command hands to the processes."""
     from accelerate.commands import launch
 
-    options = ["--config_file", str(path), "--machine_rank", "0", "--main_process_ip", "node1", "training.sft"]
-    args, _, _ = launch._validate_launch_command(launch.launch_command_parser().parse_args(options))
-    environment = prepare_multi_gpu_env(args)
-    assert args.mixed_precision == "bf16"
-    if args.num_processes > 1:
-        assert environment["FSDP_VERSION"] == "2"
-        assert environment["FSDP_TRANSFORMER_CLS_TO_WRAP"] == "Qwen2DecoderLayer"
+    words = ["--config_file", str(FSDP2), "--num_machines", "2", "--num_processes", "16", "--machine_rank", "1"]
+    words += ["--main_process_ip", "node1", "--main_process_port", "29500", "training.sft"]
+    args, _, _ = launch._validate_launch_command(launch.launch_command_parser().parse_args(words))
+    assert (args.mixed_precision, args.num_processes, args.num_machines) == ("bf16", 16, 2)
+    for name, value in prepare_multi_gpu_env(args).items():
+        if name.startswith("FSDP_"):
+            monkeypatch.setenv(name, value)
+    plugin = FullyShardedDataParallelPlugin()
+    assert plugin.fsdp_version == 2
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
+    config = getattr(transformers, f"{kind}Config")(vocab_size=16, num_key_value_heads=2, **sizes)
+    made = getattr(transformers, f"{kind}ForCausalLM")(config)
+    wraps = fsdp_utils.fsdp2_prepare_auto_wrap_policy(plugin, made)
+    assert [type(module).__name__ for module in made.modules() if wraps(module)] == [f"{kind}DecoderLayer"] * 3
 
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"lerning_rate": 1}, "no key 'lerning_rate'; did you mean 'learning_rate'"),
-        ({"batch": "many"}, "batch is 'many'; it must be a whole number"),
-        ({"batch": True}, "batch is True; it must be a whole number"),
-        ({"learning_rate": "fast"}, "learning_rate is 'fast'; it must be a number"),
-        ({"method": "qlora"}, "method is 'qlora'; it must be one of full, lora"),
-        ({"micro_batch": 0}, "micro_batch is 0; it must be greater than 0"),
-        ({"precision": "bf16"}, "precision is bf16 and device cpu"),
-        ({"keep_checkpoints": 1}, "keep at least 2"),
-        ({"log_every": 3}, "make the first a multiple of the second"),
-        ({"max_steps": 0, "epochs": 0.0}, "one must be greater than 0"),
+        ({"lerning_rate": 1}, "--lerning_rate=1 is no option; did you mean learning_rate?"),
+        ({"batch": "many"}, "invalid int value: 'many'"),
+        ({"learning_rate": "fast"}, "invalid float value: 'fast'"),
+        ({"learning_rate": "nan"}, "learning_rate is nan; it must be greater than 0"),
+        ({"lr_scheduler_type": "cosin"}, "invalid choice: 'cosin'"),
+        ({"optim": "adam"}, "invalid choice: 'adam'"),
+        ({"use_peft": "perhaps"}, "Truthy value expected: got perhaps"),
+        ({"export_dtype": "int8"}, "invalid choice: 'int8'"),
+        ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; it must be greater than 0"),
+        ({"save_total_limit": 1}, "keep at least 2"),
+        ({"max_steps": -1, "num_train_epochs": 0}, "num_train_epochs is 0.0; it must be greater than 0"),
+        ({"save_strategy": "no"}, "save_strategy is no; the export is of a checkpoint"),
+        ({"batch": 9}, "batch 9 is not 1 processes x per_device_train_batch_size 2 x accumulated; change one"),
+        ({"gradient_accumulation_steps": 8}, "batch 8 is not 1 processes x .* 2 x 8 accumulated"),
+        ({"packing": True, "padding_free": False}, "packing is True and max_length None; give both"),
+        ({"max_length": 512}, "packing is False and max_length 512; give both .* or neither: rows are never cut"),
+        ({"assistant_only_loss": True}, "assistant_only_loss does nothing here: the rows were prepared"),
+        ({"load_in_4bit": True}, "load_in_4bit does nothing here: LoRA here is on a base of --dtype"),
+        ({"warmup_steps": -3}, "warmup_steps = -3.0, Expected value warmup_steps >= 0; change that key"),
+        ({"accelerator_config": '{"sync": 1}'}, "'sync'; change that key"),
+        ({"fp16": True, "bf16": True}, "At most one of fp16 and bf16"),
+        ({"dataloader_prefetch_factor": 2}, "can only be set when data is loaded in a different process"),
     ],
 )
-def test_a_recipe_that_makes_no_sense_is_refused_by_name(model, changes, complaint):
+def test_a_value_that_makes_no_sense_is_refused_by_name(tmp_path, model, data, capsys, changes, complaint):
+    """TRL's and transformers' own complaints included."""
+    with pytest.raises(BadInput, match=complaint) as told:
+        make_plan(model, data, tmp_path / "run", **changes)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"optim": "lomo"}, "pip install lomo-optim"),
+        ({"report_to": "wandb"}, "pip install wandb"),
+        ({"report_to": "telegraph"}, "telegraph is not supported"),
+        ({"attn_implementation": "flash_attention_9"}, "flash_attention_9"),
+        ({"use_peft": True, "lora_target_modules": "nothing"}, "nothing"),
+        ({"use_peft": True, "lora_r": 0}, "should be a positive integer"),
+        ({"model_init_kwargs": '{"speed": "high"}'}, "speed"),
+    ],
+)
+def test_what_the_libraries_find_out_late_is_one_sentence_too(tmp_path, model, data, capsys, changes, complaint):
+    assert sft.main(options(model, data, tmp_path / "run", **changes)) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("recipe", "complaint"),
+    [
+        ("lerning_rate: 1", "has an unknown key 'lerning_rate'; did you mean learning_rate?"),
+        ("batch: many", "invalid int value: 'many'"),
+        ("batch: [1", "is no YAML"),
+        ("just text", "holds no keys"),
+        ("learning_rate: [1]", "."),
+        ("learning_rate: {a: 1}", "."),
+        ("num_train_epochs: true", "invalid float value: 'True'"),
+        ("model_name_or_path: null", "model_name_or_path is not given"),
+    ],
+)
+def test_so_it_is_in_a_recipe(tmp_path, recipe, complaint):
+    (tmp_path / "r.yaml").write_text(recipe)
     with pytest.raises(BadInput, match=complaint):
-        recipe_from({**asdict(make_recipe(model)), **changes})
+        read_settings(["--config", str(tmp_path / "r.yaml"), *GIVEN, "--use_cpu", "true", "--bf16", "false"])
 
 
-def test_a_missing_key_is_named():
-    with pytest.raises(BadInput, match="the recipe lacks model, max_length, batch, micro_batch, learning_rate"):
-        recipe_from({"name": "x"})
+def test_every_key_of_trl_can_be_set_from_the_file_and_the_command_line(tmp_path):
+    assert yaml.safe_load("1e-5") == "1e-5"  # which YAML takes for a text
+    keys = {"learning_rate": "1e-5", "neftune_noise_alpha": 5.0, "lr_scheduler_kwargs": {"num_cycles": 1}}
+    keys |= {
+        "use_cpu": True,
+        "bf16": False,
+        "model_name_or_path": "embedded",
+        "lora_target_modules": ["q_proj", "v_proj"],
+    }
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(keys))
+    run, base = read_settings([*GIVEN, "--config", str(tmp_path / "r.yaml"), "--neftune-noise-alpha", "7"])
+    assert (run.learning_rate, run.neftune_noise_alpha, run.lr_scheduler_kwargs) == (1e-5, 7.0, {"num_cycles": 1})
+    assert (base.lora_target_modules, run.logging_steps) == (["q_proj", "v_proj"], 1)
 
 
-def test_a_number_that_yaml_takes_for_a_text_is_a_number(tmp_path, model):
-    path = write_recipe(tmp_path / "r.yaml", make_recipe(model))
-    assert yaml.safe_load("1e-5") == "1e-5"
-    assert load_recipe(path, ["learning_rate=1e-5"]).learning_rate == 1e-5
-
-
-def test_a_batch_that_does_not_divide_is_refused(tmp_path, model, data, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "3")
-    with pytest.raises(BadInput, match="batch 8 is not a multiple of 3 processes x micro_batch 2 = 6; choose"):
-        sft.plan(make_recipe(model), data, tmp_path)
-
-
-def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "has_gpu", lambda: False)
-    recipe = load_recipe(ROOT / "training/recipes/z1_7b.yaml")
-    with pytest.raises(BadInput, match="z1_7b needs a GPU and there is none here"):
-        sft.plan(recipe, tmp_path / "no data yet", tmp_path)
+def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    given = [
+        "--config",
+        str(ROOT / "training/recipes/z1_7b.yaml"),
+        "--data",
+        "none",
+        "--output_dir",
+        str(tmp_path / "r"),
+    ]
+    assert sft.main(given) == 2
+    assert capsys.readouterr().err.startswith("error: there is no GPU here; to train without one: --use_cpu true")
+    assert not (tmp_path / "r").exists()
 
 
 def test_another_tokenizer_than_the_datas_is_refused(tmp_path, data):
     tokenizer = small_tokenizer()
     tokenizer.add_tokens(["<|new|>"])
-    other = make_model(tmp_path / "other", tokenizer=tokenizer)
     with pytest.raises(BadInput, match="the data was made with another tokenizer"):
-        sft.plan(make_recipe(other), data, tmp_path / "run")
+        make_plan(make_model(tmp_path / "other", tokenizer=tokenizer), data, tmp_path / "run")
 
 
 def test_another_chat_template_than_the_datas_is_refused(tmp_path, model, data):
     other = shutil.copytree(model, tmp_path / "other")
     (other / "chat_template.jinja").write_text(CHATML.replace("\n", "\n\n"))
     with pytest.raises(BadInput, match="the data was made with another chat template"):
-        sft.plan(make_recipe(other), data, tmp_path / "run")
+        make_plan(other, data, tmp_path / "run")
 
 
 def test_data_that_its_manifest_does_not_describe_is_refused(tmp_path, model, data):
     mixed = shutil.copytree(data, tmp_path / "data")
     shutil.copy(mixed / "held_out/data-00000-of-00001.arrow", mixed / "train/data-00000-of-00001.arrow")
     with pytest.raises(BadInput, match=r"is not the file that manifest\.json describes"):
-        sft.plan(make_recipe(model), mixed, tmp_path / "run")
-
-
-def test_a_folder_without_a_manifest_is_no_data(tmp_path, model):
+        make_plan(model, mixed, tmp_path / "run")
     with pytest.raises(BadInput, match=r"holds no manifest\.json; make the data with"):
-        sft.plan(make_recipe(model), tmp_path, tmp_path / "run")
+        make_plan(model, tmp_path, tmp_path / "run")
 
 
-def test_rows_longer_than_the_recipe_allows_are_refused_and_not_cut(tmp_path, model, data):
-    with pytest.raises(BadInput, match=r"holds a row of \d+ tokens and max_length is 100"):
-        sft.plan(make_recipe(model, max_length=100), data, tmp_path / "run")
-
-
-def test_a_length_beyond_the_models_is_refused(tmp_path, model, data):
-    run = sft.plan(make_recipe(model, max_length=4096), data, tmp_path / "run")
-    with pytest.raises(BadInput, match=r"max_length is 4,096 and .* holds 2,048"):
-        sft.load_model(run.recipe)
+def test_rows_longer_than_a_sequence_or_the_model_are_refused_and_not_cut(tmp_path, model, data):
+    packing = {"packing": True, "padding_free": False}
+    with pytest.raises(BadInput, match=r"holds a row of \d+ tokens and max_length is 50"):
+        make_plan(model, data, tmp_path / "run", max_length=50, **packing)
+    with pytest.raises(BadInput, match=r"sequences have up to 4,096 tokens and .* holds 2,048"):
+        make_plan(model, data, tmp_path / "run", max_length=4096, **packing)
 
 
 def test_too_few_rows_for_one_step_are_refused(tmp_path, model, data):
     with pytest.raises(BadInput, match="the data makes 34 rows and batch is 64"):
-        train_rows(make_recipe(model, batch=64, micro_batch=1), data, cache=tmp_path / "packed.arrow")
+        sft.train_rows(make_plan(model, data, tmp_path, batch=64), cache=tmp_path / "packed.arrow")
 
 
-@pytest.mark.parametrize("changes", [{"learning_rate": 2e-3}, {"seed": 7}, {"data": "other"}])
-def test_the_folder_of_another_run_is_refused(tmp_path, model, changes):
-    settings = {**asdict(make_recipe(model)), "data": "hash"}
-    run_folder.claim(tmp_path / "run", settings, {"processes": 1})
-    run_folder.claim(tmp_path / "run", settings, {"processes": 8})
-    with pytest.raises(BadInput, match=f"holds another run: its {next(iter(changes))} is"):
-        run_folder.claim(tmp_path / "run", {**settings, **changes}, {"processes": 1})
+@pytest.mark.parametrize(
+    "changes", [{"learning_rate": 2e-3}, {"seed": 7}, {"data": "other"}, {"lora_r": 4}, {"batch": 16}]
+)
+def test_the_folder_of_another_run_is_refused(tmp_path, model, data, changes):
+    first = make_plan(model, data, tmp_path / "run").record
+    run_folder.claim(tmp_path / "run", {**first, "data": "what was tried before"})
+    run_folder.claim(tmp_path / "run", first)
+    (tmp_path / "run/checkpoint-2").mkdir()
+    (tmp_path / "run/checkpoint-2" / run_folder.COMPLETE).touch()
+    again = make_plan(model, data, tmp_path / "run", per_device_train_batch_size=4, report_to="tensorboard").record
+    run_folder.claim(tmp_path / "run", again)
+    name, value = next(iter(changes.items()))
+    other = {**first, "data": value} if name == "data" else {**first, "settings": {**first["settings"], name: value}}
+    with pytest.raises(BadInput, match=f"holds another run: its {name} is"):
+        run_folder.claim(tmp_path / "run", other)
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path, model):
+def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"holds other files and no run\.json"):
-        run_folder.claim(tmp_path, asdict(make_recipe(model)), {})
-
-
-def test_the_command_says_one_sentence_and_leaves(tmp_path, data, capsys, monkeypatch):
-    monkeypatch.setattr(models, "has_gpu", lambda: False)
-    given = [str(ROOT / "training/recipes/z1_7b.yaml"), "--data", str(data), "--out", str(tmp_path / "run")]
-    assert sft.main(given) == 2
-    assert capsys.readouterr().err.startswith("error: the recipe z1_7b needs a GPU")
-    assert not (tmp_path / "run").exists()
+        run_folder.claim(tmp_path, {})
 
 
 def test_a_dry_run_tells_steps_and_batch_and_leaves_nothing(tmp_path, model, data, capsys):
-    recipe = write_recipe(tmp_path / "r.yaml", make_recipe(model, max_steps=0, epochs=3.0))
-    sft.main([str(recipe), "--data", str(data), "--out", str(tmp_path / "run"), "--dry-run"])
+    sft.main(options(model, data, tmp_path / "run", max_steps=-1, num_train_epochs=3, dry_run=True, use_cpu=False))
     said = capsys.readouterr().out
     assert "effective batch 8 rows = 1 processes x 2 x 4 accumulated; 12 steps" in said
     assert "[target]" in said
     assert not (tmp_path / "run").exists()
 
 
-def test_a_torn_checkpoint_is_not_exported(tmp_path, capsys):
-    assert export_main([str(tmp_path / "checkpoint-3"), "--out", str(tmp_path / "model")]) == 2
-    assert "is no whole checkpoint" in capsys.readouterr().err
+def test_a_dry_run_tells_what_a_gpu_would_cost(tmp_path, model, data):
+    """Z1-7B by its config alone: 122 GB, and as much a checkpoint."""
+    run = make_plan(model, data, tmp_path / "run", dry_run=True)
+    sizes = {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "vocab_size": 152064}
+    base = transformers.Qwen2Config(**sizes, num_attention_heads=28, num_key_value_heads=4, tie_word_embeddings=False)
+    said = costs(replace(run, base=base), 32)
+    assert "memory: 122 GB of weights, gradients and Adam's moments (7.62 of 7.62 G parameters trained)" in said
+    assert "(15.2 GB on each of 8)" in said
+    assert "disk: 91.4 GB a checkpoint, with FSDP2 122 GB" in said
+    assert "2 are kept, 3 while one is saved; 30.5 GB the export" in said  # in fp32, as the tiny run is
+    lora = {"use_peft": True, "lora_r": 64, "lora_target_modules": "all-linear", "dtype": "bfloat16"}
+    lora_run = make_plan(model, data, tmp_path / "run", dry_run=True, export_dtype="bfloat16", **lora)
+    said = costs(replace(lora_run, base=base), 32)
+    assert "memory: 17.8 GB" in said
+    assert "(0.161 of 7.62 G parameters trained)" in said
+    assert "15.2 GB the export" in said
 
 
-def test_a_recipe_has_no_field_that_nothing_reads():
-    sources = "".join(path.read_text() for path in (ROOT / "training").glob("*.py") if path.stem != "recipe")
-    sources += (ROOT / "training/recipe.py").read_text().partition("def __post_init__")[2]
-    assert [name for name in Recipe.__dataclass_fields__ if f".{name}" not in sources] == []
+@pytest.mark.parametrize("tag", ["</think>", "nothing"])
+def test_the_kind_of_a_run_is_what_its_rows_are(tmp_path, tag):
+    """A model with tags that is trained on traces without them thinks without them."""
+    Dataset.from_dict({"labels": [[-100, 7], [-100, 9 if tag == "</think>" else 7]]}).save_to_disk(tmp_path / "train")
+    thoughts = SimpleNamespace(closes_id=9)
+    assert sft.kind_of(thoughts, tmp_path) == ("tagged" if tag == "</think>" else "untagged")
+    assert sft.kind_of(None, tmp_path) == "untagged"

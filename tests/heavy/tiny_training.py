@@ -7,19 +7,21 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+from training import run_folder, sft
 from training.preprocess import Settings, preprocess
-from training.recipe import Recipe
+from training.recipe import read_settings
+from z1_core import jsonl
 from z1_core.engines.fake import CHATML, small_text
 from z1_core.prompt import SYSTEM_PROMPT
 
 ROOT = Path(__file__).parents[2]
-PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 WORDS = ("first", "we", "count", "the", "apples", "then", "divide", "by", "two", "so", "the", "answer", "is", "seven")
 
 
@@ -80,39 +82,49 @@ def make_data(folder: Path, model: Path, *, rows: int = 40, **settings) -> Path:
     return folder / "data"
 
 
-def make_recipe(model: Path, **changes) -> Recipe:
-    """Eight rows a step, on the CPU, all steps logged."""
+def options(model: Path, data: Path, out: Path, **changes) -> list[str]:
+    """The command's words for eight rows a step, on the CPU, all steps logged."""
     values = {
-        "name": "tiny",
-        "model": str(model),
-        "device": "cpu",
-        "precision": "fp32",
-        "export_dtype": "fp32",
-        "checkpointing": "none",
-        "max_length": 256,
-        "batching": "flat",
+        "model_name_or_path": model,
+        "data": data,
+        "output_dir": out,
+        "use_cpu": True,
+        "bf16": False,
+        "export_dtype": "float32",
+        "gradient_checkpointing": False,
+        "padding_free": True,
         "batch": 8,
-        "micro_batch": 2,
+        "per_device_train_batch_size": 2,
         "max_steps": 4,
         "learning_rate": 1e-3,
-        "eval_every": 4,
-        "save_every": 2,
+        "lr_scheduler_type": "cosine",
+        "eval_steps": 4,
+        "save_steps": 2,
     }
-    return Recipe(**{**values, **changes})
+    return [f"--{name}={value}" for name, value in {**values, **changes}.items()]
 
 
-def write_recipe(path: Path, recipe: Recipe) -> Path:
-    path.write_text(json.dumps(asdict(recipe)))  # which is YAML as well
-    return path
+def make_plan(*folders: Path, **changes) -> sft.Plan:
+    return sft.plan(*read_settings(options(*folders, **changes)))
 
 
-def run_sft(recipe: Path, data: Path, out: Path, *, processes: int = 1, **options) -> subprocess.Popen:
+def train(*folders: Path, **changes) -> list[float]:
+    """folders: model, data, out. Returns the logged losses."""
+    sft.train(make_plan(*folders, **changes))
+    return logged(folders[-1])
+
+
+def logged(out: Path, name: str = "loss") -> list[float]:
+    return [line[name] for line in jsonl.rows(out / run_folder.LOG) if name in line]
+
+
+def run_sft(words: Sequence[str], *, processes: int = 1, program: Sequence[str] = ("-m", "training.sft"), **more):
     """The command in a process of its own, or in several under torchrun."""
     launcher = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", "--standalone"] * (processes > 1)
-    command = [sys.executable, *launcher, "-m", "training.sft", str(recipe), "--data", str(data), "--out", str(out)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *launcher, *program, *words]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
     )
 
 
