@@ -15,6 +15,7 @@ from evaluation.data import Files, find, problems
 from evaluation.problem import Benchmark, Problem
 from z1_core.errors import BadInput
 from z1_core.sweep import check_windows
+from z1_core.trained import Trained
 from z1_core.window import BOXED_HINT, HINT, Sampling, Window
 
 FORCED_HINT = "\n\nthe final answer is:"
@@ -74,6 +75,11 @@ class Plan:
 
     def problems(self, of: Benchmark, tell: Callable[[str], None]) -> Iterator[Problem]:
         return problems(of, self.files[of.name], limit=self.limit, tell=tell)
+
+    def for_model(self, trained: Trained) -> Plan:
+        """With the hint that the model was trained for in the place of the plain one."""
+        own = [replace(arm, hint=trained.hint) if arm.hint == HINT else arm for arm in self.arms]
+        return replace(self, arms=own)
 
     def window(self, size: int, arm: Arm) -> Window:
         return Window(thinking_tokens=size, answer_tokens=self.answer_tokens, hint=arm.hint)

@@ -15,7 +15,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -80,6 +80,7 @@ def main(argv: list[str] | None = None) -> int:
             print(preview(plan, text, prompts=DRY_RUN_PROMPTS))
         return 0
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
+    plan = plan.for_model(engine.trained)
     out = options.out or Path("results") / engine.name.replace("/", "_")
     answers = asyncio.run(_run(engine, plan, out, options))
     print(f"{answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
@@ -151,6 +152,7 @@ def part_of(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
         "engine": type(engine).__name__,
         "dtype": dtype,
         "thoughts": thoughts,
+        "trained": asdict(engine.trained),
         "options": given(options),
     }
 
@@ -171,7 +173,8 @@ def ask(engine: Engine, plan: Plan, of: Benchmark, drafts: Path) -> Asked:
     largest = [plan.window(plan.sizes[-1], arm) for arm in plan.arms]
 
     def rows() -> Iterator[dict[str, Any]]:
-        for problem in plan.problems(of, asked.bad_rows.append):
+        for row in plan.problems(of, asked.bad_rows.append):
+            problem = replace(row, messages=engine.trained.asked(row.messages))
             ids = problem.prompt_ids(engine.text)
             try:
                 for window in largest:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from z1_core.engine import Engine
@@ -35,8 +35,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default %(default)s)")
     options.add_argument("--top-p", type=float, default=1.0, help="counts only above temperature 0")
     options.add_argument("--seed", type=int, help="repeats a draw at temperature above 0")
-    options.add_argument("--hint", default="plain", help="plain, boxed, or a text of your own (default %(default)s)")
-    options.add_argument("--system", default=SYSTEM_PROMPT, help="system prompt (default %(default)r)")
+    trained = "default: what the model was trained for, where its folder tells, else"
+    options.add_argument("--hint", help=f"plain, boxed, or a text of your own ({trained} plain)")
+    options.add_argument("--system", help=f"system prompt ({trained} {SYSTEM_PROMPT!r})")
     add_engine_options(options)
     return options
 
@@ -47,11 +48,13 @@ def main(argv: list[str] | None = None) -> None:
     window = Window(
         thinking_tokens=options.thinking_tokens,
         answer_tokens=options.answer_tokens,
-        hint=HINTS.get(options.hint, options.hint),
+        hint=HINT if options.hint is None else HINTS.get(options.hint, options.hint),
     )
     sampling = Sampling(temperature=options.temperature, top_p=options.top_p, seed=options.seed)
     rows = read_rows(options)
     engine = start_engine(options, lambda stage: print(f"{stage} ...", file=sys.stderr))
+    if options.hint is None:
+        window = replace(window, hint=engine.trained.hint)
     asyncio.run(_run(engine, options, rows, window, sampling))
 
 
@@ -76,8 +79,9 @@ def read_rows(options: argparse.Namespace) -> list[dict]:
 async def _run(
     engine: Engine, options: argparse.Namespace, rows: list[dict], window: Window, sampling: Sampling
 ) -> None:
+    system = engine.trained.system if options.system is None else options.system
     try:
-        jobs = [Job(engine.text.render(chat(row["prompt"], system=options.system)), window, sampling) for row in rows]
+        jobs = [Job(engine.text.render(chat(row["prompt"], system=system)), window, sampling) for row in rows]
         async with aclosing(collect_all(engine, jobs)) as completions:
             if options.prompts:
                 await _write_rows(options.out, rows, completions)

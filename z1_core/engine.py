@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from z1_core.thoughts import Thoughts
+    from z1_core.trained import Trained
     from z1_core.window import Sampling
 
 FinishReason = Literal["stop", "length"]
@@ -100,6 +101,9 @@ class Engine(Protocol):
     """How many requests run now. Between its phases a run has a place, but no request."""
 
     text: Text
+
+    trained: Trained
+    """The system prompt and hint that the model was trained for: the defaults of who asks it."""
 
     def session(self, tokens: int, *, beside: Session | None = None) -> AbstractAsyncContextManager[Session]:
         """Wait for a place. tokens: the most that prompt, trace, hint and answer can come to together.

@@ -23,6 +23,7 @@ from z1_core.insertion import most_hint_tokens
 from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
 from z1_core.thinking import generate
+from z1_core.trained import UNKNOWN, Trained
 from z1_core.window import Sampling
 
 WATCH_EVERY_S = 0.5
@@ -106,6 +107,13 @@ class EngineHost:
             return self.engine().context_tokens
         except EngineDead:
             return None
+
+    def trained(self) -> Trained:
+        """The system prompt and hint that the running model was trained for; the published ones while there is none."""
+        try:
+            return self.engine().trained
+        except EngineDead:
+            return UNKNOWN
 
     async def notice(self) -> None:
         """Return when the status tells of an engine that has just failed somebody. For any loop."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from z1_core.engine import Session
 from z1_core.errors import Busy
+from z1_core.trained import UNKNOWN, Trained
 
 
 class Places:
@@ -17,6 +18,8 @@ class Places:
     places: how many runs it takes at once; waiting: how many wait now; active: how many of its requests run now.
     most_waiting: how many may wait; None for any number.
     """
+
+    trained: Trained = UNKNOWN
 
     def __init__(self, places: float, *, cells: float = math.inf) -> None:
         """places: math.inf for a server that queues by itself; cells: tokens that all runs can hold together."""

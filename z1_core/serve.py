@@ -23,7 +23,7 @@ from z1_core.errors import BadInput
 from z1_core.models import Model, locate
 from z1_core.program import program
 from z1_core.prompt import chat
-from z1_core.window import HINT
+from z1_core.trained import read_trained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--max-model-len", type=int, help="context (default: the model's own)")
     options.add_argument("--tensor-parallel-size", type=int, default=1, help="GPUs to split the model over (default 1)")
     options.add_argument("--data-parallel-size", type=int, default=1, help="replicas of the model (default 1)")
-    options.add_argument("--hint", default=HINT, help="what vLLM inserts for plain clients (default: the paper's)")
+    options.add_argument(
+        "--hint", help="what vLLM inserts for plain clients (default: the model's own, or the paper's)"
+    )
     return options
 
 
@@ -77,7 +79,7 @@ def serve_command(options: argparse.Namespace, model: Model, turn: str | None) -
     command += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--enable-tokenizer-info-endpoint"]
     command += ["--disable-uvicorn-access-log"]
     if turn:
-        reasoning = {"reasoning_start_str": turn, "reasoning_end_str": options.hint}
+        reasoning = {"reasoning_start_str": turn, "reasoning_end_str": options.hint or read_trained(model.path).hint}
         command += ["--reasoning-config", json.dumps(reasoning)]
     if options.max_model_len:
         command += ["--max-model-len", str(options.max_model_len)]

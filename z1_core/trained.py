@@ -1,18 +1,23 @@
 """What a model was trained under, from the file beside its weights: the defaults of whoever asks it.
 
-The file may come from a stranger's repository, so every value is checked, and the hint's control tokens stay text.
+The file comes with the model, from a stranger's repository, too: every value is checked. Its hint may hold control tokens,
+as the chat template beside it may.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.prompt import SYSTEM_PROMPT, check_text
 from z1_core.window import HINT
+
+if TYPE_CHECKING:
+    from z1_core.engine import Engine
 
 FILE = "z1_training.json"
 MOST_BYTES = 1 << 20
@@ -29,9 +34,25 @@ class Trained:
     hint: str = HINT
     kind: Literal["tagged", "untagged"] | None = None
 
+    def asked(self, messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+        """A benchmark's conversation under this system prompt; as it is where nobody says what the model was trained
+        under."""
+        if self.kind is None:
+            return [*messages]
+        system = [{"role": "system", "content": self.system}] if self.system.strip() else []
+        return [*system, *(message for message in messages if message["role"] != "system")]
+
 
 UNKNOWN = Trained()
 """Of a model without the file: the published prompt and hint."""
+
+
+def knowing(engine: Engine, trained: Trained) -> Engine:
+    """The engine, told what its model was trained under."""
+    engine.trained = trained
+    if trained.kind == "untagged":
+        engine.text.thoughts = None
+    return engine
 
 
 def read_trained(folder: Path) -> Trained:

@@ -12,6 +12,7 @@ from z1_core.engine import Engine, Text
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.hub import Progress, Report
 from z1_core.models import has_gpu, locate
+from z1_core.trained import knowing, read_trained
 
 Kind = Literal["vllm", "llama", "server", "fake"]
 
@@ -86,22 +87,25 @@ def start_engine(
 
         check_installed()  # before a download
     found = locate(model or options.model, engine=kind, report=report, progress=progress)
+    trained = read_trained(found.path if found.path.is_dir() else found.path.parent)
     report(f"loading {found.name}")
     if kind == "llama":
         from z1_core.engines.llama import PLACES, LlamaEngine
 
-        return LlamaEngine.start(
+        llama = LlamaEngine.start(
             found.path, name=found.name, max_model_len=options.max_model_len, places=places or PLACES
         )
+        return knowing(llama, trained)
     from z1_core.engines.vllm import VllmEngine
 
-    return VllmEngine.start(
+    vllm = VllmEngine.start(
         found.path,
         name=found.name,
         max_model_len=options.max_model_len,
         places=places,
         **{name: value for name in VLLM_OPTIONS if (value := getattr(options, name)) is not None},
     )
+    return knowing(vllm, trained)
 
 
 @contextmanager
