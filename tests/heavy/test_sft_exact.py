@@ -61,6 +61,16 @@ def test_two_processes_equal_one(tmp_path, model, data):
         assert logged(tmp_path / "two", name) == pytest.approx(logged(tmp_path / "one", name), abs=ROUNDING)
 
 
+def test_fsdp2_adds_many_micro_batches_up_without_loss(tmp_path, model, tmp_path_factory):
+    """32 a step, in bf16. accelerate's own way keeps their sum in 8 bits of mantissa, which this sees."""
+    data = make_data(tmp_path_factory.mktemp("more"), model, rows=80)
+    words = options(model, data, tmp_path, batch=64, per_device_train_batch_size=1, max_steps=1, eval_strategy="no")
+    said = finished(run_sft(words, processes=2, program=["tests/heavy/fsdp2_on_cpu.py"]), timeout_s=400)
+    ours, default = (float(word) for word in said.split("away:")[1].split())
+    assert ours < 1e-3
+    assert default > 3 * ours
+
+
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, model, data):
     lora = {"use_peft": True, "lora_target_modules": "all-linear", "lora_dropout": 0.1}
     out, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"

@@ -128,7 +128,7 @@ def run_sft(words: Sequence[str], *, processes: int = 1, program: Sequence[str] 
     )
 
 
-def finished(process: subprocess.Popen, timeout_s: float = 120) -> str:
+def finished(process: subprocess.Popen, timeout_s: float = 400) -> str:
     """Its output; fails with what it complained about."""
     try:
         out, err = process.communicate(timeout=timeout_s)
