@@ -21,7 +21,7 @@ from training import sft
 from training.recipe import read_settings
 
 
-class Added(Exception):  # noqa: N818 - no error
+class Added(Exception):
     """The gradients of a step are there. What follows, saving, hangs on gloo."""
 
 

@@ -46,6 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("math500", "livecodebench"):
         (tmp_path / f"{name}.jsonl").write_text('{"problem": "How far is the moon?"}\n')
     (tmp_path / "gpqa.csv").write_text("Question\nHow far is the sun?\n")
+    (tmp_path / "training").symlink_to(README.parent)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, revision: SimpleNamespace(sha="1234"))
     monkeypatch.setattr(datasets, "load_dataset", lambda name, **_: ROWS)
