@@ -152,7 +152,6 @@ def part_of(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
         "engine": type(engine).__name__,
         "dtype": dtype,
         "thoughts": thoughts,
-        "trained": asdict(engine.trained),
         "options": given(options),
     }
 
