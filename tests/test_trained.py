@@ -10,6 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from evaluation.plan import Plan, arms
+from ui.choices import of_model
+from ui.settings_panel import DEFAULTS, SettingsPanel
 from z1_core import __main__ as cli
 from z1_core import engines, serve
 from z1_core.engines.fake import FakeEngine, small_text
@@ -112,6 +114,14 @@ def test_the_server_hands_its_hint_to_plain_clients(tmp_path):
     model = Model("m", "m", folder(tmp_path))
     command = serve.serve_command(serve.parser().parse_args([]), model, "<|im_start|>assistant\n")
     assert json.loads(command[command.index("--reasoning-config") + 1])["reasoning_end_str"] == "\n\nSo:\n\n"
+
+
+@pytest.mark.parametrize("trained", [UNKNOWN, Trained("", BOXED_HINT, "untagged"), Trained("Be brief.", "\n\nSo:\n\n")])
+def test_the_page_begins_with_it(trained):
+    """As its fields are read again when a question is asked."""
+    fields = DEFAULTS | of_model(trained)
+    chosen = SettingsPanel.read(*fields.values())
+    assert (chosen.system, chosen.hint) == (trained.system, trained.hint)
 
 
 def test_the_page_is_told_while_the_model_runs():

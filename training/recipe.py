@@ -114,6 +114,7 @@ class RunConfig(SFTConfig):
         return self.max_steps if self.max_steps > 0 else math.ceil(self.num_train_epochs * (sequences // self.batch))
 
 
+DICTS = RunConfig._VALID_DICT_FIELDS
 POSITIVE = (
     *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate"),
     *("logging_steps", "save_steps", "eval_steps", "num_train_epochs"),
@@ -127,10 +128,10 @@ def _check(run: RunConfig) -> None:
             raise BadInput(f"{name} is not given; name the folder with --{name}")
     for name in POSITIVE:
         value = getattr(run, name)
-        if value is not None and not 0 < value < math.inf:
+        if not (0 < value < math.inf if value is not None else name == "eval_steps"):
             raise BadInput(f"{name} is {value}; it must be greater than 0")
     for name in ("batch", "eval_rows", "seed"):
-        if getattr(run, name) < 0:
+        if getattr(run, name) is None or getattr(run, name) < 0:
             raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")
     if run.save_strategy not in ("steps", "epoch"):
         raise BadInput(f"save_strategy is {run.save_strategy}; the export is of a checkpoint: take steps or epoch")
@@ -154,11 +155,14 @@ def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelCo
     named, words = alone.parse_known_args(argv)
     values = _recipe(named.config) if named.config else {}
     known = {action.dest for action in parser._actions}
-    for name in values:
+    lists = {action.dest for action in parser._actions if action.nargs == "+"} | {"report_to"}
+    for name, value in values.items():
         if name not in known:
             raise BadInput(f"{named.config} has an unknown key {name!r}; {_near(str(name), known)}")
+        if isinstance(value, dict | list) and name not in (lists if isinstance(value, list) else DICTS):
+            raise BadInput(f"{name} is {value!r:.60} in {named.config}; it takes one plain value")
     with one_sentence():
-        plain = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+        plain = {name: value for name, value in values.items() if not isinstance(value, dict | list | None)}
         parser.set_defaults_with_config(**{name: value for name, value in values.items() if name not in plain})
         words = [f"--{name}={value}" for name, value in plain.items()] + words  # so that argparse looks at their types
         run, model, _, unknown = parser.parse_args_into_dataclasses(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from z1_core.errors import BadInput
 from z1_core.prompt import SYSTEM_PROMPT
+from z1_core.trained import Trained
 from z1_core.window import BOXED_HINT, HINT
 
 HINTS = {"Plain": HINT, "Boxed": BOXED_HINT}
@@ -27,6 +28,12 @@ class Choice:
     told: str
     default: int | float | str
     read: Callable[[object], int | float | str]
+
+
+def of_model(trained: Trained) -> dict[str, str]:
+    """What the fields stand at for a model, where nobody chose."""
+    hint = next((name for name, phrase in HINTS.items() if phrase == trained.hint), OWN)
+    return {"system": trained.system, "hint": hint, "own_hint": trained.hint.strip()}
 
 
 def read_choices(values: Mapping[str, object]) -> tuple[dict[str, int | float | str], list[str]]:

@@ -13,11 +13,12 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from ui.choices import CHOICES, HINTS, MOST_TOKENS, OWN, link_sentence, read_choices
+from ui.choices import CHOICES, HINTS, MOST_TOKENS, OWN, link_sentence, of_model, read_choices
 from ui.conversation import Settings
 from ui.presets import PRESETS, fitted, preset_of
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
+from z1_core.trained import Trained
 from z1_core.window import Window
 
 CountTokens = Callable[[str], Awaitable[int]]
@@ -94,7 +95,7 @@ class SettingsPanel:
         chosen = self.preset.input(choose, self.preset, [self.window, self.total], **QUICK)
         self._remember_after(chosen.then)
 
-    def remember(self, context_tokens: ContextTokens) -> None:
+    def remember(self, context_tokens: ContextTokens, trained: Callable[[], Trained]) -> None:
         """Keep what the visitor chooses in the browser, restore it with the page, and let a link go before it.
 
         Only the visitor's own input is kept: what a link sets is theirs when they change it.
@@ -103,7 +104,7 @@ class SettingsPanel:
         def restore(kept: object, request: gr.Request) -> dict:
             usable, _ = read_choices(kept if isinstance(kept, dict) else {})
             linked, complaints = read_choices(dict(request.query_params))
-            values = {**DEFAULTS, **usable, **linked}
+            values = {**DEFAULTS, **of_model(trained()), **usable, **linked}
             fitting = fitted(values["window"], values["total"], context_tokens() or MOST_TOKENS)
             values |= {"window": fitting.thinking_tokens, "total": fitting.total_tokens}
             return {**self._values(values), self.told: _told_html(link_sentence(linked, complaints))}
@@ -117,8 +118,9 @@ class SettingsPanel:
             None, self.inputs, self.copy_link, js=f"async (...values) => [await window.z1.copyLink({names}, values)]"
         ).then(None, None, self.copy_link, js=f"() => window.z1.soon({json.dumps(COPY_LINK)})")
         reset = self.reset.click(
-            lambda: {**self._values(DEFAULTS), self.told: ""}, None, [*self.inputs, self.told], **QUICK
-        )
+            lambda: {**self._values({**DEFAULTS, **of_model(trained())}), self.told: ""}, None,
+            [*self.inputs, self.told], **QUICK,
+        )  # fmt: skip
         self._remember_after(reset.then)
 
     def _remember_after(self, when: Callable) -> None:

@@ -56,7 +56,7 @@ class ThinkTab:
             self.settings = SettingsPanel()
         self._wire()
         self.settings.offer_presets(host.context_tokens)
-        self.settings.remember(host.context_tokens)
+        self.settings.remember(host.context_tokens, host.trained)
         self.settings.show_what_follows(host.context_tokens, host.count_tokens)
 
     def _wire(self) -> None:

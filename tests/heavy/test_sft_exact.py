@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -128,7 +129,11 @@ def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(tmp_path, model
     losses = train(model, data, tmp_path / "run")
     (tmp_path / "run/checkpoint-4" / run_folder.COMPLETE).unlink()
     (tmp_path / "run/checkpoint-4/optimizer.pt").write_bytes(b"torn")
+    (tmp_path / "run/checkpoint-notes").mkdir()
+    shutil.copytree(tmp_path / "run/checkpoint-2", tmp_path / "run/checkpoint-2-kept")
     assert train(model, data, tmp_path / "run") == losses
+    assert (tmp_path / "run/checkpoint-notes").exists()
+    assert (tmp_path / "run/checkpoint-2-kept").exists()
 
 
 class Poison(TrainerCallback):
