@@ -126,23 +126,30 @@ def _check(run: RunConfig) -> None:
     for name in ("data", "output_dir"):
         if not getattr(run, name):
             raise BadInput(f"{name} is not given; name the folder with --{name}")
-    for name in POSITIVE:
-        value = getattr(run, name)
-        if not (0 < value < math.inf if value is not None else name == "eval_steps"):
-            raise BadInput(f"{name} is {value}; it must be greater than 0")
-    for name in ("batch", "eval_rows", "seed"):
-        if getattr(run, name) is None or getattr(run, name) < 0:
-            raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")
+    _check_numbers(run)
     if run.save_strategy not in ("steps", "epoch"):
         raise BadInput(f"save_strategy is {run.save_strategy}; the export is of a checkpoint: take steps or epoch")
-    if run.save_total_limit is not None and run.save_total_limit < 2:
-        raise BadInput(
-            f"save_total_limit is {run.save_total_limit}; keep at least 2, so that one is left on a full disk"
-        )
     if bool(run.packing) != bool(run.max_length):
         raise BadInput(
             f"packing is {run.packing} and max_length {run.max_length}; give both for packed sequences of that length, or "
             "neither: rows are never cut"
+        )
+
+
+def _check_numbers(run: RunConfig) -> None:
+    for name in POSITIVE:
+        value = getattr(run, name)
+        if not (0 < value < math.inf if value is not None else name == "eval_steps"):
+            raise BadInput(f"{name} is {value}; it must be greater than 0")
+    for name in ("batch", "eval_rows", "seed", "weight_decay", "max_grad_norm"):
+        value = getattr(run, name)
+        if value is None or not value >= 0:
+            raise BadInput(f"{name} is {value}; it must be at least 0")
+    if run.max_steps == 0:
+        raise BadInput("max_steps is 0; leave it out, and the epochs decide, or give at least 1")
+    if run.save_total_limit is not None and run.save_total_limit < 2:
+        raise BadInput(
+            f"save_total_limit is {run.save_total_limit}; keep at least 2, so that one is left on a full disk"
         )
 
 

@@ -18,10 +18,8 @@ class Trainer(SFTTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
-        most, self.args.save_total_limit = (
-            self.args.save_total_limit,
-            None,
-        )  # else a checkpoint-2-kept would be removed, too
+        # Old ones are removed below: the trainer would take a checkpoint-2-kept for one, and not wait until this is whole.
+        most, self.args.save_total_limit = self.args.save_total_limit, None
         try:
             super()._save_checkpoint(model, trial)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk says
