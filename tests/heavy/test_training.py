@@ -58,7 +58,7 @@ async def trained(smoke: Path) -> AsyncIterator[VllmEngine]:
 
 def test_the_model_has_learnt_and_answers(smoke):
     losses = logged(smoke / "runs/smoke", "held_out_loss")
-    assert len(losses) == 3
+    assert len(losses) == 2
     assert losses[-1] < losses[0] - 0.05
     assert len((smoke / "said.txt").read_text().strip()) > 3
 
@@ -100,7 +100,7 @@ async def test_the_trained_model_stops_at_its_end_token(smoke, trained):
 
     made = await asyncio.gather(*(written(f"What is {n} + 3?") for n in range(8)))
     stopped = [ids for ids, reason in made if reason == "stop"]
-    assert len(stopped) >= len(made) // 2  # not each of them does: it has seen six batches
+    assert len(stopped) >= len(made) // 2  # not each of them does: it has seen four batches
     assert all(ids.index(end) == len(ids) - 1 for ids in stopped)
     assert not any(end in ids for ids, reason in made if reason == "length")
 
