@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from evaluation.plan import Plan, arms
 from tests.conftest import wait_until_ready
+from ui.settings_panel import SettingsPanel
 from z1_core import __main__ as cli
 from z1_core import engines, serve
 from z1_core.engines.fake import FakeEngine, small_text
@@ -19,7 +22,7 @@ from z1_core.host import EngineHost
 from z1_core.models import Model
 from z1_core.options import add_engine_options
 from z1_core.prompt import SYSTEM_PROMPT
-from z1_core.settings import Settings
+from z1_core.settings import Settings, read_settings
 from z1_core.trained import FILE, MOST_BYTES, UNKNOWN, Trained, knowing, read_trained
 from z1_core.window import BOXED_HINT, HINT
 
@@ -114,6 +117,23 @@ def test_the_server_hands_its_hint_to_plain_clients(tmp_path):
     model = Model("m", "m", folder(tmp_path))
     command = serve.serve_command(serve.parser().parse_args([]), model, "<|im_start|>assistant\n")
     assert json.loads(command[command.index("--reasoning-config") + 1])["reasoning_end_str"] == "\n\nSo:\n\n"
+
+
+@pytest.mark.parametrize("trained", [UNKNOWN, Trained("", BOXED_HINT, "untagged"), Trained("Be brief.", "\n\nSo:\n\n")])
+def test_the_page_begins_with_it(trained):
+    host = EngineHost(lambda report: knowing(FakeEngine(), trained))
+    try:
+        wait_until_ready(host)
+        with gr.Blocks():
+            panel = SettingsPanel(host)
+        asked = {"values": {}, "link": "?window=300&total=x", "opens": True, "preset": "", "shown": ""}
+        drawn = asyncio.run(panel._follow(gr.EventData(None, asked)))
+    finally:
+        host.close()
+    settings = read_settings(drawn["values"])
+    assert (settings.system, settings.hint, settings.thinking_tokens) == (trained.system, trained.hint, 300)
+    assert drawn["told"].startswith("Set by the link: window. Not taken from the link: total is 'x'")
+    assert drawn["leaves"].startswith("Leaves 1,")
 
 
 def test_the_page_is_told_while_the_model_runs():

@@ -27,13 +27,12 @@ def written(folder: Path, *rows: dict | bytes) -> Path:
 
 
 def without(name: str) -> dict:
-    return {key: value for key, value in GOOD.items() if key != name} | ({"id": "b"} if name != "id" else {})
+    return {key: value for key, value in (GOOD | {"id": "b"}).items() if key != name}
 
 
 ODD = [
     (without("response"), 'no "response"'),
     (without("question"), 'no "question"'),
-    (without("id"), 'no "id"'),
     (GOOD | {"id": "b", "response": " \n"}, '"response" is empty'),
     (GOOD | {"id": "b", "question": None}, 'no "question"'),
     (GOOD | {"id": "b", "question": [{"role": "user", "content": "Why?"}]}, '"question" is no text: [{"role"'),
@@ -74,9 +73,10 @@ def test_an_odd_row_is_passed_over_and_counted_and_too_many_end_the_reading(
 def test_the_share_is_borne_exactly_and_no_more(tmp_path: Path):
     good = [GOOD | {"id": str(n)} for n in range(98)]
     assert len(list(Rows([written(tmp_path, *good, b"x", b"y")], max_bad=0.02))) == 98
+    assert len(list(Rows([written(tmp_path, *good[:71], *[b"x"] * 29)], max_bad=share("29%")))) == 71
     with pytest.raises(BadInput, match=r"3 of 101 rows .* --max-bad 2% \(line 99 .*; line 100 .*; line 101 .*\); mend"):
         list(Rows([written(tmp_path, *good, b"x", b"y", b"z")], max_bad=0.02))
-    with pytest.raises(BadInput, match="2 of 2 rows cannot be used"):
+    with pytest.raises(BadInput, match=r"2 of 2 rows cannot be used \(line 1"):
         list(Rows([written(tmp_path, b"x", b"y")], max_bad=1))
     assert [share(text) for text in ("1%", "0.5", "0%", "100%")] == [0.01, 0.005, 0, 1]
 
@@ -89,6 +89,11 @@ def test_a_length_is_only_asked_for_where_it_is_needed(tmp_path: Path):
     rows = Rows([path], fields=(*TRAJECTORY, TOKENS), max_bad=0.8)
     assert [row.tokens for row in rows] == [7]
     assert rows.bad == {'no "token_num_qwen", by which --budget, longest and shortest go': 4}
+
+
+def test_a_row_without_an_id_is_called_by_its_place(tmp_path: Path):
+    rows = Rows([written(tmp_path, without("id"), without("id"), GOOD | {"id": None})])
+    assert [row.id for row in rows] == [f"line {number} of rows.jsonl" for number in (1, 2, 3)]
 
 
 def test_a_file_without_rows_and_one_that_is_not_there_are_told_apart(tmp_path: Path):

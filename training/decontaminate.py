@@ -64,8 +64,8 @@ def runs(words: Sequence[str], length: int) -> Iterator[str]:
 def questions_of(given: str) -> Iterator[tuple[str, str]]:
     """Where it stands, and its text, of each question in "FILE" or "FILE:FIELD". Raises BadInput for a file that cannot
     be read or holds no question where it should."""
-    path, field = benchmark_path(given), given.rpartition(":")[2]
-    fields = STATEMENTS if str(path) == given else (field,)
+    path = benchmark_path(given)
+    fields = STATEMENTS if path == Path(given) else (given.rpartition(":")[2],)
     found = 0
     for number, row in enumerate(_rows(path), start=1):
         for text in (row.get(name) for name in fields):

@@ -39,8 +39,9 @@ class RowEncoder:
         self.tokenizer = tokenizer
         self._system = [{"role": "system", "content": system}] if system.strip() else []
         self._text = TokenizerText.of_transformers(tokenizer)
-        tags = self._text.thoughts
-        self._tags = re.compile(f"({re.escape(tags.opens)}|{re.escape(tags.closes)})" if tags else r"((?!))")
+        own = {token.content for token in tokenizer.added_tokens_decoder.values()}
+        tags = [re.escape(tag) for pair in TAGS for tag in pair if tag in own]
+        self._tags = re.compile(f"({'|'.join(tags) or '(?!)'})")
         self.end_token_id = self._find_end()
 
     def encode(self, rows: Sequence[Mapping[str, str]]) -> list[Encoded | None]:

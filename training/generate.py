@@ -102,33 +102,30 @@ class Output:
     """The two files of a run, and which questions are in them."""
 
     def __init__(self, stack: ExitStack, out: Path) -> None:
-        paths = (out / "trajectories.jsonl", out / "left_out.jsonl")
-        self._sound, self._left_out = (stack.enter_context(Lines(path)) for path in paths)
+        self._files = [stack.enter_context(Lines(out / name)) for name in ("trajectories.jsonl", "left_out.jsonl")]
         self.counts = dict.fromkeys(("trajectories", *LEFT_OUT), 0)
         self._done: dict[str, bytes] = {}
-        for path in paths:
-            for line in own_lines(path):
-                self._remember(line.row, line.row.get("reason"))
+        for file in self._files:
+            for line in own_lines(file.path):
+                self._remember(line.row)
 
     def add(self, row: dict[str, Any], reason: str | None) -> None:
-        if reason:
-            self._left_out.add(row | {"reason": reason})
-        else:
-            self._sound.add(row)
-        self._remember(row, reason)
+        made = row | {"reason": reason} if reason else row
+        self._files[bool(reason)].add(made)
+        self._remember(made)
 
     def has(self, question: Row) -> bool:
         """Raises BadInput where the id was another question's when the run began."""
         known = self._done.get(question.id)
-        if known is not None and known != digest(question.question):
+        if known not in (None, digest(question.question)):
             raise BadInput(
                 f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
                 "or name another folder with --out"
             )
         return known is not None
 
-    def _remember(self, row: dict[str, Any], reason: str | None) -> None:
-        self.counts[reason or "trajectories"] += 1
+    def _remember(self, row: dict[str, Any]) -> None:
+        self.counts[row.get("reason", "trajectories")] += 1
         self._done[row["id"]] = digest(row["question"])
 
 
@@ -140,7 +137,6 @@ async def generate(
     *,
     concurrency: int = 64,
     wait_s: float = 0,
-    progress: bool = False,
 ) -> dict[str, int]:
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
 
@@ -152,9 +148,8 @@ async def generate(
         output = Output(stack, out)
         waiting = [question for question in questions if not output.has(question)]
         done = len(questions) - len(waiting)
-        bar = tqdm(total=len(questions), initial=done, unit="row", disable=None if progress else True)
-        stack.enter_context(bar)
-        patience = Patience(engine, wait_s, _say_beside_the_bar)
+        bar = stack.enter_context(tqdm(total=len(questions), initial=done, unit="row", disable=None))
+        patience = Patience(engine, wait_s, _say)
         left = iter(waiting)
 
         async def teach(question: Row) -> None:
@@ -228,7 +223,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.concurrency < 1:
         raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
     server_wait_s(options)
-    rows = Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_say_odd)
+    rows = Rows(
+        [options.questions],
+        fields=QUESTION,
+        max_bad=options.max_bad,
+        tell=lambda *odd: _say(f"passed over: {': '.join(odd)}"),
+    )
     questions = list(rows)  # before a model is loaded
     engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
     counts = asyncio.run(_run(engine, questions, teaching, options))
@@ -240,22 +240,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:
     wait_s = server_wait_s(options)
     try:
-        return await generate(
-            engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s, progress=True
-        )
+        return await generate(engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s)
     finally:
         await engine.close()
 
 
-def _say_odd(where: str, fault: str) -> None:
-    print(f"passed over: {where}: {fault}", file=sys.stderr)
-
-
 def _say(stage: str) -> None:
-    print(f"{stage} ...", file=sys.stderr)
-
-
-def _say_beside_the_bar(stage: str) -> None:
+    """Above the bar, where there is one."""
     tqdm.write(f"{stage} ...", file=sys.stderr)
 
 

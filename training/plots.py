@@ -16,20 +16,21 @@ LABELS = {
 
 def plot_run(out: Path) -> None:
     """Write RUN/loss.png. Raises Z1Error where the disk is full."""
+    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    from training.figure_style import ACCENT, GREY, drawn
-
     lines = jsonl.rows(out / run_folder.LOG)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, label), look in zip(LABELS.items(), ({"color": "0.7"}, {"marker": "."}), strict=True):
+        if points := [(line["step"], line[name]) for line in lines if name in line]:
+            axes.plot(*zip(*points, strict=True), label=label, **look)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(out.resolve().name, parse_math=False)
+    axes.set(xlabel="step", ylabel="cross-entropy of a token")
+    axes.legend()
     try:
-        with drawn(out / "loss.png", 8, 4.5) as figure:
-            axes = figure.add_subplot()
-            for (name, label), colour in zip(LABELS.items(), (GREY, ACCENT), strict=True):
-                if points := [(line["step"], line[name]) for line in lines if name in line]:
-                    axes.plot(*zip(*points, strict=True), color=colour, marker="." * (name != "loss"), label=label)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set(title=out.resolve().name, xlabel="step", ylabel="cross-entropy of a token")
-            axes.legend()
+        figure.savefig(out / "loss.png", dpi=130)
     except OSError as error:
         raise Z1Error(
             f"the figure in {out} cannot be written: {error.strerror or error}; the model is whole: free some space and "

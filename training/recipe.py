@@ -13,6 +13,7 @@ import difflib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,51 +39,43 @@ FIXED = {
 """Keys that would do nothing, and why: refused where they are set."""
 
 
+DEFAULTS = {
+    "output_dir": "",  # has to be named
+    "dataset_kwargs": {"skip_prepare_dataset": True},  # or TRL would go through all rows again at every start
+    "max_length": None,  # rows are never cut
+    # FSDP2 then adds each micro-batch to sharded fp32 gradients. accelerate's own way: every GPU keeps all of them in bf16
+    # until the step, and adds up in 8 bits of mantissa.
+    "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
+    "per_device_eval_batch_size": 1,  # a row's loss hangs on none beside it
+    "eval_strategy": "steps",
+    "eval_on_start": True,
+    "logging_steps": 1,
+    "logging_nan_inf_filter": False,  # a run ends where the loss is no number
+    "save_total_limit": 2,
+    "report_to": "none",  # log.jsonl is written in any case
+    "disable_tqdm": True,
+    "remove_unused_columns": False,
+}
+"""Where they differ from TRL's."""
+
+
 @dataclass
 class RunConfig(SFTConfig):
-    """TRL's SFTConfig with the defaults that prepared rows need. After the checks of __post_init__, batch and
-    gradient_accumulation_steps agree."""
+    """TRL's SFTConfig and keys of ours. After its checks batch and gradient_accumulation_steps agree. Raises BadInput."""
 
     data: str = field(default="", metadata={"help": "The folder that training.preprocess made."})
     batch: int = field(
         default=0,
         metadata={
-            "help": "Rows (packed sequences with --packing) of one optimiser step, over all processes; "
-            "gradient_accumulation_steps follows from it. 0: as per_device_train_batch_size and "
-            "gradient_accumulation_steps make it."
+            "help": "Rows (packed sequences with --packing) of one optimiser step, over all processes. "
+            "0: what per_device_train_batch_size and gradient_accumulation_steps make."
         },
     )
     eval_rows: int = field(default=512, metadata={"help": "At most so many held-out rows, always the same; 0: all."})
     export_dtype: str = field(
         default="bfloat16", metadata={"help": "Of the exported weights.", "choices": ["bfloat16", "float32"]}
     )
-    dry_run: bool = field(
-        default=False, metadata={"help": "Check everything, print steps, tokens, memory and disk, and stop; no GPU."}
-    )
-
-    output_dir: str | None = field(default="", metadata={"help": "The folder of the run; the same one continues it."})
-    dataset_kwargs: dict[str, Any] | str | None = field(default_factory=lambda: {"skip_prepare_dataset": True})
-    max_length: int | None = field(
-        default=None, metadata={"help": "The length of packed sequences; without --packing longer rows are refused."}
-    )
-    accelerator_config: dict | str | None = field(
-        default_factory=lambda: {"gradient_accumulation_kwargs": {"sync_each_batch": True}},
-        metadata={
-            "help": "Of accelerate. Here with sync_each_batch: FSDP2 then adds each micro-batch to sharded fp32 gradients; "
-            "without it, every GPU keeps all of them in bf16, and adds up in 8 bits."
-        },
-    )
-    per_device_eval_batch_size: int = field(default=1, metadata={"help": "1: a row's loss hangs on none beside it."})
-    eval_strategy: str = field(default="steps", metadata={"help": "no, steps or epoch."})
-    eval_on_start: bool = field(default=True, metadata={"help": "Look at the held-out rows before the first step."})
-    logging_steps: float = field(default=1, metadata={"help": "A line of log.jsonl each so many steps."})
-    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "False: a run ends where the loss is nan."})
-    save_total_limit: int | None = field(default=2, metadata={"help": "So many checkpoints are kept; at least 2."})
-    report_to: None | str | list[str] = field(  # noqa: RUF036 - the only order that TRL's parser knows
-        default="none", metadata={"help": "tensorboard or trackio, as they come."}
-    )
-    disable_tqdm: bool | None = field(default=True, metadata={"help": "No bar beside the lines of the log."})
-    remove_unused_columns: bool = field(default=False, metadata={"help": "All columns are used."})
+    dry_run: bool = field(default=False, metadata={"help": "Print steps, tokens, memory and disk, and stop; no GPU."})
 
     def __post_init__(self) -> None:
         if self.dry_run:
@@ -93,9 +86,8 @@ class RunConfig(SFTConfig):
                 "to look at what a GPU would do: --dry_run"
             )
         _check(self)
-        self.data_seed = (
-            self.seed if self.data_seed is None else self.data_seed
-        )  # else resuming would draw another order
+        if self.data_seed is None:  # resuming would draw another order
+            self.data_seed = self.seed
         super().__post_init__()
         self._divide()
 
@@ -122,6 +114,7 @@ class RunConfig(SFTConfig):
         return self.max_steps if self.max_steps > 0 else math.ceil(self.num_train_epochs * (sequences // self.batch))
 
 
+DICTS = RunConfig._VALID_DICT_FIELDS
 POSITIVE = (
     *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate"),
     *("logging_steps", "save_steps", "eval_steps", "num_train_epochs"),
@@ -133,23 +126,30 @@ def _check(run: RunConfig) -> None:
     for name in ("data", "output_dir"):
         if not getattr(run, name):
             raise BadInput(f"{name} is not given; name the folder with --{name}")
-    for name in POSITIVE:
-        value = getattr(run, name)
-        if value is not None and not 0 < value < math.inf:
-            raise BadInput(f"{name} is {value}; it must be greater than 0")
-    for name in ("batch", "eval_rows", "seed"):
-        if getattr(run, name) < 0:
-            raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")
+    _check_numbers(run)
     if run.save_strategy not in ("steps", "epoch"):
         raise BadInput(f"save_strategy is {run.save_strategy}; the export is of a checkpoint: take steps or epoch")
-    if run.save_total_limit is not None and run.save_total_limit < 2:
-        raise BadInput(
-            f"save_total_limit is {run.save_total_limit}; keep at least 2, so that one is left on a full disk"
-        )
     if bool(run.packing) != bool(run.max_length):
         raise BadInput(
             f"packing is {run.packing} and max_length {run.max_length}; give both for packed sequences of that length, or "
             "neither: rows are never cut"
+        )
+
+
+def _check_numbers(run: RunConfig) -> None:
+    for name in POSITIVE:
+        value = getattr(run, name)
+        if not (0 < value < math.inf if value is not None else name == "eval_steps"):
+            raise BadInput(f"{name} is {value}; it must be greater than 0")
+    for name in ("batch", "eval_rows", "seed", "weight_decay", "max_grad_norm"):
+        value = getattr(run, name)
+        if value is None or not value >= 0:
+            raise BadInput(f"{name} is {value}; it must be at least 0")
+    if run.max_steps == 0:
+        raise BadInput("max_steps is 0; leave it out, and the epochs decide, or give at least 1")
+    if run.save_total_limit is not None and run.save_total_limit < 2:
+        raise BadInput(
+            f"save_total_limit is {run.save_total_limit}; keep at least 2, so that one is left on a full disk"
         )
 
 
@@ -162,11 +162,14 @@ def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelCo
     named, words = alone.parse_known_args(argv)
     values = _recipe(named.config) if named.config else {}
     known = {action.dest for action in parser._actions}
-    for name in values:
+    lists = {action.dest for action in parser._actions if action.nargs == "+"} | {"report_to"}
+    for name, value in values.items():
         if name not in known:
             raise BadInput(f"{named.config} has an unknown key {name!r}; {_near(str(name), known)}")
+        if isinstance(value, dict | list) and name not in (lists if isinstance(value, list) else DICTS):
+            raise BadInput(f"{name} is {value!r:.60} in {named.config}; it takes one plain value")
     with one_sentence():
-        plain = {name: value for name, value in values.items() if isinstance(value, str | int | float)}
+        plain = {name: value for name, value in values.items() if not isinstance(value, dict | list | None)}
         parser.set_defaults_with_config(**{name: value for name, value in values.items() if name not in plain})
         words = [f"--{name}={value}" for name, value in plain.items()] + words  # so that argparse looks at their types
         run, model, _, unknown = parser.parse_args_into_dataclasses(
@@ -186,6 +189,7 @@ def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelCo
 class _Parser(TrlParser):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
         self.first_defaults = {action.dest: action.default for action in reversed(self._actions)}
 
     def error(self, message: str) -> None:

@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -23,8 +24,8 @@ from typing import Any
 from z1_core.errors import BadInput
 from z1_core.jsonl import Line, lines
 
-TRAJECTORY = ("id", "question", "response")
-QUESTION = ("id", "question")
+TRAJECTORY = ("question", "response")
+QUESTION = ("question",)
 TOKENS = "token_num_qwen"
 CONVERSATION = ("messages", "conversations")
 SHOWN_ROWS, SHOWN_CHARACTERS = 3, 100
@@ -51,27 +52,11 @@ class Hub:
     name: str
     revision: str
 
-    @classmethod
-    def of(cls, given: str) -> Hub:
-        """given: "owner/name" or "owner/name@revision". Raises BadInput."""
-        from huggingface_hub import HfApi
-
-        name, _, revision = given.partition("@")
-        try:
-            return cls(name, HfApi().dataset_info(name, revision=revision or None).sha)
-        except Exception as error:  # of the Hub's client, and of its network library
-            raise _unavailable(given, error) from error
-
     def lines(self) -> Iterator[Line]:
-        """Raises BadInput where the Hub goes away."""
         from datasets import load_dataset
 
-        try:
-            rows = load_dataset(self.name, split="train", revision=self.revision, streaming=True)
-            for index, row in enumerate(rows):
-                yield Line(f"{self.name}[{index}]", 0, row)
-        except Exception as error:
-            raise _unavailable(self.name, error) from error
+        for index, row in enumerate(load_dataset(self.name, split="train", revision=self.revision, streaming=True)):
+            yield Line(f"{self.name}[{index}]", 0, row)
 
 
 class Rows:
@@ -97,8 +82,7 @@ class Rows:
         first, seen = [], set()
         for path, line in self._lines():
             self.read += 1
-            fault = _fault(line, self._fields) or ("id" in self._fields and _came_before(str(line.row["id"]), seen))
-            if fault:
+            if fault := line.fault[:SHOWN_CHARACTERS] or _fault(line.row, self._fields) or _came_before(line.row, seen):
                 self.bad[fault.partition(":")[0]] += 1
                 self._tell(line.where, fault)
                 first += [f"{line.where}: {fault}"] if len(first) < SHOWN_ROWS else []
@@ -106,10 +90,12 @@ class Rows:
                 yield _row(line, path)
         if not self.read:
             raise BadInput(f"{self} holds no rows; give one JSON object with {', '.join(self._fields)} a line")
-        if self.bad.total() > self._max_bad * self.read or self.bad.total() == self.read:
+        bad = self.bad.total()
+        too_many = f", more than --max-bad {100 * self._max_bad:g}%" if bad / self.read > self._max_bad else ""
+        if too_many or bad == self.read:
             raise BadInput(
-                f"{self.bad.total():,} of {self.read:,} rows cannot be used, more than --max-bad {100 * self._max_bad:g}% "
-                f"({'; '.join(first)}); mend them, or raise --max-bad to go on without them"
+                f"{bad:,} of {self.read:,} rows cannot be used{too_many} ({'; '.join(first)}); mend them, or raise "
+                "--max-bad to go on without them"
             )
 
     def __str__(self) -> str:
@@ -127,12 +113,13 @@ class Rows:
     def _lines(self) -> Iterator[tuple[Path | None, Line]]:
         for source in self.sources:
             if isinstance(source, Hub):
-                yield from ((None, line) for line in source.lines())
-                continue
-            try:
-                yield from ((source, line) for line in lines(source))
-            except OSError as error:
-                raise BadInput(f"{source} cannot be read: {error.strerror or error}; name a JSONL file") from error
+                with _hub_failures_said(source.name):
+                    yield from ((None, line) for line in source.lines())
+            else:
+                try:
+                    yield from ((source, line) for line in lines(source))
+                except OSError as error:
+                    raise BadInput(f"{source} cannot be read: {error.strerror or error}; name a JSONL file") from error
 
 
 def add_max_bad(options: argparse.ArgumentParser) -> None:
@@ -164,56 +151,73 @@ def hash_file(path: Path) -> str:
 
 
 def _source(given: str) -> Path | Hub:
-    is_path = Path(given).exists() or given.count("/") != 1 or given.startswith((".", "/")) or ".json" in given
-    return Path(given) if is_path else Hub.of(given)
+    """A file, or "owner/name" or "owner/name@revision" on the Hub."""
+    if Path(given).exists() or given.count("/") != 1 or given.startswith((".", "/")) or ".json" in given:
+        return Path(given)
+    from huggingface_hub import HfApi
+
+    name, _, revision = given.partition("@")
+    with _hub_failures_said(given):
+        return Hub(name, HfApi().dataset_info(name, revision=revision or None).sha)
 
 
-def _unavailable(name: str, error: Exception) -> BadInput:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return BadInput(f"{name} is no file here and cannot be had from the Hub ({reason}); check the name and the network")
+@contextmanager
+def _hub_failures_said(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the Hub's client raises kinds of its own, and those of its network library
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise BadInput(
+            f"{name} is no file here and cannot be had from the Hub ({reason}); check the name and the network"
+        ) from error
 
 
 def _row(line: Line, path: Path | None) -> Row:
-    texts = {name: line.row.get(name) if isinstance(line.row.get(name), str) else "" for name in TRAJECTORY[1:]}
-    return Row(line.where, path, line.begin, str(line.row.get("id")), **texts, tokens=_count(line.row))
+    """A row without an id is named by its place."""
+    id_ = line.where if line.row.get("id") is None else str(line.row["id"])
+    question, response = (line.row[name] if isinstance(line.row.get(name), str) else "" for name in TRAJECTORY)
+    return Row(line.where, path, line.begin, id_, question, response, _count(line.row))
 
 
 def _count(row: Mapping[str, Any]) -> int | None:
     value = row.get(TOKENS)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return value if type(value) is int and value > 0 else None
 
 
-def _fault(line: Line, fields: Sequence[str]) -> str:
+def _fault(row: Mapping[str, Any], fields: Sequence[str]) -> str:
     """Why the row cannot be used; "" where it can. What stands before a colon is the kind of fault."""
-    if line.row is None:
-        return line.fault[:SHOWN_CHARACTERS]
-    faults = (_fault_in(line.row, name) for name in fields)
+    faults = (_fault_in(row, name) for name in ("id", *fields))
     return next((fault for fault in faults if fault), "")
 
 
 def _fault_in(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
+    if name == "id" and (value is None or type(value) is int):
+        return ""
     if name == TOKENS:
         return "" if _count(row) else f'no "{TOKENS}", by which --budget, longest and shortest go'
-    if name == "id" and isinstance(value, int) and not isinstance(value, bool):
-        return ""
     if value is None:
         held = next((other for other in CONVERSATION if other in row), None)
         return f'no "{name}"' + (f': it has a conversation under "{held}", one text is wanted' if held else "")
     if not isinstance(value, str):
-        return f'"{name}" is no text: {json.dumps(value, ensure_ascii=False)[:SHOWN_CHARACTERS]}'
+        return f'"{name}" is no text: {json.dumps(value, ensure_ascii=False, default=str)[:SHOWN_CHARACTERS]}'
     if not value.strip():
         return f'"{name}" is empty'
+    return "" if _is_whole(value) else f'half a character in "{name}"'
+
+
+def _is_whole(text: str) -> bool:
     try:
-        value.encode()
+        return bool(text.encode())
     except UnicodeEncodeError:
-        return f'half a character in "{name}"'
-    return ""
+        return False
 
 
-def _came_before(id_: str, seen: set[bytes]) -> str:
-    key = digest(id_)
+def _came_before(row: Mapping[str, Any], seen: set[bytes]) -> str:
+    if row.get("id") is None:
+        return ""
+    key = digest(str(row["id"]))
     if key in seen:
-        return f"an id that came before: {id_[:SHOWN_CHARACTERS]}"
+        return f"an id that came before: {str(row['id'])[:SHOWN_CHARACTERS]}"
     seen.add(key)
     return ""

@@ -80,18 +80,23 @@ def made_with() -> dict[str, Any]:
 
 def checkpoints(out: Path) -> list[Path]:
     """The whole ones, oldest first."""
-    return sorted((path.parent for path in out.glob(f"checkpoint-*/{COMPLETE}")), key=step_of)
+    return [path for path in _saved(out) if (path / COMPLETE).exists()]
+
+
+def clear_torn(out: Path) -> None:
+    """Remove checkpoints that a killed run was still writing; they must not count among those that are kept."""
+    for path in _saved(out):
+        if not (path / COMPLETE).exists():
+            shutil.rmtree(path)
 
 
 def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def clear_torn(out: Path) -> None:
-    """Remove checkpoints that a killed run was still writing; they must not count among those that are kept."""
-    for path in out.glob("checkpoint-*"):
-        if not (path / COMPLETE).exists():
-            shutil.rmtree(path)
+def _saved(out: Path) -> list[Path]:
+    """By the trainer: checkpoint-100, and not a checkpoint-best or checkpoint-100-kept of somebody's own."""
+    return sorted((path for path in out.glob("checkpoint-*") if path.name[11:].isdecimal()), key=step_of)
 
 
 def rewind_log(path: Path, step: int) -> None:

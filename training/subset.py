@@ -27,15 +27,14 @@ from tqdm import tqdm
 from training.decontaminate import Benchmarks, benchmark_path
 from training.drafts import appearing
 from training.duplicates import Questions
-from training.filters import FILTERS
+from training.loops import loop_in
 from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, hash_file
 from training.selection import MODES, Choice, select
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, row_at, write_json
 from z1_core.program import program
 
-DUPLICATES = ("duplicate", "near_duplicate")
-ALL_FILTERS = (*FILTERS, *DUPLICATES)
+FILTERS = ("loop", "duplicate", "near_duplicate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +50,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in self.filters:
-            if name not in ALL_FILTERS:
-                raise BadInput(f"--filter is {name!r}; the filters are {', '.join(ALL_FILTERS)}, or all")
+            if name not in FILTERS:
+                raise BadInput(f"--filter is {name!r}; the filters are {', '.join(FILTERS)}, or all")
 
 
 @dataclass
@@ -105,7 +104,9 @@ def make_subset(sources: Sequence[Path], settings: Settings, out: Path) -> dict[
         report = {
             "settings": asdict(settings),
             "source": rows.about(),
-            "against": {path.name: hash_file(path) for path in map(benchmark_path, settings.against)},
+            "against": [
+                {"file": path.name, "sha256": hash_file(path)} for path in map(benchmark_path, settings.against)
+            ],
             "rows": {"read": rows.read, "sound": len(pool.ids), "selected": len(chosen)},
             "tokens": {"sound": sum(pool.tokens), "selected": sum(pool.tokens[place] for place in chosen)},
             "odd": dict(rows.bad),
@@ -123,7 +124,7 @@ def sound_rows(rows: Iterable[Row], settings: Settings, tell: Callable[[dict[str
     benchmarks = Benchmarks(settings.against, settings.ngram)
     questions = Questions(near="near_duplicate" in settings.filters, question_at=pool.question_at)
     for row in rows:
-        if fault := _fault(row, settings, benchmarks) or _repeat(row, settings, questions, pool):
+        if fault := _fault(row, settings, benchmarks, questions, pool):
             reason, detail = fault
             pool.left_out[reason] += 1
             tell({"row": row.where, "id": row.id, "reason": reason, "detail": detail})
@@ -134,18 +135,15 @@ def sound_rows(rows: Iterable[Row], settings: Settings, tell: Callable[[dict[str
     return pool
 
 
-def _fault(row: Row, settings: Settings, benchmarks: Benchmarks) -> tuple[str, str] | None:
-    """Reason and detail that the row alone gives."""
-    for name, find in FILTERS.items():
-        if name in settings.filters and (detail := find(row.response)):
-            return name, detail
-    match = benchmarks.match(row.question)
-    return ("contaminated", match) if match else None
-
-
-def _repeat(row: Row, settings: Settings, questions: Questions, pool: Pool) -> tuple[str, str] | None:
-    """That an earlier sound row has its question."""
-    if not set(DUPLICATES) & set(settings.filters):
+def _fault(
+    row: Row, settings: Settings, benchmarks: Benchmarks, questions: Questions, pool: Pool
+) -> tuple[str, str] | None:
+    """Reason and detail."""
+    if "loop" in settings.filters and (loop := loop_in(row.response)):
+        return "loop", loop
+    if match := benchmarks.match(row.question):
+        return "contaminated", match
+    if not {"duplicate", "near_duplicate"} & set(settings.filters):
         return None
     repeat = questions.take(row.question, place=len(pool.ids))
     if repeat is None:
@@ -167,7 +165,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rows", type=int, metavar="N", help="so many rows, instead of a budget")
     options.add_argument("--seed", type=int, default=42, help="of random (default 42)")
     options.add_argument(
-        "--filter", nargs="+", default=[], metavar="NAME", help=f"leave out: {', '.join(ALL_FILTERS)}; all"
+        "--filter", nargs="+", default=[], metavar="NAME", help=f"leave out: {', '.join(FILTERS)}; all"
     )
     options.add_argument("--against", nargs="+", default=[], metavar="FILE", help="benchmarks: FILE or FILE:FIELD")
     options.add_argument("--ngram", type=int, default=13, help="words in common that count, 8 to 13 (default 13)")
@@ -180,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
     settings = Settings(
         choice=Choice(mode=options.mode, budget_tokens=options.budget, rows=options.rows, seed=options.seed),
-        filters=ALL_FILTERS if options.filter == ["all"] else tuple(options.filter),
+        filters=FILTERS if options.filter == ["all"] else tuple(options.filter),
         against=tuple(options.against),
         ngram=options.ngram,
         max_bad=options.max_bad,

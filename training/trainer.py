@@ -18,6 +18,8 @@ class Trainer(SFTTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
+        # Old ones are removed below: the trainer would take a checkpoint-2-kept for one, and not wait until this is whole.
+        most, self.args.save_total_limit = self.args.save_total_limit, None
         try:
             super()._save_checkpoint(model, trial)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk says
@@ -29,9 +31,13 @@ class Trainer(SFTTrainer):
                 f"{folder.name} could not be written ({str(error).splitlines()[0][:150]}); {left}: free some space and "
                 "give the same command again"
             ) from error
+        finally:
+            self.args.save_total_limit = most
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             (folder / run_folder.COMPLETE).touch()
+            for old in run_folder.checkpoints(folder.parent)[: -most if most else 0]:
+                shutil.rmtree(old)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """No card in a checkpoint: it would speak of the trainer and not of the run, which run.json does."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,21 +38,10 @@ class Trigrams:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Responses:
-    """The responses of a file, read anew each time they are gone through."""
-
-    path: Path
-    max_bad: float
-
-    def __iter__(self) -> Iterator[str]:
-        return (row.response for row in Rows([self.path], fields=("response",), max_bad=self.max_bad))
-
-
-def top_trigrams(texts: Iterable[str], size: int = 50) -> Trigrams:
-    """The `size` most frequent trigrams. texts: gone through more than once."""
+def top_trigrams(texts: Callable[[], Iterable[str]], size: int = 50) -> Trigrams:
+    """The `size` most frequent trigrams. texts: called for each pass, and gives the same texts each time."""
     counters = np.zeros(1 << COUNTER_BITS, np.int64)
-    for text in texts:
+    for text in texts():
         np.add.at(counters, _counters_of(printed_words(text)), 1)
     total = int(counters.sum())
     named = max(NAMED_AT_FIRST, 4 * size)
@@ -64,10 +53,10 @@ def top_trigrams(texts: Iterable[str], size: int = 50) -> Trigrams:
         named *= 8
 
 
-def _named(texts: Iterable[str], counters: np.ndarray, at_least: int) -> Counter[str]:
+def _named(texts: Callable[[], Iterable[str]], counters: np.ndarray, at_least: int) -> Counter[str]:
     """Exact counts of the trigrams whose counter is at_least or more."""
     found: Counter[str] = Counter()
-    for text in texts:
+    for text in texts():
         words = printed_words(text)
         for start in np.flatnonzero(counters[_counters_of(words)] >= at_least):
             found[" ".join(words[start : start + N])] += 1
@@ -114,7 +103,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     chosen = options.parse_args(argv)
     if chosen.top < 1:
         raise BadInput(f"--top is {chosen.top}; it must be at least 1")
-    sets = {str(path): top_trigrams(Responses(path, chosen.max_bad), chosen.top) for path in chosen.sources}
+    rows = {str(path): Rows([path], fields=("response",), max_bad=chosen.max_bad) for path in chosen.sources}
+    sets = {
+        name: top_trigrams(lambda file=file: (row.response for row in file), chosen.top) for name, file in rows.items()
+    }
     for name, counted in sets.items():
         print(table(name, counted))
     if chosen.figure:

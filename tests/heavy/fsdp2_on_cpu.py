@@ -11,6 +11,7 @@ import sys
 
 import torch
 from accelerate import FullyShardedDataParallelPlugin
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
@@ -25,6 +26,10 @@ class Added(Exception):
 
 
 class Gradients(TrainerCallback):
+    def on_step_begin(self, args, state, control, **_) -> None:
+        """What accelerate has looked up again since the model was wrapped."""
+        AcceleratorState().distributed_type = DistributedType.FSDP
+
     def on_pre_optimizer_step(self, args, state, control, model, **_) -> None:
         """As the optimiser is given them, each whole."""
         assert isinstance(model, FSDPModule)

@@ -21,12 +21,13 @@ from transformers import PreTrainedTokenizerFast
 
 from bench import preprocess as speed
 from tests.heavy.tiny_training import ROOT, make_data, make_model, make_rows, small_tokenizer
+from tests.small_disk import disk_of
 from training import manifest
 from training.encoding import RowEncoder
 from training.preprocess import Settings, _held_out, main, preprocess, show
 from training.pretrained import load_tokenizer
 from z1_core.engines.tokenizer_text import TokenizerText
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, Z1Error
 from z1_core.models import embedded_file
 from z1_core.prompt import SYSTEM_PROMPT, chat
 
@@ -330,6 +331,14 @@ def test_data_that_is_there_is_not_overwritten(tmp_path, model):
     make_data(tmp_path, model)
     with pytest.raises(BadInput, match="is there already"):
         make_data(tmp_path, model)
+
+
+@pytest.mark.parametrize("size", [3_000, 20_000])
+def test_a_full_disk_leaves_no_half_data(tmp_path, model, size):
+    source = make_rows(tmp_path / "rows.jsonl", 300)
+    with disk_of(size), pytest.raises(Z1Error, match="data cannot be written: File too large; free some space"):
+        preprocess([str(source)], tmp_path / "data", Settings(tokenizer=str(model), held_out=20))
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
 def test_the_tokenizers_hash_knows_a_changed_template_from_a_changed_vocabulary():

@@ -15,10 +15,9 @@ from tests.small_disk import disk_of
 from training import manifest
 from training.export import RECORD, export
 from training.export import main as export_main
-from training.preprocess import Settings
 from z1_core.engines.fake import small_text
 from z1_core.errors import Z1Error
-from z1_core.prompt import chat
+from z1_core.prompt import SYSTEM_PROMPT, chat
 from z1_core.trained import Trained, read_trained
 from z1_core.window import HINT
 
@@ -71,7 +70,7 @@ def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, bas
     exported, before = (AutoTokenizer.from_pretrained(folder) for folder in (tmp_path / "model", base))
     assert manifest.identify(exported) == manifest.identify(before)
     record = json.loads((tmp_path / "model" / RECORD).read_text())
-    assert read_trained(tmp_path / "model") == Trained(Settings.system, HINT, "untagged")
+    assert read_trained(tmp_path / "model") == Trained(SYSTEM_PROMPT, HINT, "untagged")
     assert (record["settings"]["batch"], record["base"], record["step"]) == (8, str(base), 4)
     assert {"commit", "revision", "versions"} <= record.keys()
 

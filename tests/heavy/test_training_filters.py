@@ -13,7 +13,7 @@ import pytest
 from training import trigrams
 from training.decontaminate import Benchmarks, questions_of
 from training.duplicates import Questions, shingles, similarity
-from training.filters import FILTERS, cut_short, left_open, loop_in
+from training.loops import loop_in
 from training.rows import Row, Rows
 from training.trigrams import top_trigrams
 from training.words import folded_words, printed_words
@@ -50,52 +50,6 @@ def test_a_program_that_is_shown_twice_is_no_loop():
 def test_a_sentence_that_comes_back_with_another_number_is_no_loop_and_the_same_one_is():
     assert loop_in("".join(PROSE.format(n) for n in range(4))) is None
     assert "repeats" in loop_in("Let me see. " * 3 + PROSE.format(2) * 30)
-
-
-@pytest.mark.parametrize(
-    ("text", "open_"),
-    [
-        ("```python\nprint(1)\n```\nDone.", None),
-        ("```python\nprint(1)\n", "a code fence"),
-        ("```python\nprint(1)\n```\n```", "a code fence"),
-        ("~~~\n```\n~~~", None),
-        ("1. First\n   ```python\n   print(1)\n   ```\n2. Second", None),
-        (r"So \[ x = 2 \] and \( y \).", None),
-        (r"So \[ x = 2 \] and \( y", r"'\\( y'"),
-        (r"\begin{pmatrix} 1 \\[2pt] 2 \end{pmatrix}", None),
-        (r"\begin{cases} 1 \\ 2", r"'\\begin{cases} 1 \\\\ 2'"),
-        ('```python\nre.compile(r"\\[")\n```', None),
-        ("<think>Hm.</think> 2", None),
-        ("<think>Hm.", "'<think>Hm.'"),
-        ("<|begin_of_thought|> Hm. <|end_of_thought|> <|begin_of_solution|> 2", "<|begin_of_solution|>"),
-        ("<|begin_of_thought|> Hm. <|end_of_thought|> <|begin_of_solution|> 2 <|end_of_solution|>", None),
-    ],
-)
-def test_what_is_open_at_the_end_is_found(text: str, open_: str | None):
-    assert left_open(text) == open_
-
-
-@pytest.mark.parametrize("end", ["and the", "we get 3 +", "(", "so:", "x_", "first,"])
-def test_a_long_trace_that_ends_in_mid_sentence_was_cut(end: str):
-    assert cut_short(f"{'We add. ' * 400}Then {end}")
-    assert cut_short(f"We add. Then {end}") is None
-
-
-@pytest.mark.parametrize("end", ["the answer is 4.", "is it 4?", "**4**", "\\boxed{4}", "\\]", "```", "“4”", "4)"])
-def test_a_trace_that_ends_with_its_sentence_was_not(end: str):
-    assert cut_short(f"{'We add. ' * 400}Then {end}\n") is None
-
-
-def test_the_samples_rows_are_left_out_for_these_reasons(sample: list[Row]):
-    def first(text: str) -> str | None:
-        return next((name for name, find in FILTERS.items() if find(text)), None)
-
-    assert Counter(first(each.response) for each in sample) == {
-        None: 1864,
-        "loop": 65,
-        "unclosed": 104,
-        "truncated": 22,
-    }
 
 
 @pytest.mark.parametrize("n", [8, 10, 13])
@@ -154,8 +108,8 @@ def test_benchmark_files_of_every_kind_are_read(tmp_path: Path):
     (tmp_path / "c.csv").write_text("\ufeffRecord ID,Question\n1,How far is\u2028the moon?\n2,And the sun?\n")
     (tmp_path / "d.json").write_text(json.dumps([{"ask": each["question"]} for each in rows]))
     pd.DataFrame(rows).to_parquet(tmp_path / "e.parquet")
-    for given in ("a.jsonl", "b.json", "c.csv", "d.json:ask", "e.parquet"):
-        found = [text for _, text in questions_of(str(tmp_path / given))]
+    for given in ("a.jsonl", "./a.jsonl", "b.json", "c.csv", "d.json:ask", "e.parquet"):
+        found = [text for _, text in questions_of(f"{tmp_path}/{given}")]
         assert found == [each["question"] for each in rows]
 
 
@@ -247,7 +201,7 @@ def test_trigrams_are_counted_as_by_a_plain_counter(sample: list[Row]):
     for text in texts:
         words = text.lower().split()
         plain.update(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
-    counted = top_trigrams(texts)
+    counted = top_trigrams(lambda: texts)
     assert list(counted.top) == sorted(plain.items(), key=lambda entry: (-entry[1], entry[0]))[:50]
     assert counted.total == plain.total()
 
@@ -256,14 +210,14 @@ def test_trigrams_stay_exact_where_all_share_a_few_counters(monkeypatch):
     monkeypatch.setattr("training.trigrams.COUNTER_BITS", 6)
     monkeypatch.setattr("training.trigrams.NAMED_AT_FIRST", 2)
     texts = [f"common words here {n} and {n % 9} more" for n in range(500)]
-    counted = top_trigrams(texts, size=3)
+    counted = top_trigrams(lambda: texts, size=3)
     assert [count for _, count in counted.top] == [500, 56, 56]
     assert counted.top[0][0] == "common words here"
 
 
 def test_few_words_have_few_trigrams():
-    assert top_trigrams(["one two"]).top == ()
-    assert top_trigrams(["One two three."]).top == (("one two three.", 1),)
+    assert top_trigrams(lambda: ["one two"]).top == ()
+    assert top_trigrams(lambda: ["One two three."]).top == (("one two three.", 1),)
 
 
 def test_the_table_and_the_figure_show_the_sets_beside_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -46,6 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("math500", "livecodebench"):
         (tmp_path / f"{name}.jsonl").write_text('{"problem": "How far is the moon?"}\n')
     (tmp_path / "gpqa.csv").write_text("Question\nHow far is the sun?\n")
+    (tmp_path / "training").symlink_to(README.parent)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, revision: SimpleNamespace(sha="1234"))
     monkeypatch.setattr(datasets, "load_dataset", lambda name, **_: ROWS)
@@ -69,6 +70,12 @@ def test_a_teacher_writes_them_and_both_commands_are_one_run(folder: Path):
     for command in commands("generate"):
         run(command)
     assert len((folder / "data/qwq/trajectories.jsonl").read_text().splitlines()) == len(ROWS)
+
+
+def test_the_defaults_are_those_of_the_papers_run():
+    settings = preprocess.Settings(tokenizer="any")
+    assert settings.system == ""
+    assert 2 * ((107_173 - settings.held_out) // 256) == 836
 
 
 def test_they_are_tokenised_and_shown(folder: Path, capsys: pytest.CaptureFixture[str]):

@@ -102,7 +102,7 @@ def test_the_samples_benchmark_questions_are_left_out(shared_data: Path, tmp_pat
     dropped = {row["id"]: row for row in lines(tmp_path / "clean" / "dropped.jsonl")}
     assert sum(id_.startswith("math") for id_ in dropped) == 1000
     assert all(row["detail"].startswith(("test.jsonl", "problems.jsonl")) for row in dropped.values())
-    assert [*report["against"]] == ["test.jsonl", "problems.jsonl"]
+    assert [each["file"] for each in report["against"]] == ["test.jsonl", "problems.jsonl"]
 
 
 def test_what_was_written_comes_out_to_the_byte(tmp_path: Path):
@@ -141,9 +141,9 @@ def test_odd_rows_are_left_out_up_to_a_share_and_named(tmp_path: Path, capsys: p
 def test_every_row_is_taken_unless_a_filter_is_asked_for(tmp_path: Path):
     """As the paper chose."""
     made = rows(3)
-    made[2] |= {"question": made[0]["question"], "response": "```python", "token_num_qwen": 9000}
+    made[2] |= {"question": made[0]["question"], "response": "```python " * 900, "token_num_qwen": 9000}
     source = written(tmp_path / "in.jsonl", made)
-    for filters, kept in (([], made), (["unclosed"], made[:2]), (["loop", "duplicate"], made[:2]), (["loop"], made)):
+    for filters, kept in (([], made), (["loop"], made[:2]), (["duplicate"], made[:2])):
         out = tmp_path / ("out" + "-".join(filters))
         assert main([str(source), "--out", str(out), *(["--filter", *filters] if filters else [])]) == 0
         assert lines(out / "subset.jsonl") == kept
@@ -174,7 +174,7 @@ def test_rows_of_several_files_are_one_pool(tmp_path: Path):
 def test_of_two_trajectories_of_a_question_a_sound_one_stays(tmp_path: Path):
     first, second = rows(2)
     second |= {"question": first["question"]}
-    first |= {"response": "```python\nwhile"}
+    first |= {"response": "And so on. " * 900}
     source = written(tmp_path / "in.jsonl", [first, second])
     assert main([str(source), "--filter", "all", "--out", str(tmp_path / "out")]) == 0
     assert lines(tmp_path / "out" / "subset.jsonl") == [second]
@@ -190,7 +190,7 @@ def test_of_two_trajectories_of_a_question_a_sound_one_stays(tmp_path: Path):
         (["--mode", "longest", "--budget", "0"], "--budget is 0; it must be at least 1"),
         (["--mode", "longest", "--budget", "3"], "no row fits into 3 tokens: the shortest of 5 has 10; raise --budget"),
         (["--mode", "random"], "--mode random needs either --budget TOKENS or --rows N"),
-        (["--filter", "loops"], "--filter is 'loops'; the filters are loop, unclosed, truncated, duplicate"),
+        (["--filter", "loops"], "--filter is 'loops'; the filters are loop, duplicate, near_duplicate"),
         (["--against", "in.jsonl"], "the filters left out every row (contaminated 5); ask for fewer with --filter"),
         (["--against", "no.jsonl"], "no.jsonl cannot be read: No such file or directory"),
         (["--ngram", "1"], "--ngram is 1; it must be from 2 to 50"),

@@ -19,6 +19,7 @@ from training.preprocess import Settings, preprocess
 from training.recipe import read_settings
 from z1_core import jsonl
 from z1_core.engines.fake import CHATML, small_text
+from z1_core.prompt import SYSTEM_PROMPT
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("first", "we", "count", "the", "apples", "then", "divide", "by", "two", "so", "the", "answer", "is", "seven")
@@ -76,7 +77,7 @@ def make_rows(path: Path, count: int, seed: int = 0) -> Path:
 def make_data(folder: Path, model: Path, *, rows: int = 40, **settings) -> Path:
     """Prepared data in folder/data."""
     source = make_rows(folder / "rows.jsonl", rows)
-    made = replace(Settings(tokenizer=str(model), max_length=256, held_out=6), **settings)
+    made = replace(Settings(tokenizer=str(model), system=SYSTEM_PROMPT, max_length=256, held_out=6), **settings)
     preprocess([str(source)], folder / "data", made)
     return folder / "data"
 
@@ -127,7 +128,7 @@ def run_sft(words: Sequence[str], *, processes: int = 1, program: Sequence[str] 
     )
 
 
-def finished(process: subprocess.Popen, timeout_s: float = 120) -> str:
+def finished(process: subprocess.Popen, timeout_s: float = 400) -> str:
     """Its output; fails with what it complained about."""
     try:
         out, err = process.communicate(timeout=timeout_s)
