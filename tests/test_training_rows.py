@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
-import datasets
 import huggingface_hub
 import pytest
 
@@ -124,7 +124,7 @@ def test_rows_of_the_hub_are_named_by_their_index_and_read_in_the_state_that_is_
 
     info = lambda api, name, revision: SimpleNamespace(sha=f"sha of {revision}")  # noqa: E731
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
-    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load))
     told = []
     rows = Rows(["some/set@v2"], max_bad=0.5, tell=lambda *each: told.append(each))
     assert [row.id for row in rows] == ["a"]
