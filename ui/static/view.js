@@ -416,11 +416,12 @@ window.z1 = (() => {
     watch("value", () => {
       const value = props.value;
       if (value.ask) return usual && ask();
+      const late = !usual && own;  // somebody was faster than the first answer
       const stay = usual ? fields.filter((field) => read(field) === usual[field.id] && usual[field.id] !== value.defaults[field.id]) : [];
       stay.forEach((field) => write(field, value.defaults[field.id]));  // another model, with other defaults
       usual = value.defaults;
       for (const name of ["window", "total"]) box(find(`#${name}`)).max = slider(find(`#${name}`)).max = value.most;
-      fields.filter(({ id }) => id in value.values).forEach((field) => write(field, value.values[field.id]));
+      if (!late) fields.filter(({ id }) => id in value.values).forEach((field) => write(field, value.values[field.id]));
       for (const radio of element.querySelectorAll("#preset input")) radio.checked = radio.value === value.preset;
       put(leaves, value.leaves);
       leaves.classList.toggle("z1-none", value.wrong);
