@@ -81,7 +81,8 @@ class LoopThread:
         try:
             while not ended.done():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(came.wait(), IDLE_S)
+                    async with asyncio.timeout(IDLE_S):  # wait_for, in Python 3.11, can lose a cancelling
+                        await came.wait()
                 came.clear()
                 yield [made.popleft() for _ in range(len(made))]
                 await asyncio.wait({ended}, timeout=every_s)
