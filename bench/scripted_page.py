@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 from bench.visitors import TAG
@@ -27,9 +28,12 @@ def main() -> None:
     chosen = options.parse_args()
     pace_s = 1 / chosen.tokens_per_s
     host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=pace_s, places=chosen.places))
-    page = build_page(host, results=Path("no-results"))
-    print(f"The page is at {launch(page)}", flush=True)
     host.start()
+    page = build_page(host, results=Path("no-results"))
+    address = launch(page)
+    while host.status().state != "ready":  # who comes earlier is told that the model is not ready
+        time.sleep(0.01)
+    print(f"The page is at {address}", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         threading.Event().wait()

@@ -57,11 +57,13 @@ async def at_once(client: httpx.AsyncClient, page: Page, count: int, during: Cal
     runs = [asyncio.create_task(each.ask(f"I am visitor-{n:03}", **settings)) for n, each in enumerate(visitors)]
 
     def all_begun_then() -> None:
+        given_up_s = time.monotonic() + 60
         while not all(each.seen.tags for each in visitors):
+            assert time.monotonic() < given_up_s, [each.seen for each in visitors]
             time.sleep(0.05)
         during()
 
-    await asyncio.wait_for(asyncio.to_thread(all_begun_then), 60)
+    await asyncio.to_thread(all_begun_then)
     return await asyncio.gather(*runs)
 
 
