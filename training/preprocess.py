@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from training import manifest
 from training.drafts import appearing
@@ -41,6 +44,8 @@ REASONS = ("kept", "too_long", "open_thought")
 BATCH_ROWS = 256
 WORKER_ROWS = 4000
 """Fewer rows than this do not pay for the start of another process."""
+STUCK_S = 5.0
+"""How long a worker may have been dead before nothing is expected of the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,14 +138,38 @@ def _worker_failures_said() -> Iterator[None]:
     """Behind Ctrl+C, or when a worker is killed, datasets still asks its workers for results: that error hides the first."""
     from multiprocess import TimeoutError as NoResult
 
+    done = threading.Event()
+    threading.Thread(target=_interrupt_where_stuck, args=(done,), daemon=True).start()
     try:
         yield
-    except (NoResult, EOFError, ConnectionError, RuntimeError) as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
+    except (NoResult, EOFError, ConnectionError, RuntimeError, KeyboardInterrupt) as error:
+        errors = [*_behind(error)]
+        died = any(isinstance(each, RuntimeError) and "abruptly died" in str(each) for each in errors)
+        if not died and any(isinstance(each, KeyboardInterrupt) for each in errors):
             raise KeyboardInterrupt from None
-        if isinstance(error, RuntimeError) and "abruptly died" not in str(error):
+        if not died and isinstance(error, RuntimeError):
             raise
         raise Z1Error("a worker was ended from outside, perhaps for want of memory; lower --workers") from error
+    finally:
+        done.set()
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__context__
+
+
+def _interrupt_where_stuck(done: threading.Event) -> None:
+    """A pool whose worker ends in the moment that it holds the pool's lock waits for it for ever, and its dead workers with
+    it, until the main thread is interrupted."""
+    dead_s = 0.0
+    while not done.wait(STUCK_S / 10):
+        is_dead = any(child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process().children())
+        dead_s = dead_s + STUCK_S / 10 if is_dead else 0
+        if dead_s >= STUCK_S:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            return
 
 
 @cache

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.heavy.tiny_training import ROOT, make_data, make_model, make_rows, sm
 from tests.small_disk import disk_of
 from training import manifest
 from training.encoding import RowEncoder
-from training.preprocess import Settings, _held_out, main, preprocess, show
+from training.preprocess import Settings, _held_out, _worker_failures_said, main, preprocess, show
 from training.pretrained import load_tokenizer
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
@@ -180,9 +181,29 @@ def test_several_workers_end_with_one_sentence_and_leave_nothing(tmp_path, model
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.1)
         end(process)
-        assert process.communicate(timeout=60)[1] == said
+        try:
+            assert process.communicate(timeout=60)[1] == said
+        finally:
+            process.kill()
     assert process.returncode == code
     assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("first", "ends_as"), [(None, KeyboardInterrupt), ("one of the subprocesses has abruptly died", Z1Error)]
+)
+def test_a_pool_that_waits_for_a_dead_worker_for_ever_is_left(monkeypatch, first, ends_as):
+    """A worker that ends in the moment that it holds the pool's lock."""
+    monkeypatch.setattr("training.preprocess.STUCK_S", 0.3)
+    worker = subprocess.Popen([sys.executable, "-c", ""])  # dead, and nobody has asked for it
+    with pytest.raises(ends_as), _worker_failures_said():
+        try:
+            if first:
+                raise RuntimeError(first)
+        finally:
+            threading.Event().wait(30)
+            pytest.fail("it waits on")
+    worker.wait()
 
 
 def test_a_question_with_two_answers_stays_on_one_side_and_the_split_is_exact(tmp_path, model):
