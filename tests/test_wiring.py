@@ -41,3 +41,11 @@ def test_what_the_page_uses_of_gradio_is_there():
         (gr.Timer().tick, {"show_progress", "show_progress_on", "api_visibility", "queue", "trigger_mode", "cancels"}),
     ):
         assert names - signature(made).parameters.keys() == set(), f"{made.__qualname__} of {version('gradio')}"
+
+
+def test_a_program_that_chooses_nothing_gets_what_the_operator_chose():
+    host = EngineHost(lambda _report: FakeEngine(), usual={"temperature": "0.5", "system": "Be brief."})
+    parameters = build_page(host).get_api_info()["named_endpoints"]["/think"]["parameters"]
+    host.close()
+    defaults = {each["parameter_name"]: each["parameter_default"] for each in parameters}
+    assert (defaults["temperature"], defaults["thinking_tokens"], defaults["seed"]) == (0.5, 1024, None)

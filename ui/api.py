@@ -116,7 +116,7 @@ def takes_settings(host: EngineHost, *, without: Collection[str] = ()) -> Callab
         own = [each for each in signature(endpoint).parameters.values() if each.name != "settings"]
         kinds = {**get_type_hints(endpoint), **{name: field.annotation for name, field in fields.items()}}
         kinds |= dict.fromkeys(TEXTS, str | None)
-        defaults = {name: None if name in TEXTS else field.default for name, field in fields.items()}
+        defaults = {name: None if name in TEXTS else getattr(host.usual(), name) for name in fields}
         parameters = [
             *own,
             *(Parameter(name, KEYWORD, default=value, annotation=kinds[name]) for name, value in defaults.items()),
