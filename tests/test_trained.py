@@ -39,6 +39,7 @@ def folder(tmp_path: Path, content: object = SAID) -> Path:
 def test_the_folder_says_prompt_hint_and_kind_and_need_not(tmp_path):
     assert read_trained(tmp_path) == UNKNOWN == Trained(SYSTEM_PROMPT, HINT, None)
     assert read_trained(folder(tmp_path)) == Trained("", "\n\nSo:\n\n", "untagged")
+    assert read_trained(folder(tmp_path, {**SAID, "hint": "So:"})).hint == "\n\nSo:\n\n", "a paragraph, as anywhere"
 
 
 @pytest.mark.parametrize(
@@ -48,11 +49,10 @@ def test_the_folder_says_prompt_hint_and_kind_and_need_not(tmp_path):
         ("[]", "no named values"),
         ("[" * 100_000, "recursion"),
         ('{"a": 1' + " " * MOST_BYTES + "}", "larger than"),
-        ({**SAID, "system": None}, "the system is None; it must be a text"),
-        ({**SAID, "system": "x" * 4001}, "its system is longer than 4,000 characters"),
-        ({**SAID, "hint": " "}, "its hint is empty"),
+        ({**SAID, "system": None}, "system is empty; it must be a text"),
+        ({**SAID, "hint": " "}, "hint is ' '; it must be a text of 1 to"),
         ({**SAID, "hint": ["So:"]}, "it must be a text"),
-        ({**SAID, "hint": "\ud800"}, "half a character"),
+        ({**SAID, "hint": "\ud800"}, "it must be a text"),
         ({**SAID, "kind": "curious"}, "its kind is 'curious', not one of tagged, untagged"),
         ({"system": "", "hint": "So:"}, "its kind is None"),
     ],

@@ -15,9 +15,7 @@ import os
 import shutil
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
@@ -25,14 +23,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from training import manifest
 from training.drafts import appearing
 from training.encoding import RowEncoder
 from training.pretrained import load_tokenizer
 from training.rows import Rows, add_max_bad, digest
-from z1_core.errors import BadInput, Z1Error
+from training.workers import failures_said
+from z1_core.errors import BadInput
 from z1_core.program import program
 
 if TYPE_CHECKING:
@@ -44,8 +41,6 @@ REASONS = ("kept", "too_long", "open_thought")
 BATCH_ROWS = 256
 WORKER_ROWS = 4000
 """Fewer rows than this do not pay for the start of another process."""
-STUCK_S = 5.0
-"""How long a worker may have been dead before nothing is expected of the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +113,7 @@ def _tokenised(rows: Rows, settings: Settings, work: Path, workers: int) -> Data
     workers = workers or min(os.cpu_count() or 1, 1 + len(raw) // WORKER_ROWS)
     ids = List(Value("int32"))
     numbers = {"length": Value("int32"), "labelled": Value("int32"), "draw": Value("uint64"), "reason": Value("int8")}
-    with _worker_failures_said():
+    with failures_said():
         return raw.with_format("arrow").map(
             _encode_batch,
             batched=True,
@@ -131,45 +126,6 @@ def _tokenised(rows: Rows, settings: Settings, work: Path, workers: int) -> Data
             new_fingerprint=digest(str(work), "encoded").hex(),
             desc="tokenising",
         )
-
-
-@contextmanager
-def _worker_failures_said() -> Iterator[None]:
-    """Behind Ctrl+C, or when a worker is killed, datasets still asks its workers for results: that error hides the first."""
-    from multiprocess import TimeoutError as NoResult
-
-    done = threading.Event()
-    threading.Thread(target=_interrupt_where_stuck, args=(done,), daemon=True).start()
-    try:
-        yield
-    except (NoResult, EOFError, ConnectionError, RuntimeError, KeyboardInterrupt) as error:
-        errors = [*_behind(error)]
-        died = any(isinstance(each, RuntimeError) and "abruptly died" in str(each) for each in errors)
-        if not died and any(isinstance(each, KeyboardInterrupt) for each in errors):
-            raise KeyboardInterrupt from None
-        if not died and isinstance(error, RuntimeError):
-            raise
-        raise Z1Error("a worker was ended from outside, perhaps for want of memory; lower --workers") from error
-    finally:
-        done.set()
-
-
-def _behind(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__context__
-
-
-def _interrupt_where_stuck(done: threading.Event) -> None:
-    """A pool whose worker ends in the moment that it holds the pool's lock waits for it for ever, and its dead workers with
-    it, until the main thread is interrupted."""
-    dead_s = 0.0
-    while not done.wait(STUCK_S / 10):
-        is_dead = any(child.status() == psutil.STATUS_ZOMBIE for child in psutil.Process().children())
-        dead_s = dead_s + STUCK_S / 10 if is_dead else 0
-        if dead_s >= STUCK_S:
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            return
 
 
 @cache

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ COMPLETE = "COMPLETE"
 LOG = "log.jsonl"
 DATA = "data.json"
 RUN = "run.json"
-LIBRARIES = ("torch", "transformers", "trl", "accelerate", "datasets", "peft")
 FREE = {
     *("output_dir", "data", "dry_run", "run_name", "report_to", "project", "disable_tqdm", "logging_steps"),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "save_total_limit"),
@@ -65,17 +62,6 @@ def _compare(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> No
 def _fixed(record: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in record["settings"].items() if name not in FREE}
     return {**settings, "data": record["data"], "model revision": record["revision"]}
-
-
-def made_with() -> dict[str, Any]:
-    """The versions of the libraries, and the commit of this repository; None outside of one."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(git, capture_output=True, text=True, timeout=60)  # noqa: S603
-        commit = done.stdout.strip() or None
-    except (OSError, subprocess.SubprocessError):
-        commit = None
-    return {"versions": {name: version(name) for name in LIBRARIES}, "commit": commit}
 
 
 def checkpoints(out: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
 from z1_core.jsonl import write_json
 from z1_core.program import program
+from z1_core.provenance import commit, versions
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from training.trainer import Trainer
     from z1_core.thoughts import Thoughts
 
+LIBRARIES = ("torch", "transformers", "trl", "accelerate", "datasets", "peft")
 LOOKED_AT_FOR_TAGS = 64
 
 
@@ -58,7 +60,8 @@ class Plan:
             "revision": commit_of(self.model.model_name_or_path, self.model.model_revision),
             "kind": self.kind,
             "processes": self.config.world_size,
-            **run_folder.made_with(),
+            "versions": versions(LIBRARIES),
+            "commit": commit(),
             "data": self.data.fingerprint,
             "settings": {**self.config.to_dict(), **asdict(self.model)},
         }

@@ -3,11 +3,9 @@ checks what is read, since a file may come from anyone."""
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ui import views
 from ui.conversation import Origin, Turn
 from z1_core.errors import BadInput
+from z1_core.provenance import versions
 from z1_core.settings import Settings
 from z1_core.thoughts import Thoughts
 from z1_core.window import Chunk, EndReason, Window
@@ -122,7 +121,7 @@ def to_json(turn: Turn) -> str:
         version=1,
         model=turn.origin.model,
         thoughts=Tags(**asdict(turn.thoughts)) if turn.thoughts else None,
-        versions=dict(turn.origin.versions or versions()),
+        versions=dict(turn.origin.versions or versions(PACKAGES)),
         settings=Chosen(**turn.settings.model_dump(), answer_tokens=turn.window.answer_tokens),
         question=turn.question,
         messages=[Message(**message) for message in turn.messages],
@@ -143,7 +142,9 @@ def to_markdown(turn: Turn) -> str:
         "Window": f"{settings.thinking_tokens:,} tokens; total {settings.total_tokens:,}",
         "Sampling": f"temperature {settings.temperature:g}, top-p {settings.top_p:g}, seed {settings.seed}",
         "Ended": f"{views.end_sentence(turn)} {turn.seconds:.1f} s",
-        "Versions": ", ".join(f"{name} {number}" for name, number in (turn.origin.versions or versions()).items()),
+        "Versions": ", ".join(
+            f"{name} {number}" for name, number in (turn.origin.versions or versions(PACKAGES)).items()
+        ),
     }
     parts = ["# A run of shifted thinking", "\n".join(f"- {name}: {_line(fact)}" for name, fact in facts.items())]
     if settings.system.strip():
@@ -218,17 +219,6 @@ def _shown(value: object) -> str:
     is_long = isinstance(value, int) and value.bit_length() > 200
     text = kinds[type(value)] if isinstance(value, list | dict) or is_long else ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages a result depends on, where they are installed."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _line(text: str) -> str:

@@ -18,7 +18,7 @@ from ui.views import sentence
 from ui.wiring import HEAD, QUICK, told
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
-from z1_core.settings import FIELDS, HINTS, MOST_ON_OFFER, NAMES, Settings, read_settings, usable_settings
+from z1_core.settings import FIELDS, MOST_ON_OFFER, NAMES, Settings, read_settings, usable_settings
 from z1_core.window import Window
 
 ON_LOAD = 'window.z1.settings(element, props, trigger, watch, ["changed"]);'
@@ -104,7 +104,7 @@ def panel_html() -> str:
     """A slider with its exact number for each field that has a step, and behind a fold the others."""
     fields = {field.alias or name: field for name, field in FIELDS.items()}
     controls = {name: _control(name, field) for name, field in fields.items()}
-    rarer = [name for name, field in fields.items() if not field.json_schema_extra]
+    rarer = [name for name, field in fields.items() if "step" not in _extras(field)]
     presets = _radios("preset", {name: name for name in PRESETS})
     return (
         f'<div id="preset" class="z1-field" role="radiogroup" aria-label="Window preset"><b>Window preset</b>{presets}</div>'
@@ -119,24 +119,29 @@ def panel_html() -> str:
 def _control(name: str, field: FieldInfo) -> str:
     title, about = field.title, f'<p id="{name}-help">{escape(field.description)}</p>'
     box = f'id="{name}-box" aria-describedby="{name}-help"'
-    if field.json_schema_extra:
-        step, most = field.json_schema_extra["step"], field.json_schema_extra["most"]
+    extras = _extras(field)
+    if "step" in extras:
+        step, most = extras["step"], extras["most"]
         least = next((each.ge for each in field.metadata if isinstance(each, Ge)), step)
         bounds = f'min="{least}" max="{most}" step="{step}" value="{field.default}"'
         number, slider = f'<input type="number" {box} {bounds}>', f'<input type="range" {bounds} aria-label="{title}">'
         leaves = '<div class="z1-leaves"></div>' if name == "total" else ""
         inside = f'<label for="{name}-box">{title}</label>{number}{about}{slider}{leaves}'
-    elif name == "hint":
-        names = {**{each: each.capitalize() for each in HINTS}, "": "Own text"}
-        own = f'<textarea rows="2" {box} aria-label="Your hint" hidden>{HINTS["plain"].strip()}</textarea>'
+    elif "names" in extras:
+        names = {**{each: each.capitalize() for each in extras["names"]}, "": "Own text"}
+        own = f'<textarea rows="2" {box} aria-label="Your {name}" hidden>{escape(field.default.strip())}</textarea>'
         inside = f'<b>{title}</b>{about}<div role="radiogroup" aria-label="{title}">{_radios(name, names)}</div>{own}'
-    elif name == "seed":
+    elif field.default is None:
         inside = f'<label for="{name}-box">{title}</label>{about}<input type="text" inputmode="numeric" {box}>'
     else:
         inside = (
             f'<label for="{name}-box">{title}</label>{about}<textarea rows="2" {box}>{escape(field.default)}</textarea>'
         )
     return f'<div class="z1-field" id="{name}">{inside}</div>'
+
+
+def _extras(field: FieldInfo) -> Mapping[str, Any]:
+    return field.json_schema_extra or {}
 
 
 def _radios(group: str, names: Mapping[str, str]) -> str:

@@ -50,7 +50,8 @@ Seed = Annotated[Count | None, BeforeValidator(_or_none)]
 class Settings(BaseModel):
     """total_tokens: window, hint and answer together, in tokens. seed: None draws a new one.
 
-    The alias is the name in links and on the page; step and most: of its slider, as long as no model sets an end.
+    The alias is the name in links and on the page; step and most: of its slider, as long as no model sets an end; names:
+    what stands for a text.
     """
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, populate_by_name=True, loc_by_alias=False)
@@ -79,6 +80,7 @@ class Settings(BaseModel):
     hint: Hint = Field(
         HINT, min_length=1, title="Hint",
         description="What is inserted when the window closes: plain, boxed, or a phrase of your own.",
+        json_schema_extra={"names": HINTS},
     )  # fmt: skip
 
     @property

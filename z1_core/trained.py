@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.prompt import SYSTEM_PROMPT, check_text
+from z1_core.prompt import SYSTEM_PROMPT
+from z1_core.settings import read_settings
 from z1_core.window import HINT
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 FILE = "z1_training.json"
 MOST_BYTES = 1 << 20
-MOST_CHARACTERS = 4000
 KINDS = ("tagged", "untagged")
 
 
@@ -79,12 +79,7 @@ def read_trained(folder: Path) -> Trained:
 def _checked(found: object) -> Trained:
     if not isinstance(found, dict):
         raise BadInput("it holds no named values")
-    for name in ("system", "hint"):
-        check_text(name, found.get(name))
-        if len(found[name]) > MOST_CHARACTERS:
-            raise BadInput(f"its {name} is longer than {MOST_CHARACTERS:,} characters")
-    if not found["hint"].strip():
-        raise BadInput("its hint is empty")
+    settings = read_settings({name: found.get(name) for name in ("system", "hint")})
     if found.get("kind") not in KINDS:
         raise BadInput(f"its kind is {found.get('kind')!r:.40}, not one of {', '.join(KINDS)}")
-    return Trained(found["system"], found["hint"], found["kind"])
+    return Trained(settings.system, settings.hint, found["kind"])

@@ -25,8 +25,9 @@ from tests.heavy.tiny_training import ROOT, make_data, make_model, make_rows, sm
 from tests.small_disk import disk_of
 from training import manifest
 from training.encoding import RowEncoder
-from training.preprocess import Settings, _held_out, _worker_failures_said, main, preprocess, show
+from training.preprocess import Settings, _held_out, main, preprocess, show
 from training.pretrained import load_tokenizer
+from training.workers import failures_said
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
 from z1_core.models import embedded_file
@@ -192,11 +193,11 @@ def test_several_workers_end_with_one_sentence_and_leave_nothing(tmp_path, model
 @pytest.mark.parametrize(("first", "ends_as"), [("", KeyboardInterrupt), ("a subprocess has abruptly died", Z1Error)])
 def test_a_pool_that_waits_for_a_dead_worker_for_ever_is_left(monkeypatch, first, ends_as):
     """A worker that ends in the moment that it holds the pool's lock."""
-    monkeypatch.setattr("training.preprocess.STUCK_S", 0.3)
+    monkeypatch.setattr("training.workers.STUCK_S", 0.3)
     worker = subprocess.Popen([sys.executable, "-c", ""])  # dead, and nobody has asked for it
 
     def wait() -> None:
-        with _worker_failures_said():
+        with failures_said():
             try:
                 if first:
                     raise RuntimeError(first)
