@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal
 
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.prompt import SYSTEM_PROMPT
-from z1_core.settings import read_settings
 from z1_core.window import HINT
 
 if TYPE_CHECKING:
@@ -79,6 +78,8 @@ def read_trained(folder: Path) -> Trained:
 def _checked(found: object) -> Trained:
     if not isinstance(found, dict):
         raise BadInput("it holds no named values")
+    from z1_core.settings import read_settings  # and with it pydantic, which no engine waits for without such a file
+
     settings = read_settings({name: found.get(name) for name in ("system", "hint")})
     if found.get("kind") not in KINDS:
         raise BadInput(f"its kind is {found.get('kind')!r:.40}, not one of {', '.join(KINDS)}")
