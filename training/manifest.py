@@ -32,7 +32,6 @@ class Manifest:
     tokenizer: dict[str, Any]
     counts: dict[str, int]
     tokens: dict[str, int]
-    lengths: list[dict[str, int]]
     files: dict[str, str]
     versions: dict[str, str]
     format: int = FORMAT
@@ -47,11 +46,6 @@ class Manifest:
     def masked_fraction(self) -> float:
         """The share of the tokens that carry no loss."""
         return 1 - self.tokens["labelled"] / self.tokens["all"]
-
-    @property
-    def context_tokens(self) -> float:
-        """The length of the row that the average token stands in; attention costs grow with it."""
-        return self.tokens["squares"] / self.tokens["all"]
 
 
 def check_usable(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -188,16 +188,13 @@ def _save(rows: Dataset, draft: Path, held_out_rows: int) -> dict[str, Any]:
     train, held_out = kept[~is_held_out], kept[is_held_out]
     for name, chosen in (("train", train), ("held_out", held_out)):
         rows.select(chosen).remove_columns(["draw", "reason"]).with_format(None).save_to_disk(draft / name)
-    lengths = length[train].astype(np.int64)
     return {
         "counts": {"train": len(train), "held_out": len(held_out), **dropped},
         "tokens": {
-            "all": int(lengths.sum()),
+            "all": int(length[train].sum()),
             "labelled": int(labelled[train].sum()),
-            "squares": int((lengths**2).sum()),
             "longest": int(length[kept].max()),
         },
-        "lengths": _histogram(lengths),
     }
 
 
@@ -216,15 +213,6 @@ def _held_out(draws: np.ndarray, rows: int) -> np.ndarray:
     if missing:
         raise BadInput(f"--held-out {rows} tears the rows of a question apart; {rows - missing} does not")
     return np.isin(draws, np.array(taken, np.uint64))
-
-
-def _histogram(lengths: Any) -> list[dict[str, int]]:
-    """Rows by length, in twenty to forty steps of a power of two."""
-    import numpy as np
-
-    step = max(16, 2 ** (int(lengths.max()) // 40).bit_length())
-    counts = np.bincount((lengths - 1) // step)
-    return [{"from": step * n + 1, "to": step * (n + 1), "rows": int(count)} for n, count in enumerate(counts) if count]
 
 
 def show(folder: Path, rows: int) -> str:

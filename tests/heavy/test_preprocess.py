@@ -339,14 +339,6 @@ def test_a_size_below_nothing_is_refused_by_its_option(size):
         Settings(tokenizer="embedded", **size)
 
 
-def test_lengths_are_counted_in_steps_that_end_at_their_last_length(tmp_path, model):
-    folder = make_data(tmp_path, model)
-    bins, lengths = manifest.read(folder).lengths, load_from_disk(folder / "train")["length"]
-    assert sum(bin_["rows"] for bin_ in bins) == len(lengths)
-    for bin_ in bins:
-        assert bin_["rows"] == sum(bin_["from"] <= length <= bin_["to"] for length in lengths)
-
-
 def test_a_folder_that_is_not_there_is_not_taken_for_a_hub_id(tmp_path):
     with pytest.raises(BadInput, match="is no folder here and no hub id"):
         load_tokenizer(str(tmp_path / "nowhere"))
