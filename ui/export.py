@@ -14,7 +14,7 @@ from ui import views
 from ui.conversation import Origin, Turn
 from z1_core.errors import BadInput
 from z1_core.provenance import versions
-from z1_core.settings import Settings
+from z1_core.settings import Settings, shown
 from z1_core.thoughts import Thoughts
 from z1_core.window import Chunk, EndReason, Window
 
@@ -208,17 +208,9 @@ def _complaint(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "value_error":
         return f"{NO_RUN}: {fault['ctx']['error']}"
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
-    shown = "missing" if fault["type"] == "missing" else _shown(fault["input"])
+    found = "missing" if fault["type"] == "missing" else shown(fault["input"])
     should = re.sub(r"^[A-Z][a-z]+ (?=should)", "it ", fault["msg"])[:150]
-    return f"{NO_RUN}: {place or 'the whole'} is {shown}; {should}"
-
-
-def _shown(value: object) -> str:
-    """Short, and in characters that are safe to show: a file may hold anything."""
-    kinds = {list: "a list", dict: "an object", int: "a number beyond all bounds"}
-    is_long = isinstance(value, int) and value.bit_length() > 200
-    text = kinds[type(value)] if isinstance(value, list | dict) or is_long else ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f"{NO_RUN}: {place or 'the whole'} is {found}; {should}"
 
 
 def _line(text: str) -> str:

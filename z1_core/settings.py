@@ -16,6 +16,7 @@ from z1_core.window import BOXED_HINT, HINT, Sampling
 HINTS = {"plain": HINT, "boxed": BOXED_HINT}
 NAMES = {text: name for name, text in HINTS.items()}
 MOST_CHARACTERS = 1_000_000
+KINDS = {list: "a list", dict: "an object"}
 MOST_ON_OFFER = 32_768
 """Tokens: the upper end of the published sliders."""
 
@@ -138,12 +139,12 @@ def add_setting_options(options: argparse.ArgumentParser, *, without: Collection
 
 
 def shown(value: object) -> str:
-    """Short, and in characters that are safe to show."""
+    """Short, and in characters that are safe to show: it may come from anyone."""
     if value is None or value == "":
         return "empty"
     if isinstance(value, int) and value.bit_length() > 200:
         return "a number beyond all bounds"
-    text = ascii(value) if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+    text = ascii(value) if isinstance(value, str | int | float) else KINDS.get(type(value), "of another kind")
     return text if len(text) <= 40 else text[:37] + "..."
 
 
