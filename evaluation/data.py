@@ -60,6 +60,11 @@ def find(benchmark: Benchmark, *, data: Path | str | None = None, revision: str 
     """
     if data is not None and revision is not None:
         raise BadInput("--revision names a version on the Hub and --data a file; give one of the two")
+    if data is None and benchmark.source is None:
+        raise BadInput(
+            f"{benchmark.title} has no rows on the Hub; make them by python -m training.procedural --split test --rows 1000 "
+            "--out test.jsonl, and give --data test.jsonl"
+        )
     return _local(benchmark.source, Path(data)) if data is not None else _from_hub(benchmark.source, revision)
 
 
@@ -136,11 +141,13 @@ def _outcomes(benchmark: Benchmark, paths: tuple[Path, ...], ids: Container[str]
             yield problem if problem.id not in ids else BadRow(row[0], f"the id {problem.id!r} was there before")
 
 
-def _local(source: Source, data: Path) -> Files:
+def _local(source: Source | None, data: Path) -> Files:
     if data.is_file():
         return Files(paths=(data,), origin=data.name, data=data.resolve())
     if not data.is_dir():
         raise BadInput(f"there is no file {data}; check --data")
+    if source is None:
+        raise BadInput(f"{data} is a folder; give --data the file itself")
     paths = tuple(data / name for name in source.files)
     if missing := [path.name for path in paths if not path.is_file()]:
         raise BadInput(f"the folder {data} lacks {', '.join(missing)}; give --data the file itself, or add them")

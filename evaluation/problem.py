@@ -66,8 +66,8 @@ class Benchmark(Protocol):
     """On the command line, "math500"."""
     title: str
     """In tables, "MATH500"."""
-    source: Source
-    """Where its rows come from when no --data is given."""
+    source: Source | None
+    """Where its rows come from when no --data is given; None where it has to be."""
     gold_field: str | None
     """The one entry of `reference` that is all the judge needs; None where it needs tests."""
 

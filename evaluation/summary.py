@@ -115,9 +115,10 @@ def _by_label(made: BenchmarkResults) -> dict[str, dict[str, list[dict[str, Any]
 def _rank(group: tuple[str, Any]) -> tuple[int, list[Any]]:
     """Easy before hard, 2 before 10."""
     value = group[0].lower()
-    if value in DIFFICULTIES:
-        return DIFFICULTIES.index(value), []
-    return len(DIFFICULTIES), [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", value)]
+    of, _, last = value.rpartition(" ")
+    if last in DIFFICULTIES:
+        return 0, [of, DIFFICULTIES.index(last)]
+    return 1, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", value)]
 
 
 def _letters(made: BenchmarkResults) -> dict[str, Any]:

@@ -20,11 +20,13 @@ import pytest
 from evaluation.benchmarks import BENCHMARKS, benchmark, hidden_tests
 from evaluation.benchmarks.completion import answering_code, with_head, without_demo
 from evaluation.benchmarks.hidden_tests import decode_tests
+from evaluation.data import find
 from evaluation.judges.mathematics import MathJudge
 from evaluation.problem import Judges, Problem
 from evaluation.rows import read_rows
 from evaluation.sandbox.bubblewrap import Sandbox
 from tests.loading import load
+from training.procedural import main as make_rows
 from z1_core.errors import BadInput, Z1Error
 
 BOXED = r"Please reason step by step, and put your final answer within \boxed{}."
@@ -51,10 +53,10 @@ def user_text(problem: Problem) -> str:
 
 
 def test_every_benchmark_is_found_by_name():
-    assert list(BENCHMARKS) == ["math500", "gpqa", "livecodebench", "bigcodebench", "gsm8k", "humaneval"]
+    assert list(BENCHMARKS) == ["math500", "gpqa", "livecodebench", "bigcodebench", "gsm8k", "humaneval", "procedural"]
     for name, each in BENCHMARKS.items():
         assert benchmark(name).name == name
-        assert len(each.source.revision) == 40
+        assert each.source is None or len(each.source.revision) == 40
     with pytest.raises(BadInput, match="no benchmark 'math5000'; there are math500, gpqa"):
         benchmark("math5000")
 
@@ -107,6 +109,51 @@ def test_gsm8k_reads_the_number_behind_the_mark(shared_data, judges):
     assert gsm8k.judge(problems[0], "", judges).status == "no_answer"
     with pytest.raises(BadInput, match="'####'"):
         gsm8k.make_problem({"question": "How many?", "answer": "18"})
+
+
+@pytest.fixture
+def procedural_file(tmp_path: Path) -> Path:
+    assert make_rows(["--split", "test", "--rows", "40", "--out", str(tmp_path / "made.jsonl")]) == 0
+    return tmp_path / "made.jsonl"
+
+
+def test_the_working_of_a_made_question_is_right_until_it_is_taken_back(procedural_file, judges):
+    made = benchmark("procedural")
+    loaded, rows = load(made, data=procedural_file), [row for _, row in read_rows(procedural_file)]
+    assert loaded.bad_rows == []
+    for problem, row in zip(loaded.problems, rows, strict=True):
+        assert problem.messages == ({"role": "user", "content": row["question"]},)
+        assert problem.labels == {"family": row["family"], "difficulty": f"{row['family']} {row['difficulty']}"}
+        assert made.judge(problem, row["response"], judges).status == "right"
+        assert made.judge(problem, row["response"] + " Wait, that is wrong: the answer is 987.", judges).status == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "status"),
+    [
+        ("96117", r"\boxed{96117}", "right"),
+        ("96117", r"\boxed{96,117}", "right"),
+        ("96117", "26902 + 69215 = 96117.", "right"),
+        ("96117", "The sum is 96,117.", "right"),
+        ("96117", r"\boxed{961170}", "wrong"),
+        ("96117", "I cannot say.", "no_answer"),
+        ("10, 20, 30", r"\boxed{10, 20, 30}", "right"),
+        ("10, 20, 30", r"\boxed{10,20,30}", "right"),
+        ("10, 20, 30", "The answer is 10 20 30", "right"),
+        ("10, 20, 30", r"\boxed{20, 10, 30}", "wrong"),
+        ("10, 20, 30", r"\boxed{10, 20}", "wrong"),
+    ],
+)
+def test_made_questions_are_judged_exactly(judges, gold, text, status):
+    row = {"id": "a", "question": "q", "answer": gold, "family": "add", "difficulty": "easy"}
+    made = benchmark("procedural")
+    assert made.judge(made.make_problem(row), text, judges).status == status
+
+
+@pytest.mark.parametrize(("data", "says"), [(None, "python -m training.procedural --split test"), (".", "is a folder")])
+def test_made_questions_without_a_file_say_how_to_make_one(data, says):
+    with pytest.raises(BadInput, match=says):
+        find(benchmark("procedural"), data=data)
 
 
 GPQA_ROWS = [

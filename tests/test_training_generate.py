@@ -27,7 +27,7 @@ SHORT = "Hello number {}"
 
 
 def question(id_: str, text: str) -> Row:
-    return Row("line 1", None, 0, id_, text, "", None)
+    return Row("line 1", None, 0, id_, text, "", "", None)
 
 
 def read(source: Path) -> list[Row]:

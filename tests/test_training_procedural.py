@@ -42,21 +42,31 @@ def test_every_answer_is_right_and_boxed_and_the_working_is_as_long_as_the_quest
         assert row["answer"] == solved(row["question"], row["family"])
         *steps, last = row["response"].split("\n")
         assert last == f"The answer is \\boxed{{{row['answer']}}}."
-        assert len(steps) == row["difficulty"] + (row["family"] == "add")
-        assert row["family"] == "count" or row["answer"].split(", ")[-1] in steps[-1] or row["family"] == "add"
+        assert len(steps) == row["size"]
+        assert row["answer"].split(", ")[-1] in steps[-1]
 
 
 def test_all_difficulties_of_all_families_come_and_no_question_twice():
     made = first(4000)
     assert len({row["id"] for row in made}) == len({row["question"] for row in made}) == 4000
     for family, (_, least, most) in FAMILIES.items():
-        assert {row["difficulty"] for row in made if row["family"] == family} == {*range(least, most + 1)}
+        of = {row["size"]: row["difficulty"] for row in made if row["family"] == family}
+        assert set(of) == {*range(least, most + 1)}
+        assert (of[least], of[(least + most) // 2], of[most]) == ("easy", "medium", "hard")
+
+
+def test_small_ones_come_more_often_but_not_in_the_test():
+    def share(split: str, difficulty: str) -> float:
+        return sum(row["difficulty"] == difficulty for row in first(1000, split=split)) / 1000
+
+    assert share("train", "easy") > 0.5 > 0.2 > share("train", "hard")
+    assert all(0.2 < share("test", difficulty) < 0.45 for difficulty in ("easy", "medium", "hard"))
 
 
 def test_no_task_is_in_two_splits_whatever_the_seeds_the_wording_and_the_order():
     def sums(split: str, seed: int) -> set[tuple[str, ...]]:
         made = first(2000, seed=seed, families=("add",), split=split)
-        return {tuple(sorted(re.findall(r"\d+", row["question"]))) for row in made if row["difficulty"] < 4}
+        return {tuple(sorted(re.findall(r"\d+", row["question"]))) for row in made if row["size"] < 4}
 
     splits = [sums(split, seed) for seed, split in enumerate(PERCENT)]
     assert all(len(tasks) > 100 for tasks in splits)

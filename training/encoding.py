@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
+from z1_core.insertion import inserted
 from z1_core.plain_text import new_secret
 from z1_core.thoughts import TAGS
+from z1_core.window import HINT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,6 +58,14 @@ class RowEncoder:
                 parts += [self._text.controls.split(prompt, seam), self._tags.split(response)]
         ids = iter(self._text.encode_parts(parts))
         return [None if response is None else self._joined(next(ids), next(ids)) for response in responses]
+
+    def cut(self, whole: Encoded, *, draw: int, answer: str) -> Encoded:
+        """The row as if a window had closed behind one of its tokens, which the draw names: hint and boxed answer follow,
+        and they alone, without the hint, are learnt."""
+        kept = whole.ids[: whole.prompt_tokens + 1 + draw % max(1, len(whole.ids) - whole.prompt_tokens - 2)]
+        hint = inserted(self._text, HINT, is_text=False, before=kept).ids
+        learnt = self._text.encode(f"\\boxed{{{answer}}}")
+        return Encoded([*kept, *hint, *learnt, self.end_token_id], len(kept) + len(hint))
 
     def _render(self, conversations: list[list[dict[str, str]]], **options: bool) -> list[str]:
         try:

@@ -27,7 +27,7 @@ from training import manifest
 from training.drafts import appearing
 from training.encoding import RowEncoder
 from training.pretrained import load_tokenizer
-from training.rows import Rows, add_max_bad, digest
+from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, digest, share
 from training.workers import failures_said
 from z1_core.errors import BadInput
 from z1_core.program import program
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Dataset
 
+TEXTS = ("id", *ANSWERED)
 REASONS = ("kept", "too_long", "open_thought")
 BATCH_ROWS = 256
+PARTS = 10_000
 WORKER_ROWS = 4000
 """Fewer rows than this do not pay for the start of another process."""
 
@@ -52,6 +54,7 @@ class Settings:
     held_out: exactly so many rows are kept for evaluation, with all rows of a question on one side. The paper's 107,173
     make 418 whole batches of 256, with 160 of them held out, too.
     max_bad: the share of odd rows that is borne.
+    cut: the share of rows whose working breaks off, as at the end of a window, so that hint and answer follow.
     """
 
     tokenizer: str
@@ -60,6 +63,7 @@ class Settings:
     held_out: int = 160
     seed: int = 42
     max_bad: float = 0.01
+    cut: float = 0.0
 
     def __post_init__(self) -> None:
         for name, least in (("max_length", 1), ("held_out", 0)):
@@ -75,7 +79,7 @@ def preprocess(source: Sequence[str], out: Path, settings: Settings, *, workers:
     """
     encoder = _encoder(settings.tokenizer, settings.system)  # first, so that a bad template costs nothing
     with appearing(out) as draft:
-        rows = Rows(source, max_bad=settings.max_bad)
+        rows = Rows(source, fields=ANSWERED if settings.cut else TRAJECTORY, max_bad=settings.max_bad)
         tokenised = _tokenised(rows, settings, draft / "work", workers)
         made = _save(tokenised, draft, settings.held_out)
         odd = {f"dropped_{fault.replace(' ', '_')}": count for fault, count in rows.bad.items()}
@@ -102,8 +106,8 @@ def _tokenised(rows: Rows, settings: Settings, work: Path, workers: int) -> Data
         disable_progress_bars()
     try:
         raw = Dataset.from_generator(
-            lambda: ({"id": row.id, "question": row.question, "response": row.response} for row in rows),
-            features=Features({name: Value("string") for name in ("id", "question", "response")}),
+            lambda: ({name: getattr(row, name) for name in TEXTS} for row in rows),
+            features=Features({name: Value("string") for name in TEXTS}),
             cache_dir=str(work),
             writer_batch_size=BATCH_ROWS,
             fingerprint=digest(str(work)).hex(),
@@ -122,7 +126,7 @@ def _tokenised(rows: Rows, settings: Settings, work: Path, workers: int) -> Data
             num_proc=workers if workers > 1 else None,
             fn_kwargs={"settings": settings},
             features=Features({"id": Value("string"), "input_ids": ids, "labels": ids, **numbers}),
-            remove_columns=["question", "response"],
+            remove_columns=[*ANSWERED],
             new_fingerprint=digest(str(work), "encoded").hex(),
             desc="tokenising",
         )
@@ -145,7 +149,11 @@ def _encode_batch(table: pa.Table, *, settings: Settings) -> pa.Table:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is said once, by the program itself
     rows = table.to_pylist()
     reasons, ids, prompt_tokens = [], [], []
-    for encoded in _encoder(settings.tokenizer, settings.system).encode(rows):
+    encoder = _encoder(settings.tokenizer, settings.system)
+    for row, encoded in zip(rows, encoder.encode(rows), strict=True):
+        draw = int.from_bytes(digest(f"{settings.seed}:cut:{row['id']}"), "big")
+        if encoded and draw % PARTS < settings.cut * PARTS:
+            encoded = encoder.cut(encoded, draw=draw // PARTS, answer=row["answer"])
         reason = 2 if encoded is None else int(len(encoded.ids) > settings.max_length)
         reasons.append(reason)
         ids.append([] if reason else encoded.ids)
@@ -247,6 +255,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=int, default=getattr(Settings, name), help=f"{text}; default %(default)s")
     add_max_bad(parser)
+    parser.add_argument("--cut", type=share, default="0%", metavar="PERCENT", help="rows cut short, answered by 'answer'")
     parser.add_argument("--workers", type=int, default=0, help="processes; default: as many as pay")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")
     options = parser.parse_args(argv)

@@ -26,6 +26,7 @@ from z1_core.jsonl import Line, lines
 
 TRAJECTORY = ("question", "response")
 QUESTION = ("question",)
+ANSWERED = (*TRAJECTORY, "answer")
 TOKENS = "token_num_qwen"
 CONVERSATION = ("messages", "conversations")
 SHOWN_ROWS, SHOWN_CHARACTERS = 3, 100
@@ -42,6 +43,7 @@ class Row:
     id: str
     question: str
     response: str
+    answer: str
     tokens: int | None
 
 
@@ -175,8 +177,8 @@ def _hub_failures_said(name: str) -> Iterator[None]:
 def _row(line: Line, path: Path | None) -> Row:
     """A row without an id is named by its place."""
     id_ = line.where if line.row.get("id") is None else str(line.row["id"])
-    question, response = (line.row[name] if isinstance(line.row.get(name), str) else "" for name in TRAJECTORY)
-    return Row(line.where, path, line.begin, id_, question, response, _count(line.row))
+    texts = [line.row[name] if isinstance(line.row.get(name), str) else "" for name in ANSWERED]
+    return Row(line.where, path, line.begin, id_, *texts, _count(line.row))
 
 
 def _count(row: Mapping[str, Any]) -> int | None:

@@ -131,7 +131,7 @@ async def answer_in(
 ) -> AsyncGenerator[Chunk, None]:
     """answer_from() in a session that is already there. end_reason: the one to give where the answer ends by itself."""
     before = [*prompt_ids, *trace_ids]
-    hint = inserted(engine, window.hint, is_text=window.hint_is_text, before=before)
+    hint = inserted(engine.text, window.hint, is_text=window.hint_is_text, before=before)
     yield hint
     answer, answer_ids, finish_reason = "", [], None
     phase_2 = session.stream([*before, *hint.ids], sampling.for_answer(window, trace_tokens=len(trace_ids)))

@@ -8,11 +8,12 @@ from evaluation.benchmarks.gsm8k import Gsm8k
 from evaluation.benchmarks.humaneval import HumanEval
 from evaluation.benchmarks.livecodebench import LiveCodeBench
 from evaluation.benchmarks.math500 import Math500
+from evaluation.benchmarks.procedural import Procedural
 from evaluation.problem import Benchmark
 from z1_core.errors import BadInput
 
 BENCHMARKS: dict[str, Benchmark] = {
-    item.name: item for item in (Math500(), Gpqa(), LiveCodeBench(), BigCodeBench(), Gsm8k(), HumanEval())
+    item.name: item for item in (Math500(), Gpqa(), LiveCodeBench(), BigCodeBench(), Gsm8k(), HumanEval(), Procedural())
 }
 
 

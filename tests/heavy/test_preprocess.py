@@ -32,6 +32,7 @@ from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
 from z1_core.models import embedded_file
 from z1_core.prompt import SYSTEM_PROMPT, chat
+from z1_core.window import HINT
 
 TEMPLATES = Path(trl.__file__).parent / "chat_templates"
 ROW = {"id": "a", "question": "How many r are in raspberry?", "response": "\n\nLet me count. There are 3.\n"}
@@ -121,6 +122,36 @@ def test_long_rows_are_dropped_and_counted_and_never_cut(tmp_path, model):
     assert 0 < counts["dropped_too_long"] == 40 - counts["train"]
     assert max(rows["length"]) <= 150
     assert all(row["input_ids"][-1] == end for row in rows)
+
+
+def test_a_row_that_is_cut_is_learnt_from_the_answer_alone(tmp_path, model):
+    """As at the end of a window: a part of the working, hint, answer. Other rows are as they were."""
+    rows = [ROW | {"id": str(number), "answer": "3"} for number in range(40)]
+    source, tokenizer = written(tmp_path / "rows.jsonl", rows), load_tokenizer(str(model))
+    settings = Settings(tokenizer=str(model), held_out=0, cut=0.5)
+    preprocess([source], tmp_path / "data", settings)
+    (whole,) = RowEncoder(tokenizer, "").encode([ROW])
+    kept, hint = set(), tokenizer.encode(HINT, add_special_tokens=False)
+    for row in load_from_disk(tmp_path / "data/train"):
+        learnt = [label for label in row["labels"] if label != -100]
+        if row["input_ids"] == whole.ids:
+            continue
+        assert tokenizer.decode(learnt) == "\\boxed{3}<|im_end|>"
+        given = row["input_ids"][: -len(learnt)]
+        assert row["labels"] == [-100] * len(given) + learnt
+        assert given[-len(hint) :] == hint
+        working = given[: -len(hint)]
+        assert whole.ids[: len(working)] == working
+        kept.add(len(working) - whole.prompt_tokens)
+    assert 5 < len(kept)
+    assert 1 <= min(kept) < max(kept) < len(whole.ids) - whole.prompt_tokens
+    assert 10 < sum(row == whole.ids for row in load_from_disk(tmp_path / "data/train")["input_ids"]) < 30
+
+
+def test_rows_without_an_answer_cannot_be_cut(tmp_path, model):
+    source = written(tmp_path / "rows.jsonl", [ROW])
+    with pytest.raises(BadInput, match='no "answer"'):
+        preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), held_out=0, cut=0.5))
 
 
 def test_more_processes_make_the_same_data(tmp_path, model):

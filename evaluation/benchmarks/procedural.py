@@ -1,0 +1,45 @@
+"""Questions whose answers a program knows: letters to count, sums, numbers to sort, loops to trace; no benchmark of the paper.
+How long a working they take is known, too, so they show what a window does: easy ones end inside it, hard ones are cut.
+
+Rows: python -m training.procedural --split test --rows 1000 --out test.jsonl
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation.data import text_field
+from evaluation.problem import Judges, Problem, Verdict
+from z1_core.final_answer import clause, final_answers
+
+GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedural:
+    name: str = "procedural"
+    title: str = "Procedural"
+    source: None = None
+    gold_field: str | None = "answer"
+
+    def make_problem(self, row: Mapping[str, Any]) -> Problem:
+        family, difficulty = text_field(row, "family"), text_field(row, "difficulty")
+        return Problem(
+            id=text_field(row, "id"),
+            messages=({"role": "user", "content": text_field(row, "question")},),
+            reference={"answer": text_field(row, "answer")},
+            labels={"family": family, "difficulty": f"{family} {difficulty}"},
+        )
+
+    def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
+        """Exact: the numbers of the surest final answer that has any, in order. Where one is asked for, it is the last of
+        them, so that "12 + 5 = 17" answers, too."""
+        gold = problem.reference["answer"].split(", ")
+        for answer in final_answers(text):
+            numbers = re.findall(r"-?\d+", GROUPED.sub("", clause(answer.content)))
+            if numbers := numbers if len(gold) > 1 else numbers[-1:]:
+                return Verdict(status="right" if numbers == gold else "wrong", extracted=", ".join(numbers))
+        return Verdict(status="no_answer", detail="no number in it")
