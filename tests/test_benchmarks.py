@@ -125,7 +125,9 @@ def test_the_working_of_a_made_question_is_right_until_it_is_taken_back(procedur
         assert problem.messages == ({"role": "user", "content": row["question"]},)
         assert problem.labels == {"family": row["family"], "difficulty": f"{row['family']} {row['difficulty']}"}
         assert made.judge(problem, row["response"], judges).status == "right"
-        assert made.judge(problem, row["response"] + " Wait, that is wrong: the answer is 987.", judges).status == "wrong"
+        assert (
+            made.judge(problem, row["response"] + " Wait, that is wrong: the answer is 987.", judges).status == "wrong"
+        )
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=int, default=getattr(Settings, name), help=f"{text}; default %(default)s")
     add_max_bad(parser)
-    parser.add_argument("--cut", type=share, default="0%", metavar="PERCENT", help="rows cut short, answered by 'answer'")
+    parser.add_argument(
+        "--cut", type=share, default="0%", metavar="PERCENT", help="rows cut short, answered by 'answer'"
+    )
     parser.add_argument("--workers", type=int, default=0, help="processes; default: as many as pay")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")
     options = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Questions whose answers a program knows: letters to count, sums, numbers to sort, loops to trace; no benchmark of the paper.
+"""Questions whose answers a program knows: letters to count, sums, numbers to sort, loops to trace; none of the paper's.
 How long a working they take is known, too, so they show what a window does: easy ones end inside it, hard ones are cut.
 
 Rows: python -m training.procedural --split test --rows 1000 --out test.jsonl
