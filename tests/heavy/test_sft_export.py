@@ -13,13 +13,18 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from tests.heavy.tiny_training import make_data, make_model, train
 from tests.small_disk import disk_of
 from training import manifest
+from training.adapter import save_adapter
+from training.embedded import embedded_folder
 from training.export import RECORD, export
 from training.export import main as export_main
 from z1_core.engines.fake import small_text
-from z1_core.errors import Z1Error
+from z1_core.engines.llama import LlamaEngine
+from z1_core.errors import BadInput, Z1Error
+from z1_core.models import embedded_file
 from z1_core.prompt import SYSTEM_PROMPT, chat
+from z1_core.thinking import generate
 from z1_core.trained import Trained, read_trained
-from z1_core.window import HINT
+from z1_core.window import HINT, Sampling
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,41 @@ def test_the_export_computes_what_the_trained_model_did(tmp_path, base, data):
     torch.testing.assert_close(logits(exported), logits(checkpoint))
     assert exported.get_input_embeddings().weight is exported.get_output_embeddings().weight
     assert not torch.allclose(logits(exported), logits(AutoModelForCausalLM.from_pretrained(base)))
+
+
+async def test_an_adapter_apart_from_its_base_writes_on_llama_cpp_what_it_does_under_peft(tmp_path):
+    """A strong one, on queries and keys too, whose rows llama.cpp keeps in another order."""
+    from peft import LoraConfig, get_peft_model
+
+    base, prompt = embedded_folder(), "The capital of France is"
+    torch.manual_seed(0)
+    plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    model = get_peft_model(plain, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False))
+    (checkpoint := tmp_path / "checkpoint").mkdir()
+    model.save_pretrained(checkpoint)
+    (folder := tmp_path / "adapter").mkdir()
+    save_adapter(checkpoint, folder, base="embedded", revision=None)
+    engine = LlamaEngine.start(embedded_file(), adapter=folder / "adapter.gguf", max_model_len=256, places=1)
+    try:
+        ids = engine.text.encode(prompt)
+        deltas = [delta async for delta in generate(engine, ids, Sampling(max_tokens=6))]
+    finally:
+        await engine.close()
+    written = [id_ for delta in deltas for id_ in delta.ids]
+    with torch.no_grad():
+        logits_of = model.eval()(torch.tensor([[*ids, *written]])).logits[0, len(ids) - 1 : -1]
+        with model.disable_adapter():
+            without = model(torch.tensor([[*ids, *written]])).logits[0, len(ids) - 1 : -1]
+    ranks = (logits_of > logits_of.gather(1, torch.tensor(written)[:, None])).sum(1)
+    assert ranks.max() <= 1, "the base is quantised: two that are nearly tied may change places"
+    assert (without.argmax(1) != torch.tensor(written)).any()
+
+
+def test_what_has_no_adapter_is_not_exported_as_one(tmp_path, base, data):
+    train(base, data, tmp_path)
+    with pytest.raises(BadInput, match="holds no adapter; train with --use_peft true"):
+        export(tmp_path / "checkpoint-4", tmp_path / "out", as_adapter=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_lora_is_merged_into_its_base(tmp_path, base, data):

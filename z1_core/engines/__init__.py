@@ -87,13 +87,17 @@ def start_engine(
 
         check_installed()  # before a download
     found = locate(model or options.model, engine=kind, report=report, progress=progress)
-    trained = read_trained(found.path if found.path.is_dir() else found.path.parent)
+    trained = read_trained(found.made_in)
     report(f"loading {found.name}")
     if kind == "llama":
         from z1_core.engines.llama import PLACES, LlamaEngine
 
         llama = LlamaEngine.start(
-            found.path, name=found.name, max_model_len=options.max_model_len, places=places or PLACES
+            found.path,
+            adapter=found.adapter,
+            name=found.name,
+            max_model_len=options.max_model_len,
+            places=places or PLACES,
         )
         return knowing(llama, trained)
     from z1_core.engines.vllm import VllmEngine

@@ -65,9 +65,15 @@ class LlamaEngine(Places):
 
     @classmethod
     def start(
-        cls, model: Path, *, name: str | None = None, max_model_len: int | None = None, places: int = PLACES
+        cls,
+        model: Path,
+        *,
+        adapter: Path | None = None,
+        name: str | None = None,
+        max_model_len: int | None = None,
+        places: int = PLACES,
     ) -> LlamaEngine:
-        """Load a GGUF file in a process of its own. Blocks until it answers.
+        """Load a GGUF file, and an adapter (LoRA) for it, in a process of its own. Blocks until it answers.
 
         max_model_len: the context; None takes the model's own, as far as it and the memory allow.
         Raises ModelUnavailable with the reason and a remedy, BadInput for a context that the model has not.
@@ -75,7 +81,7 @@ class LlamaEngine(Places):
         name = name or model.stem
         header = read_header(model)
         context, cells = budget(header, max_model_len, places, name)
-        process = LlamaProcess(model, cells=cells, places=places)
+        process = LlamaProcess(model, adapter=adapter, cells=cells, places=places)
         try:
             server = Server(process.url, key=process.key, gone=DEAD)
             text = LlamaText(server.ask, has_template=header.has_chat_template)

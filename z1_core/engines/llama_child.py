@@ -60,6 +60,8 @@ def parameters(xllamacpp, settings: dict):
     made.swa_full = True  # a sliding window that was thrown away could not be taken back to where the window closes
     made.ui = made.endpoint_slots = False
     made.verbosity = 2
+    if settings["adapter"]:
+        made.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(settings["adapter"], 1.0)]
     if settings["threads"]:
         made.cpuparams.n_threads = made.cpuparams_batch.n_threads = settings["threads"]
     return made

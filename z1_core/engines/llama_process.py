@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 class LlamaProcess:
     """A running server. url, key: how to reach it."""
 
-    def __init__(self, model: Path, *, cells: int, places: int) -> None:
-        """Load the model and return when it answers. cells: tokens that all places can hold together.
+    def __init__(self, model: Path, *, cells: int, places: int, adapter: Path | None = None) -> None:
+        """Load the model and return when it answers. cells: tokens that all places can hold together. adapter: a LoRA for
+        it.
 
         Raises ModelUnavailable with the reason and a remedy.
         """
@@ -51,8 +52,9 @@ class LlamaProcess:
         self._listener = threading.Thread(target=self._listen, args=(self._process.stderr,), daemon=True)
         self._listener.start()
         settings = {"model": str(model), "key": self.key, "cells": cells, "places": places, "threads": threads()}
+        settings |= {"batch": BATCH_TOKENS, "adapter": adapter and str(adapter)}
         try:
-            self.url = self._ask({**settings, "batch": BATCH_TOKENS}, name=model.name)
+            self.url = self._ask(settings, name=model.name)
         except BaseException:
             self.close()
             raise
