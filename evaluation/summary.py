@@ -101,11 +101,15 @@ def _pass_at(answers: pd.DataFrame, samples: int) -> dict[str, float]:
 
 
 def _by_label(made: BenchmarkResults) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """label -> value -> accuracy at each window, the values in the order people expect."""
+    """label -> value -> accuracy and length of thoughts at each window, the values in the order people expect."""
     labels = pd.DataFrame(list(made.problems.labels), index=made.problems.problem_id, dtype=object)
     return {
         name: {
-            value: [{"thinking_tokens": w, **_accuracy(of[of.thinking_tokens == w])} for w in made.windows]
+            value: [
+                {"thinking_tokens": w, **_accuracy(at), "avg_thinking_tokens": _mean(at.trace_tokens)}
+                for w in made.windows
+                for at in [of[of.thinking_tokens == w]]
+            ]
             for value, of in sorted(made.answers.groupby(made.answers.problem_id.map(labels[name])), key=_rank)
         }
         for name in labels

@@ -180,6 +180,7 @@ def _by_label(task: Mapping[str, Any], label: str) -> Table:
         {
             label.capitalize(): value,
             "n": number(max(window["n"] for window in windows)),
+            "Thinking tokens": average(windows[-1]["avg_thinking_tokens"]),
             **{
                 _window(each): f"{percent(each['accuracy'])} ({interval(each)})" if each["n"] else MISSING
                 for each in windows

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bench import curves as measured
 from evaluation import report
 from evaluation.report import main, write_report
 from evaluation.results import read_results
 from evaluation.stats import wilson
 from evaluation.tables import paper_figures
+from z1_core.jsonl import read_json
 from z1_core.scaling_plot import paper
 from z1_core.statuses import STATUSES
 
@@ -189,7 +191,11 @@ def test_samples_of_one_problem_make_the_interval_no_narrower(tmp_path):
 
 def test_tables_by_label_add_up_and_stand_in_the_order_people_expect(run, monkeypatch):
     names = ["hard", "medium", "easy"]
-    monkeypatch.setitem(LABELS, "code", lambda n: {"difficulty": names[n % 3], "at": str(n + 5), HOSTILE: HOSTILE})
+    monkeypatch.setitem(
+        LABELS,
+        "code",
+        lambda n: {"difficulty": names[n % 3], "of": f"add {names[n % 3]}", "at": str(n + 5), HOSTILE: HOSTILE},
+    )
     run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
     run.add("code", title="Code")
     made = {name: task["by_label"] for name, task in write_report(run.folder)["benchmarks"].items()}
@@ -203,7 +209,28 @@ def test_tables_by_label_add_up_and_stand_in_the_order_people_expect(run, monkey
     subjects = {name: of[0]["accuracy"] for name, of in made["math500"]["subject"].items()}
     assert subjects == {"Algebra": 0.0, "Geometry": 1.0}
     assert list(made["code"]["difficulty"]) == ["easy", "medium", "hard"]
+    assert list(made["code"]["of"]) == ["add easy", "add medium", "add hard"]
+    longest = made["code"]["at"]["12"][-1]["avg_thinking_tokens"]
+    assert longest == read_results(run.folder).benchmarks["code"].answers.trace_tokens.iloc[-1]
+    assert f"| 12 | 1 | {longest:.0f}" in (run.folder / "report.md").read_text()
     assert list(made["code"]["at"]) == [str(number) for number in range(5, 13)]
+
+
+def test_measured_curves_are_kept_small_and_drawn_again(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(measured, "FOLDER", tmp_path / "measured")
+    assert measured.main(["mine", str(run.folder)]) == 2
+    assert "judge it first" in capsys.readouterr().err
+    run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
+    write_report(run.folder)
+    assert measured.main(["mine", str(run.folder)]) == 0
+    (kept,) = read_json(tmp_path / "measured/mine.json")["runs"]
+    assert (kept["model"], kept["problems"], len(kept["windows"])) == ("made/Up-7B", 8, 3)
+    drawn = (tmp_path / "measured/mine.svg").read_text()
+    assert "MATH500, 8 problems" in drawn
+    assert "Up-7B" in drawn
+    (tmp_path / "measured/mine.svg").unlink()
+    assert measured.main([]) == 0
+    assert (tmp_path / "measured/mine.svg").read_text() == drawn
 
 
 def test_a_liking_for_one_letter_shows(run):

@@ -1,0 +1,91 @@
+"""Measured curves as the README shows them: small JSON in assets/measured, one picture of each.
+
+    python -m bench.curves shift results/base results/shift   # of judged runs; what they are called comes from their model
+    python -m bench.curves                                    # draws all again
+
+A file keeps, of each run, settings, versions, machine and figures of its summary.json, by window and by difficulty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from z1_core.errors import BadInput
+from z1_core.jsonl import read_json, write, write_json
+from z1_core.program import program
+from z1_core.scaling_plot import run_points, scaling_chart, styled
+
+FOLDER = Path(__file__).parents[1] / "assets" / "measured"
+KEPT = ("benchmark", "title", "problems", "windows", "by_label")
+ABOUT = ("model", "windows", "answer_tokens", "sampling", "parts")
+WIDTH, HEIGHT = 300, 200
+
+
+def take(name: str, runs: Sequence[Path]) -> None:
+    """Raises BadInput for a folder that is not judged, or holds answers that are not."""
+    found = []
+    for run in runs:
+        if not (run / "summary.json").is_file():
+            raise BadInput(f"{run} has no summary.json; judge it first: python -m evaluation.judge {run}")
+        summary = read_json(run / "summary.json")
+        for task in summary["benchmarks"].values():
+            if task["missing"] or task["without_verdict"]:
+                raise BadInput(f"{run} lacks answers or verdicts; finish the run and judge it")
+            about = {"model": summary["model"], **summary["run"]}
+            found.append({key: about[key] for key in ABOUT if key in about} | {key: task[key] for key in KEPT})
+    write_json(FOLDER / f"{name}.json", {"runs": found})
+
+
+def draw(file: Path) -> None:
+    """One panel a benchmark and difficulty, one curve a run."""
+    import altair as alt
+    import vl_convert
+
+    panels: dict[str, list[dict[str, Any]]] = {}
+    for run in read_json(file)["runs"]:
+        for title, windows in _panels(run):
+            panels.setdefault(title, []).extend(run_points(_short(run["model"]), windows))
+    charts = [
+        scaling_chart(points, title).properties(title=title, width=WIDTH, height=HEIGHT)
+        for title, points in panels.items()
+    ]
+    sheet = styled(alt.concat(*charts, columns=3).resolve_scale(color="shared", shape="shared", strokeDash="shared"))
+    svg = vl_convert.vegalite_to_svg(sheet.properties(background="white", padding=12).to_json())
+    write(file.with_suffix(".svg"), svg.encode())
+
+
+def _panels(run: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    by_difficulty = run["by_label"].get("difficulty")
+    if not by_difficulty:
+        yield f"{run['title']}, {run['problems']:,} problems", run["windows"]
+        return
+    for difficulty, windows in by_difficulty.items():
+        yield f"{difficulty}, {windows[0]['n']:,} problems", windows
+
+
+def _short(model: str) -> str:
+    return model.rstrip("/").rsplit("/", 1)[-1].partition(":")[0]
+
+
+@program(stopped="stopped", needs="evaluation/requirements.txt")
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.curves", description=__doc__.split("\n\n")[0])
+    parser.add_argument("name", nargs="?", help="the file to make in assets/measured")
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of judged runs")
+    options = parser.parse_args(argv)
+    if options.name and not options.runs:
+        raise BadInput(f"no run is named for {options.name}; give the folders of judged runs")
+    if options.name:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        take(options.name, options.runs)
+    for file in [FOLDER / f"{options.name}.json"] if options.name else sorted(FOLDER.glob("*.json")):
+        draw(file)
+        print(file.with_suffix(".svg"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
