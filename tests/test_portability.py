@@ -67,7 +67,7 @@ from z1_core.models import locate
 class Reached(Exception):
     pass
 
-def child(model, *, cells, places):
+def child(model, *, cells, places, adapter=None):
     assert cells >= 2048
     assert places == llama.PLACES
     threads = llama_process.threads()
