@@ -140,6 +140,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise BadInput(f"--rows is {chosen.rows}; it must be at least 1")
     if chosen.out.exists():
         raise BadInput(f"{chosen.out} is there already; remove it or name another file with --out")
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
     write_lines(chosen.out, islice(rows(chosen.seed, chosen.families, chosen.split), chosen.rows))
 
 

@@ -80,8 +80,11 @@ def test_the_defaults_are_those_of_the_papers_run():
 
 def test_they_are_tokenised_and_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
     run(next(command for command in commands("subset") if "data/clean" in command))
+    run(next(command for command in commands("procedural") if "data/shift.jsonl" in command))
     for command in commands("preprocess"):
         run(command)
+    cut = manifest.read(folder / "data/shift").settings["cut"]
+    assert cut == 0.15
     made = manifest.read(folder / "data/z1")
     assert (made.counts["train"], made.counts["held_out"]) == (40, 160)
     assert made.source == [{"hub": "efficientscaling/Z1-Code-Reasoning-107K", "revision": "1234"}]
