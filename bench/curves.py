@@ -1,4 +1,4 @@
-"""Measured curves as the README shows them: small JSON in assets/measured, one picture of each.
+"""Measured curves to keep: small JSON in assets/measured, and one picture of each.
 
     python -m bench.curves shift results/base results/shift   # of judged runs; what they are called comes from their model
     python -m bench.curves                                    # draws all again
@@ -9,6 +9,7 @@ A file keeps, of each run, settings, versions, machine and figures of its summar
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from z1_core.scaling_plot import run_points, scaling_chart, styled
 
 FOLDER = Path(__file__).parents[1] / "assets" / "measured"
 KEPT = ("benchmark", "title", "problems", "windows", "by_label")
-ABOUT = ("model", "windows", "answer_tokens", "sampling", "parts")
+ABOUT = ("model", "answer_tokens", "sampling", "parts")
 WIDTH, HEIGHT = 300, 200
 
 
@@ -64,7 +65,7 @@ def _panels(run: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any
         yield f"{run['title']}, {run['problems']:,} problems", run["windows"]
         return
     for difficulty, windows in by_difficulty.items():
-        yield f"{difficulty}, {windows[0]['n']:,} problems", windows
+        yield f"{run['title']}, {difficulty}, {windows[0]['n']:,} problems", windows
 
 
 def _short(model: str) -> str:
@@ -80,9 +81,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.name and not options.runs:
         raise BadInput(f"no run is named for {options.name}; give the folders of judged runs")
     if options.name:
+        if not re.fullmatch(r"[\w-]+", options.name):
+            raise BadInput(f"{options.name} is no name for a file; take letters, digits, - and _")
         FOLDER.mkdir(parents=True, exist_ok=True)
         take(options.name, options.runs)
-    for file in [FOLDER / f"{options.name}.json"] if options.name else sorted(FOLDER.glob("*.json")):
+    files = sorted(FOLDER.glob(f"{options.name or '*'}.json"))
+    if not files:
+        raise BadInput(f"{FOLDER} holds no measured curves; give a name and the folders of judged runs")
+    for file in files:
         draw(file)
         print(file.with_suffix(".svg"))
 

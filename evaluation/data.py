@@ -42,6 +42,13 @@ class Source:
         return f"https://huggingface.co/datasets/{self.repo}"
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Rows that a command writes, and nobody keeps."""
+
+    command: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """Rows, file after file. origin: the file's name, or repo@commit, for people. With data and revision, find() finds
@@ -60,10 +67,9 @@ def find(benchmark: Benchmark, *, data: Path | str | None = None, revision: str 
     """
     if data is not None and revision is not None:
         raise BadInput("--revision names a version on the Hub and --data a file; give one of the two")
-    if data is None and benchmark.source is None:
+    if data is None and isinstance(benchmark.source, Made):
         raise BadInput(
-            f"{benchmark.title} has no rows on the Hub; make them by python -m training.procedural --split test --rows 1000 "
-            "--out test.jsonl, and give --data test.jsonl"
+            f"the rows of {benchmark.title} are made by {benchmark.source.command}; give its file with --data"
         )
     return _local(benchmark.source, Path(data)) if data is not None else _from_hub(benchmark.source, revision)
 
@@ -141,12 +147,12 @@ def _outcomes(benchmark: Benchmark, paths: tuple[Path, ...], ids: Container[str]
             yield problem if problem.id not in ids else BadRow(row[0], f"the id {problem.id!r} was there before")
 
 
-def _local(source: Source | None, data: Path) -> Files:
+def _local(source: Source | Made, data: Path) -> Files:
     if data.is_file():
         return Files(paths=(data,), origin=data.name, data=data.resolve())
     if not data.is_dir():
         raise BadInput(f"there is no file {data}; check --data")
-    if source is None:
+    if isinstance(source, Made):
         raise BadInput(f"{data} is a folder; give --data the file itself")
     paths = tuple(data / name for name in source.files)
     if missing := [path.name for path in paths if not path.is_file()]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from z1_core.statuses import STATUSES
 
 if TYPE_CHECKING:
-    from evaluation.data import Source
+    from evaluation.data import Made, Source
     from evaluation.judges.mathematics import MathJudge
     from evaluation.sandbox.bubblewrap import Sandbox
     from z1_core.engine import Text
@@ -66,8 +66,8 @@ class Benchmark(Protocol):
     """On the command line, "math500"."""
     title: str
     """In tables, "MATH500"."""
-    source: Source | None
-    """Where its rows come from when no --data is given; None where it has to be."""
+    source: Source | Made
+    """Where its rows come from: of themselves when no --data is given, or by a command whose file it then names."""
     gold_field: str | None
     """The one entry of `reference` that is all the judge needs; None where it needs tests."""
 

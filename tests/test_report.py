@@ -218,8 +218,14 @@ def test_tables_by_label_add_up_and_stand_in_the_order_people_expect(run, monkey
 
 def test_measured_curves_are_kept_small_and_drawn_again(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(measured, "FOLDER", tmp_path / "measured")
-    assert measured.main(["mine", str(run.folder)]) == 2
-    assert "judge it first" in capsys.readouterr().err
+    for words, says in (
+        ([], "holds no measured curves"),
+        (["mine"], "no run is named for mine"),
+        (["../mine", str(run.folder)], "../mine is no name for a file"),
+        (["mine", str(run.folder)], "judge it first"),
+    ):
+        assert measured.main(words) == 2
+        assert says in capsys.readouterr().err
     run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
     write_report(run.folder)
     assert measured.main(["mine", str(run.folder)]) == 0

@@ -151,9 +151,10 @@ def _encode_batch(table: pa.Table, *, settings: Settings) -> pa.Table:
     reasons, ids, prompt_tokens = [], [], []
     encoder = _encoder(settings.tokenizer, settings.system)
     for row, encoded in zip(rows, encoder.encode(rows), strict=True):
-        draw = int.from_bytes(digest(f"{settings.seed}:cut:{row['id']}"), "big")
-        if encoded and draw % PARTS < settings.cut * PARTS:
-            encoded = encoder.cut(encoded, draw=draw // PARTS, answer=row["answer"])
+        if encoded and settings.cut:
+            place, part = divmod(_draw(f"{settings.seed}:cut:{row['id']}"), PARTS)
+            if part < settings.cut * PARTS:
+                encoded = encoder.cut(encoded, draw=place, answer=row["answer"])
         reason = 2 if encoded is None else int(len(encoded.ids) > settings.max_length)
         reasons.append(reason)
         ids.append([] if reason else encoded.ids)
@@ -164,7 +165,7 @@ def _encode_batch(table: pa.Table, *, settings: Settings) -> pa.Table:
     labels = flat.copy()
     for start, masked in zip(offsets, prompt_tokens, strict=False):
         labels[start : start + masked] = -100
-    draws = [int.from_bytes(digest(f"{settings.seed}:{row['question']}"), "big") for row in rows]
+    draws = [_draw(f"{settings.seed}:{row['question']}") for row in rows]
     return pa.table(
         {
             "id": table["id"],
@@ -176,6 +177,10 @@ def _encode_batch(table: pa.Table, *, settings: Settings) -> pa.Table:
             "reason": pa.array(reasons, pa.int8()),
         }
     )
+
+
+def _draw(text: str) -> int:
+    return int.from_bytes(digest(text), "big")
 
 
 def _save(rows: Dataset, draft: Path, held_out_rows: int) -> dict[str, Any]:

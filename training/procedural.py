@@ -57,7 +57,7 @@ def add(chance: Random, size: int) -> Task:
     steps, carry, written = [], "", ""
     for left in range(size, 0, -1):
         one, other = str(first)[:left], str(second)[:left]
-        total = int(one[-1]) + int(other[-1]) + len(carry) // 2
+        total = int(one[-1]) + int(other[-1]) + bool(carry)
         written = f"{total % 10 if left > 1 else total}{written}"
         steps.append(f"{one}+{other}{carry}: {one[-1]}+{other[-1]}{carry}={total}, {written}")
         carry = "+1" if total > 9 else ""

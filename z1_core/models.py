@@ -89,8 +89,8 @@ def locate(
 ) -> Model:
     """The model to run, downloaded if need be. Raises ModelUnavailable with the remedy, or Cancelled from progress.
 
-    vllm: folder, HUB_ID or HUB_ID@REVISION. llama: FILE.gguf, the folder of an adapter for the
-    embedded model, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name: HUB_ID:Q5_K_M), @REVISION behind the id, or
+    vllm: folder, HUB_ID or HUB_ID@REVISION. llama: FILE.gguf, the folder of an adapter for the embedded
+    model, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name: HUB_ID:Q5_K_M), @REVISION behind the id, or
     EMBEDDED_NAME. progress follows the download of a GGUF file.
     """
     if engine == "vllm":

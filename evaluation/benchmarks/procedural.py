@@ -1,7 +1,5 @@
 """Questions whose answers a program knows: letters to count, sums, numbers to sort, loops to trace; none of the paper's.
 How long a working they take is known, too, so they show what a window does: easy ones end inside it, hard ones are cut.
-
-Rows: python -m training.procedural --split test --rows 1000 --out test.jsonl
 """
 
 from __future__ import annotations
@@ -11,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.data import text_field
+from evaluation.data import Made, text_field
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.final_answer import clause, final_answers
 
+SOURCE = Made("python -m training.procedural --split test --rows 1000 --out test.jsonl")
 GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
@@ -22,7 +21,7 @@ GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 class Procedural:
     name: str = "procedural"
     title: str = "Procedural"
-    source: None = None
+    source: Made = SOURCE
     gold_field: str | None = "answer"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:

@@ -34,8 +34,7 @@ class LlamaProcess:
     """A running server. url, key: how to reach it."""
 
     def __init__(self, model: Path, *, cells: int, places: int, adapter: Path | None = None) -> None:
-        """Load the model and return when it answers. cells: tokens that all places can hold together. adapter: a LoRA for
-        it.
+        """Load the model, and a LoRA for it, and return when it answers. cells: tokens that all places can hold together.
 
         Raises ModelUnavailable with the reason and a remedy.
         """
@@ -54,7 +53,7 @@ class LlamaProcess:
         settings = {"model": str(model), "key": self.key, "cells": cells, "places": places, "threads": threads()}
         settings |= {"batch": BATCH_TOKENS, "adapter": adapter and str(adapter)}
         try:
-            self.url = self._ask(settings, name=model.name)
+            self.url = self._ask(settings, name=f"{model.name} with {adapter}" if adapter else model.name)
         except BaseException:
             self.close()
             raise
