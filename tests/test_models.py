@@ -140,7 +140,7 @@ def adapter(tmp_path: Path, package) -> Path:
 
 def test_a_folder_with_an_adapter_is_the_embedded_model_with_it(adapter, package):
     found = llama(str(adapter))
-    assert (found.name, found.source, found.path) == ("shift", str(adapter), package)
+    assert (found.name, found.source, found.path) == (f"{EMBEDDED_NAME} with shift", str(adapter), package)
     assert (found.adapter, found.made_in) == (adapter / "adapter.gguf", adapter)
     assert is_on_disk(str(adapter))
     assert llama(None).adapter is None

@@ -168,7 +168,7 @@ def _adapted(folder: Path, base: Model) -> Model:
         raise ModelUnavailable(
             f"the adapter in {folder} is for {of!r:.80}; merge it: python -m training.export, without --adapter"
         )
-    return replace(base, name=folder.resolve().name, source=str(folder), adapter=folder / ADAPTER)
+    return replace(base, name=f"{base.name} with {folder.resolve().name}", source=str(folder), adapter=folder / ADAPTER)
 
 
 def _gguf_file(model: str, path: Path) -> Model:
