@@ -29,7 +29,7 @@ from z1_core.engine import Engine
 from z1_core.engines import llama
 from z1_core.engines.llama_calls import sampling_fields
 from z1_core.errors import BadInput, Z1Error
-from z1_core.models import locate
+from z1_core.models import EMBEDDED_NAME, locate
 from z1_core.program import program
 from z1_core.prompt import chat
 from z1_core.thinking import generate
@@ -131,7 +131,7 @@ def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m bench.engines", description="llama.cpp's server, and ours on it.")
-    options.add_argument("--model", action="append", help="FILE.gguf or hub id, repeatable (default: SmolLM2-135M)")
+    options.add_argument("--model", action="append", help="FILE.gguf or hub id, repeatable (default SmolLM2-135M)")
     options.add_argument("--vllm", metavar="FOLDER", help="a model for vLLM on this processor, to compare with")
     options.add_argument("--slices", type=int, nargs="+", default=[llama.SLICE_TOKENS], help="their lengths")
     options.add_argument("--tokens", type=int, default=128, help="to write in each stream (default %(default)s)")
@@ -159,9 +159,11 @@ async def _run(options: argparse.Namespace) -> None:
 async def _started(options: argparse.Namespace, stack: AsyncExitStack) -> list[list[Way]]:
     """The engines, all of which stay for the whole run, in groups of ways to compare."""
     groups: list[list[Way]] = []
-    for model in options.model or [None]:
+    for model in options.model or [EMBEDDED_NAME]:
         found = locate(model, engine="llama")
-        engine = llama.LlamaEngine.start(found.path, name=found.name, max_model_len=CONTEXT_TOKENS, places=len(TOPICS))
+        engine = llama.LlamaEngine.start(
+            found.path, adapter=found.adapter, name=found.name, max_model_len=CONTEXT_TOKENS, places=len(TOPICS)
+        )
         stack.push_async_callback(engine.close)
         groups += ways(engine, await stack.enter_async_context(engine.server.client()), options.slices)
     if options.vllm:

@@ -25,7 +25,7 @@ class StandIn(FakeEngine):
     says = '{"content": "", "tokens_predicted":%d,"stop":true}'
 
     @classmethod
-    def start(cls, path: Path, *, name: str, max_model_len: int, places: int) -> StandIn:
+    def start(cls, path: Path, *, adapter: Path | None, name: str, max_model_len: int, places: int) -> StandIn:
         engine = cls(context_tokens=max_model_len)
         engine.name, engine.places, engine.calls, engine.server = name, places, [], engine
         return engine

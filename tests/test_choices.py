@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ui.examples import examples_html
+from ui.examples import examples_for, examples_html
 from ui.presets import PRESETS, Preset, brought_back, compared_within, fitted, preset_of
 from ui.settings_panel import link_sentence, panel_html, words
 from z1_core.errors import BadInput
@@ -111,8 +111,10 @@ def test_compare_begins_with_windows_that_the_model_holds():
     assert compared_within(64) == [128]
 
 
-def test_the_examples_are_of_both_kinds_in_three_fields_for_small_models_and_large_ones():
+def test_the_examples_are_of_both_kinds_and_for_the_model_that_runs():
     html = examples_html()
-    assert html.count("data-for=") == 2
+    assert html.count("data-for=") == 3
+    names = ("SmolLM2-135M-Shift is ready", "loading SmolLM2-135M", "Z1-7B is ready")
+    assert [examples_for(name) for name in names] == ["SmolLM2-135M-Shift", "SmolLM2-135M", ""]
     for word in ("easy", "hard", "code", "maths", "logic"):
         assert f">{word}<" in html

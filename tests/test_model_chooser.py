@@ -19,10 +19,10 @@ from z1_core.choice import Choice
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost, Status
-from z1_core.models import EMBEDDED_NAME, OFFERS
+from z1_core.models import EMBEDDED_NAME, OFFERS, SHIFT_NAME
 
 READY = Status("ready", f"{EMBEDDED_NAME} is ready", 5)
-QWEN = OFFERS[1].model
+QWEN = OFFERS[2].model
 
 
 @pytest.fixture
@@ -121,7 +121,10 @@ def test_on_a_public_page_nothing_that_chooses_is_even_registered(host):
 
 def test_the_badge_is_a_button_only_for_those_who_may_choose():
     assert badge_html(READY, may_choose=False).startswith('<span class="z1-chip z1-ready">')
-    assert badge_html(READY, may_choose=False).endswith(f"{model_chooser.NOT_THE_QUALITY}</span>")
+    assert badge_html(READY, may_choose=False).endswith("it shows the mechanism, not the quality of Z1-7B.</span>")
+    assert "trained here on sums and lists" in badge_html(
+        Status("ready", f"{SHIFT_NAME} is ready", 5), may_choose=False
+    )
     for_choosers = badge_html(READY, may_choose=True)
     assert for_choosers.startswith('<button type="button" id="model-badge"')
     assert "A better one is two clicks away" in for_choosers
@@ -137,7 +140,7 @@ def test_the_badge_tells_how_far_another_model_is():
 
 
 def test_the_list_says_what_each_model_weighs_needs_and_may_be_used_for():
-    smol, qwen, _, largest = rows(panel_html(EMBEDDED_NAME, None))
+    _, smol, qwen, _, largest = rows(panel_html(EMBEDDED_NAME, None))
     assert "on this disk · 500 MB of memory · Apache-2.0" in smol
     assert smol.endswith("|in use||")
     assert "639 MB download · 1,800 MB of memory · Apache-2.0" in qwen
@@ -163,7 +166,7 @@ def test_a_choice_on_its_way_has_a_bar_and_a_button_that_cancels_it_and_none_tha
     assert 'aria-valuenow="46"' in html
     assert "width:46%" in html
     assert "cancel-model" in html
-    assert html.count("Use</button>") == html.count("disabled>Use</button>") == 3
+    assert html.count("Use</button>") == html.count("disabled>Use</button>") == 4
     assert "disabled>Use it</button>" in html
 
 

@@ -18,7 +18,17 @@ from tests.small_disk import disk_of
 from tests.stub_hub import StubHub
 from z1_core import models
 from z1_core.errors import ModelUnavailable
-from z1_core.models import EMBEDDED_NAME, EMBEDDED_SOURCE, OFFERS, SMOLLM2, Z1_7B, Cancelled, is_on_disk, locate
+from z1_core.models import (
+    EMBEDDED_NAME,
+    EMBEDDED_SOURCE,
+    OFFERS,
+    SHIFT_NAME,
+    SMOLLM2,
+    Z1_7B,
+    Cancelled,
+    is_on_disk,
+    locate,
+)
 
 REPOSITORY = Path(__file__).parents[1]
 WEIGHTS = random.Random(1).randbytes(100_000)
@@ -77,11 +87,19 @@ def vllm(model: str | None, **options) -> models.Model:
 # llama.cpp: the embedded model
 
 
-@pytest.mark.parametrize("model", [None, EMBEDDED_NAME, EMBEDDED_SOURCE])
-def test_without_a_name_llama_gets_the_embedded_model_where_it_lies_and_no_network(hub, package, model):
-    found = llama(model)
-    assert (found.name, found.source, found.path) == (EMBEDDED_NAME, EMBEDDED_SOURCE, package)
+@pytest.mark.parametrize("model", [EMBEDDED_NAME, EMBEDDED_SOURCE])
+def test_the_embedded_model_is_read_where_it_lies_and_no_network_is_asked(hub, package, model):
+    assert llama(model) == models.Model(EMBEDDED_NAME, EMBEDDED_SOURCE, package)
     assert is_on_disk(EMBEDDED_NAME)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("model", [None, SHIFT_NAME])
+def test_without_a_name_llama_gets_the_embedded_model_with_the_adapter_of_this_repository(hub, package, model):
+    found = llama(model)
+    assert found == models.Model(SHIFT_NAME, SHIFT_NAME, package, models.SHIFT / "adapter.gguf")
+    assert (found.made_in / "z1_training.json").is_file()
+    assert is_on_disk(SHIFT_NAME)
     assert hub.asked == []
 
 
@@ -99,7 +117,7 @@ def test_without_the_package_the_small_model_comes_from_the_hub(monkeypatch, hub
     monkeypatch.setattr(models, "embedded_file", lambda: None)
     assert not is_on_disk(EMBEDDED_NAME)
     hub.files[f"{SMOLLM2}-GGUF"] = {"smollm2-q8_0.gguf": WEIGHTS}
-    assert llama(None).source == f"{SMOLLM2}-GGUF:smollm2-q8_0.gguf"
+    assert llama(EMBEDDED_NAME).source == f"{SMOLLM2}-GGUF:smollm2-q8_0.gguf"
 
 
 def test_without_package_and_network_the_command_that_installs_it_is_told(monkeypatch, hub):
@@ -143,7 +161,6 @@ def test_a_folder_with_an_adapter_is_the_embedded_model_with_it(adapter, package
     assert (found.name, found.source, found.path) == (f"{EMBEDDED_NAME} with shift", str(adapter), package)
     assert (found.adapter, found.made_in) == (adapter / "adapter.gguf", adapter)
     assert is_on_disk(str(adapter))
-    assert llama(None).adapter is None
 
 
 @pytest.mark.parametrize("settings", ["", "[]", "{}", '{"base_model_name_or_path": "org/other"}'])
@@ -375,8 +392,8 @@ def test_a_model_the_hub_does_not_give_is_explained(hub, engine, model, words):
 
 
 def test_the_offers_are_models_that_can_be_asked_for(hub):
-    assert [offer.model for offer in OFFERS if is_on_disk(offer.model)] in ([], [EMBEDDED_NAME])
-    assert OFFERS[0].model == EMBEDDED_NAME
+    assert [offer.model for offer in OFFERS if is_on_disk(offer.model)] in ([], [SHIFT_NAME, EMBEDDED_NAME])
+    assert OFFERS[0].model == SHIFT_NAME
     assert OFFERS[0].download_mb == models.EMBEDDED_BYTES // 10**6
     assert all(offer.memory_mb > offer.download_mb for offer in OFFERS)
     assert hub.asked == []
@@ -431,7 +448,7 @@ def test_a_repository_is_downloaded_for_vllm(hub):
     assert hub.sent == len(WEIGHTS) + 2
 
 
-@pytest.mark.parametrize("model", ["m.gguf", "org/m-GGUF:m-q8_0.gguf", EMBEDDED_NAME, EMBEDDED_SOURCE])
+@pytest.mark.parametrize("model", ["m.gguf", "org/m-GGUF:m-q8_0.gguf", SHIFT_NAME, EMBEDDED_NAME, EMBEDDED_SOURCE])
 def test_a_gguf_is_not_given_to_vllm(snapshots, model):
     message = refusal(lambda: vllm(model))
     assert message.startswith(f"{model} is GGUF, and vLLM loads safetensors: give a folder or a hub id such as {Z1_7B}")

@@ -2,9 +2,9 @@
 
     python -m training.export runs/z1_7b/checkpoint-836 --out models/z1_7b
 
-A LoRA checkpoint is merged into its base; with --adapter it stays apart, in files of some megabytes. Sampling defaults of
-the base model (a repetition penalty, for instance, which harms long traces) are not carried over; the ids at which
-generation ends are.
+A LoRA checkpoint is merged into its base; with --adapter it stays apart, in files of some megabytes, and such a folder can
+be merged later in the same way. Sampling defaults of the base model (a repetition penalty, for instance, which harms long
+traces) are not carried over; the ids at which generation ends are.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from training.adapter import save_adapter
 from training.pretrained import load_tokenizer, model_folder
 from z1_core.errors import BadInput, Z1Error
 from z1_core.jsonl import read_json, write_json
+from z1_core.models import ADAPTER_SETTINGS
 from z1_core.program import program
 from z1_core.trained import FILE as RECORD
 from z1_core.window import HINT
@@ -35,9 +36,7 @@ def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
     """Write the folder `out`; it appears whole or not at all. Raises BadInput for a folder that is in use or a checkpoint
     that is not whole, Z1Error where the disk is full."""
     out, checkpoint = out.resolve(), checkpoint.resolve()
-    if not (checkpoint / run_folder.COMPLETE).exists():
-        raise BadInput(f"{checkpoint} is no whole checkpoint; name one that holds {run_folder.COMPLETE}")
-    run, data = read_json(checkpoint.parent / run_folder.RUN), read_json(checkpoint.parent / run_folder.DATA)
+    record = _record_of(checkpoint)
     _check_free(out, checkpoint)
     draft = out.with_name(f".{out.name}.part")
     if (draft / RECORD).is_file():  # of an export that was killed
@@ -48,11 +47,11 @@ def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
         raise BadInput(f"{draft} is no draft of an export; move it away, or name another folder with --out") from None
     try:
         # First: it marks the draft.
-        write_json(draft / RECORD, _record(run, data, run_folder.step_of(checkpoint)))
+        write_json(draft / RECORD, record)
         if as_adapter:
-            save_adapter(checkpoint, draft, base=run["base"], revision=run["revision"])
+            save_adapter(checkpoint, draft, base=record["base"], revision=record["revision"])
         else:
-            _save_model(checkpoint, draft, run, end_token_id=data["settings"]["end_token_id"])
+            _save_model(checkpoint, draft, record)
         draft.rename(out)
     except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
@@ -63,21 +62,26 @@ def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _save_model(checkpoint: Path, folder: Path, run: Mapping[str, Any], *, end_token_id: int) -> None:
-    tokenizer = load_tokenizer(run["base"], run["revision"] or "main")
-    model = _load(checkpoint, run)
-    _set_end(model, end_token_id, tokenizer.pad_token_id)
+def _save_model(checkpoint: Path, folder: Path, record: Mapping[str, Any]) -> None:
+    tokenizer = load_tokenizer(record["base"], record["revision"] or "main")
+    model = _load(checkpoint, record)
+    _set_end(model, record["data"]["settings"]["end_token_id"], tokenizer.pad_token_id)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def _record(run: Mapping[str, Any], data: Mapping[str, Any], step: int) -> dict[str, Any]:
+def _record_of(checkpoint: Path) -> dict[str, Any]:
     """What z1_core.trained reads (system, hint, kind), and where the weights come from."""
+    if (checkpoint / RECORD).is_file() and (checkpoint / ADAPTER_SETTINGS).is_file():  # of an export with --adapter
+        return read_json(checkpoint / RECORD)
+    if not (checkpoint / run_folder.COMPLETE).exists():
+        raise BadInput(f"{checkpoint} is no whole checkpoint; name one that holds {run_folder.COMPLETE}")
+    run, data = read_json(checkpoint.parent / run_folder.RUN), read_json(checkpoint.parent / run_folder.DATA)
     return {
         "system": data["settings"]["system"],
         "hint": HINT,
         **{name: run[name] for name in ("kind", "base", "revision", "commit", "versions")},
-        "step": step,
+        "step": run_folder.step_of(checkpoint),
         "settings": run["settings"],
         "data": data,
     }
@@ -91,17 +95,17 @@ def _check_free(out: Path, checkpoint: Path) -> None:
         raise BadInput(f"{out} is there already and not empty; move it away, or name another folder with --out")
 
 
-def _load(checkpoint: Path, run: Mapping[str, Any]) -> PreTrainedModel:
+def _load(checkpoint: Path, record: Mapping[str, Any]) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
-    dtype = getattr(torch, run["settings"]["export_dtype"])
-    if not run["settings"]["use_peft"]:
+    dtype = getattr(torch, record["settings"]["export_dtype"])
+    if not record["settings"]["use_peft"]:
         return AutoModelForCausalLM.from_pretrained(checkpoint, dtype=dtype)
     from peft import PeftModel
 
     base = AutoModelForCausalLM.from_pretrained(
-        model_folder(run["base"]), revision=run["revision"] or "main", dtype=torch.float32
+        model_folder(record["base"]), revision=record["revision"] or "main", dtype=torch.float32
     )
     return PeftModel.from_pretrained(base, str(checkpoint)).merge_and_unload().to(dtype)
 
@@ -123,7 +127,7 @@ def _set_end(model: PreTrainedModel, end_token_id: int, pad_token_id: int | None
 @program(stopped="stopped; nothing was written", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__.split("\n\n")[0])
-    parser.add_argument("checkpoint", type=Path, help="RUN/checkpoint-N")
+    parser.add_argument("checkpoint", type=Path, help="RUN/checkpoint-N, or the folder of an adapter")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
     parser.add_argument(
         "--adapter", action="store_true", help="a LoRA apart from its base, for PEFT, vLLM and llama.cpp"

@@ -54,7 +54,8 @@ class Settings:
     held_out: exactly so many rows are kept for evaluation, with all rows of a question on one side. The paper's 107,173
     make 418 whole batches of 256, with 160 of them held out, too.
     max_bad: the share of odd rows that is borne.
-    cut: the share of rows whose working breaks off, as at the end of a window, so that hint and answer follow.
+    cut: of the rows that have an answer, the share whose working breaks off, as at the end of a window, so that hint and
+    answer follow.
     """
 
     tokenizer: str
@@ -114,6 +115,8 @@ def _tokenised(rows: Rows, settings: Settings, work: Path, workers: int) -> Data
         )
     except DatasetGenerationError as error:  # what the rows or the disk said, wrapped by datasets
         raise error.__cause__ or error from None
+    if settings.cut and raw.unique("answer") == [""]:
+        raise BadInput('--cut puts a row\'s "answer" behind the hint, and none has one; leave --cut out')
     workers = workers or min(os.cpu_count() or 1, 1 + len(raw) // WORKER_ROWS)
     ids = List(Value("int32"))
     numbers = {"length": Value("int32"), "labelled": Value("int32"), "draw": Value("uint64"), "reason": Value("int8")}
@@ -151,7 +154,7 @@ def _encode_batch(table: pa.Table, *, settings: Settings) -> pa.Table:
     reasons, ids, prompt_tokens = [], [], []
     encoder = _encoder(settings.tokenizer, settings.system)
     for row, encoded in zip(rows, encoder.encode(rows), strict=True):
-        if encoded and settings.cut:
+        if encoded and settings.cut and row["answer"]:
             place, part = divmod(_draw(f"{settings.seed}:cut:{row['id']}"), PARTS)
             if part < settings.cut * PARTS:
                 encoded = encoder.cut(encoded, draw=place, answer=row["answer"])
@@ -261,7 +264,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.add_argument(option, type=int, default=getattr(Settings, name), help=f"{text}; default %(default)s")
     add_max_bad(parser)
     parser.add_argument(
-        "--cut", type=share, default="0%", metavar="PERCENT", help="rows cut short, answered by 'answer'"
+        "--cut",
+        type=share,
+        default="0%",
+        metavar="PERCENT",
+        help="of the rows with an 'answer': cut short, answered by it",
     )
     parser.add_argument("--workers", type=int, default=0, help="processes; default: as many as pay")
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")

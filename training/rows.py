@@ -27,6 +27,7 @@ from z1_core.jsonl import Line, lines
 TRAJECTORY = ("question", "response")
 QUESTION = ("question",)
 ANSWERED = (*TRAJECTORY, "answer")
+OPTIONAL = ("id", "answer")
 TOKENS = "token_num_qwen"
 CONVERSATION = ("messages", "conversations")
 SHOWN_ROWS, SHOWN_CHARACTERS = 3, 100
@@ -194,7 +195,7 @@ def _fault(row: Mapping[str, Any], fields: Sequence[str]) -> str:
 
 def _fault_in(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
-    if name == "id" and (value is None or type(value) is int):
+    if (name == "id" and type(value) is int) or (name in OPTIONAL and value is None):
         return ""
     if name == TOKENS:
         return "" if _count(row) else f'no "{TOKENS}", by which --budget, longest and shortest go'

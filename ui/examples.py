@@ -1,4 +1,4 @@
-"""Questions to begin with, easy and hard, within a small model's reach or a large one's, and what to watch for in each."""
+"""Questions to begin with, easy and hard, within reach of the model that runs, and what to watch for in each."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import json
 from html import escape
 from pathlib import Path
 
-FILE = Path(__file__).parents[1] / "assets" / "examples.json"
+SETS = json.loads((Path(__file__).parents[1] / "assets" / "examples.json").read_text(encoding="utf-8"))
+"""By a part of the model's name; the last, "", is for every other."""
 
 
 def examples_html() -> str:
     """The script of the page shows those for the model that runs, and puts the text of a pressed one into the box."""
-    sets = json.loads(FILE.read_text(encoding="utf-8"))
     grids = "".join(
-        f'<div class="z1-examples-grid" data-for="{size}">{"".join(map(_card, examples))}</div>'
-        for size, examples in sets.items()
+        f'<div class="z1-examples-grid" data-for="{name}">{"".join(map(_card, examples))}</div>'
+        for name, examples in SETS.items()
     )
     return f'<div class="z1-examples"><h2>Try one, and watch</h2>{grids}</div>'
+
+
+def examples_for(model: str) -> str:
+    """The key of the set for what a status says of the model."""
+    return next(name for name in SETS if name in model)
 
 
 def _card(example: dict[str, str]) -> str:

@@ -16,10 +16,13 @@ from z1_core.choice import Choice
 from z1_core.errors import BadInput
 from z1_core.gguf_header import free_memory_bytes
 from z1_core.host import EngineHost, Status
-from z1_core.models import EMBEDDED_NAME, OFFERS, Offer, is_on_disk
+from z1_core.models import EMBEDDED_NAME, OFFERS, SHIFT_NAME, Offer, is_on_disk
 
-NOT_THE_QUALITY = "A small model: it shows the mechanism, not the quality of Z1-7B."
-BETTER = "A small model: it shows the mechanism, not the quality. A better one is two clicks away, on its name."
+NOTES = {
+    SHIFT_NAME: "A small model, trained here on sums and lists to sort: of little else it knows much.",
+    EMBEDDED_NAME: "A small model: it shows the mechanism, not the quality of Z1-7B.",
+}
+BETTER = " A better one is two clicks away, on its name."
 OTHER = "Another GGUF: file, hub id, or HUB_ID:FILE.gguf"
 
 ON_LOAD = """
@@ -74,8 +77,8 @@ def wire_chooser(header: gr.HTML, host: EngineHost) -> gr.events.Dependency:
 def badge_html(status: Status, choice: Choice | None = None, *, may_choose: bool) -> str:
     """What the model is doing, and beside a small one what it is good for."""
     text = escape(status.text) + (f" … {status.seconds:.0f} s" if status.state == "starting" else "")
-    note = f'<span class="z1-note">{BETTER if may_choose else NOT_THE_QUALITY}</span>'
-    note = note if EMBEDDED_NAME in status.text and status.state != "failed" else ""
+    note = next((note for name, note in NOTES.items() if name in status.text and status.state != "failed"), "")
+    note = note and f'<span class="z1-note">{note}{BETTER if may_choose else ""}</span>'
     inside, look = f"<i></i><span>{text}</span>", f"z1-chip z1-{status.state}"
     if not may_choose:
         return f'<span class="{look}">{inside}</span>{note}'

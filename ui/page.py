@@ -30,7 +30,7 @@ from ui.think_tab import ThinkTab
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
-from z1_core.models import EMBEDDED_NAME
+from z1_core.models import SHIFT_NAME
 
 LOOK_S, CALM_LOOK_S = 1.0, 5.0
 """How often the page asks for the model's state: while it starts, and later. A look costs browser and server some 60 ms,
@@ -171,7 +171,7 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
 def header_html(host: EngineHost, *, may_choose: bool) -> str:
     """Logo, title, what the model is doing, and where it may be chosen, the list of models."""
     status, choice = host.status(), host.choice()
-    running = None if status.state == "failed" else host.model or EMBEDDED_NAME
+    running = None if status.state == "failed" else host.model or SHIFT_NAME
     panel = panel_html(running, choice) if may_choose else ""
     badge = badge_html(status, choice, may_choose=may_choose)
     return f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>{badge}</div>{panel}'

@@ -10,14 +10,13 @@ from typing import Any
 import gradio as gr
 
 from ui.conversation import Conversation, Turn
-from ui.examples import examples_html
+from ui.examples import examples_for, examples_html
 from ui.export import from_json, to_json, to_markdown
 from ui.settings_panel import SettingsPanel, chosen
 from ui.views import conversation_view
 from ui.wiring import BUSY, HEAD, QUICK, SILENT, told
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.host import EngineHost, Status
-from z1_core.models import EMBEDDED_NAME
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +68,7 @@ class ThinkTab:
     def show(self, conversation: Conversation, *, complaint: str = "", **more: Any) -> dict[str, Any]:
         """What the component is to draw. more: a file to save in the browser, so that no copy of it stays here."""
         status = self.host.status()
-        size = "small" if EMBEDDED_NAME in status.text else "large"
-        model = {"ready": status.state == "ready", "words": run_words(status), "size": size}
+        model = {"ready": status.state == "ready", "words": run_words(status), "examples": examples_for(status.text)}
         return {**conversation_view(conversation, complaint=complaint), "model": model, "saved": 0, **more}
 
     async def _run(self, asked: gr.EventData, conversation: Conversation) -> AsyncGenerator[dict[str, Any], None]:

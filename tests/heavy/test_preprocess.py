@@ -148,10 +148,15 @@ def test_a_row_that_is_cut_is_learnt_from_the_answer_alone(tmp_path, model):
     assert 10 < sum(row == whole.ids for row in load_from_disk(tmp_path / "data/train")["input_ids"]) < 30
 
 
-def test_rows_without_an_answer_cannot_be_cut(tmp_path, model):
-    source = written(tmp_path / "rows.jsonl", [ROW])
-    with pytest.raises(BadInput, match='no "answer"'):
-        preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), held_out=0, cut=0.5))
+def test_a_row_without_an_answer_is_not_cut(tmp_path, model):
+    settings = Settings(tokenizer=str(model), held_out=0, cut=1.0)
+    rows = [ROW | {"id": "talk"}, ROW | {"id": "sum", "answer": "3"}]
+    preprocess([written(tmp_path / "rows.jsonl", rows)], tmp_path / "data", settings)
+    (whole,) = RowEncoder(load_tokenizer(str(model)), "").encode([ROW])
+    made = {row["id"]: row["input_ids"] for row in load_from_disk(tmp_path / "data/train")}
+    assert made["talk"] == whole.ids != made["sum"]
+    with pytest.raises(BadInput, match="none has one; leave --cut out"):
+        preprocess([written(tmp_path / "talk.jsonl", rows[:1])], tmp_path / "talk", settings)
 
 
 def test_more_processes_make_the_same_data(tmp_path, model):

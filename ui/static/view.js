@@ -202,7 +202,7 @@ window.z1 = (() => {
       if (began && value.turns.at(-1).question === box.value) edit(false, "");  // not what was typed since
       keep(find(".z1-turns"), cards, value.turns, () => new Card(), (card, run, n) => card.show(run, n === value.turns.length - 1));
       if (began) cards.slice(0, -1).forEach((card) => card.fold(Boolean(card.run.cut)));
-      for (const grid of element.querySelectorAll("[data-for]")) grid.hidden = grid.dataset.for !== value.model.size;
+      for (const grid of element.querySelectorAll("[data-for]")) grid.hidden = grid.dataset.for !== value.model.examples;
       find(".z1-empty").hidden = cards.length > 0;
       element.classList.toggle("z1-talks", cards.length > 0);
       if (!value.running) refused = "";
