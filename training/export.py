@@ -10,18 +10,16 @@ traces) are not carried over; the ids at which generation ends are.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-
 from training import run_folder
 from training.adapter import save_adapter
+from training.drafts import appearing
 from training.pretrained import load_tokenizer, model_folder
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write_json
 from z1_core.models import ADAPTER_SETTINGS
 from z1_core.program import program
@@ -33,33 +31,18 @@ if TYPE_CHECKING:
 
 
 def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
-    """Write the folder `out`; it appears whole or not at all. Raises BadInput for a folder that is in use or a checkpoint
-    that is not whole, Z1Error where the disk is full."""
+    """Write the folder `out`; it appears whole or not at all, and nothing that is there is written over. Raises BadInput for
+    a folder that is in use or a checkpoint that is not whole, Z1Error where the disk is full."""
     out, checkpoint = out.resolve(), checkpoint.resolve()
     record = _record_of(checkpoint)
-    _check_free(out, checkpoint)
-    draft = out.with_name(f".{out.name}.part")
-    if (draft / RECORD).is_file():  # of an export that was killed
-        shutil.rmtree(draft)
-    try:
-        draft.mkdir(parents=True)
-    except FileExistsError:
-        raise BadInput(f"{draft} is no draft of an export; move it away, or name another folder with --out") from None
-    try:
-        # First: it marks the draft.
+    if out.is_relative_to(checkpoint) or checkpoint.is_relative_to(out):
+        raise BadInput(f"{out} is, holds or lies in the checkpoint {checkpoint}; name another folder with --out")
+    with appearing(out) as draft:
         write_json(draft / RECORD, record)
         if as_adapter:
             save_adapter(checkpoint, draft, base=record["base"], revision=record["revision"])
         else:
             _save_model(checkpoint, draft, record)
-        draft.rename(out)
-    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise Z1Error(
-            f"{out} cannot be written: {reason}; free some space, then: python -m training.export {checkpoint} --out {out}"
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _save_model(checkpoint: Path, folder: Path, record: Mapping[str, Any]) -> None:
@@ -85,14 +68,6 @@ def _record_of(checkpoint: Path) -> dict[str, Any]:
         "settings": run["settings"],
         "data": data,
     }
-
-
-def _check_free(out: Path, checkpoint: Path) -> None:
-    """Nothing that is there is written over, least of all the run itself. Raises BadInput."""
-    if out.is_relative_to(checkpoint) or checkpoint.is_relative_to(out):
-        raise BadInput(f"{out} is, holds or lies in the checkpoint {checkpoint}; name another folder with --out")
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise BadInput(f"{out} is there already and not empty; move it away, or name another folder with --out")
 
 
 def _load(checkpoint: Path, record: Mapping[str, Any]) -> PreTrainedModel:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.heavy.tiny_training import make_data, make_model, train
 from tests.small_disk import disk_of
 from training import manifest
 from training.adapter import save_adapter
+from training.drafts import MARK
 from training.embedded import embedded_folder
 from training.export import RECORD, export
 from training.export import main as export_main
@@ -119,7 +122,7 @@ def test_a_disk_that_fills_during_the_export_is_said_with_the_command_that_goes_
     train(base, data, tmp_path)
     with (
         disk_of(50_000),
-        pytest.raises(Z1Error, match=r"again cannot be written: .*; free some space, then: python -m training.export"),
+        pytest.raises(Z1Error, match=r"again cannot be written: .*; free some space, then give the same command again"),
     ):
         export(tmp_path / "checkpoint-4", tmp_path / "again")
     assert not (tmp_path / "again").exists()
@@ -146,6 +149,9 @@ def test_an_export_that_was_killed_is_begun_anew(tmp_path, base, data):
     draft = tmp_path / ".model.part"
     shutil.copytree(tmp_path / "run/model", draft)
     (draft / "model.safetensors").write_bytes(b"torn")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (draft / MARK).write_text(str(gone.pid))
     assert export_main([str(tmp_path / "run/checkpoint-4"), "--out", str(tmp_path / "model")]) == 0
     AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     assert not draft.exists()

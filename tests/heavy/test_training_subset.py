@@ -208,7 +208,9 @@ def test_a_command_that_makes_no_sense_is_refused(
 def test_a_folder_that_is_there_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source = written(tmp_path / "in.jsonl", rows(5))
     (tmp_path / "out").mkdir()
-    assert "is there already; remove it or name another folder" in refusal(capsys, source, "--out", tmp_path / "out")
+    assert "is there already and not empty; move it away, or name another folder" in refusal(
+        capsys, source, "--out", tmp_path / "out"
+    )
 
 
 def test_a_full_disk_leaves_no_half_subset(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
