@@ -1,6 +1,7 @@
 """Pictures of every state of the page, desktop and phone, light and dark, to be looked at by people.
 
 python -m tests.browser.screenshots --out screenshots [--only SCENE_OR_LOOK ...]
+python -m tests.browser.screenshots --out assets --examples    # the README's: an easy and a hard question, really answered
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.conftest import start_app, stop_app
 from tests.browser.stage import GREETING, TRAIN, Stage, write_report
 
 CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 SLOW_MS = 60_000
+EXAMPLES = (("easy", "What is 47 + 85?", "inside"), ("hard", "What is 58274906 + 36918457?", "cut"))
 VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
@@ -196,13 +199,36 @@ def benchmarks(camera: Camera, results: Path) -> None:
     camera.take("benchmarks-problem")
 
 
+def examples(browser: Browser, out: Path) -> None:
+    """Of the same window on the embedded model."""
+    with tempfile.TemporaryDirectory() as folder:
+        app = start_app(Path(folder), "--engine", "llama")
+        for scheme in ("light", "dark"):
+            context = browser.new_context(viewport={"width": 860, "height": 900}, color_scheme=scheme)
+            camera = Camera(context.new_page(), app, scheme, out, browser)
+            camera.visit()
+            for name, question, reason in EXAMPLES:
+                camera.ask(question, window=64, total=160)
+                camera.wait_for_end(reason)
+                camera.page.mouse.move(0, 0)
+                camera.page.locator(".z1-turn:visible").last.screenshot(path=out / f"example-{name}-{scheme}.png")
+                camera.page.locator("#clear").click()
+            context.close()
+        stop_app(app)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--out", type=Path, default=Path("screenshots"))
     options.add_argument("--only", nargs="*", default=[], help="stories or looks: cut compare phone dark ...")
+    options.add_argument("--examples", action="store_true", help="an easy and a hard question on the embedded model")
     chosen = options.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     path = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("error: Chromium is missing")
+    if chosen.examples:
+        with sync_playwright() as playwright:
+            examples(playwright.chromium.launch(executable_path=path, args=CHROMIUM), chosen.out)
+        return
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results"
         stage = Stage(results)
