@@ -57,6 +57,7 @@ C == Answer: C⏎⏎Option A is correct in classical theory.
 """The letter == texts that settle on it; ⏎ is a new line."""
 
 UNSETTLED = r"""
+ ;; The answer is A: 5, B: 6 ;; \boxed{A: 5, B: 6, C: 7}
  ;; ⏎ ;; I don't know ;; A cat ;; A cat sat on B street ;; Dear reader ;; ABCD ;; A is incorrect ;; A. foo⏎B. bar⏎C. baz
 The answer is A cat ;; The answer is B cells ;; The answer is vitamin C. ;; The answer is D-glucose
 D-glucose is formed.

@@ -164,6 +164,10 @@ TEXTS = r"""
 pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;; The answer is p + q.
 (-3,5) == So the solution is 5 > x > -3. ;; The answer is -3 < x < 5.
 1,-2 == So $x=1$ or $x=-2$. ;; The roots are \(1\) and \(-2\). != So $x=1$ or $x=2$.
+\text{west} == She faces west. ;; Then she faces west. != She does not face west. ;; East or west. ;; Is it west?
+\frac{1}{2} == half ;; The answer is one half. ;; \boxed{\text{a half}} ;; \boxed{\text{one half}}
+\frac{2}{3} == \boxed{\text{two thirds}}
+10\% == The answer is ten percent. ;; \boxed{\text{ten percent}} != The answer is twenty percent.
 \text{even} == f is an even function. ;; \boxed{\text{Even function}} != It is an odd function.
 \text{6:30 p.m.} == They meet at 6:30 PM. != The answer is 6:30 a.m.
 \begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix} == The answer is⏎\[⏎\begin{pmatrix}⏎1 & 2 \\⏎3 & 4⏎\end{pmatrix}⏎\]

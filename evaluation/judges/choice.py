@@ -86,6 +86,8 @@ def _letters_in(answer: str, letters: str) -> str:
     answer = affirmed(answer)
     one, small = f"[{letters}]", f"[{letters.lower()}]"
     letter = re.compile(rf"\(({one}|{small})\)|\[({one})\]|({one}){ENDS_LETTER}|({small})(?:\)|\W*$)")
+    if len(set(re.findall(rf"(?<!\w)({one})\s*:", answer))) > 1:  # "A: 5, B: 6" lists values
+        return ""
     found, first = "", letter.match(answer, PREFIX.match(answer).end())
     while first:
         found += first[first.lastindex].upper()

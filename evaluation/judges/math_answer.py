@@ -65,6 +65,10 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 """An end that asks, breaks off, or rejects a value."""
+NOT_ALONE = re.compile(
+    r"\?|,|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from)\b|n't\b",
+    re.IGNORECASE,
+)
 NUMBERED = re.compile(
     r"^\s*\(?\d+[.)]\s+(?=\D*[A-Za-z])|\b(?:step|example|case|figure|equation|part|problem|question|method)\s+\(?\d+\)?",
     re.IGNORECASE,
@@ -124,11 +128,17 @@ def _formulas(said: str, predicate: str) -> str:
 
 
 def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
-    if any(words_of(candidate) == reference.words for candidate in candidates):
+    if any(words_of(candidate) == reference.words for candidate in candidates) or _says(place, reference.words):
         return Reading(shown=place.content, words=reference.words)
     if place.kind == "box" or any(map(is_words, candidates)):
         return Reading(shown=place.content)
     return None
+
+
+def _says(place: FinalAnswer, words: str) -> bool:
+    """Whether a sentence ends in them: "She faces west." It must affirm them, and them alone."""
+    said = words_of(place.content)
+    return place.kind != "box" and said.endswith(f" {words}") and not NOT_ALONE.search(place.content)
 
 
 def _in_parts(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:

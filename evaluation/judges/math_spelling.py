@@ -23,7 +23,7 @@ ORDINALS = {"half": 2, "halve": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth":
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 NUMBER_WORD = (
     rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({'|'.join(NUMBERS)}))"
-    rf"(?=(?:[- ](?:{'|'.join([*ORDINALS, *POWERS])})s?)?[\s}})]*$)"
+    rf"(?=(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
 )
 """As the whole answer, or as its base."""
 SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
@@ -44,6 +44,8 @@ SPELLINGS = [
     (r"(?<!\\)\\(?:[,;: ]|q?quad(?![A-Za-z]))|~", " "),
     (r"(?<![\d.])(\d+)\{,\}(?!\d{3}(?!\d))(?=\d)|(?<![\d.,])0\{,\}(?=\d)", lambda whole: f"{whole[1] or 0}."),
     (r"(?:\\text\s*)?\{,\}", ","),
+    (rf"^\\text\s*\{{([\w -]*?(?:{'|'.join(ORDINALS)})s?)\s*\}}$", r"\1"),
+    (r"^\s*(?i:(?:a|one)[- ])?(?i:half)\s*$", "1 half"),
     (rf"(\d+)[- ]({'|'.join(ORDINALS)})s?\b", lambda part: rf"\frac{{{part[1]}}}{{{ORDINALS[part[2]]}}}"),
     (
         rf"(?<=\d)\s*(?:\\text\s*\{{\s*({'|'.join(POWERS)})\b[A-Za-z ]*\}}|({'|'.join(POWERS)})\b)",
