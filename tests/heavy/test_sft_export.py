@@ -103,6 +103,23 @@ def test_lora_is_merged_into_its_base(tmp_path, base, data):
     assert not torch.allclose(logits(exported), before, atol=1e-3)
 
 
+def test_an_adapter_is_merged_later_as_well(tmp_path):
+    base = make_model(tmp_path / "llama", "llama")
+    train(
+        base,
+        make_data(tmp_path, base),
+        tmp_path / "run",
+        use_peft=True,
+        lora_target_modules="all-linear",
+        learning_rate=1e-2,
+    )
+    export(tmp_path / "run/checkpoint-4", tmp_path / "adapter", as_adapter=True)
+    export(tmp_path / "adapter", tmp_path / "late")
+    late, at_once = (AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("late", "run/model"))
+    torch.testing.assert_close(logits(late), logits(at_once), rtol=1e-2, atol=2e-3)  # the adapter lay in bf16
+    assert read_trained(tmp_path / "late") == read_trained(tmp_path / "run/model")
+
+
 def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, base, data):
     GenerationConfig(eos_token_id=0, repetition_penalty=1.1).save_pretrained(base)
     train(base, data, tmp_path)
