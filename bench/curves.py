@@ -18,10 +18,10 @@ from typing import Any
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write, write_json
 from z1_core.program import program
-from z1_core.scaling_plot import run_points, scaling_chart, styled
+from z1_core.scaling_plot import paper_points, run_points, scaling_chart, styled
 
 FOLDER = Path(__file__).parents[1] / "assets" / "measured"
-KEPT = ("benchmark", "title", "problems", "windows", "by_label")
+KEPT = ("benchmark", "title", "method", "problems", "windows", "by_label")
 ABOUT = ("model", "answer_tokens", "sampling", "parts")
 WIDTH, HEIGHT = 300, 200
 
@@ -42,14 +42,14 @@ def take(name: str, runs: Sequence[Path]) -> None:
 
 
 def draw(file: Path) -> None:
-    """One panel a benchmark and difficulty, one curve a run."""
+    """One panel a benchmark and difficulty, one curve a run and method; the paper's own, where it has any, are called so."""
     import altair as alt
     import vl_convert
 
     panels: dict[str, list[dict[str, Any]]] = {}
     for run in read_json(file)["runs"]:
         for title, windows in _panels(run):
-            panels.setdefault(title, []).extend(run_points(_short(run["model"]), windows))
+            panels.setdefault(title, paper_points(run["benchmark"])).extend(run_points(_name(run), windows))
     charts = [
         scaling_chart(points, title).properties(title=title, width=WIDTH, height=HEIGHT)
         for title, points in panels.items()
@@ -62,14 +62,20 @@ def draw(file: Path) -> None:
 def _panels(run: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     by_difficulty = run["by_label"].get("difficulty")
     if not by_difficulty:
-        yield f"{run['title']}, {run['problems']:,} problems", run["windows"]
+        title = run["title"].removesuffix(f", {_method(run)}")
+        yield f"{title}, {run['problems']:,} problems", run["windows"]
         return
     for difficulty, windows in by_difficulty.items():
         yield f"{run['title']}, {difficulty}, {windows[0]['n']:,} problems", windows
 
 
-def _short(model: str) -> str:
-    return model.rstrip("/").rsplit("/", 1)[-1].partition(":")[0]
+def _name(run: Mapping[str, Any]) -> str:
+    model = run["model"].rstrip("/").rsplit("/", 1)[-1].partition(":")[0]
+    return model if run["method"] == "window" else f"{model}, {_method(run)}"
+
+
+def _method(run: Mapping[str, Any]) -> str:
+    return run["method"].replace("-", " ")
 
 
 @program(stopped="stopped", needs="evaluation/requirements.txt")

@@ -234,6 +234,7 @@ def test_measured_curves_are_kept_small_and_drawn_again(run, tmp_path, monkeypat
     drawn = (tmp_path / "measured/mine.svg").read_text()
     assert "MATH500, 8 problems" in drawn
     assert "Up-7B" in drawn
+    assert "paper: Z1-7B" in drawn
     (tmp_path / "measured/mine.svg").unlink()
     assert measured.main([]) == 0
     assert (tmp_path / "measured/mine.svg").read_text() == drawn
