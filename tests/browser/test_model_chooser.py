@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import App, kill_engine, start_app, stop_app
 from tests.browser.test_page import ask, card, trace_of, visit, wait_for_end, wait_for_trace
 from tests.stub_hub import StubHub
-from z1_core.models import EMBEDDED_NAME, embedded_file
+from z1_core.models import EMBEDDED_NAME, SHIFT_NAME, embedded_file
 
 REPOSITORY, FILE = "org/Other-GGUF", "other-q4_k_m.gguf"
 READY_MS = 120_000
@@ -102,7 +102,7 @@ def test_a_model_is_downloaded_cancelled_gone_on_with_and_answers(
     want(page, REPOSITORY)
     expect(page.locator("#model-way [role=progressbar]")).to_have_attribute("aria-valuenow", re.compile("[1-9]"))
     expect(page.locator("#model-badge em")).to_have_text(re.compile(r"Other-GGUF \d+ %"))
-    expect(page.locator("#model-badge")).to_contain_text(f"{EMBEDDED_NAME} is ready")
+    expect(page.locator("#model-badge")).to_contain_text(f"{SHIFT_NAME} is ready")
     expect(page.get_by_role("button", name="Use Qwen3 0.6B")).to_be_disabled()
     page.locator("#cancel-model").focus()
     page.keyboard.press("Enter")
@@ -152,7 +152,7 @@ def test_on_a_public_page_there_is_the_badge_and_nothing_to_press(tmp_path, page
     try:
         visit(page, app)
         expect(page.locator("span.z1-chip")).to_contain_text(EMBEDDED_NAME)
-        expect(page.locator(".z1-note")).to_contain_text("not the quality of Z1-7B")
+        expect(page.locator(".z1-note")).to_contain_text("trained here on sums")
         expect(page.locator("#model-badge, #model-panel")).to_have_count(0)
         page.locator("span.z1-chip").click()
         assert page.locator("#other-model").count() == 0

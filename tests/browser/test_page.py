@@ -64,22 +64,21 @@ def test_the_page_opens_before_the_model_is_ready_and_says_why_run_waits(real_ap
             re.compile("^(Waits: (loading|preparing|warming|starting)|Run)")
         )
     visit(page, real_app)
-    expect(page.locator(".z1-chip.z1-ready")).to_contain_text("SmolLM2-135M is ready")
-    expect(page.get_by_text("it shows the mechanism, not the quality")).to_be_visible()
+    expect(page.locator(".z1-chip.z1-ready")).to_contain_text("SmolLM2-135M-Shift is ready")
+    expect(page.get_by_text("trained here on sums and lists to sort")).to_be_visible()
 
 
 def test_a_hard_question_is_cut_at_the_window_and_answered(real_app: App, page: Page):
     visit(page, real_app)
-    ask(page, "Prove step by step that the square root of 2 is irrational.", window=48, total=96)
-    wait_for_end(page, "answer_length")
+    ask(page, "What is 58274906 + 36918457?", window=48, total=128)
+    wait_for_end(page, "cut")
     expect(card(page).locator(".z1-head b")).to_have_text("Thinking cut after 48 tokens")
     expect(card(page).locator(".z1-cut")).to_contain_text("window closed at 48 tokens")
     expect(card(page).locator(".z1-inserted em")).to_have_text("Inserted")
     expect(card(page).locator(".z1-inserted")).to_contain_text("I overthought it, the final answer should be:")
     expect(card(page).locator(".z1-answer-text .md").first).not_to_be_empty()
     expect_tokens(page, "thinking 48")
-    expect_tokens(page, "answer 34 of 34")
-    expect_tokens(page, "total 96 of 96")
+    expect(card(page).locator(".z1-key")).to_contain_text(re.compile(r"answer \d+ of 66"))
 
 
 def test_answer_now_closes_the_window_early(real_app: App, page: Page):
