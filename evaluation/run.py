@@ -38,6 +38,7 @@ from z1_core.jsonl import Lines, own_lines, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
+from z1_core.trained import Trained
 
 FAKE_SECONDS_PER_TOKEN = 0.001
 DRY_RUN_PROMPTS = 2
@@ -76,8 +77,8 @@ def main(argv: list[str] | None = None) -> int:
     server_wait_s(options)
     plan = make_plan(options)
     if options.dry_run:
-        with text_of(options) as text:
-            print(preview(plan, text, prompts=DRY_RUN_PROMPTS))
+        with text_of(options) as (text, trained):
+            print(preview(plan, text, trained, prompts=DRY_RUN_PROMPTS))
         return 0
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
     plan = plan.for_model(engine.trained)
@@ -87,14 +88,14 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def preview(plan: Plan, text: Text, *, prompts: int) -> str:
+def preview(plan: Plan, text: Text, trained: Trained, *, prompts: int) -> str:
     """The first prompts of each benchmark as the model would see them, and the most tokens the run can take."""
     parts, problems = [], 0
     for each in plan.benchmarks:
         for number, problem in enumerate(plan.problems(each, lambda complaint: parts.append(f"left out: {complaint}"))):
             problems += 1
             if number < prompts:
-                ids = problem.prompt_ids(text)
+                ids = replace(problem, messages=trained.asked(problem.messages)).prompt_ids(text)
                 parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
     return "\n\n".join([*parts, cost(plan, problems)])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 import app
@@ -14,6 +17,8 @@ from z1_core.engines.server import ServerEngine
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.models import Model
 from z1_core.prompt import chat
+from z1_core.trained import FILE, Trained
+from z1_core.window import HINT
 
 
 def machine(monkeypatch, *, gpu: bool, vllm: bool) -> None:
@@ -115,13 +120,16 @@ def test_a_server_of_vllms_kind_and_the_scripted_engine_are_started_as_they_are_
 
 def test_the_text_side_can_be_had_alone(monkeypatch, tmp_path):
     messages = chat("Hello")
-    with text_of(options("--fake")) as text:
+    with text_of(options("--fake")) as (text, _):
         assert text.render(messages) == small_text().render(messages)
-    with StubServer() as server, text_of(options("--server-url", server.url)) as text:
+    with StubServer() as server, text_of(options("--server-url", server.url)) as (text, _):
         assert text.render(messages) == small_text().render(messages)
     machine(monkeypatch, gpu=True, vllm=True)
     write_tokenizer(tmp_path)
     monkeypatch.setattr(engines, "locate", lambda *_, **__: Model(name="m", source="m", path=tmp_path))
+    trained = Trained("", HINT, "untagged")
+    (tmp_path / FILE).write_text(json.dumps(asdict(trained)))
     for words in ((), ("--model", str(tmp_path))):
-        with text_of(options(*words)) as text:
+        with text_of(options(*words)) as (text, told):
+            assert told == trained
             assert text.render(messages) == small_text().render(messages)

@@ -19,6 +19,7 @@ from evaluation.record import Key, key_of
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, rows
+from z1_core.trained import Trained
 from z1_core.window import BOXED_HINT, HINT
 
 ROOT = Path(__file__).parents[1]
@@ -344,6 +345,14 @@ def test_a_dry_run_shows_prompts_and_cost_and_runs_nothing(evaluate):
     assert "12 traces of at most 40 tokens, 36 answers of at most 8: at most 768 tokens in one pass" in said
     assert "window by window it would be at most 1,068" in said
     assert not out.exists()
+
+
+def test_a_dry_run_asks_as_the_model_was_trained_to_be_asked(evaluate, monkeypatch):
+    monkeypatch.setattr(FakeEngine, "trained", Trained("Be brief.", HINT, "untagged"))
+    assert (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 1 and 1?"
+        in evaluate(*SMALL, "--dry-run")[1]
+    )
 
 
 def test_ctrl_c_says_how_to_go_on(evaluate, monkeypatch):

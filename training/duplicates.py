@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zlib import crc32
 
-from datasketch import MinHash, MinHashLSH
-
 from training.rows import digest
 from training.words import printed_words
 
@@ -33,8 +31,12 @@ class Questions:
         """near: find those, too, of which four fifths of the word 5-grams agree. question_at: reads one again, by place."""
         self._whole: dict[bytes, int] = {}
         self._question_at = question_at
-        self._near = MinHashLSH(threshold=SIMILAR_FROM, num_perm=PERMUTATIONS, weights=MISSES_WEIGH) if near else None
-        self._empty = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32", hashfunc=crc32)
+        self._near = None
+        if near:
+            from datasketch import MinHash, MinHashLSH
+
+            self._near = MinHashLSH(threshold=SIMILAR_FROM, num_perm=PERMUTATIONS, weights=MISSES_WEIGH)
+            self._empty = MinHash(num_perm=PERMUTATIONS, seed=1, scheme="affine32", hashfunc=crc32)
 
     def take(self, question: str, place: int) -> Repeat | None:
         """What the question repeats, whatever its case and white space; if nothing, it is remembered under its place."""
