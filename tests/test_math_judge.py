@@ -168,6 +168,10 @@ pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;
 \frac{1}{2} == half ;; The answer is one half. ;; \boxed{\text{a half}} ;; \boxed{\text{one half}}
 \frac{2}{3} == \boxed{\text{two thirds}}
 10\% == The answer is ten percent. ;; \boxed{\text{ten percent}} != The answer is twenty percent.
+2.5 == The answer is two and a half. ;; \boxed{2\text{ and a half}} ;; two and a half hours != two and a third
+\frac{11}{4} == two and three quarters ;; The answer is 2 and three quarters. != two and one quarter
+7 == I cannot tell which is faster. Their sum is 7. ;; It cannot be solved so.⏎So it is 7. != I tried 5 and 7 but I give up.
+7 != I don't know. I only got as far as 7. ;; I could not determine the answer, the last value I had was 7
 \text{even} == f is an even function. ;; \boxed{\text{Even function}} != It is an odd function.
 \text{6:30 p.m.} == They meet at 6:30 PM. != The answer is 6:30 a.m.
 \begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix} == The answer is⏎\[⏎\begin{pmatrix}⏎1 & 2 \\⏎3 & 4⏎\end{pmatrix}⏎\]

@@ -9,7 +9,8 @@ Rules, as a strict human grader of MATH500 applies them:
   What only restates the value ("15\frac{39}{40} or \frac{639}{40}") adds none. A vector may stand in a row: (1, 2).
 - Inequalities are the set they describe: 5 > x > -3, "x > -3 and x < 5" and ]-3, 5[ are (-3, 5); "and" is no "or".
 - "12:1" is a ratio: it may stand for a fraction, never for 12. "6:30 p.m." is compared whole. 60^\circ is \frac{\pi}{3},
-  and 60; a sentence that rejects its value ("isn't 12", "at least 12") or asks states none.
+  and 60; a sentence that rejects its value ("isn't 12", "at least 12") or asks states none, nor does a text that gives up
+  ("I don't know, I got to 7").
 - "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
   reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
 - A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
@@ -65,6 +66,11 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 """An end that asks, breaks off, or rejects a value."""
+GIVES_UP = re.compile(
+    r"\b(?:g[ia]v(?:e|ing) up|no idea|(?:do not|don['’]t) know|(?:unable|impossible|not able|not sure how) to"
+    r"|(?:can|could)(?:not|n['’]t|['’]t| not) (?:be )?(?:solve|determine|answer|compute|find the))\b",
+    re.IGNORECASE,
+)
 NOT_ALONE = re.compile(
     r"\?|,|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from)\b|n't\b",
     re.IGNORECASE,
@@ -108,6 +114,8 @@ def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
     read = _in_words if reference.words else _in_parts
     for place in final_answers(PYTHON.sub("", text)):
+        if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
+            return None
         said = clause(place.content) if place.kind == "statement" else place.content
         predicate = trimmed(PREDICATE.split(said)[-1])
         candidates = [place.content, said, predicate, ATTAINED.split(predicate)[0], _formulas(said, predicate)]

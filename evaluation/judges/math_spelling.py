@@ -20,10 +20,11 @@ UNICODE = str.maketrans(
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 NUMBERS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
 ORDINALS = {"half": 2, "halve": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
+PARTS = {**ORDINALS, "quarter": 4}
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 NUMBER_WORD = (
     rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({'|'.join(NUMBERS)}))"
-    rf"(?=(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
+    rf"(?= \d/\d|(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
 )
 """As the whole answer, or as its base."""
 SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
@@ -35,6 +36,10 @@ SPELLINGS = [
         "",
     ),
     (r"\\underline(?![A-Za-z])", ""),
+    (
+        rf"\s*(?:\\text\s*\{{)?\s*\band (a|{'|'.join(NUMBERS)})[- ]({'|'.join(PARTS)})s?\b(?:\s*\}})?",
+        lambda part: f" {NUMBERS.index(part[1]) if part[1] != 'a' else 1}/{PARTS[part[2]]}",
+    ),
     (NUMBER_WORD, lambda word: f"{word[1]}{NUMBERS.index(word[2].lower())}"),
     (r"\\text\s*\{\s*\}", ""),
     (r"\\text\s*\{[^{}]*(?:\b(?:is|are|equals)|:):?\s*\}", ""),  # \text{The answer is } 30
