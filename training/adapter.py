@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.pretrained import load_config
 from z1_core.errors import BadInput
-from z1_core.jsonl import write_json
+from z1_core.jsonl import read_json, write_json
 from z1_core.models import ADAPTER, ADAPTER_SETTINGS
 
 if TYPE_CHECKING:
@@ -28,14 +27,10 @@ def save_adapter(checkpoint: Path, folder: Path, *, base: str, revision: str | N
 
     if not (checkpoint / ADAPTER_SETTINGS).is_file():
         raise BadInput(f"{checkpoint} holds no adapter; train with --use_peft true, or leave --adapter out")
-    settings, config = (
-        json.loads((checkpoint / ADAPTER_SETTINGS).read_text(encoding="utf-8")),
-        load_config(base, revision or "main"),
-    )
-    if (
-        any(settings.get(name) for name in ("use_rslora", "use_dora", "modules_to_save"))
-        or config.model_type != "llama"
-    ):
+    settings = read_json(checkpoint / ADAPTER_SETTINGS)
+    config = load_config(base, revision or "main")
+    is_special = any(settings.get(name) for name in ("use_rslora", "use_dora", "modules_to_save"))
+    if is_special or config.model_type != "llama":
         raise BadInput(f"the adapter in {checkpoint} is no plain LoRA on a Llama model; leave --adapter out")
     weights = load_file(checkpoint / WEIGHTS)
     save_file({name: each.to(torch.bfloat16) for name, each in weights.items()}, folder / WEIGHTS, {"format": "pt"})

@@ -56,6 +56,13 @@ async def trained(smoke: Path) -> AsyncIterator[VllmEngine]:
     await engine.close()
 
 
+def test_the_readme_of_the_whole_gives_lines_of_it():
+    [block] = re.findall(r"\n## Train\n.*?```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    lines = [line for line in block.splitlines() if line.startswith("python ")]
+    assert lines
+    assert set(lines) <= set(FIRST.splitlines())
+
+
 def test_the_model_has_learnt_and_answers(smoke):
     losses = logged(smoke / "runs/smoke", "held_out_loss")
     assert len(losses) == 2
