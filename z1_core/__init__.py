@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from z1_core.engine import Delta, Engine
 from z1_core.errors import BadInput, ContextOverflow, EngineDead, ModelUnavailable, Z1Error
+from z1_core.prompt import chat
 from z1_core.sweep import Piece, collect_sweep, sweep
 from z1_core.thinking import Transcript, answer_from, collect, generate, think
 from z1_core.window import BOXED_HINT, HINT, Chunk, Completion, Sampling, Window, avg_thinking_tokens
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from z1_core.engines.llama import LlamaEngine
     from z1_core.engines.vllm import VllmEngine
     from z1_core.llm import ThinkingLLM
+    from z1_core.models import locate
 
 _LAZY = {
     "FakeEngine": "z1_core.engines.fake",
     "LlamaEngine": "z1_core.engines.llama",
     "ThinkingLLM": "z1_core.llm",
     "VllmEngine": "z1_core.engines.vllm",
+    "locate": "z1_core.models",
 }
 
 __all__ = [
@@ -47,9 +50,11 @@ __all__ = [
     "Z1Error",
     "answer_from",
     "avg_thinking_tokens",
+    "chat",
     "collect",
     "collect_sweep",
     "generate",
+    "locate",
     "sweep",
     "think",
 ]
