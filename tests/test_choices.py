@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ui.examples import examples_for, examples_html
-from ui.presets import PRESETS, Preset, brought_back, compared_within, fitted, preset_of
+from ui.examples import compare_for, examples_for, examples_html
+from ui.presets import PRESETS, Preset, brought_back, fitted, preset_of
 from ui.settings_panel import link_sentence, panel_html, words
 from z1_core.errors import BadInput
 from z1_core.settings import FIELDS, SHORT, Settings, read_settings, usable_settings
@@ -104,11 +104,11 @@ def test_what_a_program_asks_for_is_never_made_less_but_the_defaults_fit():
     assert fitted(Settings(), None) == brought_back(Settings(), None) == Settings()
 
 
-def test_compare_begins_with_windows_that_the_model_holds():
-    assert compared_within(None) == [128, 512, 2048]
-    assert compared_within(32_768) == [128, 512, 2048]
-    assert compared_within(2048) == [128, 512]
-    assert compared_within(64) == [128]
+def test_compare_begins_with_what_the_model_can_do_and_holds():
+    assert compare_for("SmolLM2-135M-Shift is ready", 8192)["windows"] == "16, 64, 256"
+    assert "+" in compare_for("SmolLM2-135M-Shift is ready", 8192)["question"]
+    for context, windows in ((None, "128, 512, 2048"), (32_768, "128, 512, 2048"), (2048, "128, 512"), (64, "128")):
+        assert compare_for("Z1-7B is ready", context)["windows"] == windows
 
 
 def test_the_examples_are_of_both_kinds_and_for_the_model_that_runs():

@@ -12,7 +12,7 @@ import gradio as gr
 
 from ui.compare_views import chart, comparison_view
 from ui.comparison import Compared, Follow
-from ui.presets import compared_within
+from ui.examples import compare_for
 from ui.settings_panel import chosen
 from ui.wiring import BUSY, HEAD, QUICK, SILENT, told
 from z1_core.errors import BadInput, EngineDead, Z1Error
@@ -22,9 +22,8 @@ from z1_core.settings import whole_number
 log = logging.getLogger(__name__)
 
 FAULT = "This comparison failed because of a fault of this program; its log says more. The page goes on working."
-EXAMPLE = "A train leaves at 9:40 and travels 150 km at 60 km/h. When does it arrive?"
-FRAME = f"""<div class="z1-stack"><div class="z1-ask">
-<textarea rows="2" id="compare-question" aria-label="Your question">{EXAMPLE}</textarea>
+FRAME = """<div class="z1-stack"><div class="z1-ask">
+<textarea rows="2" id="compare-question" aria-label="Your question"></textarea>
 <div class="z1-compare-inputs"><label>Windows<input type="text" id="compare-windows" autocomplete="off"
 aria-describedby="compare-windows-help"></label><p id="compare-windows-help">Thinking tokens, with commas between them.</p>
 <label>Answer<input type="number" id="compare-answer" min="1" step="1" value="256"
@@ -67,9 +66,9 @@ class CompareTab:
             event.then(self._plot, self.compared, self.plot, **QUICK)
 
     def show(self, compared: Compared, *, complaint: str = "") -> dict[str, Any]:
-        """What the component is to draw. windows: on offer with this model, until the visitor writes others."""
-        windows = ", ".join(map(str, compared_within(self.host.context_tokens())))
-        return {**comparison_view(compared, complaint=complaint), "windows": windows}
+        """What the component is to draw. The question and windows are offers, until the visitor writes others."""
+        offered = compare_for(self.host.status().text, self.host.context_tokens())
+        return {**comparison_view(compared, complaint=complaint), **offered}
 
     async def _run(self, asked: gr.EventData, compared: Compared) -> AsyncGenerator[dict[str, Any], None]:
         """A comparison from its question to its end; what cannot run is said in one sentence."""

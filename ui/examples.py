@@ -1,10 +1,12 @@
-"""Questions to begin with, easy and hard, within reach of the model that runs, and what to watch for in each."""
+"""Questions to begin with, within reach of the model that runs: easy and hard ones, what to watch for in each, and one to
+compare at several windows."""
 
 from __future__ import annotations
 
 import json
 from html import escape
 from pathlib import Path
+from typing import Any
 
 SETS = json.loads((Path(__file__).parents[1] / "assets" / "examples.json").read_text(encoding="utf-8"))
 """By a part of the model's name; the last, "", is for every other."""
@@ -13,8 +15,8 @@ SETS = json.loads((Path(__file__).parents[1] / "assets" / "examples.json").read_
 def examples_html() -> str:
     """The script of the page shows those for the model that runs, and puts the text of a pressed one into the box."""
     grids = "".join(
-        f'<div class="z1-examples-grid" data-for="{name}">{"".join(map(_card, examples))}</div>'
-        for name, examples in SETS.items()
+        f'<div class="z1-examples-grid" data-for="{name}">{"".join(map(_card, each["examples"]))}</div>'
+        for name, each in SETS.items()
     )
     return f'<div class="z1-examples"><h2>Try one, and watch</h2>{grids}</div>'
 
@@ -22,6 +24,14 @@ def examples_html() -> str:
 def examples_for(model: str) -> str:
     """The key of the set for what a status says of the model."""
     return next(name for name in SETS if name in model)
+
+
+def compare_for(model: str, context_tokens: int | None) -> dict[str, Any]:
+    """question and windows; those that leave a quarter of the context for prompt and answer, the first at least, and all
+    while nobody knows it."""
+    question, sizes = SETS[examples_for(model)]["compare"].values()
+    fitting = [size for size in sizes if not context_tokens or size <= context_tokens * 3 // 4] or sizes[:1]
+    return {"question": question, "windows": ", ".join(map(str, fitting))}
 
 
 def _card(example: dict[str, str]) -> str:

@@ -44,15 +44,6 @@ def brought_back(settings: Settings, context_tokens: int | None) -> Settings:
     return fitted(settings, context_tokens) if holds else chosen.within(context_tokens).put_into(settings)
 
 
-COMPARED = (128, 512, 2048)
-"""The windows that Compare begins with."""
-
-
-def compared_within(context_tokens: int | None) -> list[int]:
-    """Those that leave a quarter of the context for prompt and answer, the first at least; all while nobody knows it."""
-    return [size for size in COMPARED if not context_tokens or size <= context_tokens * 3 // 4] or [COMPARED[0]]
-
-
 def preset_of(chosen: Preset, context_tokens: int | None, before: str) -> str:
     """The name of the preset with these numbers, "" for others. before: the one shown now, which stays where a small
     context makes two the same."""

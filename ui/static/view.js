@@ -260,7 +260,7 @@ window.z1 = (() => {
   const compare = (element, props, trigger, watch) => {
     const find = (selector) => element.querySelector(selector);
     const cards = [], sizes = find("#compare-windows"), question = find("#compare-question");
-    let shown = { n: -1, windows: "" }, split = "";
+    let shown = { n: -1, question: "", windows: "" }, split = "";
     class Place {
       constructor() {
         this.element = make("div", "z1-card");
@@ -295,6 +295,7 @@ window.z1 = (() => {
     };
     const show = (value) => {
       if (!value || value.n <= shown.n) return;
+      if (question.value === shown.question) question.value = value.question;
       if (sizes.value === shown.windows) sizes.value = value.windows;
       find(".z1-compare-empty").hidden = value.cards.length > 0;
       find(".z1-compare").hidden = !value.cards.length;
