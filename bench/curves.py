@@ -3,7 +3,8 @@
     python -m bench.curves shift results/base results/shift   # of judged runs; what they are called comes from their model
     python -m bench.curves                                    # draws all again
 
-A file keeps, of each run, settings, versions, machine and figures of its summary.json, by window and by difficulty.
+A file keeps, of each run, settings, versions, machine and figures of its summary.json, by window and by difficulty; no
+paths of the machine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.results import parts
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write, write_json
 from z1_core.program import program
@@ -22,7 +24,8 @@ from z1_core.scaling_plot import paper_points, run_points, scaling_chart, styled
 
 FOLDER = Path(__file__).parents[1] / "assets" / "measured"
 KEPT = ("benchmark", "title", "method", "problems", "windows", "by_label")
-ABOUT = ("model", "answer_tokens", "sampling", "parts")
+ABOUT = ("model", "answer_tokens", "sampling")
+OF_A_PART = ("started_at", "versions", "commit", "machine", "engine", "trained")
 WIDTH, HEIGHT = 300, 200
 
 
@@ -37,7 +40,9 @@ def take(name: str, runs: Sequence[Path]) -> None:
             if task["missing"] or task["without_verdict"]:
                 raise BadInput(f"{run} lacks answers or verdicts; finish the run and judge it")
             about = {"model": summary["model"], **summary["run"]}
-            found.append({key: about[key] for key in ABOUT if key in about} | {key: task[key] for key in KEPT})
+            kept = {key: about[key] for key in ABOUT if key in about} | {key: task[key] for key in KEPT}
+            kept["parts"] = [{key: part[key] for key in OF_A_PART if key in part} for part in parts(about)]
+            found.append(kept)
     write_json(FOLDER / f"{name}.json", {"runs": found})
 
 

@@ -226,11 +226,14 @@ def test_measured_curves_are_kept_small_and_drawn_again(run, tmp_path, monkeypat
     ):
         assert measured.main(words) == 2
         assert says in capsys.readouterr().err
+    run.record["options"] = {"out": str(run.folder)}
     run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
     write_report(run.folder)
     assert measured.main(["mine", str(run.folder)]) == 0
     (kept,) = read_json(tmp_path / "measured/mine.json")["runs"]
     assert (kept["model"], kept["problems"], len(kept["windows"])) == ("made/Up-7B", 8, 3)
+    assert kept["parts"] == [{name: run.record[name] for name in ("started_at", "versions", "commit", "engine")}]
+    assert str(tmp_path) not in (tmp_path / "measured/mine.json").read_text()
     drawn = (tmp_path / "measured/mine.svg").read_text()
     assert "MATH500, 8 problems" in drawn
     assert "Up-7B" in drawn
