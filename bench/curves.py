@@ -59,7 +59,8 @@ def draw(file: Path) -> None:
         scaling_chart(points, title).properties(title=title, width=WIDTH, height=HEIGHT)
         for title, points in panels.items()
     ]
-    sheet = styled(alt.concat(*charts, columns=3).resolve_scale(color="shared", shape="shared", strokeDash="shared"))
+    alike = dict.fromkeys(("y", "color", "shape", "strokeDash"), "shared")
+    sheet = styled(alt.concat(*charts, columns=3).resolve_scale(**alike))
     svg = vl_convert.vegalite_to_svg(sheet.properties(background="white", padding=12).to_json())
     write(file.with_suffix(".svg"), svg.encode())
 

@@ -72,6 +72,11 @@ def written(page: Page, text: str) -> str:
         ("[x]: https://example.com\n\n![alt](https://example.com/a.png)", ["[x]:", "![alt]"], {"img": 0}),
         ("| a | b |\n|---|---|\n| 1 | 2 |\n\n1. one\n2. two", ["one"], {"td": 2, "li": 2, ".table-wrap": 1}),
         ("مرحبا `print(1)` بالعالم\n\n```python\nprint(2)\n```", ["print(1)", "print(2)"], {"pre": 1}),
+        (
+            "So \\boxed{132}. And \\boxed{\\frac{1}{2}}, \\(\\boxed{7}\\), \\boxed{12 red apples}, `\\boxed{3}`, \\boxed{4",
+            ["So", "\\boxed{12 red apples}", "\\boxed{3}", "\\boxed{4"],
+            {".katex": 3, ".katex-error": 0},
+        ),
         ("price is \\(unclosed and $$ open", ["unclosed and $$ open"], {".katex": 0}),
     ],
 )

@@ -6,22 +6,23 @@ window.z1 = (() => {
   const put = (element, text) => element.textContent !== text && (element.textContent = text);
   const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
-  // Markdown. A single $ is a price. What stands in < > is text. A * between letters, digits or brackets multiplies.
+  // Markdown. A single $ is a price. What stands in < > is text. A * between letters, digits or brackets multiplies. A box
+  // without words in it is a formula wherever it stands.
   const BLOCK = /^ {0,3}(?:\$\$((?:\\[^]|[^\\$]){1,4000}?)\$\$|\\\[((?:(?!\\\])[^]){1,4000}?)\\\])[ \t]*(?:\n+|$)/;
-  const INLINE = /^(?:\$\$((?:\\[^]|[^\\$]){1,4000}?)\$\$|\\\[((?:(?!\\\]|\n\n)[^]){1,4000}?)\\\]|\\\(((?:(?!\\\)|\n\n)[^]){1,4000}?)\\\))/;
+  const INLINE = /^(?:\$\$((?:\\[^]|[^\\$]){1,4000}?)\$\$|\\\[((?:(?!\\\]|\n\n)[^]){1,4000}?)\\\]|\\\(((?:(?!\\\)|\n\n)[^]){1,4000}?)\\\)|(\\boxed\{(?:[^{}\n\\A-Za-z]|[A-Za-z](?![A-Za-z])|\\[A-Za-z]+(?![A-Za-z])|\{[^{}\n]*\}){1,200}\}))/;
   const formula = (name, level, start, rule) => ({
     name, level,
     start: (source) => { const at = source.search(start); return at < 0 ? undefined : at; },
     tokenizer(source) {
-      const [raw, dollars, square, round] = rule.exec(source) ?? [];
-      return raw && { type: name, raw, text: dollars ?? square ?? round, display: round === undefined };
+      const [raw, dollars, square, round, box] = rule.exec(source) ?? [];
+      return raw && { type: name, raw, text: dollars ?? square ?? round ?? box, display: (round ?? box) === undefined };
     },
     renderer: ({ text, display }) => `<span data-formula="${escape(text)}"${display ? ' data-display="1"' : ""}></span>`,
   });
   const usual = marked.Tokenizer.prototype;
   const markdown = new marked.Marked({ gfm: true, breaks: true });
   markdown.use({
-    extensions: [formula("formulas", "block", /^ {0,3}(?:\$\$|\\\[)/m, BLOCK), formula("formula", "inline", /\$\$|\\[([]/, INLINE)],
+    extensions: [formula("formulas", "block", /^ {0,3}(?:\$\$|\\\[)/m, BLOCK), formula("formula", "inline", /\$\$|\\[([]|\\boxed\{/, INLINE)],
     tokenizer: {
       html: () => undefined,
       tag: () => undefined,
