@@ -10,8 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from z1_core.jsonl import read_json
 
+pytestmark = [pytest.mark.thorough, pytest.mark.alone]
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
