@@ -51,6 +51,8 @@ D == \boxed{\langle V\rangle \ll \Delta B}⏎⏎so the fourth option fits.⏎⏎
 D == The answer is D, as A = 5 m^2 shows.
 C == Answer => C ;; I believe the answer to be C ;; Answer：C ;; Answer: c) 5 eV ;; (c) ;; The answer is "C". ;; It's C!
 C == This corresponds to option C. ;; It does not match option B but matches option C. ;; The correct statement is C.
+C == Options A, B and D are wrong, leaving C. ;; The best choice here is C because it is low. ;; The answer is B? No: C.
+C == Option B is not correct, so C. ;; We conclude (C). ;; The best option overall is C.
 C == I don't think B is correct; C is correct. ;; The answer is C (5 eV)
 C == Answer: C⏎⏎Option A is correct in classical theory.
 """
@@ -68,6 +70,7 @@ The answer is C6H12O6
 \boxed{A \to B} ;; \boxed{C/2} ;; \boxed{B^2} ;; \boxed{C_1} ;; \boxed{A:B = 1:2} ;; \boxed{f(A)}
 \boxed{D\text{-glucose}}
 I don't think C is correct. ;; C is correct in classical theory. ;; C:\Users ;; The unit is C. ;; At point A, B = 0.
+So C atoms remain. ;; It is wrong that the answer is B ;; Thus A and B are wrong.
 The answer is A or B ;; The answer is not B. ;; It is not A. ;; If A is correct, then x = 5. ;; A is correct?
 The answer is A?
 Never choose C. ;; Do not pick C. ;; I can't choose C. ;; Should I choose C? ;; Choose C or D. ;; Go with C++

@@ -26,14 +26,15 @@ DRESS = re.compile(r"</?(?:answer|b|i|u|em|strong|code|p|br)>|[\u2700-\u2793\U00
 DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
-    r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},)?|答案)"
+    r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},| here| then| now| overall)?|答案)"
     rf"(?:\s+(?:is|are|(?:should|would|must|will|has to|seems to|appears to)(?:\s+{HEDGE})?\s+be|to be)\b"
     r"|\s*(?:=>|->|→|[:：=|是为])|\s+[-–—](?=\s))"
     rf"(?:[\s:：=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
     re.IGNORECASE,
 )
 DOUBTED = re.compile(
-    r"\b(?:if|whether|suppose|assum\w+|unless|wrong|incorrect|neither|nor|(?:not|\w+n't) think|doubt)\b[^.:;\n]*$",
+    r"\b(?:if|whether|suppose|assum\w+|unless|(?:not|\w+n't) think|doubt)\b[^.:;\n]*$"
+    r"|\b(?:wrong|incorrect|neither|nor)\b[^.:;,\n]*$",
     re.IGNORECASE,
 )
 """In front of a sentence that does not state its answer."""

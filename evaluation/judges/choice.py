@@ -29,7 +29,7 @@ ENDS_LETTER = (
 """What may follow a letter that is an answer; any other word or sign makes it part of a phrase or a formula."""
 
 PREFIX = re.compile(
-    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|it is|it's|is|option|choice|letter|answer"
+    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|no|it is|it's|is|option|choice|letter|answer"
     r"|by elimination|most likely|probably)\b)*",
     re.IGNORECASE,
 )
@@ -43,6 +43,7 @@ DECIDES = re.compile(
     r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:final|correct|selected|my pick):)"
     r"|(?i:(?:this|that|which) is|that's)(?= (?:option|choice|answer|letter)\b)"
     r"|(?i:match\w*|correspond\w* to|closest to|agrees with)(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
+    r"|(?i:so|hence|thus|therefore|conclude)(?= \(?[A-J][).]*\s*(?:\n|$))"
     r"|(?i:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|go(?:ing)? with|vote(?: for)?)|(?:I|[Ww]e)(?:'d| would)? say)\s+"
     r"(?:only |with )?(?=([^\n]{1,40}))"
 )
@@ -124,7 +125,7 @@ def _leading_lines(plain: str, letters: str) -> str:
     """A last sentence that is a letter alone, or ends in one as an option; otherwise all letters that lead lines: a
     repeated list of the options names several, and so settles on none."""
     lines = [re.sub(r"^\|\s|\s\|$", "", line.strip()).strip(" \t-•#>") for line in plain.splitlines() if line.strip()]
-    last = affirmed(re.split(r"(?<=[.!])\s+(?=\S)", lines[-1])[-1]) if lines else ""
+    last = affirmed(re.split(r"(?<=[.!?])\s+(?=\S)", lines[-1])[-1]) if lines else ""
     alone = re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", PREFIX.sub("", last, count=1))
     if alone and len(last) < 30:
         return _letters_in(last, letters)
