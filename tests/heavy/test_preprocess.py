@@ -214,7 +214,7 @@ def test_several_workers_end_with_one_sentence_and_leave_nothing(tmp_path, model
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job of `sh &` ignores it
     )
     with process:
-        while sum(file.stat().st_size > 0 for file in tmp_path.glob(".data-*/work/**/tmp*")) < 2:  # both tokenise
+        while sum(file.stat().st_size > 0 for file in tmp_path.glob(".data.part/work/**/tmp*")) < 2:  # both tokenise
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.1)
         end(process)

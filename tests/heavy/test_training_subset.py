@@ -208,16 +208,18 @@ def test_a_command_that_makes_no_sense_is_refused(
 def test_a_folder_that_is_there_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source = written(tmp_path / "in.jsonl", rows(5))
     (tmp_path / "out").mkdir()
+    written(tmp_path / "out" / "mine.jsonl", rows(1))
     assert "is there already and not empty; move it away, or name another folder" in refusal(
         capsys, source, "--out", tmp_path / "out"
     )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.jsonl"]
 
 
 def test_a_full_disk_leaves_no_half_subset(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     source = written(tmp_path / "in.jsonl", rows(200))
     with disk_of(9000):
         told = refusal(capsys, source, "--out", tmp_path / "out")
-    assert "out cannot be written: File too large; free some space and try again" in told
+    assert "out cannot be written: File too large; free some space, then give the same command again" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
 
 

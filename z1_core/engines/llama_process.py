@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -26,6 +27,9 @@ behind them: 0.2 s for 128 and 5 s for 512 with SmolLM2 on two busy cores. Large
 
 ILLEGAL_INSTRUCTION = (-getattr(signal, "SIGILL", 4), 0xC000001D)
 KILLED = (-getattr(signal, "SIGKILL", 9),)
+
+CLOCK = re.compile(r"^\d+\.\d\d\.\d{3}\.\d{3} (?:[A-Z] )?")
+"""llama.cpp's, since its start, and the level of the message."""
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +92,7 @@ class LlamaProcess:
 
     def _listen(self, stderr: IO[bytes]) -> None:
         for line in stderr:
-            self._said.append(line.decode(errors="replace").strip())
+            self._said.append(CLOCK.sub("", line.decode(errors="replace").strip()))
             log.debug("%s", self._said[-1])
         stderr.close()
 
