@@ -29,9 +29,10 @@ def examples_for(model: str) -> str:
 def compare_for(model: str, context_tokens: int | None) -> dict[str, Any]:
     """question and windows; those that leave a quarter of the context for prompt and answer, the first at least, and all
     while nobody knows it."""
-    question, sizes = SETS[examples_for(model)]["compare"].values()
+    offer = SETS[examples_for(model)]["compare"]
+    sizes = offer["windows"]
     fitting = [size for size in sizes if not context_tokens or size <= context_tokens * 3 // 4] or sizes[:1]
-    return {"question": question, "windows": ", ".join(map(str, fitting))}
+    return {"question": offer["question"], "windows": ", ".join(map(str, fitting))}
 
 
 def _card(example: dict[str, str]) -> str:
