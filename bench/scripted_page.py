@@ -18,7 +18,7 @@ from z1_core.host import EngineHost
 def script(prompt: str) -> str:
     found = TAG.search(prompt)
     tag = found[0] if found else "nobody"
-    return "".join(f"{number}: {tag} thinks. " for number in range(400))
+    return "".join(f"{number}: {tag} thinks. " for number in range(40))
 
 
 def main() -> None:
