@@ -54,7 +54,12 @@ C == This corresponds to option C. ;; It does not match option B but matches opt
 C == Options A, B and D are wrong, leaving C. ;; The best choice here is C because it is low. ;; The answer is B? No: C.
 C == Option B is not correct, so C. ;; We conclude (C). ;; The best option overall is C.
 C == I don't think B is correct; C is correct. ;; The answer is C (5 eV)
-C == Answer: C⏎⏎Option A is correct in classical theory.
+C == Answer: C⏎⏎Option A is correct in classical theory. ;; It can only be C. ;; So we pick C over A. ;; (c) is correct
+C == Option C stands out as the best fit. A and B fail. ;; C best describes it. ;; C is correct while A is not.
+C == Hence, C is our answer. ;; C is the one. ;; It leaves us with C. ;; All signs point to C. ;; Clearly, C. ;; It's C then.
+C == I settled on C. ;; We go with C here. ;; I'll go for C. ;; The answer's C. ;; Solution: C ;; C, because A is too small
+C == In conclusion, C. ;; We find that C is the correct statement. ;; It would be C
+C == A: no. B: no. C: yes. D: no. ;; (A) - wrong⏎(B) - incorrect⏎(C) - correct⏎(D) - wrong
 """
 """The letter == texts that settle on it; ⏎ is a new line."""
 
@@ -77,7 +82,7 @@ Never choose C. ;; Do not pick C. ;; I can't choose C. ;; Should I choose C? ;; 
 Select C atoms.
 |C|
 Eliminate option C. ;; It is unlikely to be option C. ;; All but option C. ;; Everything except C is right.
-Statement C is true.
+Statement C is true. ;; A remains the same. ;; A fits the curve. ;; A is one of them. ;; A: no. B: no. C: no. D: no.
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
 """
 

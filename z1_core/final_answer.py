@@ -28,7 +28,7 @@ HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|th
 STATEMENT = re.compile(
     r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},| here| then| now| overall)?|答案)"
     rf"(?:\s+(?:is|are|(?:should|would|must|will|has to|seems to|appears to)(?:\s+{HEDGE})?\s+be|to be)\b"
-    r"|\s*(?:=>|->|→|[:：=|是为])|\s+[-–—](?=\s))"
+    r"|['’]s\b|\s*(?:=>|->|→|[:：=|是为])|\s+[-–—](?=\s))"
     rf"(?:[\s:：=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
     re.IGNORECASE,
 )

@@ -24,13 +24,13 @@ from z1_core.final_answer import affirmed, boxes, is_doubted, retraction, statem
 LETTERS = "ABCDEFGHIJ"
 ENDS_LETTER = (
     r"(?=\s*$|\s*\n|[)\].,;!]|:(?![A-Z])|\s+[-–—]\s+(?![A-Z]\W*$)|\s*[/&]\s*[A-J]\b|\s+\("
-    r"|\s+(?:because|since|as|and|or|due|with|but|not|rather|instead|unlike|for|given|if|by|while|whereas)\b)"
+    r"|\s+(?:because|since|as|and|or|due|with|but|not|over|rather|instead|unlike|for|given|if|by|here|then|while|whereas)\b)"
 )
 """What may follow a letter that is an answer; any other word or sign makes it part of a phrase or a formula."""
 
 PREFIX = re.compile(
     r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|no|it is|it's|is|option|choice|letter|answer"
-    r"|by elimination|most likely|probably)\b)*",
+    r"|by elimination|most likely|probably|definitely|clearly|obviously|certainly|in (?:conclusion|summary))\b)*",
     re.IGNORECASE,
 )
 REJECTS = re.compile(
@@ -39,14 +39,18 @@ REJECTS = re.compile(
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
     r"(?<!not )(?<!n't )(?<!ever )(?<!cannot )\b(?:"
-    r"(?i:leaves?|leaving|remains is|remains|left is|left with|must be|has to be|it is|it's|answer|ans\.)"
-    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:final|correct|selected|my pick):)"
+    r"(?i:(?:leaves?|leaving)(?: us)?|remains is|remains|left is|left with|must be|has to be|can only be"
+    r"|it (?:is|would be|should be)|it's|answer|ans\.)"
+    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:final|correct|selected|my pick|solution|result|conclusion|letter):)"
     r"|(?i:(?:this|that|which) is|that's)(?= (?:option|choice|answer|letter)\b)"
-    r"|(?i:match\w*|correspond\w* to|closest to|agrees with)(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
+    r"|(?i:match\w*|correspond\w* to|closest to|points? to|agrees with)(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
     r"|(?i:so|hence|thus|therefore|conclude)(?= \(?[A-J][).]*\s*(?:\n|$))"
-    r"|(?i:choos(?:e|ing)|pick(?:ing)?|select(?:ing)?|go(?:ing)? with|vote(?: for)?)|(?:I|[Ww]e)(?:'d| would)? say)\s+"
+    r"|(?i:cho(?:ose|osing|se)|pick(?:ed|ing)?|select(?:ed|ing)?|go(?:ing)? (?:with|for)|settled? on|vote(?: for)?)"
+    r"|(?:I|[Ww]e)(?:'d| would)? say)\s+"
     r"(?:only |with )?(?=([^\n]{1,40}))"
 )
+TOLD = r"(?i:(yes|correct|right)|no|wrong|incorrect|not correct)\b"
+"""What a list of the options says of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +105,17 @@ def _letters_in(answer: str, letters: str) -> str:
 def _decided(plain: str, letters: str) -> str:
     """Of the last sentence that decides: "the answer is (C)", "option C is correct", "which leaves C"."""
     is_right = re.compile(
-        rf"(?<![A-Za-z])(?<!not )(?<!except )\(?([{letters}])\)?,?\s+(?:remains|matches|fits(?:\s+best)?|is left|it is"
-        r"|(?:is|(?:must|has to|would|seems to) be|seems)\s+(?:the\s+)?(?:only\s+|most\s+)?"
-        r"(?:correct|right|best|likely|plausible|consistent|accurate|appropriate|answer))\b(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|option|choice|answer|one)\b)"
+        rf"(?<![A-Za-z])(?<!not )(?<!except )(?:\(?([{letters}])\)?|\(([{letters.lower()}])\)),?\s+(?:remains|matches"
+        r"|fits(?:\s+best)?|stands out|is left|it is"
+        r"|(?:is|(?:must|has to|would|seems to) be|seems)\s+(?:(?:the|our|my)\s+)?"
+        r"(?:only\s+|most\s+)?(?:correct|right|best|likely|plausible|consistent|accurate|appropriate|answer|(?<=the\s)one))\b"
+        r"(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|while|although|though|option|choice|answer|statement|one|bet)\b)"
+        rf"|(?<![A-Za-z])\(?([{letters}])\)?\s+best\s+(?:describes|explains|fits|matches|answers)\b"
         rf"|\b(?i:only)\s+(?i:option\s+|choice\s+)?\(?([{letters}])\)?\s+(?:satisfies|fits|matches|works|holds|agrees|is|can)\b"
     )
     found = [(statement.start, _letters_in(statement.content, letters)) for statement in statements(plain)]
     found += [
-        (right.start(), right[1] or right[2])
+        (right.start(), right[right.lastindex].upper())
         for right in is_right.finditer(plain)
         if not is_doubted(plain, right.start())
     ]
@@ -124,9 +131,15 @@ def _decided(plain: str, letters: str) -> str:
 def _leading_lines(plain: str, letters: str) -> str:
     """A last sentence that is a letter alone, or ends in one as an option; otherwise all letters that lead lines: a
     repeated list of the options names several, and so settles on none."""
+    told = re.findall(rf"(?<![A-Za-z])\(?([{letters}])\)?\s*[:.–—-]\s*{TOLD}", plain)
+    if len({letter for letter, _ in told}) > 1:  # "A: no. B: yes."
+        return "".join(letter for letter, yes in told if yes)
     lines = [re.sub(r"^\|\s|\s\|$", "", line.strip()).strip(" \t-•#>") for line in plain.splitlines() if line.strip()]
     last = affirmed(re.split(r"(?<=[.!?])\s+(?=\S)", lines[-1])[-1]) if lines else ""
-    alone = re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", PREFIX.sub("", last, count=1))
+    last = PREFIX.sub("", last, count=1)
+    if reasoned := re.match(rf"\(?([{letters}])\)?,? (?:because|since)\b", last):
+        return reasoned[1]
+    alone = re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", last)
     if alone and len(last) < 30:
         return _letters_in(last, letters)
     marked = re.search(rf"(?:(?i:option|choice|→|⇒|=>|->)\s*\(?)([{letters}])\)?[).\s]*$", last)
