@@ -168,6 +168,12 @@ pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;
 \frac{1}{2} == half ;; The answer is one half. ;; \boxed{\text{a half}} ;; \boxed{\text{one half}}
 \frac{2}{3} == \boxed{\text{two thirds}}
 10\% == The answer is ten percent. ;; \boxed{\text{ten percent}} != The answer is twenty percent.
+12 == 12⏎⏎Explanation: multiply 3 by 4. ;; **12 apples**⏎⏎Step 1: She has 3 baskets.⏎Step 2: each holds 4 of them. != 13⏎⏎It is 3 times 4, which is 12
+17 == 12⏎⏎+ 5⏎⏎17 ;; 10 apples⏎⏎Then 7 more.⏎⏎Total: 17 ;; 12⏎⏎Wait, that is wrong. The answer is 17.
+17 == Thus, \(\text{the answer is }17\) ;; $\textbf{Answer: 17}$ != $\text{the answer is }18$
+\text{Yes} == Yes, it is continuous. != No, it is not.
+\text{cannot be determined} == It cannot be determined.
+\text{no solution} == The equation has no solution. != The equation has one solution, 3.
 2.5 == The answer is two and a half. ;; \boxed{2\text{ and a half}} ;; two and a half hours != two and a third
 \frac{11}{4} == two and three quarters ;; The answer is 2 and three quarters. != two and one quarter
 7 == I cannot tell which is faster. Their sum is 7. ;; It cannot be solved so.⏎So it is 7. != I tried 5 and 7 but I give up.

@@ -23,6 +23,9 @@ HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", 
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
 DRESS = re.compile(r"</?(?:answer|b|i|u|em|strong|code|p|br)>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]")
 """Of HTML, and pictures."""
+SAID_IN_LATEX = re.compile(r"\\text(?:bf|it|rm)?\s*\{([^{}]*\bans(?:wer)?\b[^{}]*)\}", re.IGNORECASE)
+VALUE = re.compile(r"(?=[^\n]*\d)(?:\\[A-Za-z]+|[^A-Za-z=\n])+(?:[A-Za-z]{2,}\W*){0,2}")
+"""With a unit, and without variables."""
 DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
@@ -70,13 +73,21 @@ def final_answers(text: str) -> list[FinalAnswer]:
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
     lines = [line for line in text.splitlines()[-LAST_LINES:] if not SMALL_TALK.search(line)]
-    contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in reversed(lines)]
+    contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in [*_leading(text), *reversed(lines)]]
     return found + [FinalAnswer(kind="line", content=content) for content in contents if content]
 
 
+def _leading(text: str) -> list[str]:
+    """A first paragraph that is a value alone, with prose to the end behind it: an answer to "the final answer should be:"
+    that goes on to explain itself."""
+    first, _, rest = text.strip().partition("\n\n")
+    last = rest.rstrip().rpartition("\n")[-1].split()
+    return [first] if len(first) < 40 and VALUE.fullmatch(first) and len(last) > 2 else []
+
+
 def undressed(text: str) -> str:
-    """Without HTML and pictures; displayed formulas on one line each."""
-    return DISPLAYED.sub(lambda formula: formula[0].replace("\n", " "), DRESS.sub("", text))
+    """Without HTML and pictures; displayed formulas on one line each, and what they say in words bare."""
+    return SAID_IN_LATEX.sub(r"\1", DISPLAYED.sub(lambda formula: formula[0].replace("\n", " "), DRESS.sub("", text)))
 
 
 def retraction(text: str) -> str:
@@ -152,5 +163,7 @@ def trimmed(line: str) -> str:
     line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_|□∎ ").strip()
     if wrapped := DELIMITERS.match(line):
         inner = wrapped[1].strip()
-        line = inner if not re.search(r"\$|\\[()\[\]]", inner) else line
+        return inner if not re.search(r"\$|\\[()\[\]]", inner) else line
+    if not re.search(r"\$.*\$|\\[(\[]", line):  # closes what was opened in front of it
+        line = re.sub(r"\s*(?:\\[)\]]|(?<!^)\$\$?)$", "", line)
     return line

@@ -136,7 +136,12 @@ def _formulas(said: str, predicate: str) -> str:
 
 
 def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
-    if any(words_of(candidate) == reference.words for candidate in candidates) or _says(place, reference.words):
+    is_leading = place.kind != "box" and words_of(place.content.partition(",")[0]) == reference.words  # "Yes, it is."
+    if (
+        is_leading
+        or any(words_of(candidate) == reference.words for candidate in candidates)
+        or _says(place, reference.words)
+    ):
         return Reading(shown=place.content, words=reference.words)
     if place.kind == "box" or any(map(is_words, candidates)):
         return Reading(shown=place.content)
@@ -146,7 +151,7 @@ def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading)
 def _says(place: FinalAnswer, words: str) -> bool:
     """Whether a sentence ends in them: "She faces west." It must affirm them, and them alone."""
     said = words_of(place.content)
-    return place.kind != "box" and said.endswith(f" {words}") and not NOT_ALONE.search(place.content)
+    return place.kind != "box" and said.endswith(f" {words}") and not NOT_ALONE.search(place.content[: -len(words)])
 
 
 def _in_parts(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:

@@ -61,7 +61,10 @@ SPELLINGS = [
     (r"(\d+)\s*(?:\\text\s*\{)?\s*\b(?:in|out of)\b\s*\}?\s*(?=\d)", r"\1/"),
     (r"\\log_\{?e(?![A-Za-z])\}?", r"\\ln "),
     (r"∅|\\varnothing(?![A-Za-z])|\\\{\s*\\\}", r"\\emptyset "),
-    (r"^(?i:(?:\\text\s*\{)?\s*(?:no (?:real )?solutions?|empty set)\s*\}?)$", r"\\emptyset "),
+    (
+        r"^(?i:(?:[\w ]*\b(?:has|have) )?(?:\\text\s*\{)?\s*(?:no (?:real )?solutions?|empty set)\s*\}?)$",
+        r"\\emptyset ",
+    ),
     (r"^(?i:(?:\\text\s*\{)?\s*all (?:the )?real(?: number)?s\s*\}?)$", r"\\mathbb{R}"),
     (r"\\langle(?![A-Za-z])", "("),
     (r"\\rangle(?![A-Za-z])", ")"),
