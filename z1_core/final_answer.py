@@ -21,7 +21,7 @@ BETWEEN_ONE_ANSWERS_BOXES = re.compile(
 MOST_BETWEEN_BOXES, LAST_LINES = 40, 50
 HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
-DRESS = re.compile(r"</?(?:answer|b|i|u|em|strong|code|p|br)>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]")
+DRESS = re.compile(r"</?(?:(?:final[_ ])?answer|b|i|u|em|strong|code|p|br)>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]")
 """Of HTML, and pictures."""
 SAID_IN_LATEX = re.compile(r"\\text(?:bf|it|rm)?\s*\{([^{}]*\bans(?:wer)?\b[^{}]*)\}", re.IGNORECASE)
 VALUE = re.compile(r"(?=[^\n]*\d)(?:\\[A-Za-z]+|[^A-Za-z=\n])+(?:[A-Za-z]{2,}\W*){0,2}")
@@ -160,6 +160,7 @@ def _closed_boxes(text: str) -> list[tuple[int, int, str]]:
 
 def trimmed(line: str) -> str:
     """Without what surrounds an answer in prose: emphasis, quotes, a full stop, math delimiters."""
+    line = re.sub(r"(\.\d+)\.\.\.+\W*$", r"\1…", line)
     line = line.strip().strip("*_`\"' \t").rstrip(".;,!:*_|□∎ ").strip()
     if wrapped := DELIMITERS.match(line):
         inner = wrapped[1].strip()

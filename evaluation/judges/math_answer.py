@@ -58,7 +58,9 @@ LONGEST_LINE = 500
 LIST = ""
 OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
-ASIDE = re.compile(r"(?:, not| rather than| instead of)\b[^,.;]*$")
+ASIDE = re.compile(
+    r"(?:, not| rather than| instead of)\b[^,.;]*$|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
+)
 REFUSED = re.compile(
     r"(?:\b(?:is|are|equals|equal to)|=)[\s:=\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
     r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"

@@ -18,12 +18,15 @@ UNICODE = str.maketrans(
     | {"¼": " 1/4", "½": " 1/2", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "÷": r"\div ", "…": r"\ldots ", "θ": r"\theta "}
 )
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-NUMBERS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
+NUMBERS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+NUMBERS += [f"{ten}-{one}".removesuffix("-zero") for ten in TENS for one in NUMBERS[:10]]
+WORDS = "|".join(NUMBERS).replace("-", "[- ]")
 ORDINALS = {"half": 2, "halve": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 PARTS = {**ORDINALS, "quarter": 4}
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 NUMBER_WORD = (
-    rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({'|'.join(NUMBERS)}))"
+    rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({WORDS}))"
     rf"(?= \d/\d|(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
 )
 """As the whole answer, or as its base."""
@@ -37,10 +40,10 @@ SPELLINGS = [
     ),
     (r"\\underline(?![A-Za-z])", ""),
     (
-        rf"\s*(?:\\text\s*\{{)?\s*\band (a|{'|'.join(NUMBERS)})[- ]({'|'.join(PARTS)})s?\b(?:\s*\}})?",
-        lambda part: f" {NUMBERS.index(part[1]) if part[1] != 'a' else 1}/{PARTS[part[2]]}",
+        rf"\s*(?:\\text\s*\{{)?\s*\band (a|{WORDS})[- ]({'|'.join(PARTS)})s?\b(?:\s*\}})?",
+        lambda part: f" {_number(part[1]) if part[1] != 'a' else 1}/{PARTS[part[2]]}",
     ),
-    (NUMBER_WORD, lambda word: f"{word[1]}{NUMBERS.index(word[2].lower())}"),
+    (NUMBER_WORD, lambda word: f"{word[1]}{_number(word[2])}"),
     (r"\\text\s*\{\s*\}", ""),
     (r"\\text\s*\{[^{}]*(?:\b(?:is|are|equals)|:):?\s*\}", ""),  # \text{The answer is } 30
     (r"\\text\s*\{([^{}]*\d[^{}]*)\}", r"\1"),
@@ -78,7 +81,7 @@ SPELLINGS = [
     (r"\\(?:mathrm|text)\s*\{d([xyt])\}", r"d\1"),
     (r"\\frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
     (r"\\\\\[[^\]]*\]|\\\\(?=\s*\\end)", lambda row: r"\\" if "[" in row[0] else ""),
-    (r"\\degree(?![A-Za-z])", r"^\\circ "),
+    (r"\\degree(?![A-Za-z])|(?<=\d) degrees?$", r"^\\circ "),
     (r"(?:√|(?<![\\A-Za-z])sqrt\b)\s*(\d+|[a-z]|\([^()]*\))", r"\\sqrt{\1}"),
     (r"(?<=\d)[eE](?=[-+]?\d)([-+]?\d+)(?![\w}])", r"\\times 10^{\1}"),
     (r"\*\*", "^"),
@@ -101,6 +104,10 @@ def spelled(answer: str) -> str:
         latex = re.sub(pattern, spelling, latex)
     latex = REPEATING.sub(_repeating, latex)
     return MIXED.sub(lambda mixed: improper(mixed, r"\frac{%d}{%d}"), latex).strip().rstrip(".,;").lstrip("= ").strip()
+
+
+def _number(words: str) -> int:
+    return NUMBERS.index(words.lower().replace(" ", "-"))
 
 
 def improper(mixed: re.Match[str], form: str) -> str:
