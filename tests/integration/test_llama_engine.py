@@ -17,8 +17,9 @@ import pytest
 from tests.tiny_gguf import CONTROL, USER_DEFINED, write_tiny
 from z1_core import gguf_header
 from z1_core.engines import llama, llama_process
+from z1_core.engines.calls import Server
 from z1_core.engines.llama import LlamaEngine
-from z1_core.engines.llama_calls import PLAIN, Server, complete
+from z1_core.engines.llama_calls import PLAIN, complete
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import embedded_file
 from z1_core.prompt import chat

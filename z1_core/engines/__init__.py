@@ -135,17 +135,15 @@ def text_of(options: argparse.Namespace) -> Iterator[tuple[Text, Trained]]:
 
 def _connect(options: argparse.Namespace, report: Report, places: int | None) -> Engine:
     """A llama.cpp server tells itself by its /props; any other is asked as vLLM's."""
-    from z1_core.engines.address import Address, key
+    from z1_core.engines.calls import Server
 
-    address = Address.of(options.server_url)
-    if address.is_llama():
+    server = Server.at(options.server_url)
+    if server.is_llama():
         from z1_core.engines.llama import LlamaEngine
-        from z1_core.engines.llama_calls import Server
 
         if options.tokenizer:
             raise BadInput("--tokenizer is needless: llama.cpp's server has the model's own; leave it out")
-        report(f"asking {address.root}")
-        server = Server(address.root, key=key(), login=address.login)
+        report(f"asking {server.url}")
         return LlamaEngine.connect(server, model=options.model, max_model_len=options.max_model_len, places=places)
     from z1_core.engines.server import ServerEngine
 

@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 
 from z1_core.engine import Delta, Session
-from z1_core.engines.llama_calls import Server, complete, sampling_fields
+from z1_core.engines.calls import Server
+from z1_core.engines.llama_calls import complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
@@ -200,14 +201,7 @@ class LlamaEngine(Places):
             if self.process.has_ended:
                 raise EngineDead(DEAD)
             return
-        try:
-            answer = await self._client.get("/health", timeout=10)
-        except httpx.HTTPError as error:
-            raise self.server.error(error) from error
-        if answer.status_code >= 500:
-            raise EngineDead(
-                f"{self.server.url} cannot answer now (status {answer.status_code}): it is starting, or it stopped"
-            )
+        await self.server.check_health(self._client)
 
     async def close(self) -> None:
         """End the process, if it is ours; another's server goes on."""
@@ -220,8 +214,8 @@ class LlamaEngine(Places):
             raise EngineDead(CLOSED)
         try:
             return await complete(self._client, slot.number, ids, count, fields)
-        except httpx.TransportError as error:
-            if self.process:  # it has ended; where it only hangs up, it is of no more use
+        except httpx.HTTPError as error:
+            if self.process and isinstance(error, httpx.TransportError):  # it has ended, or is of no more use
                 self.process.close()
             raise self.server.error(error) from error
 
