@@ -43,9 +43,6 @@ class Text(Protocol):
         Raises BadInput where the template refuses the messages."""
         ...
 
-    decodes_here: bool
-    """Whether decode() needs no call of a server."""
-
     thoughts: Thoughts | None
     """How the model marks its thoughts; None where it does not."""
 

@@ -85,7 +85,7 @@ async def think_in(
     if finish_reason == "stop":
         yield Chunk("trace", "", end_reason="inside")
         return
-    yield Chunk("trace", await _held_back(engine, trace_ids, trace))
+    yield Chunk("trace", _held_back(engine, trace_ids, trace))
     if finish_reason == "length" and len(trace_ids) < window.thinking_tokens:
         yield Chunk("trace", "", end_reason="context_full")
         return
@@ -145,7 +145,7 @@ async def answer_in(
         yield Chunk("answer", "", end_reason=end_reason)
     else:
         full = len(answer_ids) < window.answer_tokens
-        rest = await _held_back(engine, answer_ids, answer)
+        rest = _held_back(engine, answer_ids, answer)
         yield Chunk("answer", rest, end_reason="context_full" if full else "answer_length")
 
 
@@ -274,13 +274,12 @@ async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> 
         await deltas.aclose()
 
 
-async def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
+def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
     """What the ids hold beyond the text shown so far: a character that the end of the budget left incomplete."""
-    whole = await decoded(engine, ids)
+    whole = engine.text.decode(ids)
     return whole[len(shown) :] if whole.startswith(shown) else ""
 
 
 async def decoded(engine: Engine, ids: Sequence[int]) -> str:
-    """The text of ids, without keeping the loop waiting where a server is asked for it."""
-    decode = engine.text.decode
-    return decode(ids) if engine.text.decodes_here else await asyncio.to_thread(decode, ids)
+    """The text of ids."""
+    return engine.text.decode(ids)

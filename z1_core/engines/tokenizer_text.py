@@ -29,8 +29,6 @@ class TokenizerText:
     as the tokenizer joins them, and none of them can be written.
     """
 
-    decodes_here = True
-
     def __init__(
         self, tokenizer: Tokenizer, template: Template | None, *, eos: str | None, bos: str | None = None
     ) -> None:
