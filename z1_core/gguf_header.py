@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.gguf_values import MOST_BYTES, Senseless, damaged, read_values
+from z1_core.gguf_values import Senseless, read_values
 
 OVERHEAD_BYTES = 200_000_000  # the server itself and its compute buffers
 STATEFUL = ("ssm", "wkv", "shortconv", "kda")  # groups of keys: every recurrent or hybrid architecture has one
 NO_WRITERS = ("t5", "t5encoder", "clip", "wavtokenizer-dec")
 OTHER = "take another, such as Qwen/Qwen3-0.6B-GGUF"
-CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+CGROUP = Path("/sys/fs/cgroup")
+MOST_BYTES = 2**50
 MOST_CONTEXT_TOKENS = 32_768
 """The most that is reserved without being asked for (--max-model-len)."""
 
@@ -23,11 +23,6 @@ LEAST_CONTEXT_TOKENS = 2048
 
 TOKENS_A_PLACE = 4096
 """What a run is taken to need: so many are reserved for each place, where the memory allows."""
-
-CGROUP_FILES = (
-    ("memory.max", "memory.current", ("inactive_file", "active_file")),
-    ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +38,9 @@ class GgufHeader:
 
 
 def read_header(path: Path) -> GgufHeader:
-    """Raises ModelUnavailable where the file is no whole GGUF, or its model cannot go on from token ids."""
-    values = read_values(path)
+    """Raises ModelUnavailable where the file is no GGUF, or its model cannot go on from token ids."""
     try:
-        keys = _Keys(values)
+        keys = _Keys(read_values(path))
         _check_use(path, keys)
         return GgufHeader(
             architecture=keys.architecture,
@@ -57,7 +51,7 @@ def read_header(path: Path) -> GgufHeader:
             has_chat_template=bool(keys.text("tokenizer.chat_template", "")),
         )
     except Senseless as error:
-        raise damaged(path) from error
+        raise ModelUnavailable(f"{path} is damaged or cut off in its header; download or copy it again") from error
 
 
 def check_memory(header: GgufHeader, *, context_tokens: int, cells: int, free_bytes: int, name: str) -> None:
@@ -88,10 +82,18 @@ def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str
 
 
 def free_memory_bytes() -> int:
-    """What this process may still take: of the machine, and of the container it runs in."""
+    """What this process may still take: of the machine, and of the container it runs in (control group, version 2), where
+    the cache of files that it would give up counts as free."""
     import psutil
 
-    return max(0, min([psutil.virtual_memory().available, *_cgroup_room_bytes()]))
+    available = psutil.virtual_memory().available
+    try:
+        limit, used = (int((CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no container, or "max"
+        return available
+    reclaimable = sum(int(stat.get(name, 0)) for name in ("inactive_file", "active_file"))
+    return max(0, min(available, limit - used + reclaimable))
 
 
 def _mb(size: int) -> str:
@@ -149,28 +151,3 @@ class _Keys:
 
     def count(self, key: str, default: int | None = None) -> int:
         return self.counts(key, None if default is None else (default,))[0]
-
-
-def _cgroup_room_bytes() -> Iterator[int]:
-    """What each control group above this process leaves; the cache of files that it would give up counts as free."""
-    for folder in _cgroup_folders():
-        for limit, used, reclaimable in CGROUP_FILES:
-            try:
-                limit_bytes, used_bytes = int((folder / limit).read_text()), int((folder / used).read_text())
-                stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-            except (OSError, ValueError):  # not of this version, or "max"
-                continue
-            yield limit_bytes - used_bytes + sum(int(stat.get(key, 0)) for key in reclaimable)
-
-
-def _cgroup_folders() -> Iterator[Path]:
-    try:
-        lines = MEMBERSHIP.read_text().splitlines()
-    except OSError:  # no Linux
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers in ("", "memory"):
-            top = CGROUPS / controllers
-            folder = top / path.lstrip("/")
-            yield from (parent for parent in (folder, *folder.parents) if parent.is_relative_to(top))
