@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 from z1_core.choice import Choice, Choosing
@@ -77,7 +76,6 @@ class EngineHost:
         self._look_again_s = look_again_s
         self._most_waiting = most_waiting
         self._usual = usual or {}
-        self._next_look: asyncio.TimerHandle | None = None
         self._engine: Engine | None = None
         self._state: Literal["starting", "ready", "failed"] = "failed"
         self._text = "not started"
@@ -264,12 +262,11 @@ class EngineHost:
             log.error("%s", text)
         self._set("failed", text)
         if comes_back:
-            self.thread.loop.call_soon_threadsafe(self._look_later)
+            self.thread.begin(self._look_again())
 
-    def _look_later(self) -> None:
-        if self._next_look:
-            self._next_look.cancel()
-        self._next_look = self.thread.loop.call_later(self._look_again_s, partial(self._begin, None, _silent))
+    async def _look_again(self) -> None:
+        await asyncio.sleep(self._look_again_s)
+        self._begin(None, _silent)
 
     def _end(self, engine: Engine) -> None:
         asyncio.run(engine.close()) if self._is_closed else self.thread.run(engine.close())
