@@ -14,7 +14,6 @@ from z1_core.gguf_header import GgufHeader, check_memory, free_memory_bytes, rea
 
 KEYS: dict[str, Any] = {
     "general.architecture": "qwen2",
-    "general.name": "Tiny \n Model",
     "qwen2.context_length": 4096,
     "qwen2.block_count": 4,
     "qwen2.embedding_length": 64,
@@ -86,8 +85,6 @@ def refusal(file: Path) -> str:
 def test_a_header_is_read(made):
     data = gguf()
     assert read_header(made(data)) == GgufHeader(
-        architecture="qwen2",
-        name="Tiny Model",
         context_tokens=4096,
         cache_bytes_per_token=4 * 2 * (8 + 8) * 2,
         weight_bytes=len(data),
@@ -110,8 +107,7 @@ def test_the_cache_is_counted_by_heads_and_layers(made, changed, bytes_per_token
 
 
 def test_what_may_be_missing(made):
-    header = read_header(made(gguf({"general.name": None, "tokenizer.chat_template": None}, version=2)))
-    assert (header.name, header.has_chat_template) == ("tiny", False)
+    assert not read_header(made(gguf({"tokenizer.chat_template": None}, version=2))).has_chat_template
 
 
 def test_a_vocabulary_of_150_000_takes_no_time(made):
@@ -174,7 +170,6 @@ HUGE = 2**64 - 1
         gguf(tensors=[]),
         gguf({"general.architecture": None}),
         gguf({"general.architecture": 7}),
-        gguf({"general.name": 7}),
         gguf({"qwen2.context_length": None}),
         gguf({"qwen2.block_count": 0}),
         gguf({"qwen2.block_count": "many"}),
@@ -222,13 +217,13 @@ def test_a_model_that_cannot_go_on_from_token_ids_is_refused(made, changed, word
 
 def test_settings_that_say_the_ordinary_thing_do_no_harm(made):
     ordinary = {"qwen2.pooling_type": 0, "qwen2.attention.causal": True, "general.type": "model", "split.count": 1}
-    assert read_header(made(gguf(ordinary))).architecture == "qwen2"
+    assert read_header(made(gguf(ordinary))).has_chat_template
 
 
 # Memory
 
 
-HEADER = GgufHeader("qwen2", "Tiny", 32_768, 10_000, 500_000_000, True)
+HEADER = GgufHeader(32_768, 10_000, 500_000_000, True)
 
 
 def test_what_fits_is_let_through():

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from z1_core import serve
-from z1_core.chat_template import chat_template
 from z1_core.engines.fake import CHATML
 from z1_core.errors import BadInput
 from z1_core.models import Model
+from z1_core.plain_text import chat_template
 from z1_core.window import BOXED_HINT, HINT
 
 ON_HUB = Model(name="Z1-7B", source="efficientscaling/Z1-7B", path=Path("/models/Z1-7B"))

@@ -13,11 +13,11 @@ from functools import cache
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from z1_core.chat_template import chat_template
 from z1_core.engine import Delta, Session, Text
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead
 from z1_core.places import Places
+from z1_core.plain_text import chat_template
 from z1_core.window import HINT, Sampling
 
 PLACES = 32

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from typing import Any
 from z1_core.engine import Delta, Session
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.orphans import end_together
 from z1_core.places import Places
 from z1_core.window import Sampling
 
+WAIT_FOR_THE_END_OF_THE_PIPE = 'read _; kill "$@" 2>/dev/null; sleep 5; kill -9 "$@" 2>/dev/null'
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
 
 
@@ -135,6 +136,16 @@ class VllmEngine(Places):
         self._loop = self._loop or loop
         if self._loop is not loop:
             raise RuntimeError("a VllmEngine belongs to the event loop of its first request; keep one loop for it")
+
+
+def end_together(pids: Iterable[int]) -> subprocess.Popen[bytes]:
+    """Start a guard that ends these processes once this one is gone, however it went: the kernel closes the pipe that
+    the guard reads from. vLLM's own processes would stay, and hold their memory, a GPU's too.
+
+    To call the guard off, kill it.
+    """
+    command = ["/bin/sh", "-c", WAIT_FOR_THE_END_OF_THE_PIPE, "guard", *map(str, pids)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - numbers only
 
 
 def _vllm_params(sampling: Sampling) -> Any:
