@@ -424,17 +424,3 @@ def test_the_terminal_asks_a_server(serve, capsys):
     out = capsys.readouterr().out
     assert "--- window closed at 20 tokens ---\n[inserted] I overthought it" in out
     assert "arrives at **12:10**" in out
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--server-url", "http://x", "--fake"], "--fake and --server-url exclude each other"),
-        (["--tokenizer", "a/b"], "--tokenizer is for a server"),
-        (["--server-url", "http://x", "--tensor-parallel-size", "2"], "--tensor-parallel-size is for vLLM here"),
-        (["--server-url", "x"], "write it like http://127.0.0.1:8000"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused(capsys, words, told):
-    assert cli.main(["Hello", *words]) == 2
-    assert told in capsys.readouterr().err
