@@ -6,17 +6,15 @@ FakeEngine(lambda prompt: "42." if HINT in prompt else "Let me think. " * 100)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from z1_core.engine import Delta, Session, Text
+from z1_core.engine import Delta, Engine, Text
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead
-from z1_core.places import Places
 from z1_core.plain_text import chat_template
 from z1_core.window import HINT, Sampling
 
@@ -51,7 +49,7 @@ def demo_script(prompt: str) -> str:
     )
 
 
-class FakeEngine(Places):
+class FakeEngine(Engine):
     """An engine that writes what its script says, one token at a time.
 
     text: the model's tokenizer and template; small_text() by default.
@@ -77,12 +75,6 @@ class FakeEngine(Places):
         self.text = text or small_text()
         self.requests: list[Request] = []
         self.dead = False
-
-    @asynccontextmanager
-    async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
-        """As Engine.session."""
-        async with self.place(tokens, beside=beside):
-            yield self
 
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Session.stream; the script's text ends with the end-of-turn token, as a model's does."""

@@ -18,14 +18,13 @@ from typing import Any
 
 import httpx
 
-from z1_core.engine import Delta, Session
+from z1_core.engine import Delta, Engine, Session
 from z1_core.engines.calls import Server
 from z1_core.engines.llama_calls import complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.gguf_header import budget, read_header
-from z1_core.places import Places
 from z1_core.window import Sampling
 
 PLACES = 8
@@ -40,7 +39,7 @@ DEAD = "the engine's process has ended (killed, or out of memory); start it agai
 CLOSED = "the model was closed while this ran; send it again"
 
 
-class LlamaEngine(Places):
+class LlamaEngine(Engine):
     """As z1_core.engine.Engine. Make it with start() or connect(), from any thread; use it from one event loop."""
 
     def __init__(

@@ -16,12 +16,11 @@ from typing import Any
 
 import httpx
 
-from z1_core.engine import Delta, FinishReason, Session, Text
+from z1_core.engine import Delta, Engine, FinishReason, Session, Text
 from z1_core.engines.calls import Server, cut_off, read_event
 from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text, ids_of
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.models import Report
-from z1_core.places import Places
 from z1_core.window import Sampling
 
 PLAIN: Mapping[str, Any] = {
@@ -48,7 +47,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"
 """repetition: vLLM's, where the caller's own rule ended it."""
 
 
-class ServerEngine(Places):
+class ServerEngine(Engine):
     """An Engine on a server. Make it with ServerEngine.start, from any thread; use it from one event loop.
 
     name, context_tokens, text: as in Engine.
