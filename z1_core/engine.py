@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from z1_core.errors import Busy
+from z1_core.errors import BadInput, Busy
 from z1_core.trained import UNKNOWN, Trained
 
 if TYPE_CHECKING:
@@ -151,6 +151,17 @@ class Engine:
     async def close(self) -> None:
         """Stop the engine and free its memory; harmless when repeated."""
         raise NotImplementedError
+
+    def room(self, prompt_ids: Sequence[int], sampling: Sampling) -> int:
+        """How many tokens may be generated behind the prompt. Raises BadInput where it is none."""
+        left = self.context_tokens - len(prompt_ids)
+        if not prompt_ids:
+            raise BadInput("the prompt has no token")
+        if left < 1:
+            raise BadInput(
+                f"the prompt has {len(prompt_ids):,} tokens, but the model holds {self.context_tokens:,}; shorten it"
+            )
+        return min(sampling.max_tokens or left, left)
 
     def _has_room(self, tokens: int) -> bool:
         return self._free_places > 0 and self._free_cells >= tokens

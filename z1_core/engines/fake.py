@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from z1_core.engine import Delta, Engine, Text
 from z1_core.engines.tokenizer_text import TokenizerText
-from z1_core.errors import BadInput, EngineDead
+from z1_core.errors import EngineDead
 from z1_core.plain_text import chat_template
 from z1_core.window import HINT, Sampling
 
@@ -78,11 +78,9 @@ class FakeEngine(Engine):
 
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Session.stream; the script's text ends with the end-of-turn token, as a model's does."""
-        if not 0 < len(prompt_ids) < self.context_tokens:
-            raise BadInput(f"prompt has {len(prompt_ids):,} tokens; the model holds {self.context_tokens:,}")
+        budget = self.room(prompt_ids, sampling)
         self.requests.append(Request(tuple(prompt_ids), sampling))
         written = self._write(prompt_ids)
-        budget = min(sampling.max_tokens or self.context_tokens, self.context_tokens - len(prompt_ids))
         step = self.text.decoder()
         self.active += 1
         try:

@@ -165,7 +165,7 @@ class LlamaEngine(Engine):
     ) -> AsyncGenerator[Delta, None]:
         """As Session.stream, in that place. began: how many tokens the run's first prompt had; turn: what each slice waits
         for."""
-        budget = self._room(prompt_ids, sampling)
+        budget = self.room(prompt_ids, sampling)
         fields, at_least = sampling_fields(sampling)
         endless = fields.pop("ignore_eos", False)
         ids, step, cached = list(prompt_ids), self.text.decoder(), None
@@ -217,16 +217,6 @@ class LlamaEngine(Engine):
             if self.process and isinstance(error, httpx.TransportError):  # it has ended, or is of no more use
                 self.process.close()
             raise self.server.error(error) from error
-
-    def _room(self, prompt_ids: Sequence[int], sampling: Sampling) -> int:
-        room = self.context_tokens - len(prompt_ids)
-        if not prompt_ids:
-            raise BadInput("the prompt has no token")
-        if room < 1:
-            raise BadInput(
-                f"the prompt has {len(prompt_ids):,} tokens, but the model holds {self.context_tokens:,}; shorten it"
-            )
-        return min(sampling.max_tokens or room, room)
 
 
 @dataclass(slots=True, eq=False)

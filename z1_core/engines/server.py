@@ -122,7 +122,13 @@ class ServerEngine(Engine):
         self, prompt_ids: Sequence[int], sampling: Sampling, headers: Mapping[str, str]
     ) -> AsyncGenerator[Delta, None]:
         """As Session.stream. Closing it closes the connection, which ends the request on the server."""
-        body = self._request(prompt_ids, sampling)
+        body = request(
+            self._model,
+            prompt_ids,
+            sampling,
+            max_tokens=self.room(prompt_ids, sampling),
+            tokens_per_event=min(1 + self.active // STREAMS_A_TOKEN, MOST_TOKENS),
+        )
         final: Delta | None = None  # held until the server has told its usage
         cached, told, written = 0, 0, 0
         self.active += 1
@@ -162,6 +168,36 @@ class ServerEngine(Engine):
     async def close(self) -> None:
         """Close the connections; the server goes on."""
         await self._client.aclose()
+
+    async def _events(
+        self, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
+        """What the server tells, event by event. Raises the errors of z1_core.errors."""
+        held = b""
+        try:
+            async with aclosing(await self._begun(body, headers)) as answer:
+                async for piece in answer.aiter_bytes():
+                    *lines, held = (held + piece).split(b"\n")
+                    for line in lines:
+                        if event := read_event(line, self._server.url):
+                            yield event
+        except httpx.HTTPError as error:
+            raise self._server.error(error) from error
+
+    async def _begun(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> httpx.Response:
+        """The beginning of an answer. Until then a server that is away or busy is asked again; what was read, never."""
+        call = self._client.build_request("POST", "/v1/completions", json=body, headers=headers)
+        for pause_s in [*(BACKOFF_S * 2**n for n in range(self._retries)), None]:
+            try:
+                answer = await self._client.send(call, stream=True)
+                if answer.is_error:
+                    await answer.aread()
+                return answer.raise_for_status()
+            except httpx.HTTPError as error:
+                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+                if pause_s is None or (status and status != 429 and status < 500):
+                    raise
+            await asyncio.sleep(pause_s)
 
     async def _events(
         self, body: Mapping[str, Any], headers: Mapping[str, str]
