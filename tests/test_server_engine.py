@@ -245,6 +245,7 @@ def test_without_any_tokenizer_the_remedy_is_named(serve):
         ("localhost:8000", "write it like http://127.0.0.1:8000"),
         ("http://", "write it like http://127.0.0.1:8000"),
         ("http://127.0.0.1:80a", "write it like http://127.0.0.1:8000"),
+        ("http://x\x01y:8000", "write it like http://127.0.0.1:8000"),
         ("http://127.0.0.1:99999", "write it like http://127.0.0.1:8000"),
         ("http://127.0.0.1:9", "nothing listens at .*z1_core.serve.* or correct --server-url"),
         ("http://no-such-host.invalid:8000", "cannot be reached .*check --server-url"),

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+import httpx
+
 from z1_core.errors import BadInput
 
 KEYS = ("Z1_API_KEY", "OPENAI_API_KEY")
@@ -24,8 +26,8 @@ class Address:
         """Raises BadInput for what is no address."""
         try:
             parts = urlsplit(url.strip())
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # a port that is none
+            usable = parts.scheme in ("http", "https") and httpx.URL(url.strip()).host and parts.port != 0
+        except (ValueError, httpx.InvalidURL):  # a port that is none, a control character
             usable = False
         if not usable:
             raise BadInput(f"--server-url is {url!r}; write it like http://127.0.0.1:8000")
