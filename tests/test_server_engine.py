@@ -365,6 +365,19 @@ async def test_a_server_that_falls_silent_is_given_up(serve):
     assert engine.active == 0
 
 
+async def test_runs_on_an_engine_that_is_closed_end_in_words(serve):
+    server = serve()
+    engine = connect(server)
+    server.engine.seconds_per_token = 0.05
+    running = asyncio.ensure_future(generated(engine, 500))
+    await until(lambda: engine.active == 1 and bool(server.bodies))
+    await engine.close()
+    with pytest.raises(EngineDead):
+        await asyncio.wait_for(running, 30)
+    with pytest.raises(EngineDead, match="the model was closed while this ran; send it again"):
+        await generated(engine, 3)
+
+
 @pytest.mark.parametrize(("healthy", "kind", "words"), [(True, Z1Error, "stumbled"), (False, EngineDead, "stopped")])
 async def test_an_error_in_a_stream_is_the_requests_or_the_engines(serve, healthy, kind, words):
     server = serve()

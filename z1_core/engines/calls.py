@@ -17,6 +17,7 @@ KEEP_S = 2.0
 """How long an idle connection is used again. llama.cpp's server closes it after 5 s, at times between our look and our
 request: that one is then asked once more, on a new connection."""
 
+CLOSED = "the model was closed while this ran; send it again"
 REFUSALS = (400, 413, 422)
 AWAY = (502, 503, 504)
 

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from z1_core.engine import Delta, Engine, Session
-from z1_core.engines.calls import Server
+from z1_core.engines.calls import CLOSED, Server
 from z1_core.engines.llama_calls import complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
@@ -36,7 +36,6 @@ FIRST_ENDS = (1, 4)
 SLICE_TOKENS. Phase 2 keeps the step: without a hint, a window of whole slices changes no draw."""
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
-CLOSED = "the model was closed while this ran; send it again"
 
 
 class LlamaEngine(Engine):

@@ -17,9 +17,9 @@ from typing import Any
 import httpx
 
 from z1_core.engine import Delta, Engine, FinishReason, Session, Text
-from z1_core.engines.calls import Server, cut_off, read_event
+from z1_core.engines.calls import CLOSED, Server, cut_off, read_event
 from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text, ids_of
-from z1_core.errors import BadInput, EngineDead, Z1Error
+from z1_core.errors import EngineDead, Z1Error
 from z1_core.models import Report
 from z1_core.window import Sampling
 
@@ -186,6 +186,8 @@ class ServerEngine(Engine):
 
     async def _begun(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> httpx.Response:
         """The beginning of an answer. Until then a server that is away or busy is asked again; what was read, never."""
+        if self._client.is_closed:
+            raise EngineDead(CLOSED)
         call = self._client.build_request("POST", "/v1/completions", json=body, headers=headers)
         for pause_s in [*(BACKOFF_S * 2**n for n in range(self._retries)), None]:
             try:
@@ -198,48 +200,6 @@ class ServerEngine(Engine):
                 if pause_s is None or (status and status != 429 and status < 500):
                     raise
             await asyncio.sleep(pause_s)
-
-    async def _events(
-        self, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> AsyncGenerator[Mapping[str, Any], None]:
-        """What the server tells, event by event. Raises the errors of z1_core.errors."""
-        held = b""
-        try:
-            async with aclosing(await self._begun(body, headers)) as answer:
-                async for piece in answer.aiter_bytes():
-                    *lines, held = (held + piece).split(b"\n")
-                    for line in lines:
-                        if event := read_event(line, self._server.url):
-                            yield event
-        except httpx.HTTPError as error:
-            raise self._server.error(error) from error
-
-    async def _begun(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> httpx.Response:
-        """The beginning of an answer. Until then a server that is away or busy is asked again; what was read, never."""
-        call = self._client.build_request("POST", "/v1/completions", json=body, headers=headers)
-        for pause_s in [*(BACKOFF_S * 2**n for n in range(self._retries)), None]:
-            try:
-                answer = await self._client.send(call, stream=True)
-                if answer.is_error:
-                    await answer.aread()
-                return answer.raise_for_status()
-            except httpx.HTTPError as error:
-                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
-                if pause_s is None or (status and status != 429 and status < 500):
-                    raise
-            await asyncio.sleep(pause_s)
-
-    def _request(self, prompt_ids: Sequence[int], sampling: Sampling) -> dict[str, Any]:
-        room = self.context_tokens - len(prompt_ids)
-        if not prompt_ids:
-            raise BadInput("the prompt has no token")
-        if room < 1:
-            raise BadInput(
-                f"the prompt has {len(prompt_ids):,} tokens, but the model holds {self.context_tokens:,}; shorten it"
-            )
-        tokens_per_event = min(1 + self.active // STREAMS_A_TOKEN, MOST_TOKENS)
-        max_tokens = min(sampling.max_tokens or room, room)
-        return request(self._model, prompt_ids, sampling, max_tokens=max_tokens, tokens_per_event=tokens_per_event)
 
 
 @dataclass(frozen=True, slots=True)
