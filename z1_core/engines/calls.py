@@ -148,7 +148,7 @@ def _words(body: bytes) -> str:
         told = told.get("message") or told.get("detail") if isinstance(told, dict) else told
     except (ValueError, AttributeError):
         return ""
-    return first_sentence(str(told or ""))
+    return _first_sentence(str(told or ""))
 
 
 def _no_connection(error: httpx.HTTPError, url: str) -> Z1Error:
@@ -164,7 +164,7 @@ def _no_connection(error: httpx.HTTPError, url: str) -> Z1Error:
         return EngineDead(
             f"nothing listens at {url}; start the server (python -m z1_core.serve) or correct --server-url"
         )
-    reason = first_sentence(reason) or "no reason is given"
+    reason = _first_sentence(reason) or "no reason is given"
     return EngineDead(f"{url} cannot be reached ({reason}); check --server-url, the network and the server")
 
 
@@ -178,6 +178,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield from _causes(following)
 
 
-def first_sentence(text: str) -> str:
+def _first_sentence(text: str) -> str:
     lines = text.strip().splitlines() or [""]
     return lines[0].split(". ")[0].rstrip(".")[:300]

@@ -136,7 +136,7 @@ class ServerEngine(Engine):
             async with aclosing(self._events(body, headers)) as events:
                 async for event in events:
                     usage = event.get("usage") or {}
-                    cached = cached_tokens(usage) or cached
+                    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or cached
                     written = usage.get("completion_tokens") or written
                     for choice in event.get("choices", ())[:1]:
                         delta = _delta(choice)
@@ -244,13 +244,6 @@ def request(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-
-
-def cached_tokens(usage: Mapping[str, Any]) -> int:
-    """How many of the prompt's tokens came from the prefix cache, where the server tells it (vLLM:
-    --enable-prompt-tokens-details)."""
-    details = usage.get("prompt_tokens_details") or {}
-    return details.get("cached_tokens") or 0
 
 
 def _delta(choice: Mapping[str, Any]) -> Delta:
