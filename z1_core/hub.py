@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,7 +162,6 @@ def _bring(repository: Repository, file: HubFile, target: Path, progress: Progre
     with FileLock(locks / f"{draft.name}.lock"):
         if target.exists():
             return
-        _check_room(draft, file)
         _receive(repository, file, draft, progress)
         with draft.open("rb") as received:
             checksum = hashlib.file_digest(received, "sha256").hexdigest()
@@ -172,16 +170,6 @@ def _bring(repository: Repository, file: HubFile, target: Path, progress: Progre
             raise ModelUnavailable(f"{file.name} arrived damaged, its checksum is not the Hub's; try again")
         target.parent.mkdir(parents=True, exist_ok=True)
         draft.replace(target)
-
-
-def _check_room(draft: Path, file: HubFile) -> None:
-    missing = file.size_bytes - (draft.stat().st_size if draft.exists() else 0)
-    free = shutil.disk_usage(draft.parent).free
-    if missing > free:
-        raise ModelUnavailable(
-            f"{file.name} takes {missing / 1e6:,.0f} MB more and the disk of {draft.parents[2]} has {free / 1e6:,.0f} "
-            "MB free: make room, or name a folder on another disk in HF_HOME"
-        )
 
 
 def _receive(repository: Repository, file: HubFile, draft: Path, progress: Progress | None) -> None:

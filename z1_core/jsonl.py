@@ -11,12 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO
 
 from z1_core.errors import BadInput, Z1Error
-
-BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +75,12 @@ class Lines:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = path.open("ab", buffering=0)
-        self._file.truncate(whole_bytes(path))
+        self._file.truncate(_whole_bytes(path))
 
     def __enter__(self) -> Lines:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -163,14 +158,7 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def whole_bytes(path: Path) -> int:
+def _whole_bytes(path: Path) -> int:
     """The length of the file up to the end of its last whole line."""
-    end = path.stat().st_size
     with path.open("rb") as file:
-        while end:
-            start = max(0, end - BLOCK_BYTES)
-            file.seek(start)
-            if (place := file.read(end - start).rfind(b"\n")) >= 0:
-                return start + place + 1
-            end = start
-    return 0
+        return sum(len(line) for line in file if line.endswith(b"\n"))

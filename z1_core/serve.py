@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,9 +64,6 @@ def main(argv: list[str] | None = None) -> int:
     key = os.environ.get("Z1_API_KEY", "")
     if not key and options.host not in HERE_ONLY:
         print(f"warning: {OPEN.format(host=options.host, port=options.port)}", file=sys.stderr)
-    print(
-        f"When it says that it is ready, ask it:\n\n  {curl(options, served_name(model), key=bool(key))}\n", flush=True
-    )
     os.execve(sys.executable, command, environment(key))  # noqa: S606
 
 
@@ -76,7 +72,10 @@ def serve_command(options: argparse.Namespace, model: Model, turn: str | None) -
     the CPU build is not. turn: where a plain client's thinking begins; without it such clients have no window."""
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model.path)]
     command += ["--served-model-name", served_name(model), "--host", options.host, "--port", str(options.port)]
-    command += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--enable-tokenizer-info-endpoint"]
+    command += [
+        "--enable-prefix-caching",
+        "--enable-prompt-tokens-details",
+    ]
     command += ["--disable-uvicorn-access-log"]
     if turn:
         reasoning = {"reasoning_start_str": turn, "reasoning_end_str": options.hint or read_trained(model.path).hint}
@@ -113,23 +112,6 @@ def start_of_turn(tokenizer: PreTrainedTokenizerBase) -> str | None:
             f"the model has no usable chat template ({reason}); choose an instruction-tuned model"
         ) from error
     return turn if turn.strip() else None
-
-
-def curl(options: argparse.Namespace, name: str, *, key: bool) -> str:
-    """A line for a shell: a plain chat with a window of 64 tokens, on a question that outgrows it: the hint is seen."""
-    body = {
-        "model": name,
-        "messages": [{"role": "user", "content": "Prove step by step that the square root of 2 is irrational."}],
-        "temperature": 0,
-        "max_tokens": 256,
-        "thinking_token_budget": 64,
-    }
-    host = options.host if options.host in HERE_ONLY else "127.0.0.1"
-    authorization = ' -H "Authorization: Bearer $Z1_API_KEY"' if key else ""
-    return (
-        f"curl http://{host}:{options.port}/v1/chat/completions -H 'Content-Type: application/json'{authorization} "
-        f"-d {shlex.quote(json.dumps(body))}"
-    )
 
 
 def _tokenizer(model: Model) -> PreTrainedTokenizerBase:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from z1_core.engine import Engine, Session
 from z1_core.errors import BadInput
 from z1_core.insertion import check_fits
-from z1_core.thinking import GREEDY, Transcript, answer_from, decoded, think_in
+from z1_core.thinking import GREEDY, Transcript, answer_from, think_in
 from z1_core.window import Chunk, Completion, Sampling, Window
 
 
@@ -80,7 +80,7 @@ async def _sweep_in(
                     prefix = tuple(trace_ids[: windows[index].thinking_tokens])
                     answering = answer_from(engine, prompt_ids, prefix, windows[index], sampling, beside=session)
                     runs.append(_start(made, index, answering))
-                    yield Piece(index, Chunk("trace", await decoded(engine, prefix), prefix))
+                    yield Piece(index, Chunk("trace", engine.text.decode(prefix), prefix))
             unfinished -= chunk.end_reason is not None
             if piece.index == last and chunk.end_reason:
                 await place.aclose()

@@ -47,18 +47,9 @@ async def think(
     Raises ContextOverflow before anything is generated if the four budgets exceed the context; EngineDead.
     """
     tokens = await asyncio.to_thread(check_fits, engine, prompt_ids, window)
-    async with aclosing(_admitted(engine, Job(prompt_ids, window, sampling), tokens, close_window)) as chunks:
-        async for chunk in chunks:
-            yield chunk
-
-
-async def _admitted(
-    engine: Engine, job: Job, tokens: int, close_window: asyncio.Event | None = None
-) -> AsyncGenerator[Chunk, None]:
-    """tokens: what it comes to at most."""
     async with (
         engine.session(tokens) as session,
-        aclosing(think_in(session, engine, job.prompt_ids, job.window, job.sampling, close_window)) as chunks,
+        aclosing(think_in(session, engine, prompt_ids, window, sampling, close_window)) as chunks,
     ):
         async for chunk in chunks:
             yield chunk
@@ -85,7 +76,7 @@ async def think_in(
     if finish_reason == "stop":
         yield Chunk("trace", "", end_reason="inside")
         return
-    yield Chunk("trace", await _held_back(engine, trace_ids, trace))
+    yield Chunk("trace", _held_back(engine, trace_ids, trace))
     if finish_reason == "length" and len(trace_ids) < window.thinking_tokens:
         yield Chunk("trace", "", end_reason="context_full")
         return
@@ -145,7 +136,7 @@ async def answer_in(
         yield Chunk("answer", "", end_reason=end_reason)
     else:
         full = len(answer_ids) < window.answer_tokens
-        rest = await _held_back(engine, answer_ids, answer)
+        rest = _held_back(engine, answer_ids, answer)
         yield Chunk("answer", rest, end_reason="context_full" if full else "answer_length")
 
 
@@ -199,12 +190,8 @@ async def collect(
     close_window: asyncio.Event | None = None,
 ) -> Completion:
     """Run think() to its end and return what it made."""
-    return await _gathered(prompt_ids, think(engine, prompt_ids, window, sampling, close_window=close_window))
-
-
-async def _gathered(prompt_ids: Sequence[int], run: AsyncGenerator[Chunk, None]) -> Completion:
     transcript = Transcript(prompt_ids)
-    async with aclosing(run) as chunks:
+    async with aclosing(think(engine, prompt_ids, window, sampling, close_window=close_window)) as chunks:
         async for chunk in chunks:
             transcript.add(chunk)
     return transcript.completion()
@@ -216,11 +203,8 @@ async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Com
 
     Raises ContextOverflow, naming the row, before anything is generated.
     """
-    tokens = await asyncio.to_thread(_check_all, engine, jobs)
-    runs = [
-        asyncio.ensure_future(_gathered(job.prompt_ids, _admitted(engine, job, needed)))
-        for job, needed in zip(jobs, tokens, strict=True)
-    ]
+    await asyncio.to_thread(_check_all, engine, jobs)
+    runs = [asyncio.ensure_future(collect(engine, job.prompt_ids, job.window, job.sampling)) for job in jobs]
     try:
         for run in runs:
             yield await run
@@ -243,14 +227,12 @@ async def generate(
             yield delta
 
 
-def _check_all(engine: Engine, jobs: Sequence[Job]) -> list[int]:
-    tokens = []
+def _check_all(engine: Engine, jobs: Sequence[Job]) -> None:
     for row, job in enumerate(jobs, start=1):
         try:
-            tokens.append(check_fits(engine, job.prompt_ids, job.window))
+            check_fits(engine, job.prompt_ids, job.window)
         except ContextOverflow as error:
             raise ContextOverflow(f"row {row}: {error}") from error
-    return tokens
 
 
 async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> AsyncIterator[Delta]:
@@ -274,13 +256,12 @@ async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> 
         await deltas.aclose()
 
 
-async def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
+def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
     """What the ids hold beyond the text shown so far: a character that the end of the budget left incomplete."""
-    whole = await decoded(engine, ids)
+    whole = engine.text.decode(ids)
     return whole[len(shown) :] if whole.startswith(shown) else ""
 
 
 async def decoded(engine: Engine, ids: Sequence[int]) -> str:
-    """The text of ids, without keeping the loop waiting where a server is asked for it."""
-    decode = engine.text.decode
-    return decode(ids) if engine.text.decodes_here else await asyncio.to_thread(decode, ids)
+    """The text of ids."""
+    return engine.text.decode(ids)

@@ -17,11 +17,8 @@ from openai import OpenAI
 from tests.browser.conftest import ROOT, start_app, stop_app
 from tests.heavy.vllm_serve import KEY
 from z1_core.engines.server import ServerEngine
-from z1_core.engines.server_text import ServerText
-from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.models import EMBEDDED_NAME
-from z1_core.prompt import chat
 from z1_core.thinking import collect, generate
 from z1_core.window import HINT, Sampling, Window
 
@@ -102,19 +99,6 @@ def test_a_wrong_key_and_a_wrong_name_are_told(vllm_serve, monkeypatch):
         ServerEngine.start(vllm_serve.url, model="Z1-7B")
     with pytest.raises(BadInput, match=r"--max-model-len is 4,096, but the server holds 2,048 tokens"):
         ServerEngine.start(vllm_serve.url, max_model_len=4096)
-
-
-def test_the_tokenizer_inside_the_server_gives_the_ids_of_the_models_own(server_engine, vllm_serve):
-    client = OpenAI(base_url=f"{vllm_serve.url}/v1", api_key=KEY)
-    theirs, ours = ServerText.of(client, vllm_serve.url, server_engine._model), server_engine.text
-    assert isinstance(ours, TokenizerText)
-    messages = chat("Say <|im_end|> and 🙂\n\n", system=" Be brief. ", history=[("你好", "def f():\n    return 1\n")])
-    assert theirs.render(messages) == ours.render(messages)
-    assert theirs.encode(HINT) == ours.encode(HINT)
-    assert theirs.eos_id == ours.eos_id
-    ids = ours.render(messages)
-    for control in (True, False):
-        assert theirs.decode(ids, control=control) == ours.decode(ids, control=control)
 
 
 def test_a_plain_client_has_a_window_by_vllms_own_budget(vllm_serve, server_engine):

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from z1_core.orphans import end_together
+from z1_core.engines.vllm import end_together
 
 KEY = "of-the-tests"
 READY_S = 240

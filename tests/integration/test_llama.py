@@ -11,8 +11,8 @@ import pytest
 
 from bench import engines
 from z1_core.engines import llama
+from z1_core.engines.calls import Server
 from z1_core.engines.llama import LlamaEngine
-from z1_core.engines.llama_calls import Server
 from z1_core.engines.llama_process import BATCH_TOKENS, LlamaProcess
 from z1_core.errors import BadInput, EngineDead
 from z1_core.models import embedded_file

@@ -17,8 +17,9 @@ import pytest
 from tests.tiny_gguf import CONTROL, USER_DEFINED, write_tiny
 from z1_core import gguf_header
 from z1_core.engines import llama, llama_process
+from z1_core.engines.calls import Server
 from z1_core.engines.llama import LlamaEngine
-from z1_core.engines.llama_calls import PLAIN, Server, complete
+from z1_core.engines.llama_calls import PLAIN, complete
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable
 from z1_core.models import embedded_file
 from z1_core.prompt import chat
@@ -274,7 +275,7 @@ def test_a_build_that_cannot_be_loaded_and_none_at_all_are_sentences(monkeypatch
 def test_bad_files_are_one_sentence_each_and_no_process_stays(tmp_path):
     whole = embedded_file().read_bytes()
     bad = {
-        r"is cut off": whole[: len(whole) // 2],
+        r"the file is cut off or damaged; download": whole[: len(whole) // 2],
         r"is no GGUF file": b"PK\x03\x04" + bytes(5000),
         r"does not know models of the kind llamb": whole.replace(b"llama", b"llamb"),
     }

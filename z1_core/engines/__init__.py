@@ -88,29 +88,19 @@ def start_engine(
 
         check_installed()  # before a download
     found = locate(model or options.model, engine=kind, report=report, progress=progress)
-    trained = read_trained(found.made_in)
+    trained = read_trained(found.made_in)  # before it is loaded
     report(f"loading {found.name}")
+    context = {"name": found.name, "max_model_len": options.max_model_len}
     if kind == "llama":
         from z1_core.engines.llama import PLACES, LlamaEngine
 
-        llama = LlamaEngine.start(
-            found.path,
-            adapter=found.adapter,
-            name=found.name,
-            max_model_len=options.max_model_len,
-            places=places or PLACES,
-        )
-        return knowing(llama, trained)
-    from z1_core.engines.vllm import VllmEngine
+        engine = LlamaEngine.start(found.path, adapter=found.adapter, places=places or PLACES, **context)
+    else:
+        from z1_core.engines.vllm import VllmEngine
 
-    vllm = VllmEngine.start(
-        found.path,
-        name=found.name,
-        max_model_len=options.max_model_len,
-        places=places,
-        **{name: value for name in VLLM_OPTIONS if (value := getattr(options, name)) is not None},
-    )
-    return knowing(vllm, trained)
+        own = {name: value for name in VLLM_OPTIONS if (value := getattr(options, name)) is not None}
+        engine = VllmEngine.start(found.path, places=places, **context, **own)
+    return knowing(engine, trained)
 
 
 @contextmanager
@@ -135,17 +125,15 @@ def text_of(options: argparse.Namespace) -> Iterator[tuple[Text, Trained]]:
 
 def _connect(options: argparse.Namespace, report: Report, places: int | None) -> Engine:
     """A llama.cpp server tells itself by its /props; any other is asked as vLLM's."""
-    from z1_core.engines.address import Address, key
+    from z1_core.engines.calls import Server
 
-    address = Address.of(options.server_url)
-    if address.is_llama():
+    server = Server.at(options.server_url)
+    if server.is_llama():
         from z1_core.engines.llama import LlamaEngine
-        from z1_core.engines.llama_calls import Server
 
         if options.tokenizer:
             raise BadInput("--tokenizer is needless: llama.cpp's server has the model's own; leave it out")
-        report(f"asking {address.root}")
-        server = Server(address.root, key=key(), login=address.login)
+        report(f"asking {server.url}")
         return LlamaEngine.connect(server, model=options.model, max_model_len=options.max_model_len, places=places)
     from z1_core.engines.server import ServerEngine
 

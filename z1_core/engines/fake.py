@@ -6,18 +6,16 @@ FakeEngine(lambda prompt: "42." if HINT in prompt else "Let me think. " * 100)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from z1_core.chat_template import chat_template
-from z1_core.engine import Delta, Session, Text
+from z1_core.engine import Delta, Engine, Text
 from z1_core.engines.tokenizer_text import TokenizerText
-from z1_core.errors import BadInput, EngineDead
-from z1_core.places import Places
+from z1_core.errors import EngineDead
+from z1_core.plain_text import chat_template
 from z1_core.window import HINT, Sampling
 
 PLACES = 32
@@ -51,7 +49,7 @@ def demo_script(prompt: str) -> str:
     )
 
 
-class FakeEngine(Places):
+class FakeEngine(Engine):
     """An engine that writes what its script says, one token at a time.
 
     text: the model's tokenizer and template; small_text() by default.
@@ -78,19 +76,11 @@ class FakeEngine(Places):
         self.requests: list[Request] = []
         self.dead = False
 
-    @asynccontextmanager
-    async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
-        """As Engine.session."""
-        async with self.place(tokens, beside=beside):
-            yield self
-
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Session.stream; the script's text ends with the end-of-turn token, as a model's does."""
-        if not 0 < len(prompt_ids) < self.context_tokens:
-            raise BadInput(f"prompt has {len(prompt_ids):,} tokens; the model holds {self.context_tokens:,}")
+        budget = self.room(prompt_ids, sampling)
         self.requests.append(Request(tuple(prompt_ids), sampling))
         written = self._write(prompt_ids)
-        budget = min(sampling.max_tokens or self.context_tokens, self.context_tokens - len(prompt_ids))
         step = self.text.decoder()
         self.active += 1
         try:

@@ -18,13 +18,13 @@ from typing import Any
 
 import httpx
 
-from z1_core.engine import Delta, Session
-from z1_core.engines.llama_calls import Server, complete, sampling_fields
+from z1_core.engine import Delta, Engine, Session
+from z1_core.engines.calls import CLOSED, Server
+from z1_core.engines.llama_calls import complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 from z1_core.gguf_header import budget, read_header
-from z1_core.places import Places
 from z1_core.window import Sampling
 
 PLACES = 8
@@ -36,10 +36,9 @@ FIRST_ENDS = (1, 4)
 SLICE_TOKENS. Phase 2 keeps the step: without a hint, a window of whole slices changes no draw."""
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
-CLOSED = "the model was closed while this ran; send it again"
 
 
-class LlamaEngine(Places):
+class LlamaEngine(Engine):
     """As z1_core.engine.Engine. Make it with start() or connect(), from any thread; use it from one event loop."""
 
     def __init__(
@@ -165,7 +164,7 @@ class LlamaEngine(Places):
     ) -> AsyncGenerator[Delta, None]:
         """As Session.stream, in that place. began: how many tokens the run's first prompt had; turn: what each slice waits
         for."""
-        budget = self._room(prompt_ids, sampling)
+        budget = self.room(prompt_ids, sampling)
         fields, at_least = sampling_fields(sampling)
         endless = fields.pop("ignore_eos", False)
         ids, step, cached = list(prompt_ids), self.text.decoder(), None
@@ -200,14 +199,7 @@ class LlamaEngine(Places):
             if self.process.has_ended:
                 raise EngineDead(DEAD)
             return
-        try:
-            answer = await self._client.get("/health", timeout=10)
-        except httpx.HTTPError as error:
-            raise self.server.error(error) from error
-        if answer.status_code >= 500:
-            raise EngineDead(
-                f"{self.server.url} cannot answer now (status {answer.status_code}): it is starting, or it stopped"
-            )
+        await self.server.check_health(self._client)
 
     async def close(self) -> None:
         """End the process, if it is ours; another's server goes on."""
@@ -220,20 +212,10 @@ class LlamaEngine(Places):
             raise EngineDead(CLOSED)
         try:
             return await complete(self._client, slot.number, ids, count, fields)
-        except httpx.TransportError as error:
-            if self.process:  # it has ended; where it only hangs up, it is of no more use
+        except httpx.HTTPError as error:
+            if self.process and isinstance(error, httpx.TransportError):  # it has ended, or is of no more use
                 self.process.close()
             raise self.server.error(error) from error
-
-    def _room(self, prompt_ids: Sequence[int], sampling: Sampling) -> int:
-        room = self.context_tokens - len(prompt_ids)
-        if not prompt_ids:
-            raise BadInput("the prompt has no token")
-        if room < 1:
-            raise BadInput(
-                f"the prompt has {len(prompt_ids):,} tokens, but the model holds {self.context_tokens:,}; shorten it"
-            )
-        return min(sampling.max_tokens or room, room)
 
 
 @dataclass(slots=True, eq=False)

@@ -119,6 +119,8 @@ def reason(status: int, error: str, said: deque[str]) -> str:
             f"this version of llama.cpp does not know models of the kind {architecture}; a newer one may "
             "(pip install -U xllamacpp), or choose another model"
         )
+    if "corrupted or incomplete" in text:
+        return "the file is cut off or damaged; download or copy it again"
     if any(words in text for words in ("failed to allocate", "unable to allocate", "out of memory", "bad_alloc")):
         return "its memory does not suffice; lower --max-model-len, close other programs, or choose a smaller model"
     lines = [line for line in said if "error" in line.lower() or "failed" in line.lower()]

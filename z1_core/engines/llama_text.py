@@ -21,8 +21,6 @@ Ask = Callable[..., httpx.Response]
 class LlamaText:
     """As z1_core.engine.Text. The vocabulary is read once, so that decoding needs no call."""
 
-    decodes_here = True
-
     def __init__(self, ask: Ask, *, has_template: bool = True) -> None:
         """Raises ModelUnavailable for a server that does not tell enough."""
         self._ask = ask

@@ -5,35 +5,39 @@ engine = ServerEngine.start("http://127.0.0.1:8000")     # then as any other eng
 
 from __future__ import annotations
 
+import asyncio
 import math
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from json import JSONDecodeError
-from types import NoneType
 from typing import Any
 
-from openai import APIError, APIStatusError, AsyncOpenAI, AsyncStream, OpenAI, Timeout
+import httpx
 
-from z1_core.engine import Delta, FinishReason, Session, Text
-from z1_core.engines.address import Address, key
-from z1_core.engines.completions import cached_tokens, ids_of, request
-from z1_core.engines.server_check import Served, count_ranks, find_model, probe
-from z1_core.engines.server_errors import cut_off, ids_missing, in_words
-from z1_core.engines.server_text import find_text
-from z1_core.errors import BadInput, EngineDead, Z1Error
+from z1_core.engine import Delta, Engine, FinishReason, Session, Text
+from z1_core.engines.calls import CLOSED, Server, cut_off, read_event
+from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text, ids_of
+from z1_core.errors import EngineDead, Z1Error
 from z1_core.models import Report
-from z1_core.places import Places
 from z1_core.window import Sampling
 
-CONNECT_S = 10.0
+PLAIN: Mapping[str, Any] = {
+    "top_k": -1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+"""Said in each request: a server fills what is missing from the model's own defaults, and a greedy run with a hidden
+penalty is another method."""
+
 SILENCE_S = 300.0
 """The longest pause between two pieces of an answer. A request may also wait in the server's queue."""
 
-RETRIES = 2
-"""By the openai client, with backoff, and only until an answer begins: nothing that was read is asked for again."""
+PROBE_TOKENS = 8
+RETRIES, BACKOFF_S = 2, 0.5
 
 STREAMS_A_TOKEN, MOST_TOKENS = 4, 8
 """With every so many streams side by side an event brings one token more, up to so many: sending each token alone takes
@@ -43,7 +47,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"
 """repetition: vLLM's, where the caller's own rule ended it."""
 
 
-class ServerEngine(Places):
+class ServerEngine(Engine):
     """An Engine on a server. Make it with ServerEngine.start, from any thread; use it from one event loop.
 
     name, context_tokens, text: as in Engine.
@@ -53,25 +57,24 @@ class ServerEngine(Places):
 
     def __init__(
         self,
-        address: Address,
+        server: Server,
         served: Served,
         text: Text,
-        ids_by: Mapping[str, Any],
         *,
         ranks: int = 1,
         places: float = math.inf,
-        options: Mapping[str, Any],
+        retries: int = RETRIES,
     ) -> None:
         super().__init__(places)
         self.name = served.name.rstrip("/").rsplit("/", 1)[-1]
         self.context_tokens = served.context_tokens
         self.text = text
-        self._address = address
-        self._model = served.name
-        self._ids_by = ids_by
         self.ranks = ranks
+        self._server = server
+        self._client = server.client()
+        self._model = served.name
+        self._retries = retries
         self._running = Counter(dict.fromkeys(range(ranks), 0))
-        self._client = AsyncOpenAI(**options)
 
     @classmethod
     def start(
@@ -89,21 +92,19 @@ class ServerEngine(Places):
         """Look what the server can do, and generate a few tokens on it. Blocks for a few seconds.
 
         url: with or without /v1. model: its name there; needless where there is but one. tokenizer: hub id or folder,
-        where the server does not tell it. max_model_len: to use less of its context. places: how many runs to send at once;
-        None leaves it to the server, which queues what is beyond its own limit. The key comes from Z1_API_KEY or
-        OPENAI_API_KEY. Raises BadInput, ModelUnavailable or EngineDead with the remedy.
+        where it is not found by the server's name for the model. max_model_len: to use less of its context. places: how many
+        runs to send at once; None leaves it to the server, which queues what is beyond its own limit. The key comes from
+        Z1_API_KEY or OPENAI_API_KEY. Raises BadInput, ModelUnavailable or EngineDead with the remedy.
         """
-        address = Address.of(url)
-        options = _client_options(address, retries=retries, silence_s=silence_s)
-        client = OpenAI(**options)
-        report(f"asking {address.root}")
-        served = find_model(client, address, model=model, max_model_len=max_model_len)
+        server = Server.at(url, silence_s=silence_s)
+        report(f"asking {server.url}")
+        served = find_model(server, model=model, max_model_len=max_model_len)
         report(f"fetching the tokenizer of {served.name}")
-        text = find_text(client, address.root, served, named=tokenizer)
-        report(f"trying {served.name} on {address.root}")
-        ids_by = probe(client, address, served.name, text.encode("Count from one on."))
-        ranks = count_ranks(client, address)
-        return cls(address, served, text, ids_by, ranks=ranks, places=places or math.inf, options=options)
+        text = find_text(server, served, named=tokenizer)
+        report(f"trying {served.name} on {server.url}")
+        check_ids(server, request(served.name, text.encode("Count from one on."), Sampling(), max_tokens=PROBE_TOKENS))
+        ranks = count_ranks(server)
+        return cls(server, served, text, ranks=ranks, places=places or math.inf, retries=retries)
 
     @asynccontextmanager
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
@@ -121,16 +122,21 @@ class ServerEngine(Places):
         self, prompt_ids: Sequence[int], sampling: Sampling, headers: Mapping[str, str]
     ) -> AsyncGenerator[Delta, None]:
         """As Session.stream. Closing it closes the connection, which ends the request on the server."""
-        body = self._request(prompt_ids, sampling)
+        body = request(
+            self._model,
+            prompt_ids,
+            sampling,
+            max_tokens=self.room(prompt_ids, sampling),
+            tokens_per_event=min(1 + self.active // STREAMS_A_TOKEN, MOST_TOKENS),
+        )
         final: Delta | None = None  # held until the server has told its usage
-        cached, told, written, began = 0, 0, 0, False
+        cached, told, written = 0, 0, 0
         self.active += 1
         try:
-            async with await self._post(body, headers) as events:
+            async with aclosing(self._events(body, headers)) as events:
                 async for event in events:
-                    began = True
                     usage = event.get("usage") or {}
-                    cached = cached_tokens(usage) or cached
+                    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or cached
                     written = usage.get("completion_tokens") or written
                     for choice in event.get("choices", ())[:1]:
                         delta = _delta(choice)
@@ -139,66 +145,61 @@ class ServerEngine(Places):
                             final = delta
                         elif delta.ids or delta.text:
                             yield delta
-        except (APIError, JSONDecodeError) as error:
+        except Z1Error as error:
             if final is None:
-                raise await self._in_words(error, began=began) from error
+                if type(error) is Z1Error:
+                    await self.check_health()  # it may have failed because its engine is gone
+                raise
         finally:
             self.active -= 1
         if final is None:
-            raise cut_off(self._address.api)
-        if told < written:
-            raise ids_missing(told, written)
+            raise cut_off(self._server.url)
+        if told < written:  # nothing can continue from it, and its count is wrong
+            raise Z1Error(
+                f"the server told the ids of {told:,} of the {written:,} tokens it wrote; its version or a proxy before it "
+                "leaves some out: use vLLM 0.29 or newer at its own address"
+            )
         yield replace(final, cached_tokens=cached)
 
     async def check_health(self) -> None:
-        """Raise EngineDead while the server does not answer, or says itself that its engine has died. One that has no
-        /health but answers is well."""
-        once = self._client.with_options(max_retries=0, timeout=CONNECT_S)
-        try:
-            await once.get(f"{self._address.root}/health", cast_to=NoneType)
-        except APIStatusError as error:
-            if error.status_code >= 500:
-                raise EngineDead(str(in_words(error, self._address.root))) from error
-        except APIError as error:
-            raise EngineDead(str(in_words(error, self._address.root))) from error
+        """Raise EngineDead while the server does not answer, or says itself that its engine has died."""
+        await self._server.check_health(self._client)
 
     async def close(self) -> None:
         """Close the connections; the server goes on."""
-        await self._client.close()
+        await self._client.aclose()
 
-    def _request(self, prompt_ids: Sequence[int], sampling: Sampling) -> dict[str, Any]:
-        room = self.context_tokens - len(prompt_ids)
-        if not prompt_ids:
-            raise BadInput("the prompt has no token")
-        if room < 1:
-            raise BadInput(
-                f"the prompt has {len(prompt_ids):,} tokens, but the model holds {self.context_tokens:,}; shorten it"
-            )
-        max_tokens = min(sampling.max_tokens or room, room)
-        return request(
-            self._model,
-            prompt_ids,
-            sampling,
-            self._ids_by,
-            max_tokens=max_tokens,
-            tokens_per_event=min(1 + self.active // STREAMS_A_TOKEN, MOST_TOKENS),
-        )
+    async def _events(
+        self, body: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
+        """What the server tells, event by event. Raises the errors of z1_core.errors."""
+        held = b""
+        try:
+            async with aclosing(await self._begun(body, headers)) as answer:
+                async for piece in answer.aiter_bytes():
+                    *lines, held = (held + piece).split(b"\n")
+                    for line in lines:
+                        if event := read_event(line, self._server.url):
+                            yield event
+        except httpx.HTTPError as error:
+            raise self._server.error(error) from error
 
-    async def _post(self, body: dict[str, Any], headers: Mapping[str, str]) -> AsyncStream[Any]:
-        """Events as plain dicts: making an object of each would cost more than reading it."""
-        options: Any = {"headers": headers}
-        return await self._client.post(
-            "/completions", body=body, options=options, cast_to=object, stream=True, stream_cls=AsyncStream[object]
-        )
-
-    async def _in_words(self, error: APIError | JSONDecodeError, *, began: bool) -> Z1Error:
-        """What to raise for it. Raises EngineDead itself where the server failed because its engine is gone."""
-        if isinstance(error, JSONDecodeError):  # half an event
-            return cut_off(self._address.api)
-        words = in_words(error, self._address.api, streaming=began)
-        if type(words) is Z1Error:
-            await self.check_health()
-        return words
+    async def _begun(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> httpx.Response:
+        """The beginning of an answer. Until then a server that is away or busy is asked again; what was read, never."""
+        if self._client.is_closed:
+            raise EngineDead(CLOSED)
+        call = self._client.build_request("POST", "/v1/completions", json=body, headers=headers)
+        for pause_s in [*(BACKOFF_S * 2**n for n in range(self._retries)), None]:
+            try:
+                answer = await self._client.send(call, stream=True)
+                if answer.is_error:
+                    await answer.aread()
+                return answer.raise_for_status()
+            except httpx.HTTPError as error:
+                status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+                if pause_s is None or (status and status != 429 and status < 500):
+                    raise
+            await asyncio.sleep(pause_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +220,30 @@ class ServerSession:
         return ranks | {"X-Session-ID": self.id}
 
 
-def server_text(url: str, *, model: str | None = None, tokenizer: str | None = None) -> Text:
-    """The text side of a served model alone. Arguments and errors as in ServerEngine.start."""
-    address = Address.of(url)
-    client = OpenAI(**_client_options(address))
-    served = find_model(client, address, model=model, max_model_len=None)
-    return find_text(client, address.root, served, named=tokenizer)
+def request(
+    model: str, prompt_ids: Sequence[int], sampling: Sampling, *, max_tokens: int, tokens_per_event: int = 1
+) -> dict[str, Any]:
+    """The body of a streaming request. sampling.extra wins over the plain defaults, sampling's own fields over it.
 
-
-def _client_options(address: Address, *, retries: int = RETRIES, silence_s: float = SILENCE_S) -> dict[str, Any]:
-    timeout = Timeout(silence_s, connect=min(CONNECT_S, silence_s))
-    options = {"base_url": address.api, "api_key": key(), "max_retries": retries, "timeout": timeout}
-    return options | ({"default_headers": address.headers} if address.login else {})
+    tokens_per_event: the first token and the end come at once in any case (vLLM 0.29; others send each token).
+    """
+    drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p if sampling.temperature else 1.0}
+    if sampling.seed is not None:
+        drawn["seed"] = sampling.seed_at(len(prompt_ids))
+    bundled = {"stream_interval": tokens_per_event} if tokens_per_event > 1 else {}
+    return {
+        **PLAIN,
+        **bundled,
+        **dict(sampling.extra),
+        **drawn,
+        "return_token_ids": True,
+        "model": model,
+        "prompt": list(prompt_ids),
+        "max_tokens": max_tokens,
+        "add_special_tokens": False,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
 
 
 def _delta(choice: Mapping[str, Any]) -> Delta:

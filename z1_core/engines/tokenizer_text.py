@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer, decoders
 
-from z1_core.chat_template import chat_template
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.plain_text import ControlStrings, Template, behind_text, new_secret
+from z1_core.plain_text import ControlStrings, Template, behind_text, chat_template, new_secret
 from z1_core.prompt import check_text
 from z1_core.thoughts import Thoughts, answers_only, find_thoughts, hidden
 
@@ -28,8 +27,6 @@ class TokenizerText:
     Texts are encoded by a twin of the tokenizer in which every control token has a secret name, so that their pieces join
     as the tokenizer joins them, and none of them can be written.
     """
-
-    decodes_here = True
 
     def __init__(
         self, tokenizer: Tokenizer, template: Template | None, *, eos: str | None, bos: str | None = None

@@ -7,31 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from z1_core.engine import Delta, Session
+from z1_core.engine import Delta, Engine
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
-from z1_core.orphans import end_together
-from z1_core.places import Places
 from z1_core.window import Sampling
 
+WAIT_FOR_THE_END_OF_THE_PIPE = 'read _; kill "$@" 2>/dev/null; sleep 5; kill -9 "$@" 2>/dev/null'
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
 
 
-class VllmEngine(Places):
+class VllmEngine(Engine):
     """An Engine on vLLM. Make it with VllmEngine.start, from any thread; use it from one event loop for all its life.
 
     name, context_tokens, text: as in Engine. llm: the AsyncLLM itself. dtype: what it computes in, "bfloat16".
     """
 
     def __init__(self, llm: Any, name: str, *, places: int | None = None) -> None:
-        """places: None for as many as vLLM computes at once; what is beyond them would wait in vLLM's own queue."""
+        """places: None for as many as vLLM computes at once. No more are let in, so that an answer never waits in vLLM's own
+        queue behind the thoughts of others."""
         at_once: int = llm.vllm_config.scheduler_config.max_num_seqs
         super().__init__(min(places or at_once, at_once))
         self.llm = llm
@@ -76,13 +77,6 @@ class VllmEngine(Places):
         except Exception as error:  # vLLM raises many kinds here, and its child has already logged the trace
             raise ModelUnavailable(f"{name or folder} does not start: {_reason(error)}") from error
         return cls(llm, name or Path(folder).name, places=places)
-
-    @asynccontextmanager
-    async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
-        """As Engine.session; vLLM finds a prefix wherever it is cached. As no more runs are let in than it computes at
-        once, an answer never waits in its queue behind the thoughts of others."""
-        async with self.place(tokens, beside=beside):
-            yield self
 
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """As Session.stream. Several streams run side by side in vLLM's continuous batch."""
@@ -135,6 +129,16 @@ class VllmEngine(Places):
         self._loop = self._loop or loop
         if self._loop is not loop:
             raise RuntimeError("a VllmEngine belongs to the event loop of its first request; keep one loop for it")
+
+
+def end_together(pids: Iterable[int]) -> subprocess.Popen[bytes]:
+    """Start a guard that ends these processes once this one is gone, however it went: the kernel closes the pipe that
+    the guard reads from. vLLM's own processes would stay, and hold their memory, a GPU's too.
+
+    To call the guard off, kill it.
+    """
+    command = ["/bin/sh", "-c", WAIT_FOR_THE_END_OF_THE_PIPE, "guard", *map(str, pids)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603 - numbers only
 
 
 def _vllm_params(sampling: Sampling) -> Any:
