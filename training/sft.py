@@ -73,7 +73,6 @@ def plan(config: RunConfig, model: ModelConfig) -> Plan:
     data, base = manifest.read(folder), load_config(name, model.model_revision)
     tokenizer = load_tokenizer(name, model.model_revision)
     manifest.check_tokenizer(tokenizer, data, name)
-    manifest.check_data(folder, data)
     longest, holds = data.tokens["longest"], base.max_position_embeddings
     if config.max_length and longest > config.max_length:
         raise BadInput(
