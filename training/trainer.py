@@ -19,7 +19,7 @@ class Trainer(SFTTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
         # Old ones are removed below: the trainer would take a checkpoint-2-kept for one, and not wait until this is whole.
-        most, self.args.save_total_limit = self.args.save_total_limit, None
+        most, self.args.save_total_limit = self.args.save_total_limit or 0, None
         try:
             super()._save_checkpoint(model, trial)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk says
@@ -32,11 +32,11 @@ class Trainer(SFTTrainer):
                 "give the same command again"
             ) from error
         finally:
-            self.args.save_total_limit = most
+            self.args.save_total_limit = most or None
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             (folder / run_folder.COMPLETE).touch()
-            for old in run_folder.checkpoints(folder.parent)[: -most if most else 0]:
+            for old in run_folder.checkpoints(folder.parent)[:-most] if most > 0 else ():
                 shutil.rmtree(old)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
