@@ -6,6 +6,7 @@ import math
 import resource
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +20,30 @@ KEPT = ("epoch", "loss", "grad_norm", "learning_rate")
 
 
 class JsonlLog(TrainerCallback):
-    """Adds a line to a file for each logged step and each evaluation, and prints it in short. The speed leaves out the
-    time of evaluation and saving."""
+    """Adds a line to a file for each logged step and each evaluation, and prints it in short. The speed is that of the
+    steps, without evaluation and saving."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seconds, self._mark, self._began = 0.0, 0.0, 0.0
-        self._first_step = 0
-        self._tokens = 0
+        self._started_s = self._step_s = self._seconds = 0.0
+        self._first_step = self._tokens = 0
 
     def on_train_begin(self, args, state, control, **_: Any) -> None:
-        self._mark = self._began = time.perf_counter()
-        self._first_step = state.global_step
+        self._started_s, self._first_step = time.perf_counter(), state.global_step
+
+    def on_step_begin(self, args, state, control, **_: Any) -> None:
+        self._step_s = time.perf_counter()
 
     def on_step_end(self, args, state, control, **_: Any) -> None:
-        now = time.perf_counter()
-        self._seconds += now - self._mark
-        self._mark = now
-
-    def on_evaluate(self, args, state, control, **_: Any) -> None:
-        self._mark = time.perf_counter()
-
-    on_save = on_evaluate
+        self._seconds += time.perf_counter() - self._step_s
 
     def on_log(self, args, state, control, logs: dict[str, float], **_: Any) -> None:
         if not state.is_world_process_zero:
             return
         if "loss" in logs:
             line = {"step": state.global_step, "of": state.max_steps, **self._training(logs)}
-            a_step = (time.perf_counter() - self._began) / max(1, state.global_step - self._first_step)
-            left = duration(a_step * (state.max_steps - state.global_step))
+            a_step_s = (time.perf_counter() - self._started_s) / (state.global_step - self._first_step)
+            left = timedelta(seconds=round(a_step_s * (state.max_steps - state.global_step)))
             said = f"{line['tokens_per_second']:,.0f} tokens/s, {line['peak_memory_gb']:.1f} GB, {left} left"
             print(f"step {line['step']} of {line['of']}: loss {line['loss']:.4f}, {said}", flush=True)
         elif "eval_loss" in logs:
@@ -64,7 +59,7 @@ class JsonlLog(TrainerCallback):
         seconds, self._seconds = self._seconds, 0.0
         return {name: logs[name] for name in KEPT if name in logs} | {
             "tokens": int(tokens),
-            "tokens_per_second": round(tokens / seconds, 1) if seconds else 0.0,
+            "tokens_per_second": round(tokens / seconds, 1),
             "peak_memory_gb": round(peak_memory_bytes() / 1e9, 3),
         }
 
@@ -83,12 +78,6 @@ class StopOnNan(TrainerCallback):
                     f"{name} is {value} at step {state.global_step}: the run has diverged and was stopped; the last "
                     "checkpoint is from before. Lower learning_rate or max_grad_norm, or raise warmup_steps"
                 )
-
-
-def duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def peak_memory_bytes() -> int:
