@@ -189,7 +189,7 @@ def train(run: Plan) -> None:
     state = PartialState()
     with state.main_process_first():
         if state.is_main_process:
-            run_folder.claim(run.out, run.record)
+            run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))
             write_json(run.out / run_folder.DATA, asdict(run.data))
             run_folder.clear_torn(run.out)
     last = next(reversed(run_folder.checkpoints(run.out)), None)
