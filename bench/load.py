@@ -28,12 +28,11 @@ import pandas as pd
 import psutil
 from gradio_client import Client
 
-from bench.machine import machine, others_cpu_s
+from bench.study import machine, others_cpu_s
 from bench.visitors import TAG, Page, Seen, Visitor
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import Z1Error
 from z1_core.program import program
 
-MOST_VISITORS, MOST_MINUTES = 256, 60
 START_S, END_S, SAMPLE_S = 120, 10, 5
 WINDOW, TOTAL = 400, 480
 """Some 16 s at 30 tokens a second."""
@@ -182,13 +181,6 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    for name, value, most in (
-        ("visitors", options.visitors, MOST_VISITORS),
-        ("programs", options.programs + 1, MOST_VISITORS),
-        ("minutes", options.minutes + 1, MOST_MINUTES + 1),
-    ):
-        if not 1 <= value <= most:
-            raise BadInput(f"--{name} is out of bounds; at most {most:,}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the page ends with this program
     places = options.visitors + options.programs
     with running(options.engine, places) as (address, process):
