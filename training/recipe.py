@@ -1,4 +1,4 @@
-"""The settings of a run: every key of TRL's SFTConfig and ModelConfig, and five of our own, from a file and the command
+"""The settings of a run: every key of TRL's SFTConfig and ModelConfig, and four of our own, from a file and the command
 line.
 
     run, model = read_settings(["--config", "training/recipes/smoke.yaml", "--learning_rate", "2e-5"])
@@ -64,7 +64,6 @@ class RunConfig(SFTConfig):
             "0: what per_device_train_batch_size and gradient_accumulation_steps make."
         },
     )
-    eval_rows: int = field(default=512, metadata={"help": "At most so many held-out rows, always the same; 0: all."})
     export_dtype: str = field(
         default="bfloat16", metadata={"help": "Of the exported weights.", "choices": ["bfloat16", "float32"]}
     )
@@ -111,7 +110,7 @@ POSITIVE = (
     *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate"),
     *("logging_steps", "save_steps", "eval_steps", "num_train_epochs"),
 )
-NOT_NEGATIVE = ("batch", "eval_rows", "seed", "weight_decay", "max_grad_norm")
+NOT_NEGATIVE = ("batch", "seed", "weight_decay", "max_grad_norm")
 
 
 def _check(run: RunConfig) -> None:

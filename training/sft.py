@@ -121,8 +121,7 @@ def held_out_rows(run: Plan) -> Dataset | None:
     from datasets import load_from_disk
 
     rows = load_from_disk(Path(run.config.data) / "held_out").select_columns(["input_ids", "labels"])
-    most = min(len(rows), run.config.eval_rows or len(rows))
-    return rows.select(range(most)) if most and run.config.eval_strategy != "no" else None
+    return rows if len(rows) and run.config.eval_strategy != "no" else None
 
 
 def load_model(run: Plan) -> PreTrainedModel:
@@ -223,8 +222,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     from training.recipe import read_settings
 
     warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing`", FutureWarning)  # TRL's name for it, up to v6
-    if not sys.stderr.isatty():
-        _hide_bars()
     run = plan(*read_settings(argv))
     if run.config.dry_run:
         from training.dry_run import dry_run
@@ -232,15 +229,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         dry_run(run)
     else:
         train(run)
-
-
-def _hide_bars() -> None:
-    """Of libraries that draw them into log files too."""
-    from datasets import disable_progress_bars
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bars()
-    disable_progress_bar()
 
 
 if __name__ == "__main__":
