@@ -199,20 +199,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     parser.add_argument("--tokenizer", default="embedded", help="model folder or hub id; default: the embedded model")
     parser.add_argument("--system", default=Settings.system, help="system prompt; default: the template's own")
-    for name, text in (
-        ("max_length", "the most tokens of a row"),
-        ("held_out", "rows kept for evaluation"),
-        ("seed", "decides which rows are held out"),
-    ):
-        option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=int, default=getattr(Settings, name), help=f"{text}; default %(default)s")
+    number = {"type": int, "metavar": "N"}
+    parser.add_argument(
+        "--max-length", **number, default=Settings.max_length, help="tokens of a row (default %(default)s)"
+    )
+    parser.add_argument(
+        "--held-out", **number, default=Settings.held_out, help="rows for evaluation (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", **number, default=Settings.seed, help="of what is held out and cut (default %(default)s)"
+    )
     add_max_bad(parser)
     parser.add_argument(
-        "--cut",
-        type=share,
-        default="0%",
-        metavar="PERCENT",
-        help="of the rows with an 'answer': cut short, answered by it",
+        "--cut", type=share, default="0%", metavar="PERCENT", help="of rows with an 'answer': cut short"
     )
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")
     options = parser.parse_args(argv)
