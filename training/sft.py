@@ -142,9 +142,8 @@ def build(run: Plan) -> Trainer:
     from transformers import PrinterCallback
     from trl import get_peft_config
 
-    from training.callbacks import JsonlLog, StopOnNan
     from training.recipe import one_sentence
-    from training.trainer import Trainer
+    from training.trainer import JsonlLog, StopOnNan, Trainer
 
     config = run.config
     packed = run.out / f"packed-{run.data.fingerprint[:12]}-{config.max_length}-{config.seed}.arrow"
