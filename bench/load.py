@@ -46,12 +46,11 @@ def running(engine: str, places: int) -> Iterator[tuple[str, psutil.Process]]:
     module = ["-m", "bench.scripted_page"] if engine == "fake" else ["app.py", "--engine", "llama"]
     with tempfile.TemporaryFile("w+") as log:
         words = [sys.executable, *module, "--places", str(places)]
-        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - no word is a stranger's
-        started = psutil.Process(process.pid)
+        process = psutil.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield _address(log, process), started
+            yield _address(log, process), process
         finally:
-            whole = [started, *started.children(recursive=True)] if started.is_running() else []
+            whole = [process, *process.children(recursive=True)] if process.is_running() else []
             process.terminate()
             _, left = psutil.wait_procs(whole, timeout=END_S)
             for each in left:
@@ -60,7 +59,7 @@ def running(engine: str, places: int) -> Iterator[tuple[str, psutil.Process]]:
                 raise Z1Error(f"{len(left)} processes ran on {END_S} s after the page was ended")
 
 
-def _address(log, process: subprocess.Popen) -> str:
+def _address(log, process: psutil.Popen) -> str:
     for _ in range(10 * START_S):
         log.seek(0)
         if found := re.search(r"The page is at (\S+)", log.read()):
@@ -87,11 +86,8 @@ def call(address: str, tag: str) -> Seen:
         client = Client(address, verbose=False)
         begun_s = time.monotonic()
         asked = {"prompt": QUESTION.format(tag), "thinking_tokens": WINDOW, "total_tokens": TOTAL}
-        job = client.submit(**asked, api_name="/think")
-        for update in job:
+        for update in client.submit(**asked, api_name="/think"):
             before_s = seen.update(json.dumps(update), begun_s, before_s)
-        if before_s is None:  # it does not stream
-            seen.update(json.dumps(job.result()), begun_s, None)
     except Exception as error:  # of gradio_client's many kinds: counted, whichever it is
         seen.error = f"{type(error).__name__}: {error}"
     return _checked(seen, tag)
