@@ -1,11 +1,11 @@
 """How fast our slices of llama.cpp are, against its own server on the same process: streaming alone, unsliced for eight.
 
 python -m bench.engines --rounds 5 --out engines.json
-python -m bench.engines --model model.gguf --slices 4 8 16
+python -m bench.engines --model model.gguf
 
 Each way is given prompts that no cache knows, for one token (first_token_ms, the mean of all streams), and then the same
 prompts for --tokens more (tokens_per_s, of all streams together): what prompts take is no part of the rate. Those that
-are compared run one behind the other. of_server, of_vllm: the rate in terms of theirs in the same round. Where others is
+are compared run one behind the other. of_server: the rate in terms of the server's in the same round. Where others is
 half a core, a neighbour has stalled llama.cpp's threads, and the line is void.
 """
 
@@ -28,7 +28,7 @@ from bench.study import add_study_options, check, in_turns, ratio, table
 from z1_core.engine import Engine
 from z1_core.engines import llama
 from z1_core.engines.llama_calls import sampling_fields
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import Z1Error
 from z1_core.models import EMBEDDED_NAME, locate
 from z1_core.program import program
 from z1_core.prompt import chat
@@ -37,8 +37,7 @@ from z1_core.window import Sampling
 
 TOPICS = ["seas", "clocks", "keys", "bridges", "bakers", "kites", "owls", "harbours"]
 CONTEXT_TOKENS = 2048
-STREAMING, UNSLICED, VLLM = "server, streaming", "server, unsliced", "vllm"
-VLLM_ON_CPU = {"block_size": 32, "enforce_eager": True, "kv_cache_memory_bytes": 2**30, "dtype": "float32"}
+STREAMING, UNSLICED, OURS = "server, streaming", "server, unsliced", "ours"
 IGNORE_EOS = ("ignore_eos", True)
 WARM_UP_TOKENS = 8
 
@@ -56,11 +55,10 @@ class Way:
     run: Run
 
 
-def ways(engine: llama.LlamaEngine, client: httpx.AsyncClient, slices: Sequence[int]) -> tuple[list[Way], list[Way]]:
-    """What is compared on one model, alone and eight at once: the server's own, and ours with slices of each length."""
-    ours = [(f"ours, slices of {length}", _ours(engine, length)) for length in slices]
-    alone = [(STREAMING, _theirs(client, stream=True)), *ours]
-    at_once = [(UNSLICED, _theirs(client, stream=False)), *ours]
+def ways(engine: llama.LlamaEngine, client: httpx.AsyncClient) -> tuple[list[Way], list[Way]]:
+    """What is compared on one model, alone and eight at once: the server's own, and ours."""
+    alone = [(STREAMING, _theirs(client, stream=True)), (OURS, _ours(engine))]
+    at_once = [(UNSLICED, _theirs(client, stream=False)), (OURS, _ours(engine))]
     return [Way(engine, 1, *way) for way in alone], [Way(engine, len(TOPICS), *way) for way in at_once]
 
 
@@ -81,9 +79,8 @@ def _theirs(client: httpx.AsyncClient, *, stream: bool) -> Run:
     return run
 
 
-def _ours(engine: Engine, length: int = llama.SLICE_TOKENS) -> Run:
+def _ours(engine: Engine) -> Run:
     async def run(prompt_ids: Sequence[int], tokens: int, place: int) -> None:
-        llama.SLICE_TOKENS = length  # it is no setting, but for this study
         sampling = Sampling(max_tokens=tokens, extra=(IGNORE_EOS,))
         made = [id_ async for delta in generate(engine, prompt_ids, sampling) for id_ in delta.ids]
         if len(made) != tokens:
@@ -120,20 +117,16 @@ async def _timed(way: Way, prompts: Sequence[Sequence[int]], tokens: int) -> lis
 
 
 def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
-    """Adds of_server and, where it ran, of_vllm."""
-    per_model, streams = ("model", "streams", "round"), ("streams", "round")
-    of_server = ratio(lines, "tokens_per_s", to=STREAMING, same=per_model)
-    return lines.assign(
-        of_server=of_server.fillna(ratio(lines, "tokens_per_s", to=UNSLICED, same=per_model)),
-        of_vllm=ratio(lines, "tokens_per_s", to=VLLM, same=streams),
+    """Adds of_server."""
+    alone, at_once = (
+        ratio(lines, "tokens_per_s", to=way, same=("model", "streams", "round")) for way in (STREAMING, UNSLICED)
     )
+    return lines.assign(of_server=alone.fillna(at_once))
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m bench.engines", description="llama.cpp's server, and ours on it.")
     options.add_argument("--model", action="append", help="FILE.gguf or hub id, repeatable (default SmolLM2-135M)")
-    options.add_argument("--vllm", metavar="FOLDER", help="a model for vLLM on this processor, to compare with")
-    options.add_argument("--slices", type=int, nargs="+", default=[llama.SLICE_TOKENS], help="their lengths")
     options.add_argument("--tokens", type=int, default=128, help="to write in each stream (default %(default)s)")
     add_study_options(options, rounds=5)
     return options
@@ -143,37 +136,24 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
     check(options, "tokens")
-    if min(options.slices) < 1:
-        raise BadInput(f"--slices is {min(options.slices)}; it must be at least 1")
     asyncio.run(_run(options))
 
 
 async def _run(options: argparse.Namespace) -> None:
+    """The engines stay for the whole run."""
+    groups = []
     async with AsyncExitStack() as stack:
-        ways = await _started(options, stack)
-        groups = [{way.name: partial(measure, way, options.tokens) for way in group} for group in ways]
+        for model in options.model or [EMBEDDED_NAME]:
+            found = locate(model, engine="llama")
+            engine = llama.LlamaEngine.start(
+                found.path, adapter=found.adapter, name=found.name, max_model_len=CONTEXT_TOKENS, places=len(TOPICS)
+            )
+            stack.push_async_callback(engine.close)
+            client = await stack.enter_async_context(engine.server.client())
+            for group in ways(engine, client):
+                groups.append({way.name: partial(measure, way, options.tokens) for way in group})
         lines = await in_turns(groups, options, {})
     print(table(with_ratios(lines), ["model", "streams", "way"]))
-
-
-async def _started(options: argparse.Namespace, stack: AsyncExitStack) -> list[list[Way]]:
-    """The engines, all of which stay for the whole run, in groups of ways to compare."""
-    groups: list[list[Way]] = []
-    for model in options.model or [EMBEDDED_NAME]:
-        found = locate(model, engine="llama")
-        engine = llama.LlamaEngine.start(
-            found.path, adapter=found.adapter, name=found.name, max_model_len=CONTEXT_TOKENS, places=len(TOPICS)
-        )
-        stack.push_async_callback(engine.close)
-        groups += ways(engine, await stack.enter_async_context(engine.server.client()), options.slices)
-    if options.vllm:
-        from z1_core.engines.vllm import VllmEngine
-
-        engine = VllmEngine.start(options.vllm, max_model_len=CONTEXT_TOKENS, **VLLM_ON_CPU)
-        stack.push_async_callback(engine.close)
-        for group in groups[:2]:
-            group.append(Way(engine, group[0].streams, VLLM, _ours(engine)))
-    return groups
 
 
 if __name__ == "__main__":

@@ -28,12 +28,11 @@ import pandas as pd
 import psutil
 from gradio_client import Client
 
-from bench.machine import machine, others_cpu_s
+from bench.study import machine, others_cpu_s
 from bench.visitors import TAG, Page, Seen, Visitor
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import Z1Error
 from z1_core.program import program
 
-MOST_VISITORS, MOST_MINUTES = 256, 60
 START_S, END_S, SAMPLE_S = 120, 10, 5
 WINDOW, TOTAL = 400, 480
 """Some 16 s at 30 tokens a second."""
@@ -47,12 +46,11 @@ def running(engine: str, places: int) -> Iterator[tuple[str, psutil.Process]]:
     module = ["-m", "bench.scripted_page"] if engine == "fake" else ["app.py", "--engine", "llama"]
     with tempfile.TemporaryFile("w+") as log:
         words = [sys.executable, *module, "--places", str(places)]
-        process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)  # noqa: S603 - no word is a stranger's
-        started = psutil.Process(process.pid)
+        process = psutil.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield _address(log, process), started
+            yield _address(log, process), process
         finally:
-            whole = [started, *started.children(recursive=True)] if started.is_running() else []
+            whole = [process, *process.children(recursive=True)] if process.is_running() else []
             process.terminate()
             _, left = psutil.wait_procs(whole, timeout=END_S)
             for each in left:
@@ -61,7 +59,7 @@ def running(engine: str, places: int) -> Iterator[tuple[str, psutil.Process]]:
                 raise Z1Error(f"{len(left)} processes ran on {END_S} s after the page was ended")
 
 
-def _address(log, process: subprocess.Popen) -> str:
+def _address(log, process: psutil.Popen) -> str:
     for _ in range(10 * START_S):
         log.seek(0)
         if found := re.search(r"The page is at (\S+)", log.read()):
@@ -88,11 +86,8 @@ def call(address: str, tag: str) -> Seen:
         client = Client(address, verbose=False)
         begun_s = time.monotonic()
         asked = {"prompt": QUESTION.format(tag), "thinking_tokens": WINDOW, "total_tokens": TOTAL}
-        job = client.submit(**asked, api_name="/think")
-        for update in job:
+        for update in client.submit(**asked, api_name="/think"):
             before_s = seen.update(json.dumps(update), begun_s, before_s)
-        if before_s is None:  # it does not stream
-            seen.update(json.dumps(job.result()), begun_s, None)
     except Exception as error:  # of gradio_client's many kinds: counted, whichever it is
         seen.error = f"{type(error).__name__}: {error}"
     return _checked(seen, tag)
@@ -182,13 +177,6 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    for name, value, most in (
-        ("visitors", options.visitors, MOST_VISITORS),
-        ("programs", options.programs + 1, MOST_VISITORS),
-        ("minutes", options.minutes + 1, MOST_MINUTES + 1),
-    ):
-        if not 1 <= value <= most:
-            raise BadInput(f"--{name} is out of bounds; at most {most:,}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the page ends with this program
     places = options.visitors + options.programs
     with running(options.engine, places) as (address, process):

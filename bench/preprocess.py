@@ -4,28 +4,24 @@
 
 The published loop (train/preprocess.py of efficientscaling/Z1) tokenises each prompt alone and each row whole, one at a
 time, into lists of tensors, and pickles them with torch.save. Ours is training.preprocess as it is run, with reading,
-checks, hashes and writing. Each measurement is a process of its own, whose start and imports are not counted.
+checks, hashes and writing. The round that warms up counts for nothing, imports among it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from bench.study import add_study_options, check, in_turns, ratio, table
 from training.rows import Rows
-from z1_core.errors import Z1Error
 from z1_core.jsonl import lines, write_lines
 from z1_core.program import program
-
-WAYS = ("published", "ours")
 
 
 def published(source: Path, tokenizer_name: str, out: Path) -> int:
@@ -64,28 +60,12 @@ def _tokenise(tokenizer, text: str, max_length: int):
     return tokenizer(text, return_tensors="pt", padding="longest", max_length=max_length, truncation=True).input_ids[0]
 
 
-def alone(way: str, source: Path, tokenizer: str) -> dict[str, float]:
-    """One way in this process."""
-    import datasets  # noqa: F401 - before the clock starts, with all that a tokenizer imports when it is loaded
-    import torch  # noqa: F401
-
-    from training.pretrained import load_tokenizer
-
-    load_tokenizer(tokenizer)
+async def measure(way: Callable[[Path, str, Path], int], source: Path, tokenizer: str, _: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         started_s = time.perf_counter()
-        tokens = {"published": published, "ours": ours}[way](source, tokenizer, Path(folder, "out"))
+        tokens = way(source, tokenizer, Path(folder, "out"))
         seconds = time.perf_counter() - started_s
     return {"seconds": seconds, "tokens": tokens, "tokens_per_s": tokens / seconds}
-
-
-async def in_child(way: str, source: Path, tokenizer: str, _: int) -> dict[str, float]:
-    words = ["-m", "bench.preprocess", str(source), "--tokenizer", tokenizer, "--alone", way]
-    child = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
-    told, _ = await child.communicate()
-    if child.returncode:
-        raise Z1Error(f"{way} ended with {child.returncode}; what it said stands above")
-    return json.loads(told.splitlines()[-1])
 
 
 def copied(source: Path, copies: int, target: Path) -> Path:
@@ -107,16 +87,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("source", type=Path, metavar="ROWS.jsonl")
     parser.add_argument("--tokenizer", default="embedded", help="model folder or hub id (default: the embedded model)")
     parser.add_argument("--copies", type=int, default=1, metavar="N", help="the rows so many times (default 1)")
-    parser.add_argument("--alone", choices=WAYS, help=argparse.SUPPRESS)
     add_study_options(parser, rounds=3)
     options = parser.parse_args(argv)
     check(options, "copies")
-    if options.alone:
-        print(json.dumps(alone(options.alone, options.source, options.tokenizer)))
-        return
     with tempfile.TemporaryDirectory() as folder:
         source = copied(options.source, options.copies, Path(folder, "rows.jsonl"))
-        group = {way: partial(in_child, way, source, options.tokenizer) for way in WAYS}
+        group = {way.__name__: partial(measure, way, source, options.tokenizer) for way in (published, ours)}
         made = asyncio.run(in_turns([group], options, {}))
     print(table(made.assign(of_published=ratio(made, "tokens_per_s", to="published"))))
 

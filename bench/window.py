@@ -1,12 +1,12 @@
 """What the window costs: the same prompts and budget, spent in different ways in turns, on one engine and beside a server.
 
 python -m bench.window --prompts gsm8k.jsonl --windows 160 --answer-tokens 338 --ways plain published ours
-python -m bench.window --prompts gsm8k.jsonl --windows 32 64 128 256 512 --answer-tokens 64 --ways ours sweep separate
+python -m bench.window --prompts gsm8k.jsonl --windows 32 64 128 256 512 --answer-tokens 64 --ways ours sweep
 python -m bench.window --prompts gsm8k.jsonl --ways ours --beside http://127.0.0.1:8000 --ignore-eos
 
 The ways are in bench/ways.py; server is ours on the server at --beside, which holds the same model. of_plain: tokens/s as
-a share of what plain reached in the same round (full_: while every place was taken); wall_of_ours: time in terms of ours.
-native runs on vLLM only, which it starts on any machine.
+a share of what plain reached in the same round; wall_of_ours: time in terms of ours. native runs on vLLM only, which it
+starts on any machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bench.study import add_study_options, check, in_turns, ratio, read_chats, table
-from bench.ways import WAYS, Load, Meter, Row, run
+from bench.ways import WAYS, Load, Row, run
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.engines.server import ServerEngine
@@ -134,16 +134,16 @@ def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window]
 
 async def measure(way: str, load: Load, number: int) -> dict[str, Any]:
     """One way in one round, from a cold cache; round 0 is short."""
-    metered = replace(load, meter=Meter(), sampling=await _cold(load))
+    load = replace(load, sampling=await _cold(load))
     if number == 0:
         few = [
             replace(window, thinking_tokens=WARM_UP_TOKENS + place, answer_tokens=WARM_UP_TOKENS)
             for place, window in enumerate(load.windows)
         ]
-        metered = replace(metered, prompts=load.prompts[:WARM_UP_ROWS], windows=few)
+        load = replace(load, prompts=load.prompts[:WARM_UP_ROWS], windows=few)
     started_s = time.monotonic()
-    rows = await run(way, metered)
-    return figures(rows, time.monotonic() - started_s, metered.meter)
+    rows = await run(way, load)
+    return figures(rows, time.monotonic() - started_s)
 
 
 async def _cold(load: Load) -> Sampling:
@@ -155,15 +155,14 @@ async def _cold(load: Load) -> Sampling:
     return replace(load.sampling, extra=(*load.sampling.extra, *salt))
 
 
-def figures(rows: Sequence[Row], wall_s: float, meter: Meter) -> dict[str, float | None]:
-    """tokens: traces and answers as generated, without the hints. full_tokens_per_s: while every place was taken."""
+def figures(rows: Sequence[Row], wall_s: float) -> dict[str, float]:
+    """tokens: traces and answers as generated, without the hints."""
     made = pd.DataFrame([asdict(row) for row in rows])
     tokens = int((made.trace_tokens + made.answer_tokens).sum())
     return {
         "wall_s": wall_s,
         "tokens": tokens,
         "tokens_per_s": tokens / wall_s,
-        "full_tokens_per_s": meter.full_tokens / meter.full_s if meter.full_tokens else None,
         "first_token_ms": made.first_token_s.median() * 1000,
         "first_token_p95_ms": made.first_token_s.quantile(0.95) * 1000,
         "rows_cut": int(made.cut.sum()),
@@ -174,7 +173,6 @@ def figures(rows: Sequence[Row], wall_s: float, meter: Meter) -> dict[str, float
 def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
     return lines.assign(
         of_plain=ratio(lines, "tokens_per_s", to="plain"),
-        full_of_plain=ratio(lines, "full_tokens_per_s", to="plain"),
         wall_of_ours=ratio(lines, "wall_s", to="ours"),
         tokens_of_ours=ratio(lines, "tokens", to="ours"),
     )

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from bench import engines, study
-from bench.machine import machine, others_cpu_s, processor
+from bench.study import machine, others_cpu_s
 from z1_core.engines import llama
 from z1_core.engines.fake import FakeEngine
 from z1_core.models import Model
@@ -46,7 +46,6 @@ def started(monkeypatch) -> list[StandIn]:
 
     made: list[StandIn] = []
     monkeypatch.setattr(llama.LlamaEngine, "start", start)
-    monkeypatch.setattr(llama, "SLICE_TOKENS", llama.SLICE_TOKENS)
     monkeypatch.setattr(study, "others_cpu_s", lambda: 0.0)  # looks at every process of the machine
     monkeypatch.setattr(engines, "locate", lambda model, engine: Model(model or "embedded", "here", Path("m.gguf")))
     return made
@@ -57,7 +56,7 @@ def test_the_ways_take_turns_on_each_model_and_change_their_order(started, tmp_p
     words = ["--model", "a", "--model", "b", "--rounds", "2", "--tokens", "12", "--out", str(out)]
     assert engines.main(words) == 0
     record = json.loads(out.read_text())
-    ours, alone, at_once = "ours, slices of 8", engines.STREAMING, engines.UNSLICED
+    ours, alone, at_once = engines.OURS, engines.STREAMING, engines.UNSLICED
     assert [(line["round"], line["model"], line["streams"], line["way"]) for line in record["lines"]] == [
         (number, model, *way)
         for number, order in ((1, slice(None)), (2, slice(None, None, -1)))
@@ -87,26 +86,13 @@ def test_each_stream_has_a_prompt_that_no_cache_knows_and_reads_it_before_the_cl
     assert all(call["ignore_eos"] is True for call in engine.calls)
 
 
-def test_slices_of_each_length_are_really_used(started, monkeypatch):
-    used = set()
-
-    async def stream(self, prompt_ids, sampling):
-        used.add(llama.SLICE_TOKENS)
-        async for delta in FakeEngine.stream(self, prompt_ids, sampling):
-            yield delta
-
-    monkeypatch.setattr(StandIn, "stream", stream)
-    assert engines.main(["--rounds", "1", "--tokens", "9", "--slices", "4", "16"]) == 0
-    assert used == {4, 16}
-
-
 def test_a_server_that_stops_early_is_no_measurement(started, monkeypatch, capsys):
     monkeypatch.setattr(StandIn, "says", '{"error": "no %d"}')
     assert engines.main(["--rounds", "1"]) == 2
     assert 'error: the server ended before its 1 tokens: {"error": "no 1"}' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--rounds", "0"], ["--tokens", "0"], ["--slices", "8", "0"]])
+@pytest.mark.parametrize("words", [["--rounds", "0"], ["--tokens", "0"]])
 def test_bad_options_are_said(words, capsys):
     assert engines.main(words) == 2
     assert f"{words[0]} is 0; it must be at least 1" in capsys.readouterr().err
@@ -121,31 +107,28 @@ def test_ratios_compare_within_a_round_and_as_many_streams():
     lines = [
         line(engines.STREAMING, 1, 80),
         line("ours", 1, 76),
-        line(engines.VLLM, 1, 19),
         line(engines.UNSLICED, 8, 100),
         line("ours", 8, 95),
         line(engines.STREAMING, 1, 40, 2),
         line("ours", 1, 40, 2),
     ]
     made = engines.with_ratios(pd.DataFrame(lines))
-    assert list(made.of_server) == [1, 0.95, pytest.approx(19 / 80), 1, 0.95, 1, 1]
-    assert list(made.of_vllm)[:3] == [pytest.approx(80 / 19), 4, 1]
-    assert made.of_vllm[3:].isna().all()  # it did not run there
+    assert list(made.of_server) == [1, 0.95, 1, 0.95, 1, 1]
     shown = study.table(made, ["model", "streams", "way"])
     assert "0.975 (0.950-1.000)" in shown
     assert "58 (40-76)" in shown
-    assert "of_vllm" not in study.table(engines.with_ratios(pd.DataFrame(lines[3:])), ["model", "streams", "way"])
 
 
 def test_the_processor_is_named_and_whether_it_has_avx512(tmp_path):
     cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 avx512f\n")
-    assert processor(cpuinfo) == {"processor": "Some CPU @ 2 GHz", "avx512": True}
-    cpuinfo.write_text("model name\t: Old CPU\nflags\t\t: fpu avx2\n")
-    assert processor(cpuinfo) == {"processor": "Old CPU", "avx512": False}
-    cpuinfo.write_text("CPU implementer\t: 0x41\nFeatures\t: fp asimd\n")  # an ARM
-    assert processor(cpuinfo)["avx512"] is None
-    assert processor(tmp_path / "none")["processor"]  # no Linux
+    for content, processor, avx512 in (
+        ("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 avx512f\n", "Some CPU @ 2 GHz", True),
+        ("model name\t: Old CPU\nflags\t\t: fpu avx2\n", "Old CPU", False),
+    ):
+        cpuinfo.write_text(content)
+        made = machine(cpuinfo)
+        assert (made["processor"], made["avx512"]) == (processor, avx512)
+    assert machine(tmp_path / "none")["processor"]  # no Linux
     assert json.loads(json.dumps(machine()))["versions"]["python"]
 
 

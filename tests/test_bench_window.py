@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench import study, window
-from bench.ways import WAYS, Meter, Row, find, run
+from bench.ways import WAYS, Row, find, run
 from evaluation.pool import pooled
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.errors import BadInput, ContextOverflow, EngineDead
@@ -41,7 +41,6 @@ def budgets(engine: FakeEngine) -> list[int]:
         ("native", [TOTAL] * 3),
         ("ours", [WINDOW, ANSWER] * 3),
         ("sweep", [WINDOW, ANSWER, ANSWER] * 3),
-        ("separate", [5, ANSWER] * 3 + [WINDOW, ANSWER] * 3),
     ],
 )
 async def test_each_way_asks_for_its_own_budgets(scripted, way, asked):
@@ -89,11 +88,11 @@ async def test_a_row_that_stops_inside_the_window_is_cut_by_no_way(way):
 
 @pytest.mark.parametrize(
     ("way", "tokens"),
-    [("published", WINDOW), ("ours", WINDOW), ("sweep", WINDOW), ("separate", 5 + WINDOW)],
+    [("published", WINDOW), ("ours", WINDOW), ("sweep", WINDOW)],
 )
 async def test_tokens_are_traces_and_answers_as_written_without_hints(scripted, way, tokens):
     answer = len(small_text().encode("It is 42.")) + 1
-    answers = 2 if way in ("sweep", "separate") else 1
+    answers = 2 if way == "sweep" else 1
     line = await window.measure(way, load_for(scripted(LONG, "It is 42."), windows=(5, WINDOW)), 1)
     assert line["tokens"] == 3 * (tokens + answers * answer)
     assert line["max_trace_tokens"] == WINDOW
@@ -105,14 +104,6 @@ async def test_warming_up_runs_few_rows_on_few_tokens(scripted):
         await window.measure(way, load_for(engine, questions=["One?"] * 9), 0)
     assert max(budgets(engine)) == 2 * window.WARM_UP_TOKENS + HINT_TOKENS
     assert len(engine.requests) == window.WARM_UP_ROWS * 5
-
-
-async def test_tokens_are_counted_up_to_the_start_of_the_last_row():
-    """Two places, four rows of 60 tokens in turns of one token each: the last takes its place after 120 of 240."""
-    load = load_for(FakeEngine(lambda prompt: "word " * 500), questions=["One?"] * 4)
-    await run("plain", load)
-    assert load.meter.tokens == 4 * load.total_tokens
-    assert load.meter.full_tokens == pytest.approx(2 * load.total_tokens, abs=2)
 
 
 async def test_a_failure_ends_the_rows_that_still_run(scripted):
@@ -130,10 +121,7 @@ async def test_a_failure_ends_the_rows_that_still_run(scripted):
 
 def test_figures_of_known_rows():
     rows = [Row(0.1 * n, trace_tokens=10 * n, answer_tokens=5, cut=n % 2 == 0) for n in range(1, 6)]
-    meter = Meter()
-    meter.full_tokens, meter.full_s = 100, 0.5
-    made = window.figures(rows, 2.0, meter)
-    assert made["full_tokens_per_s"] == 200
+    made = window.figures(rows, 2.0)
     assert (made["tokens"], made["tokens_per_s"]) == (150 + 25, 87.5)
     assert (made["first_token_ms"], made["first_token_p95_ms"]) == pytest.approx((300, 480))
     assert (made["rows_cut"], made["max_trace_tokens"]) == (2, 50)
@@ -141,7 +129,7 @@ def test_figures_of_known_rows():
 
 def test_ratios_compare_within_a_round():
     walls = {"plain": (1.0, 10.0), "published": (3.0, 30.0), "ours": (2.0, 20.0)}
-    fixed = {"full_tokens_per_s": 9, "tokens": 5}
+    fixed = {"tokens": 5}
     lines = pd.DataFrame(
         {"round": n, "way": way, "wall_s": wall[n], "tokens_per_s": 100 / wall[n], **fixed}
         for n in range(2)
@@ -149,7 +137,6 @@ def test_ratios_compare_within_a_round():
     )
     made = window.with_ratios(lines).set_index(["way", "round"])
     assert list(made.of_plain["ours"]) == [0.5, 0.5]
-    assert list(made.full_of_plain["ours"]) == [1, 1]
     assert list(made.wall_of_ours["published"]) == [1.5, 1.5]
     assert window.with_ratios(lines[lines.way == "ours"]).of_plain.isna().all()
 
@@ -259,15 +246,14 @@ def words(tmp_path) -> list[str]:
 
 
 def test_the_ways_take_turns_and_the_record_holds_all_rounds(words, tmp_path, capsys):
-    assert window.main([*words, "--ways", "ours", "sweep", "separate"]) == 0
+    assert window.main([*words, "--ways", "ours", "sweep"]) == 0
     record = json.loads((tmp_path / "out.json").read_text())
-    order = ["ours", "sweep", "separate", "sweep", "separate", "ours"]
+    order = ["ours", "sweep", "sweep", "ours"]
     assert [(line["round"], line["way"]) for line in record["lines"]] == list(
-        zip([1] * 3 + [2] * 3, order, strict=True)
+        zip([1] * 2 + [2] * 2, order, strict=True)
     )
     tokens = {line["way"]: line["tokens"] for line in record["lines"]}
-    both = WINDOW + 2 * ANSWER
-    assert tokens == {"ours": 3 * (WINDOW + ANSWER), "sweep": 3 * both, "separate": 3 * (5 + both)}
+    assert tokens == {"ours": 3 * (WINDOW + ANSWER), "sweep": 3 * (WINDOW + 2 * ANSWER)}
     assert (record["rows"], record["options"]["rounds"]) == (3, 2)
     assert {"processor", "versions", "commit"} <= record.keys()
     assert list(tmp_path.glob("*.part")) == []

@@ -76,14 +76,6 @@ def test_memory_that_grows_has_a_slope_and_what_is_warmed_up_once_has_none():
     assert (made.MB_first.engine, made.MB_last.engine) == (0, 300)
 
 
-@pytest.mark.parametrize(
-    "words", [["--visitors", "0"], ["--visitors", "257"], ["--programs", "-1"], ["--minutes", "61"]]
-)
-def test_it_is_bounded(words, capsys):
-    assert load.main(words) == 2
-    assert f"{words[0]} is out of bounds" in capsys.readouterr().err
-
-
 async def test_a_page_that_tells_of_an_error_is_one():
 
     lines = "".join(f"data: {json.dumps(each)}\n\n" for each in [{"msg": "process_completed", "success": False}])

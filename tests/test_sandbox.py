@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bench import sandbox_speed
 from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
 from evaluation.judges.unit_tests import judge_unittest
 from evaluation.sandbox import bubblewrap as sandbox_module
@@ -181,9 +179,3 @@ def test_unsafe_mode_in_a_small_namespace_spares_everybody_else():
     command = ["bwrap", *options, sys.executable, "-c", IN_A_CONTAINER]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60)
     assert done.stdout.split() == ["True", "right", "None"], done.stderr
-
-
-def test_how_long_a_start_takes_is_measured_alone_and_on_every_core(capsys):
-    assert sandbox_speed.main(["--programs", "4"]) == 0
-    said = capsys.readouterr().out
-    assert all(f"{at_once} at once: median 0." in said for at_once in {1, len(os.sched_getaffinity(0))})

@@ -92,7 +92,6 @@ def test_every_row_has_the_same_chance():
 @pytest.mark.parametrize(
     ("choice", "says"),
     [
-        ({"mode": "longets", "budget_tokens": 9}, "longest, shortest, random"),
         ({"mode": "longest", "budget_tokens": 0}, "--budget is 0; it must be at least 1"),
         ({"mode": "random", "rows": -1}, "--rows is -1"),
         ({"mode": "longest"}, "needs either --budget TOKENS or --rows N"),

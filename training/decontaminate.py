@@ -6,17 +6,13 @@ looked for whole.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
-import pandas as pd
-
+from evaluation.rows import BadRow, read_rows
 from training.words import folded_words
 from z1_core.errors import BadInput
-from z1_core.jsonl import lines
 
 STATEMENTS = (
     "problem", "question", "Question", "prompt", "question_content", "instruct_prompt", "complete_prompt",
@@ -67,11 +63,14 @@ def questions_of(given: str) -> Iterator[tuple[str, str]]:
     path = benchmark_path(given)
     fields = STATEMENTS if path == Path(given) else (given.rpartition(":")[2],)
     found = 0
-    for number, row in enumerate(_rows(path), start=1):
-        for text in (row.get(name) for name in fields):
+    for row in read_rows(path):
+        if isinstance(row, BadRow):
+            raise BadInput(f"{row}; mend the file given to --against")
+        where, values = row
+        for text in (values.get(name) for name in fields):
             if isinstance(text, str) and text.strip():
                 found += 1
-                yield f"{path.name} row {number}", text
+                yield where, text
     if not found:
         raise BadInput(f'{path.name} has no question under {", ".join(fields)}; name the field: "{path}:FIELD"')
 
@@ -79,25 +78,3 @@ def questions_of(given: str) -> Iterator[tuple[str, str]]:
 def benchmark_path(given: str) -> Path:
     """The file in "FILE" or "FILE:FIELD"."""
     return Path(given) if Path(given).exists() or ":" not in given else Path(given.rpartition(":")[0])
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        match path.suffix.lower():
-            case ".jsonl":
-                return [line.row or _refuse(f"{line.where}: {line.fault}") for line in lines(path)]
-            case ".json":  # a list of rows, or a dict whose values are the rows
-                content = json.loads(path.read_bytes().decode("utf-8-sig"))
-                return pd.DataFrame(list(content.values()) if isinstance(content, dict) else content).to_dict("records")
-            case ".csv":
-                return pd.read_csv(path, dtype=str, encoding="utf-8-sig").to_dict("records")
-            case ".parquet":
-                return pd.read_parquet(path).to_dict("records")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise BadInput(f"{path} cannot be read: {reason}; check the file given to --against") from error
-    raise BadInput(f"{path.name} is no .jsonl, .json, .csv or .parquet file; give --against one of these")
-
-
-def _refuse(fault: str) -> NoReturn:
-    raise ValueError(fault)

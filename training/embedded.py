@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
-from z1_core.errors import ModelUnavailable
+from training.drafts import appearing
+from z1_core.errors import ModelUnavailable, Z1Error
 from z1_core.models import EMBEDDED_NAME, INSTALL_EMBEDDED, embedded_file
 
 
@@ -18,14 +17,12 @@ def embedded_folder(cache: Path | None = None) -> Path:
     cache = cache or Path.home() / ".cache" / "z1-demo"
     target = cache / f"{EMBEDDED_NAME}-{gguf.stat().st_size}"
     if not target.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=cache))
         try:
-            _convert(gguf, draft)
+            with appearing(target) as draft:
+                _convert(gguf, draft)
+        except Z1Error:
             if not target.is_dir():  # another process may have been faster
-                draft.rename(target)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+                raise
     return target
 
 

@@ -20,27 +20,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from evaluation.pool import pooled
+from training import run_folder
 from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, digest
 from z1_core import thinking
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, own_lines, read_json, write_json
+from z1_core.jsonl import Lines, own_lines
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
 from z1_core.prompt import SYSTEM_PROMPT, chat
+from z1_core.provenance import versions
 from z1_core.window import Sampling
 
 FAKE_SECONDS_PER_TOKEN = 0.001
@@ -56,21 +58,19 @@ class Teaching:
 
     max_tokens: int = 8192
     temperature: float = 0.0
-    top_p: float = 1.0
     seed: int = 42
     system: str = SYSTEM_PROMPT
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise BadInput(f"--max-tokens is {self.max_tokens}; it must be at least 1")
-        Sampling(temperature=self.temperature, top_p=self.top_p, seed=self.seed)
+        Sampling(temperature=self.temperature, seed=self.seed)
 
     def sampling_of(self, question: Row, budget_tokens: int) -> Sampling:
         """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
         drawn = digest(f"{self.seed}:{question.id}")[:7]
         return Sampling(
             temperature=self.temperature,
-            top_p=self.top_p,
             max_tokens=budget_tokens,
             seed=int.from_bytes(drawn, "big") if self.temperature else None,
         )
@@ -144,68 +144,39 @@ async def generate(
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
     with ExitStack() as stack:
-        _claim(stack, out, {"model": engine.name, **asdict(teaching)})
+        _hold(stack, out)
+        settings = {"model": engine.name, **asdict(teaching)}
+        run_folder.claim(out, {"settings": settings, "versions": versions(("tokenizers", "jinja2"))})
         output = Output(stack, out)
         waiting = [question for question in questions if not output.has(question)]
         done = len(questions) - len(waiting)
         bar = stack.enter_context(tqdm(total=len(questions), initial=done, unit="row", disable=None))
         patience = Patience(engine, wait_s, _say)
-        left = iter(waiting)
 
         async def teach(question: Row) -> None:
             output.add(*await write_trajectory(engine, question, teaching))
             bar.update()
 
-        async def work() -> None:
-            for question in left:
-                await patience.insist(partial(teach, question))
-
-        await _together([work() for _ in range(min(concurrency, len(waiting)))])
+        await pooled(lambda question: patience.insist(partial(teach, question)), waiting, concurrency)
         return output.counts
 
 
-def _claim(stack: ExitStack, out: Path, settings: dict[str, Any]) -> None:
-    """Take the folder for this process alone. Raises BadInput for one of another run, or one that is in use."""
+def _hold(stack: ExitStack, out: Path) -> None:
+    """Take the folder for this process alone. Raises BadInput for one that is in use."""
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "run.json"
-    if not path.exists() and {file.name for file in out.iterdir()} - {".lock", "run.json.part"}:
-        raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
     try:
-        stack.enter_context(FileLock(out / ".lock", timeout=0))
+        stack.enter_context(FileLock(out / run_folder.LOCK, timeout=0))
     except Timeout as error:
         raise BadInput(f"another process is writing in {out}; wait for it or name another --out") from error
-    before = read_json(path) if path.exists() else settings
-    for name, value in settings.items():
-        if before.get(name) != value:
-            raise BadInput(
-                f"{out} holds another run: its {name} is {before.get(name)!r}, not {value!r}; give the same settings to "
-                "continue it, or name another folder with --out"
-            )
-    write_json(path, settings | {"versions": {name: version(name) for name in ("tokenizers", "jinja2")}})
-
-
-async def _together(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run them to the end; a failure ends the others and is raised."""
-    runs = [asyncio.ensure_future(each) for each in coroutines]
-    try:
-        await asyncio.gather(*runs)
-    finally:
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
 
 
 def parser() -> argparse.ArgumentParser:
-    defaults = Teaching()
-    options = argparse.ArgumentParser(
-        prog="python -m training.generate", description="Let a teacher model write trajectories for new questions."
-    )
+    options = argparse.ArgumentParser(prog="python -m training.generate", description=__doc__.split("\n\n")[0])
     options.add_argument("questions", metavar="QUESTIONS.jsonl", help='rows {"id", "question"}, or a set on the Hub')
     options.add_argument("--out", type=Path, required=True, metavar="DIR", help="new, or of the run to continue")
-    options.add_argument("--max-tokens", type=int, default=defaults.max_tokens, help="the most of one (default 8192)")
+    options.add_argument("--max-tokens", type=int, default=Teaching().max_tokens, help="the most of one (default 8192)")
     options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default 0)")
-    options.add_argument("--top-p", type=float, default=1.0, help="counts only above temperature 0 (default 1)")
-    options.add_argument("--seed", type=int, default=defaults.seed, help="counts only above temperature 0 (default 42)")
+    options.add_argument("--seed", type=int, default=42, help="counts only above temperature 0 (default 42)")
     options.add_argument("--system", default=SYSTEM_PROMPT, help=f"system prompt (default {SYSTEM_PROMPT!r})")
     options.add_argument("--concurrency", type=int, default=64, metavar="N", help="at a time (default 64)")
     add_max_bad(options)

@@ -1,4 +1,4 @@
-"""The settings of a run: every key of TRL's SFTConfig and ModelConfig, and five of our own, from a file and the command
+"""The settings of a run: every key of TRL's SFTConfig and ModelConfig, and four of our own, from a file and the command
 line.
 
     run, model = read_settings(["--config", "training/recipes/smoke.yaml", "--learning_rate", "2e-5"])
@@ -9,14 +9,13 @@ A recipe is a YAML file of such keys. What the libraries raise about a value com
 from __future__ import annotations
 
 import argparse
-import difflib
+import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from trl import ModelConfig, SFTConfig, TrlParser
@@ -24,20 +23,14 @@ from trl import ModelConfig, SFTConfig, TrlParser
 from z1_core.errors import BadInput, Z1Error
 
 ABOUT = "Fine-tune a model: --config RECIPE.yaml --data DATA --output_dir RUN, and any key of TRL's SFTConfig."
-PREPARED = "the rows were prepared by training.preprocess"
-FIXED = {
-    **dict.fromkeys(("dataset_text_field", "dataset_num_proc", "eos_token", "pad_token", "truncation_mode"), PREPARED),
-    **dict.fromkeys(("chat_template_path", "completion_only_loss", "assistant_only_loss", "dataset_kwargs"), PREPARED),
-    "packing_strategy": "rows are packed whole and kept apart, which is bfd",
-    "eval_packing": "held-out rows are looked at one by one",
-    "shuffle_dataset": "rows are shuffled by --seed",
-    "auto_find_batch_size": "the batch is --batch on any machine",
-    "resume_from_checkpoint": "the same command goes on from the last checkpoint",
-    "load_best_model_at_end": "every checkpoint can be exported by training.export",
-    **dict.fromkeys(("load_in_8bit", "load_in_4bit"), "LoRA here is on a base of --dtype"),
+IDLE = {
+    *("dataset_text_field", "dataset_num_proc", "eos_token", "pad_token", "truncation_mode", "chat_template_path"),
+    *("completion_only_loss", "assistant_only_loss", "dataset_kwargs", "packing_strategy", "eval_packing"),
+    *("shuffle_dataset", "auto_find_batch_size", "resume_from_checkpoint", "load_best_model_at_end"),
+    *("load_in_8bit", "load_in_4bit"),
 }
-"""Keys that would do nothing, and why: refused where they are set."""
-
+"""Keys that would do nothing, and are refused: training.preprocess has prepared the rows, the batch is --batch on any
+machine, the same command goes on from the last checkpoint, and LoRA is on a base of --dtype."""
 
 DEFAULTS = {
     "output_dir": "",  # has to be named
@@ -71,7 +64,6 @@ class RunConfig(SFTConfig):
             "0: what per_device_train_batch_size and gradient_accumulation_steps make."
         },
     )
-    eval_rows: int = field(default=512, metadata={"help": "At most so many held-out rows, always the same; 0: all."})
     export_dtype: str = field(
         default="bfloat16", metadata={"help": "Of the exported weights.", "choices": ["bfloat16", "float32"]}
     )
@@ -114,11 +106,11 @@ class RunConfig(SFTConfig):
         return self.max_steps if self.max_steps > 0 else math.ceil(self.num_train_epochs * (sequences // self.batch))
 
 
-DICTS = RunConfig._VALID_DICT_FIELDS
 POSITIVE = (
     *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate"),
     *("logging_steps", "save_steps", "eval_steps", "num_train_epochs"),
 )
+NOT_NEGATIVE = ("batch", "seed", "weight_decay", "max_grad_norm")
 
 
 def _check(run: RunConfig) -> None:
@@ -126,7 +118,12 @@ def _check(run: RunConfig) -> None:
     for name in ("data", "output_dir"):
         if not getattr(run, name):
             raise BadInput(f"{name} is not given; name the folder with --{name}")
-    _check_numbers(run)
+    for name in POSITIVE:
+        if (value := getattr(run, name)) is not None and not 0 < value < math.inf:
+            raise BadInput(f"{name} is {value}; it must be greater than 0")
+    for name in NOT_NEGATIVE:
+        if not getattr(run, name) >= 0:
+            raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")
     if run.save_strategy not in ("steps", "epoch"):
         raise BadInput(f"save_strategy is {run.save_strategy}; the export is of a checkpoint: take steps or epoch")
     if bool(run.packing) != bool(run.max_length):
@@ -136,85 +133,49 @@ def _check(run: RunConfig) -> None:
         )
 
 
-def _check_numbers(run: RunConfig) -> None:
-    for name in POSITIVE:
-        value = getattr(run, name)
-        if not (0 < value < math.inf if value is not None else name == "eval_steps"):
-            raise BadInput(f"{name} is {value}; it must be greater than 0")
-    for name in ("batch", "eval_rows", "seed", "weight_decay", "max_grad_norm"):
-        value = getattr(run, name)
-        if value is None or not value >= 0:
-            raise BadInput(f"{name} is {value}; it must be at least 0")
-    if run.max_steps == 0:
-        raise BadInput("max_steps is 0; leave it out, and the epochs decide, or give at least 1")
-    if run.save_total_limit is not None and run.save_total_limit < 2:
-        raise BadInput(
-            f"save_total_limit is {run.save_total_limit}; keep at least 2, so that one is left on a full disk"
-        )
-
-
 def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelConfig]:
     """From the command line and the file that --config names; the command line goes first. Raises BadInput."""
     parser = _Parser((RunConfig, ModelConfig), prog="python -m training.sft", description=ABOUT, allow_abbrev=False)
     parser.add_argument("--config", metavar="RECIPE.yaml", help="a file of such keys")
-    alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    alone.add_argument("--config", type=Path)
-    named, words = alone.parse_known_args(argv)
-    values = _recipe(named.config) if named.config else {}
-    known = {action.dest for action in parser._actions}
-    lists = {action.dest for action in parser._actions if action.nargs == "+"} | {"report_to"}
-    for name, value in values.items():
-        if name not in known:
-            raise BadInput(f"{named.config} has an unknown key {name!r}; {_near(str(name), known)}")
-        if isinstance(value, dict | list) and name not in (lists if isinstance(value, list) else DICTS):
-            raise BadInput(f"{name} is {value!r:.60} in {named.config}; it takes one plain value")
+    parser.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
+    file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    file.add_argument("--config", type=Path)
+    named, words = file.parse_known_args(argv)
+    if named.config:
+        words = [*_words(named.config), *words]
+    for word in words:
+        name = word.removeprefix("--").partition("=")[0].replace("-", "_")
+        if word.startswith("--") and name in IDLE:
+            raise BadInput(f"{name} does nothing here; leave it out")
     with one_sentence():
-        plain = {name: value for name, value in values.items() if not isinstance(value, dict | list | None)}
-        parser.set_defaults_with_config(**{name: value for name, value in values.items() if name not in plain})
-        words = [f"--{name}={value}" for name, value in plain.items()] + words  # so that argparse looks at their types
-        run, model, _, unknown = parser.parse_args_into_dataclasses(
-            words, return_remaining_strings=True, look_for_args_file=False
-        )
-    if unknown:
-        raise BadInput(f"{unknown[0]} is no option; {_near(unknown[0].lstrip('-').partition('=')[0], known)}")
-    for name, why in FIXED.items():
-        owner = run if name in RunConfig.__dataclass_fields__ else model
-        if getattr(owner, name) != parser.first_defaults[name]:
-            raise BadInput(f"{name} does nothing here: {why}; leave it out")
+        run, model, _ = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
     if not model.model_name_or_path:
         raise BadInput("model_name_or_path is not given; name the model's folder or hub id")
     return run, model
 
 
 class _Parser(TrlParser):
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
-        self.first_defaults = {action.dest: action.default for action in reversed(self._actions)}
-
     def error(self, message: str) -> None:
         raise BadInput(f"{message}; see python -m training.sft --help")
 
 
-def _recipe(path: Path) -> dict[str, Any]:
+def _words(recipe: Path) -> list[str]:
+    """The keys as words of the command line, so that argparse looks at their values, too."""
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(
-            f"the recipe {path} cannot be read: {error.strerror}; name a file of training/recipes"
-        ) from error
+        values = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"the recipe {path} is no YAML: {' '.join(str(error).split())[:150]}") from error
+        raise BadInput(f"the recipe {recipe} is no YAML: {' '.join(str(error).split())[:150]}") from error
     if not isinstance(values, dict):
-        raise BadInput(f"the recipe {path} holds no keys; write one `name: value` a line")
-    return values
-
-
-def _near(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else "python -m training.sft --help lists all"
+        raise BadInput(f"the recipe {recipe} holds no keys; write one `name: value` a line")
+    words = []
+    for name, value in values.items():
+        if isinstance(value, list):
+            words += [f"--{name}", *map(str, value)]
+        else:
+            words.append(f"--{name}={json.dumps(value) if isinstance(value, dict) else value}")
+    return words
 
 
 @contextmanager

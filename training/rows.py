@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ ANSWERED = (*TRAJECTORY, "answer")
 OPTIONAL = ("id", "answer")
 TOKENS = "token_num_qwen"
 CONVERSATION = ("messages", "conversations")
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 SHOWN_ROWS, SHOWN_CHARACTERS = 3, 100
 
 
@@ -139,13 +141,10 @@ def share(text: str) -> float:
     return percent / 100
 
 
-def digest(*texts: str) -> bytes:
-    """Eight bytes that stand for the texts; equal for equal texts, in every process."""
-    made = blake2b(digest_size=8)
-    for text in texts:
-        encoded = text.encode()
-        made.update(len(encoded).to_bytes(8, "big") + encoded)
-    return made.digest()
+def digest(text: str) -> bytes:
+    """Eight bytes that stand for the text; equal for equal texts, in every process."""
+    encoded = text.encode()
+    return blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8).digest()
 
 
 def hash_file(path: Path) -> str:
@@ -179,48 +178,39 @@ def _row(line: Line, path: Path | None) -> Row:
     """A row without an id is named by its place."""
     id_ = line.where if line.row.get("id") is None else str(line.row["id"])
     texts = [line.row[name] if isinstance(line.row.get(name), str) else "" for name in ANSWERED]
-    return Row(line.where, path, line.begin, id_, *texts, _count(line.row))
+    return Row(line.where, path, line.begin, id_, *texts, _tokens(line.row))
 
 
-def _count(row: Mapping[str, Any]) -> int | None:
+def _tokens(row: Mapping[str, Any]) -> int | None:
     value = row.get(TOKENS)
     return value if type(value) is int and value > 0 else None
 
 
 def _fault(row: Mapping[str, Any], fields: Sequence[str]) -> str:
     """Why the row cannot be used; "" where it can. What stands before a colon is the kind of fault."""
-    faults = (_fault_in(row, name) for name in ("id", *fields))
-    return next((fault for fault in faults if fault), "")
-
-
-def _fault_in(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if (name == "id" and type(value) is int) or (name in OPTIONAL and value is None):
-        return ""
-    if name == TOKENS:
-        return "" if _count(row) else f'no "{TOKENS}", by which --budget, longest and shortest go'
-    if value is None:
-        held = next((other for other in CONVERSATION if other in row), None)
-        return f'no "{name}"' + (f': it has a conversation under "{held}", one text is wanted' if held else "")
-    if not isinstance(value, str):
-        return f'"{name}" is no text: {json.dumps(value, ensure_ascii=False, default=str)[:SHOWN_CHARACTERS]}'
-    if not value.strip():
-        return f'"{name}" is empty'
-    return "" if _is_whole(value) else f'half a character in "{name}"'
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        return bool(text.encode())
-    except UnicodeEncodeError:
-        return False
+    if TOKENS in fields and not _tokens(row):
+        return f'no "{TOKENS}", by which --budget, longest and shortest go'
+    for name in ("id", *fields):
+        value = row.get(name)
+        if name == TOKENS or (name in OPTIONAL and value is None) or (name == "id" and type(value) is int):
+            continue
+        if value is None:
+            held = next((other for other in CONVERSATION if other in row), None)
+            return f'no "{name}"' + (f': it has a conversation under "{held}", one text is wanted' if held else "")
+        if not isinstance(value, str):
+            return f'"{name}" is no text: {json.dumps(value, ensure_ascii=False, default=str)[:SHOWN_CHARACTERS]}'
+        if not value.strip():
+            return f'"{name}" is empty'
+        if HALF_CHARACTER.search(value):
+            return f'half a character in "{name}"'
+    return ""
 
 
 def _came_before(row: Mapping[str, Any], seen: set[bytes]) -> str:
-    if row.get("id") is None:
-        return ""
-    key = digest(str(row["id"]))
+    id_ = row.get("id")
+    key = id_ if id_ is None else digest(str(id_))
     if key in seen:
-        return f"an id that came before: {str(row['id'])[:SHOWN_CHARACTERS]}"
-    seen.add(key)
+        return f"an id that came before: {str(id_)[:SHOWN_CHARACTERS]}"
+    if key:
+        seen.add(key)
     return ""

@@ -23,6 +23,7 @@ COMPLETE = "COMPLETE"
 LOG = "log.jsonl"
 DATA = "data.json"
 RUN = "run.json"
+LOCK = ".lock"
 FREE = {
     *("output_dir", "data", "dry_run", "run_name", "report_to", "project", "disable_tqdm", "logging_steps"),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "save_total_limit"),
@@ -30,38 +31,34 @@ FREE = {
 """Settings that may differ when a run goes on: each step reads the same rows however they are divided."""
 
 
-def claim(out: Path, record: Mapping[str, Any]) -> None:
+def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> None:
     """Write run.json, or compare with the one that is there. Raises BadInput, naming what differs, for another run.
 
-    record: "settings" and "data" must be the same, the rest may have changed.
+    record: "settings", "data" and "revision" must be the same, the rest may have changed. is_begun: there is something to
+    lose.
     """
     path = out / RUN
     try:
         out.mkdir(parents=True, exist_ok=True)
-        is_new = not any(out.iterdir())
+        others = {file.name for file in out.iterdir()} - {LOCK, f"{RUN}.part"}
     except OSError as error:
-        raise BadInput(f"the folder {out} cannot be used ({error.strerror}); name another --output_dir") from error
-    if not is_new:
-        if not path.exists():
-            raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder with --output_dir")
-        if checkpoints(out):  # before there is one, nothing is lost if it begins otherwise
-            _compare(out, _fixed(jsonl.read_json(path)), _fixed(json.loads(json.dumps(record))))
+        raise BadInput(f"the folder {out} cannot be used ({error.strerror}); name another one") from error
+    if others and not path.exists():
+        raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder")
+    if path.exists() and is_begun:
+        before, now = _fixed(jsonl.read_json(path)), _fixed(json.loads(json.dumps(record)))
+        for name in now.keys() & before.keys():  # another version of the libraries may have other keys
+            if before[name] != now[name]:
+                raise BadInput(
+                    f"{out} holds another run: its {name} is {before[name]!r}, not {now[name]!r}; give the same settings "
+                    "to continue it, or name another folder"
+                )
     jsonl.write_json(path, record)
-
-
-def _compare(out: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Only what both know: another version of the libraries may have other keys."""
-    for name in now.keys() & before.keys():
-        if before[name] != now[name]:
-            raise BadInput(
-                f"{out} holds another run: its {name} is {before[name]!r}, not {now[name]!r}; give the same settings and "
-                "data to continue it, or name another folder with --output_dir"
-            )
 
 
 def _fixed(record: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in record["settings"].items() if name not in FREE}
-    return {**settings, "data": record["data"], "model revision": record["revision"]}
+    return {**settings, "data": record.get("data"), "model revision": record.get("revision")}
 
 
 def checkpoints(out: Path) -> list[Path]:

@@ -9,30 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from training.rows import digest
 from z1_core.errors import BadInput
 
-Mode = Literal["all", "longest", "shortest", "random"]
-MODES: tuple[str, ...] = get_args(Mode)
+MODES = ("all", "longest", "shortest", "random")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """mode: the order in which rows are taken. budget_tokens or rows: where to stop; one of them, none for "all".
+    """mode: one of MODES, the order in which rows are taken. budget_tokens or rows: where to stop; one of them, none for
+    "all". Raises BadInput."""
 
-    Raises BadInput.
-    """
-
-    mode: Mode = "all"
+    mode: str = "all"
     budget_tokens: int | None = None
     rows: int | None = None
     seed: int = 42
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise BadInput(f"--mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
         for name, value in (("--budget", self.budget_tokens), ("--rows", self.rows)):
             if value is not None and value < 1:
                 raise BadInput(f"{name} is {value}; it must be at least 1")
@@ -49,24 +43,23 @@ class Choice:
 
 
 def select(ids: Sequence[str], tokens: Sequence[int], choice: Choice) -> list[int]:
-    """Places of the chosen rows, in the order in which they were taken."""
-    order = range(len(ids)) if choice.mode == "all" else _ordered(ids, tokens, choice)
+    """Places of the chosen rows, in the order in which they were taken.
+
+    A row's place in the random order depends on the seed and its id alone: a smaller subset lies in a larger one, and rows
+    added to the file leave the order of the others as it is.
+    """
+    keys = {
+        "all": lambda place: place,
+        "longest": lambda place: (-tokens[place], ids[place]),
+        "shortest": lambda place: (tokens[place], ids[place]),
+        "random": lambda place: (digest(f"{choice.seed}:{ids[place]}"), ids[place]),
+    }
+    order = sorted(range(len(ids)), key=keys[choice.mode])
     if choice.budget_tokens is None:
-        return list(order)[: choice.rows]
+        return order[: choice.rows]
     total, chosen = 0, []
     for place in order:
         if total + tokens[place] <= choice.budget_tokens:
             chosen.append(place)
             total += tokens[place]
     return chosen
-
-
-def _ordered(ids: Sequence[str], tokens: Sequence[int], choice: Choice) -> list[int]:
-    """A row's place in the random order depends on the seed and its id alone: a smaller subset lies in a larger one, and
-    rows added to the file leave the order of the others as it is."""
-    keys = {
-        "longest": lambda place: (-tokens[place], ids[place]),
-        "shortest": lambda place: (tokens[place], ids[place]),
-        "random": lambda place: (digest(f"{choice.seed}:{ids[place]}"), ids[place]),
-    }
-    return sorted(range(len(ids)), key=keys[choice.mode])

@@ -73,7 +73,6 @@ def plan(config: RunConfig, model: ModelConfig) -> Plan:
     data, base = manifest.read(folder), load_config(name, model.model_revision)
     tokenizer = load_tokenizer(name, model.model_revision)
     manifest.check_tokenizer(tokenizer, data, name)
-    manifest.check_data(folder, data)
     longest, holds = data.tokens["longest"], base.max_position_embeddings
     if config.max_length and longest > config.max_length:
         raise BadInput(
@@ -122,8 +121,7 @@ def held_out_rows(run: Plan) -> Dataset | None:
     from datasets import load_from_disk
 
     rows = load_from_disk(Path(run.config.data) / "held_out").select_columns(["input_ids", "labels"])
-    most = min(len(rows), run.config.eval_rows or len(rows))
-    return rows.select(range(most)) if most and run.config.eval_strategy != "no" else None
+    return rows if len(rows) and run.config.eval_strategy != "no" else None
 
 
 def load_model(run: Plan) -> PreTrainedModel:
@@ -144,9 +142,8 @@ def build(run: Plan) -> Trainer:
     from transformers import PrinterCallback
     from trl import get_peft_config
 
-    from training.callbacks import JsonlLog, StopOnNan
     from training.recipe import one_sentence
-    from training.trainer import Trainer
+    from training.trainer import JsonlLog, StopOnNan, Trainer
 
     config = run.config
     packed = run.out / f"packed-{run.data.fingerprint[:12]}-{config.max_length}-{config.seed}.arrow"
@@ -190,7 +187,7 @@ def train(run: Plan) -> None:
     state = PartialState()
     with state.main_process_first():
         if state.is_main_process:
-            run_folder.claim(run.out, run.record)
+            run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))
             write_json(run.out / run_folder.DATA, asdict(run.data))
             run_folder.clear_torn(run.out)
     last = next(reversed(run_folder.checkpoints(run.out)), None)
@@ -224,8 +221,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     from training.recipe import read_settings
 
     warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing`", FutureWarning)  # TRL's name for it, up to v6
-    if not sys.stderr.isatty():
-        _hide_bars()
     run = plan(*read_settings(argv))
     if run.config.dry_run:
         from training.dry_run import dry_run
@@ -233,15 +228,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         dry_run(run)
     else:
         train(run)
-
-
-def _hide_bars() -> None:
-    """Of libraries that draw them into log files too."""
-    from datasets import disable_progress_bars
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bars()
-    disable_progress_bar()
 
 
 if __name__ == "__main__":

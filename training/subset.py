@@ -13,12 +13,12 @@ The same files, settings and seed give the same bytes. The texts stay on disk.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from array import array
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from training.loops import loop_in
 from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, hash_file
 from training.selection import MODES, Choice, select
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, row_at, write_json
+from z1_core.jsonl import Lines, write_json
 from z1_core.program import program
 
 FILTERS = ("loop", "duplicate", "near_duplicate")
@@ -48,108 +48,93 @@ class Settings:
     ngram: int = 13
     max_bad: float = 0.01
 
-    def __post_init__(self) -> None:
-        for name in self.filters:
-            if name not in FILTERS:
-                raise BadInput(f"--filter is {name!r}; the filters are {', '.join(FILTERS)}, or all")
 
-
-@dataclass
 class Pool:
-    """The rows that are left: what choosing needs of each, and where it stands."""
+    """The rows that pass the filters, without their texts, which stay on disk."""
 
-    files: list[Path] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)
-    begins: array = field(default_factory=lambda: array("q"))
-    left_out: Counter[str] = field(default_factory=Counter)
+    def __init__(self, settings: Settings) -> None:
+        self.rows: list[Row] = []
+        self.tokens: list[int] = []
+        self.left_out: Counter[str] = Counter()
+        self._filters = {*settings.filters}
+        self._benchmarks = Benchmarks(settings.against, settings.ngram)
+        self._questions = Questions(
+            near="near_duplicate" in self._filters,
+            question_at=lambda place: json.loads(line_of(self.rows[place]))["question"],
+        )
 
-    def add(self, row: Row) -> None:
-        self.files.append(row.path)
-        self.ids.append(row.id)
-        self.tokens.append(row.tokens or 0)
-        self.begins.append(row.begin)
+    def take(self, row: Row) -> tuple[str, str] | None:
+        """Keep the row, or return why not: reason and detail."""
+        fault = self._fault(row)
+        if fault:
+            self.left_out[fault[0]] += 1
+        else:
+            self.rows.append(replace(row, question="", response="", answer=""))
+            self.tokens.append(row.tokens or 0)
+        return fault
 
-    def question_at(self, place: int) -> str:
-        return row_at(self.files[place], self.begins[place])["question"]
+    def _fault(self, row: Row) -> tuple[str, str] | None:
+        """Each filter is asked in its order."""
+        if "loop" in self._filters and (loop := loop_in(row.response)):
+            return "loop", loop
+        if match := self._benchmarks.match(row.question):
+            return "contaminated", match
+        if not {"duplicate", "near_duplicate"} & self._filters:
+            return None
+        repeat = self._questions.take(row.question, place=len(self.rows))
+        if repeat is None:
+            return None
+        reason = "duplicate" if repeat.similarity == 1 else "near_duplicate"
+        return reason, f"{repeat.similarity:.0%} the question of {self.rows[repeat.of].id}"
 
-    def lines_at(self, places: Iterable[int]) -> Iterator[bytes]:
-        """As they stand in their files, to the byte."""
-        for place in places:
-            with self.files[place].open("rb") as file:
-                file.seek(self.begins[place])
-                yield file.readline().removeprefix(BOM_UTF8).rstrip(b"\r\n") + b"\n"
+
+def line_of(row: Row) -> bytes:
+    """As it stands in its file, to the byte."""
+    with row.path.open("rb") as file:
+        file.seek(row.begin)
+        return file.readline().removeprefix(BOM_UTF8).rstrip(b"\r\n") + b"\n"
 
 
 def make_subset(sources: Sequence[Path], settings: Settings, out: Path) -> dict[str, Any]:
     """Make the folder `out`, whole or not at all, and return its report. Raises BadInput, Z1Error."""
+    pool, choice = Pool(settings), settings.choice
     with appearing(out) as draft:
         with Lines(draft / "dropped.jsonl") as dropped:
-            fields = (*TRAJECTORY, TOKENS) if settings.choice.needs_tokens else TRAJECTORY
             rows = Rows(
                 sources,
-                fields=fields,
+                fields=(*TRAJECTORY, TOKENS) if choice.needs_tokens else TRAJECTORY,
                 max_bad=settings.max_bad,
                 tell=lambda where, fault: dropped.add({"row": where, "reason": "odd", "detail": fault}),
             )
-            pool = sound_rows(tqdm(rows, unit="row", disable=None), settings, dropped.add)
-        chosen = select(pool.ids, pool.tokens, settings.choice)
+            for row in tqdm(rows, unit="row", disable=None):
+                if fault := pool.take(row):
+                    dropped.add({"row": row.where, "id": row.id, "reason": fault[0], "detail": fault[1]})
+        if not pool.rows:
+            raise BadInput(f"the filters left out every row ({_counts(pool.left_out)}); ask for fewer with --filter")
+        chosen = select([row.id for row in pool.rows], pool.tokens, choice)
         if not chosen:
             raise BadInput(
-                f"no row fits into {settings.choice.budget_tokens:,} tokens: the shortest of {len(pool.ids):,} has "
+                f"no row fits into {choice.budget_tokens:,} tokens: the shortest of {len(pool.rows):,} has "
                 f"{min(pool.tokens):,}; raise --budget"
             )
         with (draft / "subset.jsonl").open("wb") as file:
-            file.writelines(pool.lines_at(sorted(chosen)))
-        report = {
-            "settings": asdict(settings),
-            "source": rows.about(),
-            "against": [
-                {"file": path.name, "sha256": hash_file(path)} for path in map(benchmark_path, settings.against)
-            ],
-            "rows": {"read": rows.read, "sound": len(pool.ids), "selected": len(chosen)},
-            "tokens": {"sound": sum(pool.tokens), "selected": sum(pool.tokens[place] for place in chosen)},
-            "odd": dict(rows.bad),
-            "left_out": dict(pool.left_out),
-            "subset_sha256": hash_file(draft / "subset.jsonl"),
-        }
+            file.writelines(line_of(pool.rows[place]) for place in sorted(chosen))
+        report = _report(rows, pool, settings, chosen) | {"subset_sha256": hash_file(draft / "subset.jsonl")}
         write_json(draft / "report.json", report)
     return report
 
 
-def sound_rows(rows: Iterable[Row], settings: Settings, tell: Callable[[dict[str, str]], None]) -> Pool:
-    """The rows that pass, each filter asked in its order. tell: called with each that does not. Raises BadInput where
-    none is left."""
-    pool = Pool()
-    benchmarks = Benchmarks(settings.against, settings.ngram)
-    questions = Questions(near="near_duplicate" in settings.filters, question_at=pool.question_at)
-    for row in rows:
-        if fault := _fault(row, settings, benchmarks, questions, pool):
-            reason, detail = fault
-            pool.left_out[reason] += 1
-            tell({"row": row.where, "id": row.id, "reason": reason, "detail": detail})
-        else:
-            pool.add(row)
-    if not pool.ids:
-        raise BadInput(f"the filters left out every row ({_counts(pool.left_out)}); ask for fewer with --filter")
-    return pool
-
-
-def _fault(
-    row: Row, settings: Settings, benchmarks: Benchmarks, questions: Questions, pool: Pool
-) -> tuple[str, str] | None:
-    """Reason and detail."""
-    if "loop" in settings.filters and (loop := loop_in(row.response)):
-        return "loop", loop
-    if match := benchmarks.match(row.question):
-        return "contaminated", match
-    if not {"duplicate", "near_duplicate"} & set(settings.filters):
-        return None
-    repeat = questions.take(row.question, place=len(pool.ids))
-    if repeat is None:
-        return None
-    reason = "duplicate" if repeat.similarity == 1 else "near_duplicate"
-    return reason, f"{repeat.similarity:.0%} the question of {pool.ids[repeat.of]}"
+def _report(rows: Rows, pool: Pool, settings: Settings, chosen: Sequence[int]) -> dict[str, Any]:
+    benchmarks = map(benchmark_path, settings.against)
+    return {
+        "settings": asdict(settings),
+        "source": rows.about(),
+        "against": [{"file": path.name, "sha256": hash_file(path)} for path in benchmarks],
+        "rows": {"read": rows.read, "sound": len(pool.rows), "selected": len(chosen)},
+        "tokens": {"sound": sum(pool.tokens), "selected": sum(pool.tokens[place] for place in chosen)},
+        "odd": dict(rows.bad),
+        "left_out": dict(pool.left_out),
+    }
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -160,13 +145,11 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m training.subset", description="Choose trajectories to train on.")
     options.add_argument("sources", nargs="+", type=Path, metavar="IN.jsonl", help="rows {id, question, response, ...}")
     options.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
-    options.add_argument("--mode", default="all", help=f"{', '.join(MODES)} (default all)")
+    options.add_argument("--mode", choices=MODES, default="all", help="the order of choice (default all)")
     options.add_argument("--budget", type=int, metavar="TOKENS", help=f"the most tokens, by {TOKENS}")
     options.add_argument("--rows", type=int, metavar="N", help="so many rows, instead of a budget")
     options.add_argument("--seed", type=int, default=42, help="of random (default 42)")
-    options.add_argument(
-        "--filter", nargs="+", default=[], metavar="NAME", help=f"leave out: {', '.join(FILTERS)}; all"
-    )
+    options.add_argument("--filter", nargs="+", choices=(*FILTERS, "all"), default=[], help="what is left out")
     options.add_argument("--against", nargs="+", default=[], metavar="FILE", help="benchmarks: FILE or FILE:FIELD")
     options.add_argument("--ngram", type=int, default=13, help="words in common that count, 8 to 13 (default 13)")
     add_max_bad(options)
@@ -178,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
     settings = Settings(
         choice=Choice(mode=options.mode, budget_tokens=options.budget, rows=options.rows, seed=options.seed),
-        filters=FILTERS if options.filter == ["all"] else tuple(options.filter),
+        filters=FILTERS if "all" in options.filter else tuple(options.filter),
         against=tuple(options.against),
         ngram=options.ngram,
         max_bad=options.max_bad,

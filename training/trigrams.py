@@ -21,7 +21,6 @@ import numpy as np
 
 from training.rows import Rows, add_max_bad
 from training.words import ngram_hashes, printed_words
-from z1_core.errors import BadInput
 from z1_core.program import program
 
 N = 3
@@ -97,16 +96,11 @@ def draw(sets: dict[str, Trigrams], path: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m training.trigrams", description=__doc__.split("\n\n")[0])
     options.add_argument("sources", nargs="+", type=Path, metavar="ROWS.jsonl", help="rows with a response")
-    options.add_argument("--top", type=int, default=50, metavar="N", help="default %(default)s")
     options.add_argument("--figure", type=Path, metavar="FILE.png", help="draw them, too")
     add_max_bad(options)
     chosen = options.parse_args(argv)
-    if chosen.top < 1:
-        raise BadInput(f"--top is {chosen.top}; it must be at least 1")
     rows = {str(path): Rows([path], fields=("response",), max_bad=chosen.max_bad) for path in chosen.sources}
-    sets = {
-        name: top_trigrams(lambda file=file: (row.response for row in file), chosen.top) for name, file in rows.items()
-    }
+    sets = {name: top_trigrams(lambda file=file: (row.response for row in file)) for name, file in rows.items()}
     for name, counted in sets.items():
         print(table(name, counted))
     if chosen.figure:

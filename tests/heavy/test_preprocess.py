@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import torch
 import trl
@@ -21,13 +15,12 @@ from datasets import load_from_disk
 from transformers import PreTrainedTokenizerFast
 
 from bench import preprocess as speed
-from tests.heavy.tiny_training import ROOT, make_data, make_model, make_rows, small_tokenizer
+from tests.heavy.tiny_training import make_data, make_model, make_rows, small_tokenizer
 from tests.small_disk import disk_of
 from training import manifest
 from training.encoding import RowEncoder
 from training.preprocess import Settings, _held_out, main, preprocess, show
 from training.pretrained import load_tokenizer
-from training.workers import failures_said
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
 from z1_core.models import embedded_file
@@ -159,15 +152,6 @@ def test_a_row_without_an_answer_is_not_cut(tmp_path, model):
         preprocess([written(tmp_path / "talk.jsonl", rows[:1])], tmp_path / "talk", settings)
 
 
-def test_more_processes_make_the_same_data(tmp_path, model):
-    rows = make_rows(tmp_path / "rows.jsonl", 600)
-    settings = Settings(tokenizer=str(model), max_length=256, held_out=20)
-    one = preprocess([str(rows)], tmp_path / "one", settings, workers=1)
-    two = preprocess([str(rows)], tmp_path / "two", settings, workers=2)
-    assert one.tokens == two.tokens
-    assert load_from_disk(tmp_path / "one/train")[:] == load_from_disk(tmp_path / "two/train")[:]
-
-
 def test_the_published_way_that_it_is_compared_with_makes_the_same_tokens(tmp_path, model):
     source = speed.copied(make_rows(tmp_path / "rows.jsonl", 12), 2, tmp_path / "copied.jsonl")
     made = [way(source, str(model), tmp_path / way.__name__) for way in (speed.published, speed.ours)]
@@ -176,74 +160,6 @@ def test_the_published_way_that_it_is_compared_with_makes_the_same_tokens(tmp_pa
     ours = load_from_disk(tmp_path / "ours/train")
     assert [ids.tolist() for ids in whole] == list(ours["input_ids"])
     assert [ids.tolist() for ids in labels] == list(ours["labels"])
-
-
-GONE = "error: a worker was ended from outside, perhaps for want of memory; lower --workers\n"
-
-
-def stop_the_program(process: subprocess.Popen) -> None:
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-
-
-def kill_first(process: subprocess.Popen) -> None:
-    psutil.Process(process.pid).children()[0].kill()
-
-
-def kill_last(process: subprocess.Popen) -> None:
-    psutil.Process(process.pid).children()[-1].kill()
-
-
-@pytest.mark.parametrize(
-    ("end", "code", "said"),
-    [
-        (stop_the_program, 130, "\nstopped; nothing was written\n"),
-        (kill_first, 2, GONE),
-        (kill_last, 2, GONE),
-    ],
-    ids=["Ctrl+C", "first", "last"],
-)
-def test_several_workers_end_with_one_sentence_and_leave_nothing(tmp_path, model, end, code, said):
-    rows = make_rows(tmp_path / "rows.jsonl", 30_000)
-    command = [sys.executable, "-m", "training.preprocess", str(rows), "--tokenizer", str(model)]
-    process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "data"), "--workers", "2"],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a job of `sh &` ignores it
-    )
-    with process:
-        while sum(file.stat().st_size > 0 for file in tmp_path.glob(".data.part/work/**/tmp*")) < 2:  # both tokenise
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.1)
-        end(process)
-        try:
-            assert process.communicate(timeout=60)[1] == said
-        finally:
-            process.kill()
-    assert process.returncode == code
-    assert [file.name for file in tmp_path.iterdir()] == ["rows.jsonl"]
-
-
-@pytest.mark.parametrize(("first", "ends_as"), [("", KeyboardInterrupt), ("a subprocess has abruptly died", Z1Error)])
-def test_a_pool_that_waits_for_a_dead_worker_for_ever_is_left(monkeypatch, first, ends_as):
-    """A worker that ends in the moment that it holds the pool's lock."""
-    monkeypatch.setattr("training.workers.STUCK_S", 0.3)
-    worker = subprocess.Popen([sys.executable, "-c", ""])  # dead, and nobody has asked for it
-
-    def wait() -> None:
-        with failures_said():
-            try:
-                if first:
-                    raise RuntimeError(first)
-            finally:
-                threading.Event().wait(30)
-                pytest.fail("it waits on")
-
-    with pytest.raises(ends_as):
-        wait()
-    worker.wait()
 
 
 def test_a_question_with_two_answers_stays_on_one_side_and_the_split_is_exact(tmp_path, model):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +13,6 @@ from tests.heavy.tiny_training import make_data, make_model, train
 from tests.small_disk import disk_of
 from training import manifest
 from training.adapter import save_adapter
-from training.drafts import MARK
 from training.embedded import embedded_folder
 from training.export import RECORD, export
 from training.export import main as export_main
@@ -147,31 +143,16 @@ def test_a_disk_that_fills_during_the_export_is_said_with_the_command_that_goes_
 
 
 def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, base, data, capsys):
-    """Nor the run that it exports, nor a draft of its name, nor another export in which a thesis may lie by now."""
+    """Nor the run that it exports, nor another export in which a thesis may lie by now."""
     run = tmp_path / "runs/first"
     train(base, data, run)
-    (tmp_path / ".half.part").mkdir()
-    (tmp_path / ".half.part/thesis.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     before = sorted(path for path in tmp_path.rglob("*"))
     checkpoint = run / "checkpoint-4"
-    for out in (run, run.parent, checkpoint, checkpoint / "model", run / "model", tmp_path / "file", tmp_path / "half"):
+    for out in (run, run.parent, checkpoint, checkpoint / "model", run / "model", tmp_path / "file"):
         assert export_main([str(checkpoint), "--out", str(out)]) == 2, out
         assert "name another folder with --out" in capsys.readouterr().err
     assert sorted(path for path in tmp_path.rglob("*")) == before
-
-
-def test_an_export_that_was_killed_is_begun_anew(tmp_path, base, data):
-    train(base, data, tmp_path / "run")
-    draft = tmp_path / ".model.part"
-    shutil.copytree(tmp_path / "run/model", draft)
-    (draft / "model.safetensors").write_bytes(b"torn")
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    (draft / MARK).write_text(str(gone.pid))
-    assert export_main([str(tmp_path / "run/checkpoint-4"), "--out", str(tmp_path / "model")]) == 0
-    AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    assert not draft.exists()
 
 
 def test_any_checkpoint_can_be_exported_later(tmp_path, base, data, capsys):

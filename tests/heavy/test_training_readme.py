@@ -52,7 +52,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(datasets, "load_dataset", lambda name, **_: ROWS)
     monkeypatch.setattr(preprocess, "load_tokenizer", lambda name: small_tokenizer())
     monkeypatch.setattr(generate, "start_engine", lambda *_, **__: FakeEngine(lambda prompt: "It is 2."))
-    preprocess._encoder.cache_clear()
     return tmp_path
 
 

@@ -234,9 +234,8 @@ async def test_a_character_that_the_budget_cuts_is_shown_as_far_as_it_came(llama
 # The benchmark
 
 
-async def test_the_benchmark_asks_the_real_server_for_as_much_as_it_counts(llama_engine, ask, monkeypatch):
-    monkeypatch.setattr(llama, "SLICE_TOKENS", llama.SLICE_TOKENS)  # the benchmark changes it
+async def test_the_benchmark_asks_the_real_server_for_as_much_as_it_counts(llama_engine, ask):
     async with llama_engine.server.client() as client:
-        for way in [way for group in engines.ways(llama_engine, client, [2]) for way in group]:
+        for way in [way for group in engines.ways(llama_engine, client) for way in group]:
             for tokens in (1, 5):
                 await way.run(ask(llama_engine), tokens, 0)  # raises where others come
