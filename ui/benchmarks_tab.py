@@ -13,15 +13,20 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from ui.benchmark_runs import ALL, UNJUDGED, Key, Run, answers_of, clean, find_runs
-from ui.charts import finished
 from ui.views import error_html
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
-from z1_core.scaling_plot import PAPER_MODEL, paper, paper_points, run_points, scaling_chart
+from z1_core.scaling_plot import PAPER_MODEL, paper, paper_points, run_points, scaling_chart, styled
 from z1_core.statuses import STATUSES
 
 log = logging.getLogger(__name__)
-SCALING_HEIGHT = 300
+PLACE = {
+    "width": "container",
+    "height": 300,
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    "usermeta": {"embedOptions": {"actions": False, "renderer": "svg"}},
+}
+"""Of the plot, which is as wide as its place; colours of texts and lines come from style.css, so that both themes suit."""
 LONGEST_WORDS = 200
 LONGEST_SHOWN = 200_000
 """Characters of one text; no page holds more with pleasure."""
@@ -112,7 +117,7 @@ class BenchmarksTab:
             self.found: html().found(len({run.folder.parent for run in runs}), complaints, self.results / "z1"),
             self.benchmark: gr.update(choices=[(titles[name], name) for name in names], value=benchmark),
             self.plot: gr.update(visible=bool(points)),
-            self.scaling: finished(chart, SCALING_HEIGHT, chart.description) if points else None,
+            self.scaling: styled(chart.properties(**PLACE)) if points else None,
             self.figures: html().figures(points, paper()["table1"], PAPER_MODEL, benchmark),
             self.frame: gr.update(visible=bool(mine)),
             **self.browse(benchmark, *chosen),

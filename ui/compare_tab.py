@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.compare_views import chart, comparison_view
+from ui.compare_views import comparison_view
 from ui.comparison import Compared, Follow
 from ui.examples import compare_for
 from ui.settings_panel import chosen
@@ -56,14 +56,11 @@ class CompareTab:
         self.view = gr.HTML(
             elem_id="comparison", html_template=FRAME, js_on_load=ON_LOAD, head=HEAD, apply_default_css=False
         )
-        self.plot = gr.Plot(visible=False, show_label=False, elem_classes="z1-plot z1-turn")
         self.run = self.view.run(self._run, self.compared, self.view, **SILENT)
         recut = self.view.recut(self._recut, self.compared, self.view, **SILENT)
-        stop = self.view.stop(self._stop, self.compared, self.view, cancels=[self.run, recut], **QUICK)
+        self.view.stop(self._stop, self.compared, self.view, cancels=[self.run, recut], **QUICK)
         for event in (self.run, recut):
             event.failure(self._refuse, self.compared, self.view, **QUICK)
-        for event in (self.run, recut, stop):
-            event.then(self._plot, self.compared, self.plot, **QUICK)
 
     def show(self, compared: Compared, *, complaint: str = "") -> dict[str, Any]:
         """What the component is to draw. The question and windows are offers, until the visitor writes others."""
@@ -135,11 +132,6 @@ class CompareTab:
             compared.current.stop()
             await compared.current.split()
         return self.show(compared)
-
-    def _plot(self, compared: Compared) -> Any:
-        comparison = compared.current
-        answered = comparison and not comparison.is_running and any(each.end_reason for each in comparison.places)
-        return gr.update(value=chart(comparison) if answered else None, visible=bool(answered))
 
 
 def read_windows(typed: str) -> list[int]:
