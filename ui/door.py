@@ -1,5 +1,6 @@
 """The page's door. Gradio serves more than this page uses, and writes what it cannot read into the log, values and all:
-here the rest is closed, a request has a size, and a call of a wrong form is refused in a sentence."""
+here the rest is closed, a request has a size, a call of a wrong form is refused in a sentence, and the page is told what it
+may fetch."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 from gradio_client.utils import is_http_url_like
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +26,13 @@ CLOSED = re.compile(
     r"undo-vibe|run-history|runs|profiling)|/monitoring"
 )
 """Files by name, uploads, pages fetched from elsewhere, and tools of developers: nothing of this page asks for them."""
+
+CALLS_NOBODY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; script-src * 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'"
+)
+"""Model text may hold images and style sheets. Fetched from elsewhere they would tell its owner who reads what, and dress
+the page up. Scripts never get that far: Gradio takes them out, and its own come from where it likes."""
 
 WRONG_CALL = "this call has not the form that the page's own have; gradio_api/openapi.json describes those for programs"
 
@@ -56,7 +65,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        request = _Request(receive, send, self._most_kb)
+        request = _Request(receive, send, self._most_kb, is_page=path == "/")
         answer = None
         if CLOSED.match(path):
             answer = JSONResponse({"detail": "Not Found"}, 404)
@@ -76,10 +85,11 @@ class Door:
 
 
 class _Request:
-    """Counts what comes in, and notices whether an answer has begun."""
+    """Counts what comes in, and notices whether an answer has begun; that of the page gets its policy."""
 
-    def __init__(self, receive: Receive, send: Send, most_kb: int) -> None:
+    def __init__(self, receive: Receive, send: Send, most_kb: int, *, is_page: bool) -> None:
         self.is_answered = self.is_too_large = False
+        self._is_page = is_page
         self._receive, self._send = receive, send
         self._left = 1024 * most_kb
 
@@ -95,6 +105,8 @@ class _Request:
         """What the app says to a request that broke off is not the reason."""
         if not self.is_too_large:
             self.is_answered = True
+            if self._is_page and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["content-security-policy"] = CALLS_NOBODY
             await self._send(message)
 
 

@@ -22,7 +22,6 @@ from ui.calls import Calls
 from ui.compare_tab import CompareTab
 from ui.comparison import Compared
 from ui.conversation import Conversation
-from ui.document import Document
 from ui.door import MOST_KB, Blocks, Door
 from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
 from ui.theme import THEME
@@ -75,7 +74,7 @@ def launch(
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        inner = [Middleware(Document), Middleware(Door, most_kb=most_kb), Middleware(Calls, page)]
+        inner = [Middleware(Door, most_kb=most_kb), Middleware(Calls, page)]
         routes = [Mount("/z1", StaticFiles(directory=HERE / "static"))]
         made = {"middleware": inner, "routes": routes}  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
