@@ -1,9 +1,9 @@
 """The reports of the results folder, and single answers of their runs, read when somebody wants to see them.
 
-runs, complaints = find_runs(Path("results")); answers = answers_of(runs[0]); answers.find(512, "wrong", "train")
+runs, complaints = find_runs(Path("results")); answers = answers_of(runs[0]); answers.find(512, "wrong")
 
 Nothing outside the results folder is read, whatever a report or a link in it says. Answers take hundreds of megabytes (token
-ids): where each line begins is kept, and only what is shown or searched is read again.
+ids): where each line begins is kept, and only what is shown is read again.
 """
 
 from __future__ import annotations
@@ -131,25 +131,16 @@ class Answers:
     def status(self, key: Key) -> Status:
         return STATUSES.get(self.verdicts.get(key, {}).get("status"), UNJUDGED)
 
-    def find(self, window: int, status: str = ALL, words: str = "") -> list[Key]:
-        """In the order of the problems. words: what problem, trace or answer holds, in whatever case."""
+    def find(self, window: int, status: str = ALL) -> list[Key]:
+        """In the order of the problems."""
         order = {key.problem_id: place for place, key in enumerate(self.problems)}
         keys = [key for key in self.answers if key.window == window and status in (ALL, self.status(key).name)]
-        keys = [key for key in keys if not words or words.lower() in self._text(key).lower()]
         return sorted(keys, key=lambda key: (order.get(key.problem_id, len(order)), key.sample))
-
-    def _text(self, key: Key) -> str:
-        row, asked = self._rows(key)
-        said = [message["content"] for message in asked["messages"]]
-        return "\n".join(map(str, [key.problem_id, row["trace"], row["answer"], *said]))
-
-    def _rows(self, key: Key) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Of answers.jsonl and problems.jsonl."""
-        return row_at(self.files[0], self.answers[key]), row_at(self.files[1], self.problems[Key(key.problem_id)])
 
     def read(self, key: Key) -> dict[str, Any]:
         """row: its line of answers.jsonl; asked: its problem's; verdict: the judge's; statuses: at every window."""
-        row, asked = self._rows(key)
+        row = row_at(self.files[0], self.answers[key])
+        asked = row_at(self.files[1], self.problems[Key(key.problem_id)])
         there = [each for each in (key._replace(window=window) for window in self.windows) if each in self.answers]
         statuses = {each.window: self.status(each) for each in there}
         return {"row": row, "asked": asked, "verdict": self.verdicts.get(key, {}), "statuses": statuses}
