@@ -161,9 +161,6 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             acts.append(wire_chooser(header, host))
         for act in acts:
             act.then(look, None, [header, known], **QUICK)
-    for event in page.fns.values():
-        if event.renderable:  # gr.render has no option for it
-            event.show_progress_on = []
     return page.queue(max_size=MOST_EVENTS, default_concurrency_limit=None, api_open=False)
 
 
