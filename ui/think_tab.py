@@ -8,7 +8,7 @@ import gradio as gr
 
 from ui.conversation import Conversation, Turn
 from ui.examples import examples_for, examples_html
-from ui.export import from_json, to_json, to_markdown
+from ui.export import from_json, to_json
 from ui.settings_panel import SettingsPanel, chosen
 from ui.views import conversation_view
 from ui.wiring import BUSY, HEAD, QUICK, SILENT, Follow, followed, told
@@ -98,14 +98,13 @@ class ThinkTab:
     async def _export(self, asked: gr.EventData, conversation: Conversation) -> dict[str, Any]:
         """The browser makes the file of what it is given."""
         try:
-            wanted, ending = told(asked, "id", str), told(asked, "ending", str)
+            wanted = told(asked, "id", str)
         except BadInput as error:
             return self.show(conversation, complaint=str(error))
         turn = next((each for each in conversation.all if f"{id(each):x}" == wanted), None)
         if turn is None or turn.end_reason is None:
             return self.show(conversation)
-        file = {"text": to_json(turn) if ending == "json" else to_markdown(turn), "ending": ending}
-        return self.show(conversation, saved=conversation.shown + 1, file=file)
+        return self.show(conversation, saved=conversation.shown + 1, file=to_json(turn))
 
     async def _bring(self, asked: gr.EventData, conversation: Conversation) -> dict[str, Any]:
         """Show a run from a file, which the browser has read, as the last turn. size: in bytes, with no text beyond

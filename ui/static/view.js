@@ -103,8 +103,7 @@ window.z1 = (() => {
     <div class="z1-cut"><span></span></div><div class="z1-inserted"><em>Inserted</em><span></span></div>
     <div class="z1-answer-text"><div></div></div><div class="z1-foot"><span></span><span></span></div><div class="z1-error" role="alert"></div>
     <div class="z1-actions"><button type="button" class="z1-copy">Copy answer</button><button type="button" class="z1-again">Run again</button>
-    <button type="button" class="z1-edit">Edit question</button><button type="button" class="z1-json">Export JSON</button>
-    <button type="button" class="z1-markdown">Export Markdown</button></div></div>`;
+    <button type="button" class="z1-edit">Edit question</button><button type="button" class="z1-json">Export JSON</button></div></div>`;
   class Card {
     constructor() {
       this.element = make("div", "z1-turn-outer");
@@ -210,7 +209,7 @@ window.z1 = (() => {
       complain(find("#message"), value.complaint || refused);
       put(find("[role=status]"), value.status);
       buttons(value);
-      if (value.saved !== shown.saved) save(value.file.text, value.file.ending);
+      if (value.saved !== shown.saved) save(value.file);
       shown = value;
     };
     const copied = async (button, text) => {
@@ -231,8 +230,7 @@ window.z1 = (() => {
       edit: (card) => { edit(true, card.run.question); box.focus(); },
       "z1-copy": (card, button) => copied(button, card.run.answer || card.run.trace),
       "z1-copy-code": (_, button) => copied(button, button.parentElement.querySelector("code").textContent.replace(/\n$/, "")),
-      "z1-json": (card) => trigger("export", { id: card.run.id, ending: "json" }),
-      "z1-markdown": (card) => trigger("export", { id: card.run.id, ending: "md" }),
+      "z1-json": (card) => trigger("export", { id: card.run.id }),
       "z1-example": (_, button) => { box.value = button.dataset.example; size(); box.focus(); },
     };
     element.addEventListener("click", ({ target }) => {
@@ -349,10 +347,10 @@ window.z1 = (() => {
     if (!done) throw new Error("the browser does not copy");
   };
   const copy = (text) => write(text).then(() => "Copied", () => "Copying is blocked");
-  const save = (text, ending) => {
+  const save = (text) => {
     const link = make("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: ending === "json" ? "application/json" : "text/markdown" }));
-    link.download = `z1-run-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.${ending}`;
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    link.download = `z1-run-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
