@@ -75,8 +75,8 @@ class BenchmarksTab:
                 self.run = gr.Dropdown([], label="Run", elem_id="answers-run", min_width=200, scale=2)
                 self.window = gr.Dropdown([], label="Window", elem_id="answers-window", min_width=120)
                 self.status = gr.Dropdown([], label="Verdict", elem_id="answers-status", min_width=150)
-                self.before = gr.Button("← Previous", elem_id="answers-before", min_width=120, scale=0)
-                self.after = gr.Button("Next →", elem_id="answers-after", min_width=120, scale=0)
+                self.before = gr.Button("← Previous", size="sm", elem_id="answers-before", min_width=110, scale=0)
+                self.after = gr.Button("Next →", size="sm", elem_id="answers-after", min_width=110, scale=0)
             self.note, self.shown = gr.HTML(), gr.HTML()
         self._wire(opened)
 

@@ -183,18 +183,6 @@ window.z1 = (() => {
       editing = on;
       find(".z1-editing-row").hidden = !on;
       box.value = text;
-      size();
-    };
-    const size = () => {
-      box.style.height = "auto";
-      box.style.height = `${box.scrollHeight}px`;
-    };
-    const buttons = ({ running, thinks, model }) => {
-      const run = find("#run");
-      run.disabled = running || !model.ready;
-      put(run, running ? "Running" : model.words);
-      find("#answer-now").disabled = !thinks;
-      find("#stop").disabled = !running;
     };
     const show = (value) => {
       if (!value || value.n <= shown.n) return;
@@ -208,7 +196,10 @@ window.z1 = (() => {
       if (!value.running) refused = "";
       complain(find("#message"), value.complaint || refused);
       put(find("[role=status]"), value.status);
-      buttons(value);
+      find("#run").disabled = value.running || !value.model.ready;
+      put(find("#run"), value.running ? "Running" : value.model.words);
+      find("#answer-now").disabled = !value.thinks;
+      find("#stop").disabled = !value.running;
       if (value.saved !== shown.saved) save(value.file);
       shown = value;
     };
@@ -231,7 +222,7 @@ window.z1 = (() => {
       "z1-copy": (card, button) => copied(button, card.run.answer || card.run.trace),
       "z1-copy-code": (_, button) => copied(button, button.parentElement.querySelector("code").textContent.replace(/\n$/, "")),
       "z1-json": (card) => trigger("export", { id: card.run.id }),
-      "z1-example": (_, button) => { box.value = button.dataset.example; size(); box.focus(); },
+      "z1-example": (_, button) => { box.value = button.dataset.example; box.focus(); },
     };
     element.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
@@ -245,7 +236,6 @@ window.z1 = (() => {
       if (chosen) trigger("bring", { text: chosen.size > 5e6 ? "" : await chosen.text(), size: chosen.size });
       file.value = "";
     });
-    box.addEventListener("input", size);
     box.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !event.shiftKey || event.isComposing) return;
       event.preventDefault();
