@@ -34,7 +34,8 @@ CALLS_NOBODY = (
 """Model text may hold images and style sheets. Fetched from elsewhere they would tell its owner who reads what, and dress
 the page up. Scripts never get that far: Gradio takes them out, and its own come from where it likes."""
 
-WRONG_CALL = "this call has not the form that the page's own have; gradio_api/openapi.json describes those for programs"
+DESCRIBED = "gradio_api/openapi.json describes the calls for programs"
+WRONG_CALL = f"this call has not the form that the page's own have; {DESCRIBED}"
 
 
 class Blocks(gr.Blocks):
@@ -75,7 +76,7 @@ class Door:
             except Exception as error:
                 if not request.is_too_large:
                     log.warning("a request was refused: %s", _place(error))
-                answer = JSONResponse({"detail": WRONG_CALL}, 400)
+                answer = JSONResponse({"detail": _told(error)}, 400)
         if request.is_too_large:
             answer = JSONResponse({"detail": f"the request has more than {self._most_kb:,} kB: shorten it"}, 413)
         if answer and request.is_answered:  # a stream, whose last event has said why
@@ -117,7 +118,18 @@ def _names_an_address(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(_names_an_address, value))
 
 
+def _told(error: Exception) -> str:
+    """Gradio's own sentence where it has one: for names that an endpoint does not have, or has to have."""
+    by_name = isinstance(error, TypeError) and _frame(error).name == "construct_args"
+    return f"{error}; {DESCRIBED}" if by_name else WRONG_CALL
+
+
 def _place(error: Exception) -> str:
     """What went wrong and where, but not with what."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    last = _frame(error)
     return f"{type(error).__name__} in {last.name}, {Path(last.filename).name}:{last.lineno}"
+
+
+def _frame(error: Exception) -> traceback.FrameSummary:
+    """Where it was raised."""
+    return traceback.extract_tb(error.__traceback__)[-1]

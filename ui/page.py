@@ -18,7 +18,6 @@ from starlette.staticfiles import StaticFiles
 
 from ui.api import add_api
 from ui.benchmarks_tab import BenchmarksTab
-from ui.calls import Calls
 from ui.compare_tab import CompareTab
 from ui.comparison import Compared
 from ui.conversation import Conversation
@@ -74,7 +73,7 @@ def launch(
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        inner = [Middleware(Door, most_kb=most_kb), Middleware(Calls, page)]
+        inner = [Middleware(Door, most_kb=most_kb)]
         routes = [Mount("/z1", StaticFiles(directory=HERE / "static"))]
         made = {"middleware": inner, "routes": routes}  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
