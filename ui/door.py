@@ -35,6 +35,12 @@ CALLS_NOBODY = (
 the page up. Scripts never get that far: Gradio takes them out, and its own come from where it likes."""
 
 DESCRIBED = "gradio_api/openapi.json describes the calls for programs"
+FRAMES = (
+    b"<script>{ const ask = requestAnimationFrame;"
+    b" requestAnimationFrame = (draw) => window.z1Still ? 0 : ask(draw); }</script>"
+)
+"""Before Gradio's scripts take hold of it, so that static/view.js can end the clock of the page's loading."""
+
 WRONG_CALL = f"this call has not the form that the page's own have; {DESCRIBED}"
 
 
@@ -107,7 +113,11 @@ class _Request:
         if not self.is_too_large:
             self.is_answered = True
             if self._is_page and message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["content-security-policy"] = CALLS_NOBODY
+                headers = MutableHeaders(scope=message)
+                headers["content-security-policy"] = CALLS_NOBODY
+                del headers["content-length"]
+            elif self._is_page:
+                message = {**message, "body": message["body"].replace(b"<head>", b"<head>" + FRAMES, 1)}
             await self._send(message)
 
 

@@ -30,6 +30,7 @@ THEME = gr.themes.Base(
     body_text_color="*neutral_900",
     body_text_color_dark="#ece8e1",
     body_text_color_subdued="*neutral_600",
+    button_large_text_weight="400",
     button_small_padding="5px 11px",
     button_small_radius="7px",
     button_small_text_size="13px",

@@ -418,15 +418,19 @@ window.z1 = (() => {
       if (value.told) put(told, value.told);
       if (own) keep();
       if (stay.length) ask();
-      if (!element.hasAttribute("data-ready")) endFrames();
+      if (!element.hasAttribute("data-ready")) endClock();
       element.setAttribute("data-ready", "");
     });
     ask({ values: kept(), link: location.search, opens: true });
   };
 
   // Gradio (6.31) counts the seconds that the page took to load for ever, at every frame, on cores that the model computes on.
-  // What waits for a frame when all is there is that clock; it does not ask again for one that it never gets.
-  const endFrames = () => { for (let id = requestAnimationFrame(() => {}); id; id -= 1) cancelAnimationFrame(id); };
+  // What asks for the next frame during one frame, when all is there, is that clock: it does not get it (ui/door.py), and never
+  // asks again.
+  const endClock = () => requestAnimationFrame(() => {
+    requestAnimationFrame(() => { window.z1Still = false; });
+    window.z1Still = true;
+  });
 
   // Keys, but those of an input method.
   const press = (...ids) => {
