@@ -60,13 +60,8 @@ def main() -> None:
     options = parser().parse_args()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio is imported
     kind = choose(options)
+    check(options, kind)
     places = places_for(options, kind)
-    queue = queue_for(options, places)
-    check_choose(options, kind)
-    if options.port is not None and not 0 < options.port < 65536:
-        raise BadInput(f"--port is {options.port}; it must be from 1 to 65535")
-    if options.max_request_kb < 1:
-        raise BadInput(f"--max-request-kb is {options.max_request_kb}; it must be at least 1")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
     from z1_core.host import EngineHost
@@ -76,7 +71,7 @@ def main() -> None:
         model=options.model,
         restarts=kind == "llama",
         look_again_s=LOOK_AGAIN_S if kind == "server" else None,
-        most_waiting=queue,
+        most_waiting=4 * places if options.queue is None else options.queue,
         usual=vars(options),
     )
     page = None
@@ -105,27 +100,29 @@ def main() -> None:
             page.close(verbose=False)
 
 
+def check(options: argparse.Namespace, kind: Kind) -> None:
+    """Raises BadInput for what argparse lets through: numbers out of bounds, and what a variable says."""
+    for name, least, most in (
+        ("places", 1, 10**6),
+        ("queue", 0, 10**6),
+        ("max_request_kb", 1, 10**9),
+        ("port", 1, 65_535),
+    ):
+        value = getattr(options, name)
+        if value is not None and not least <= value <= most:
+            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be from {least} to {most}")
+    if options.choose_model not in (None, "yes", "no"):
+        raise BadInput(f"--choose-model is {options.choose_model}; it is yes or no")
+    if kind != "llama" and options.choose_model == "yes":
+        raise BadInput("--choose-model yes goes with llama.cpp; give --engine llama, or leave it out")
+
+
 def places_for(options: argparse.Namespace, kind: Kind) -> int:
-    if options.places is not None and options.places < 1:
-        raise BadInput(f"--places is {options.places}; it must be at least 1")
     if options.places is not None or kind != "llama":
         return options.places or 32
     from z1_core.engines.llama import PLACES
 
     return PLACES
-
-
-def queue_for(options: argparse.Namespace, places: int) -> int:
-    if options.queue is not None and options.queue < 0:
-        raise BadInput(f"--queue is {options.queue}; it must be at least 0")
-    return 4 * places if options.queue is None else options.queue
-
-
-def check_choose(options: argparse.Namespace, kind: Kind) -> None:
-    if options.choose_model not in (None, "yes", "no"):  # argparse does not look at what a variable says
-        raise BadInput(f"--choose-model is {options.choose_model}; it is yes or no")
-    if kind != "llama" and options.choose_model == "yes":
-        raise BadInput("--choose-model yes goes with llama.cpp; give --engine llama, or leave it out")
 
 
 def lets_choose(options: argparse.Namespace, kind: Kind) -> bool:

@@ -1,4 +1,4 @@
-"""The page's HTML carries what must be in force before Gradio's scripts run; nothing else is touched."""
+"""The page's HTML comes with its policy and with a hold on its frames; nothing else is touched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gradio as gr
 import httpx
 import pytest
 
-from ui.document import CALLS_NOBODY, NO_CLOCK
+from ui.door import CALLS_NOBODY, FRAMES
 from ui.page import launch
 
 
@@ -25,7 +25,7 @@ def client() -> Iterator[httpx.Client]:
 def test_the_page_has_both_and_is_whole(client: httpx.Client, encoding: str):
     response = client.get("/", headers={"accept-encoding": encoding})
     assert response.headers["content-security-policy"] == CALLS_NOBODY
-    assert response.text.index(NO_CLOCK) < response.text.index("window.gradio_config")
+    assert response.text.index(FRAMES.decode()) < response.text.index("window.gradio_config")
     assert response.text.rstrip().endswith("</html>")
 
 
@@ -33,7 +33,7 @@ def test_the_page_has_both_and_is_whole(client: httpx.Client, encoding: str):
 def test_all_else_passes_through(client: httpx.Client, path: str):
     response = client.get(path)
     assert "content-security-policy" not in response.headers
-    assert NO_CLOCK not in response.text
+    assert FRAMES.decode() not in response.text
 
 
 def test_a_page_that_is_only_asked_about_tells_the_same(client: httpx.Client):

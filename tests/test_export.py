@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +10,7 @@ from tests.conftest import wait_until_ready
 from tests.kinds import byte_level
 from ui import views
 from ui.conversation import Conversation, Origin, Settings, Turn
-from ui.export import MOST_BYTES, fenced, from_json, to_json, to_markdown
+from ui.export import MOST_BYTES, from_json, to_json
 from z1_core import HINT, BadInput, FakeEngine
 from z1_core.host import EngineHost
 from z1_core.window import Chunk, Window
@@ -156,17 +155,7 @@ def test_what_is_no_json_object_is_refused(data: bytes, sentence: str):
     assert sentence in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["", "plain", "```\ncode", "a ````` b", "\n# no heading"])
-def test_no_text_leaves_its_fence(text: str):
-    lines = fenced(text).split("\n")
-    fence = lines[0].removesuffix("text")
-    assert lines[-1] == fence
-    assert fence not in text
-    assert set(fence) == {"`"}
-
-
-@pytest.mark.parametrize("make", [to_json, to_markdown])
-def test_both_files_hold_what_was_said(make: Callable[[Turn], str]):
-    text = make(a_turn())
+def test_the_file_holds_what_was_said():
+    text = to_json(a_turn())
     for part in ("Why?", "``` so $x", "I overthought it", "42 😀", "some model", "Think."):
         assert part in text

@@ -88,4 +88,4 @@ def test_a_port_that_is_none_is_one_sentence(monkeypatch, capsys, port):
 def test_a_size_of_requests_that_is_none_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["app.py", "--fake", "--max-request-kb", "0"])
     assert app.main() == 2
-    assert "error: --max-request-kb is 0; it must be at least 1" in capsys.readouterr().err
+    assert "error: --max-request-kb is 0; it must be from 1 to" in capsys.readouterr().err

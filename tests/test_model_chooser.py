@@ -80,7 +80,7 @@ def test_a_space_and_an_address_from_gradios_own_variable_are_public(monkeypatch
 def test_only_llama_goes_over_to_another_model(kind):
     assert not lets_choose(kind=kind)
     with pytest.raises(BadInput, match="--choose-model yes goes with llama"):
-        app.check_choose(app.parser().parse_args(["--choose-model", "yes"]), kind)
+        app.check(app.parser().parse_args(["--choose-model", "yes"]), kind)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_only_llama_goes_over_to_another_model(kind):
     [
         (["--engine", "vllm"], "", "there is no NVIDIA GPU here, and --engine vllm needs one"),
         (["--engine", "llama"], "perhaps", "--choose-model is perhaps; it is yes or no"),
-        (["--engine", "llama", "--places", "0"], "", "--places is 0; it must be at least 1"),
+        (["--engine", "llama", "--places", "0"], "", "--places is 0; it must be from 1 to"),
     ],
 )
 def test_what_cannot_be_ends_the_program_before_the_page_opens(monkeypatch, capsys, arguments, variable, sentence):

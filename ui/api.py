@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import Any, ParamSpec, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 import gradio as gr
 
@@ -28,35 +28,11 @@ MOST_WINDOWS = 16
 TEXTS = ("system", "hint")
 KEYWORD = Parameter.POSITIONAL_OR_KEYWORD
 
-Given, Piece = ParamSpec("Given"), TypeVar("Piece")
-
-
-def in_words(
-    endpoint: Callable[Given, AsyncGenerator[Piece, None]],
-) -> Callable[Given, AsyncGenerator[Piece, None]]:
-    """Decorator: what goes wrong is said in one sentence."""
-
-    @wraps(endpoint)
-    async def streamed(*given: Given.args, **named: Given.kwargs) -> AsyncGenerator[Piece, None]:
-        try:
-            async with aclosing(endpoint(*given, **named)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except Z1Error as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Exception as error:
-            log.exception("a run through the API failed")
-            raise gr.Error("the run failed because of a fault of this program", print_exception=False) from error
-
-    return streamed
-
 
 def add_api(host: EngineHost) -> None:
     """Add the endpoints to the page that is being built. Their docstrings are what an MCP client shows its model. They
     stream, so that Gradio notices between two pieces that nobody reads any more, and the engine is free."""
 
-    @in_words
-    @takes_settings(host)
     async def think(prompt: str, settings: Settings) -> AsyncGenerator[dict[str, Any], None]:
         """Think inside a window of thinking_tokens, then answer.
 
@@ -73,8 +49,6 @@ def add_api(host: EngineHost) -> None:
             async for _ in ticks:
                 yield _record(turn, turn.prompt_ids, started_s)
 
-    @in_words
-    @takes_settings(host, without=("thinking_tokens", "total_tokens"))
     async def sweep(
         prompt: str, windows: list[int], settings: Settings, answer_tokens: int = 256
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
@@ -102,43 +76,47 @@ def add_api(host: EngineHost) -> None:
                     for place in comparison.places
                 ]
 
-    for endpoint in (think, sweep):
-        gr.api(endpoint, api_name=endpoint.__name__)
+    gr.api(with_settings(host, think), api_name="think")
+    gr.api(with_settings(host, sweep, without=("thinking_tokens", "total_tokens")), api_name="sweep")
 
 
-def takes_settings(host: EngineHost, *, without: Collection[str] = ()) -> Callable[[Callable], Callable]:
-    """Decorator: the endpoint's parameter `settings` becomes one parameter for each field, behind the others, with its
-    default and its help. A value that is no setting is refused in one sentence. Texts have no default of their own, as
-    the usual ones hang on the model."""
+def with_settings(host: EngineHost, endpoint: Callable, *, without: Collection[str] = ()) -> Callable:
+    """The endpoint, but instead of its parameter `settings` one for each field, behind the others, with its default and its
+    help. Texts have no default of their own, as the usual ones hang on the model. What goes wrong, a value that is no
+    setting among it, is said in one sentence."""
     fields = {name: field for name, field in FIELDS.items() if name not in without}
+    kinds = {**get_type_hints(endpoint), **{name: field.annotation for name, field in fields.items()}}
+    kinds |= dict.fromkeys(TEXTS, str | None)
+    defaults = {name: None if name in TEXTS else getattr(host.usual(), name) for name in fields}
+    own = [each for each in signature(endpoint).parameters.values() if each.name != "settings"]
+    more = [Parameter(name, KEYWORD, default=value, annotation=kinds[name]) for name, value in defaults.items()]
+    shape = Signature([*own, *more], return_annotation=kinds["return"])
 
-    def with_fields(endpoint: Callable) -> Callable:
-        own = [each for each in signature(endpoint).parameters.values() if each.name != "settings"]
-        kinds = {**get_type_hints(endpoint), **{name: field.annotation for name, field in fields.items()}}
-        kinds |= dict.fromkeys(TEXTS, str | None)
-        defaults = {name: None if name in TEXTS else getattr(host.usual(), name) for name in fields}
-        parameters = [
-            *own,
-            *(Parameter(name, KEYWORD, default=value, annotation=kinds[name]) for name, value in defaults.items()),
-        ]
-
-        @wraps(endpoint)
-        async def called(*given: Any, **named: Any) -> AsyncGenerator[Any, None]:
-            values = {**dict(zip((each.name for each in parameters), given, strict=False)), **named}
-            chosen = {name: values.pop(name) for name in fields if name in values}
-            usual = {name: getattr(host.usual(), name) for name in TEXTS if chosen.get(name) is None}
-            settings = fitted(read_settings({**chosen, **usual}), host.context_tokens())
+    @wraps(endpoint)
+    async def called(*given: Any, **named: Any) -> AsyncGenerator[Any, None]:
+        values = shape.bind(*given, **named).arguments
+        chosen = {name: values.pop(name) for name in fields if name in values}
+        try:
+            settings = _settings(host, chosen)
             async with aclosing(endpoint(**values, settings=settings)) as pieces:
                 async for piece in pieces:
                     yield piece
+        except Z1Error as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            log.exception("a run through the API failed")
+            raise gr.Error("the run failed because of a fault of this program", print_exception=False) from error
 
-        lines = (f"            {name}: {field.description}\n" for name, field in fields.items())
-        called.__doc__ = f"{endpoint.__doc__.rstrip()}\n{''.join(lines)}"
-        called.__signature__ = Signature(parameters, return_annotation=kinds["return"])
-        called.__annotations__ = {name: kind for name, kind in kinds.items() if name != "settings"}
-        return called
+    lines = (f"            {name}: {field.description}\n" for name, field in fields.items())
+    called.__doc__ = f"{endpoint.__doc__.rstrip()}\n{''.join(lines)}"
+    called.__signature__ = shape
+    called.__annotations__ = {name: kind for name, kind in kinds.items() if name != "settings"}
+    return called
 
-    return with_fields
+
+def _settings(host: EngineHost, chosen: Mapping[str, Any]) -> Settings:
+    usual = {name: getattr(host.usual(), name) for name in TEXTS if chosen.get(name) is None}
+    return fitted(read_settings({**chosen, **usual}), host.context_tokens())
 
 
 def _record(run: Turn | Place, prompt_ids: Sequence[int], started_s: float) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """The reports of the results folder, and single answers of their runs, read when somebody wants to see them.
 
-runs, complaints = find_runs(Path("results")); answers = answers_of(runs[0]); answers.find(512, "wrong", "train")
+runs, complaints = find_runs(Path("results")); answers = answers_of(runs[0]); answers.find(512, "wrong")
 
 Nothing outside the results folder is read, whatever a report or a link in it says. Answers take hundreds of megabytes (token
-ids): the files are gone through once, where each line begins is kept, and only what is shown or searched is parsed.
+ids): where each line begins is kept, and only what is shown is read again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,13 +18,12 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field, NonNegativeInt, model_validator
 
 from z1_core.errors import BadInput
+from z1_core.jsonl import lines, row_at
 from z1_core.statuses import STATUSES, Status
 
 MOST_REPORTS = 100
 ALL = "all"
 UNJUDGED = Status(name="unjudged", words="not judged yet", sign="…", is_counted=False)
-HEAD = re.compile(rb'\{"problem_id": ("(?:[^"\\]|\\.)*")(?:, "sample": (\d{1,9}), "thinking_tokens": (\d{1,9}))?[,}]')
-"""How a run begins its lines; others are parsed whole."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -120,9 +118,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Where the lines begin. unreadable: how many are none that a run writes. Judged again: the last verdict holds."""
+    """answers, problems: where their lines begin, in files. Judged again: the last verdict holds. unreadable: how many lines
+    are none that a run writes."""
 
-    files: list[Path]
+    files: tuple[Path, Path]
     answers: dict[Key, int]
     problems: dict[Key, int]
     verdicts: dict[Key, dict[str, Any]]
@@ -132,29 +131,16 @@ class Answers:
     def status(self, key: Key) -> Status:
         return STATUSES.get(self.verdicts.get(key, {}).get("status"), UNJUDGED)
 
-    def find(self, window: int, status: str = ALL, words: str = "") -> list[Key]:
-        """In the order of the problems. words: what problem, trace or answer holds, in whatever case."""
+    def find(self, window: int, status: str = ALL) -> list[Key]:
+        """In the order of the problems."""
         order = {key.problem_id: place for place, key in enumerate(self.problems)}
         keys = [key for key in self.answers if key.window == window and status in (ALL, self.status(key).name)]
-        keys = [key for key in keys if not words or self._holds(key, words.lower())]
         return sorted(keys, key=lambda key: (order.get(key.problem_id, len(order)), key.sample))
-
-    def _holds(self, key: Key, words: str) -> bool:
-        """Lines in which plain words are nowhere are not parsed: that is most of the time."""
-        lines = self._lines(key)
-        if re.fullmatch(r"[\w .,:?-]*", words, re.ASCII) and not any(words.encode() in line.lower() for line in lines):
-            return False
-        row, asked = map(json.loads, lines)
-        texts = [key.problem_id, row["trace"], row["answer"], *(message["content"] for message in asked["messages"])]
-        return any(words in str(text).lower() for text in texts)
-
-    def _lines(self, key: Key) -> tuple[bytes, bytes]:
-        """Of answers.jsonl and problems.jsonl."""
-        return _line(self.files[0], self.answers[key]), _line(self.files[1], self.problems[Key(key.problem_id)])
 
     def read(self, key: Key) -> dict[str, Any]:
         """row: its line of answers.jsonl; asked: its problem's; verdict: the judge's; statuses: at every window."""
-        row, asked = map(json.loads, self._lines(key))
+        row = row_at(self.files[0], self.answers[key])
+        asked = row_at(self.files[1], self.problems[Key(key.problem_id)])
         there = [each for each in (key._replace(window=window) for window in self.windows) if each in self.answers]
         statuses = {each.window: self.status(each) for each in there}
         return {"row": row, "asked": asked, "verdict": self.verdicts.get(key, {}), "statuses": statuses}
@@ -171,34 +157,22 @@ def answers_of(run: Run) -> Answers:
 def _answers(*files: tuple[Path, int, int]) -> Answers:
     """With their times and sizes, so that what has changed is read anew."""
     paths = [path for path, *_ in files]
-    tables: list[dict[Key | None, int]] = [{}, {}, {}]
-    unreadable = 0
-    for path, table in zip(paths, tables, strict=False):
-        with path.open("rb") as file:
-            begin = 0
-            for line in file:
-                if line.endswith(b"\n"):  # else it is still being written
-                    key = _key(line)
-                    unreadable += key is None
-                    table[key] = begin
-                begin += len(line)
-        table.pop(None, None)
-    answers, problems, judged = tables
-    verdicts = {key: json.loads(_line(paths[2], begin)) for key, begin in judged.items()}
-    return Answers(paths, answers, problems, verdicts, sorted({key.window for key in answers}), unreadable)
+    found = [_begins(path) for path in paths]
+    answers, problems, *judged = (begins for begins, _ in found)
+    verdicts = {key: row_at(paths[2], begin) for each in judged for key, begin in each.items()}
+    windows = sorted({key.window for key in answers})
+    unreadable = sum(count for _, count in found)
+    return Answers((paths[0], paths[1]), answers, problems, verdicts, windows, unreadable)
 
 
-def _key(line: bytes) -> Key | None:
-    try:
-        if head := HEAD.match(line):
-            return Key(json.loads(head[1]), int(head[2] or 0), int(head[3] or 0))
-        row = json.loads(line)
-        return Key(str(row["problem_id"]), int(row.get("sample", 0)), int(row.get("thinking_tokens", 0)))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        return None
-
-
-def _line(path: Path, begin: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(begin)
-        return file.readline()
+def _begins(path: Path) -> tuple[dict[Key, int], int]:
+    """Where the line of each key begins, and how many lines are none that a run writes."""
+    begins, unreadable = {}, 0
+    for line in lines(path):
+        try:
+            row = line.row or {}
+            key = Key(str(row["problem_id"]), int(row.get("sample", 0)), int(row.get("thinking_tokens", 0)))
+            begins[key] = line.begin
+        except (KeyError, TypeError, ValueError, OverflowError):
+            unreadable += line.is_whole  # else it is still being written
+    return begins, unreadable

@@ -13,16 +13,20 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from ui.benchmark_runs import ALL, UNJUDGED, Key, Run, answers_of, clean, find_runs
-from ui.charts import finished
 from ui.views import error_html
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
-from z1_core.scaling_plot import PAPER_MODEL, paper, paper_points, run_points, scaling_chart
+from z1_core.scaling_plot import PAPER_MODEL, paper, paper_points, run_points, scaling_chart, styled
 from z1_core.statuses import STATUSES
 
 log = logging.getLogger(__name__)
-SCALING_HEIGHT = 300
-LONGEST_WORDS = 200
+PLACE = {
+    "width": "container",
+    "height": 300,
+    "autosize": {"type": "fit-x", "contains": "padding"},
+    "usermeta": {"embedOptions": {"actions": False, "renderer": "svg"}},
+}
+"""Of the plot, which is as wide as its place; colours of texts and lines come from style.css, so that both themes suit."""
 LONGEST_SHOWN = 200_000
 """Characters of one text; no page holds more with pleasure."""
 FAULT = "this answer is not what a run writes, or was changed meanwhile; press Refresh"
@@ -71,28 +75,18 @@ class BenchmarksTab:
                 self.run = gr.Dropdown([], label="Run", elem_id="answers-run", min_width=200, scale=2)
                 self.window = gr.Dropdown([], label="Window", elem_id="answers-window", min_width=120)
                 self.status = gr.Dropdown([], label="Verdict", elem_id="answers-status", min_width=150)
-            with gr.Row(elem_classes="z1-bench-choice"):
-                self.words = gr.Textbox(
-                    "", label="Containing", placeholder="words, then Enter", elem_id="answers-words", scale=2
-                )
-                self.place = gr.Number(1, precision=0, label="Answer", elem_id="answers-place", min_width=120)
-                self.before = gr.Button("← Previous", elem_id="answers-before", min_width=120, scale=0)
-                self.after = gr.Button("Next →", elem_id="answers-after", min_width=120, scale=0)
+                self.before = gr.Button("← Previous", size="sm", elem_id="answers-before", min_width=110, scale=0)
+                self.after = gr.Button("Next →", size="sm", elem_id="answers-after", min_width=110, scale=0)
             self.note, self.shown = gr.HTML(), gr.HTML()
         self._wire(opened)
 
     def _wire(self, opened: Any) -> None:
-        chosen = [self.benchmark, self.run, self.window, self.status, self.words, self.kept]
+        chosen = [self.benchmark, self.run, self.window, self.status, self.kept]
         shown = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
         gr.on([self.refresh.click, self.benchmark.input, opened], self.look, chosen, shown, **QUICK)
-        others = [self.run.input, self.window.input, self.status.input, self.words.submit]
-        gr.on(others, self.browse, chosen, shown, **QUICK)
-        for event, step in ((self.place.submit, -1), (self.before.click, -2), (self.after.click, 0)):
-            event(self._turn_by(step), [*chosen, self.place], shown, **QUICK)
-
-    def _turn_by(self, step: int) -> Any:
-        """From the place on show, which counts from 1."""
-        return lambda *given: self.browse(*given[:-1], place=int(given[-1] or 1) + step)
+        gr.on([self.run.input, self.window.input, self.status.input], self.browse, chosen, shown, **QUICK)
+        self.before.click(lambda *given: self.browse(*given, step=-1), chosen, shown, **QUICK)
+        self.after.click(lambda *given: self.browse(*given, step=1), chosen, shown, **QUICK)
 
     def look(self, benchmark: Any, *chosen: Any) -> dict[gr.blocks.Block, Any]:
         """Read the folder anew; what a visitor has chosen stays where it is still there."""
@@ -112,48 +106,44 @@ class BenchmarksTab:
             self.found: html().found(len({run.folder.parent for run in runs}), complaints, self.results / "z1"),
             self.benchmark: gr.update(choices=[(titles[name], name) for name in names], value=benchmark),
             self.plot: gr.update(visible=bool(points)),
-            self.scaling: finished(chart, SCALING_HEIGHT, chart.description) if points else None,
+            self.scaling: styled(chart.properties(**PLACE)) if points else None,
             self.figures: html().figures(points, paper()["table1"], PAPER_MODEL, benchmark),
             self.frame: gr.update(visible=bool(mine)),
             **self.browse(benchmark, *chosen),
         }
 
     def browse(
-        self, benchmark: Any, label: Any, window: Any, status: Any, words: Any, kept: Any, place: int | None = None
+        self, benchmark: Any, label: Any, window: Any, status: Any, kept: Any, step: int = 0
     ) -> dict[gr.blocks.Block, Any]:
-        """What the browser of answers shows; what is not there any more gives way to the first that is. place: in the list
-        of answers, from 0; None for the answer that was on show."""
+        """What the browser of answers shows; what is not there any more gives way to the first that is. step: from the
+        answer that was on show."""
         runs = {run.label: run for run in find_runs(self.results)[0] if run.task.benchmark == benchmark}
         label = label if label in list(runs) else next(iter(runs), None)
         chosen = {self.run: gr.update(choices=list(runs), value=label), self.kept: kept, self.note: "", self.shown: ""}
         try:
-            return chosen | (self._answers(runs[label], window, status, words, kept, place) if runs else {})
+            return chosen | (self._answers(runs[label], window, status, kept, step) if runs else {})
         except BadInput as error:
             return chosen | {self.shown: error_html(str(error))}
         except Exception:
             log.exception("an answer could not be shown")
             return chosen | {self.shown: error_html(FAULT)}
 
-    def _answers(
-        self, run: Run, window: Any, status: Any, words: Any, kept: Any, place: int | None
-    ) -> dict[gr.blocks.Block, Any]:
+    def _answers(self, run: Run, window: Any, status: Any, kept: Any, step: int) -> dict[gr.blocks.Block, Any]:
         answers = answers_of(run)
         window = window if window in answers.windows else max(answers.windows, default=0)
         counts = Counter(map(answers.status, answers.find(window)))
         order = sorted(counts, key=[*STATUSES.values(), UNJUDGED].index)
         status = status if status in [each.name for each in counts] else ALL
-        keys = answers.find(window, status, str(words or "").strip()[:LONGEST_WORDS])
+        keys = answers.find(window, status)
         at = Key(*kept[:2], window) if kept else None
-        place = place if place is not None else keys.index(at) if at in keys else 0
-        place = max(0, min(place, len(keys) - 1))
+        place = max(0, min((keys.index(at) if at in keys else 0) + step, len(keys) - 1))
         verdicts = [(f"{each.sign} {each.words} ({counts[each]:,})", each.name) for each in order]
         return {
             self.window: gr.update(choices=[(f"{each:,}", each) for each in answers.windows], value=window),
             self.status: gr.update(choices=[(f"all ({counts.total():,})", ALL), *verdicts], value=status),
-            self.place: gr.update(value=place + 1, label=f"Answer (of {len(keys):,})"),
             self.before: gr.update(interactive=place > 0),
             self.after: gr.update(interactive=place + 1 < len(keys)),
-            self.note: html().note(run.task, answers.unreadable),
-            self.shown: html().answer(**answers.read(keys[place])) if keys else html().nothing(),
+            self.note: html().note(run.task, answers.unreadable, place + 1, len(keys)),
+            self.shown: html().answer(**answers.read(keys[place])) if keys else "",
             self.kept: keys[place] if keys else kept,
         }

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 
-from ui.compare_views import chart, comparison_view
-from ui.comparison import Compared, Follow
+from ui.compare_views import comparison_view
+from ui.comparison import Compared, Comparison
 from ui.examples import compare_for
 from ui.settings_panel import chosen
-from ui.wiring import BUSY, HEAD, QUICK, SILENT, told
-from z1_core.errors import BadInput, EngineDead, Z1Error
+from ui.wiring import BUSY, HEAD, QUICK, SILENT, Follow, followed, told
+from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.settings import whole_number
 
-log = logging.getLogger(__name__)
-
-FAULT = "This comparison failed because of a fault of this program; its log says more. The page goes on working."
 FRAME = """<div class="z1-stack"><div class="z1-ask">
 <textarea rows="2" id="compare-question" aria-label="Your question"></textarea>
 <div class="z1-compare-inputs"><label>Windows<input type="text" id="compare-windows" autocomplete="off"
@@ -56,75 +50,30 @@ class CompareTab:
         self.view = gr.HTML(
             elem_id="comparison", html_template=FRAME, js_on_load=ON_LOAD, head=HEAD, apply_default_css=False
         )
-        self.plot = gr.Plot(visible=False, show_label=False, elem_classes="z1-plot z1-turn")
         self.run = self.view.run(self._run, self.compared, self.view, **SILENT)
         recut = self.view.recut(self._recut, self.compared, self.view, **SILENT)
-        stop = self.view.stop(self._stop, self.compared, self.view, cancels=[self.run, recut], **QUICK)
+        self.view.stop(self._stop, self.compared, self.view, cancels=[self.run, recut], **QUICK)
         for event in (self.run, recut):
             event.failure(self._refuse, self.compared, self.view, **QUICK)
-        for event in (self.run, recut, stop):
-            event.then(self._plot, self.compared, self.plot, **QUICK)
 
     def show(self, compared: Compared, *, complaint: str = "") -> dict[str, Any]:
         """What the component is to draw. The question and windows are offers, until the visitor writes others."""
         offered = compare_for(self.host.status().text, self.host.context_tokens())
         return {**comparison_view(compared, complaint=complaint), **offered}
 
-    async def _run(self, asked: gr.EventData, compared: Compared) -> AsyncGenerator[dict[str, Any], None]:
-        """A comparison from its question to its end; what cannot run is said in one sentence."""
+    @followed
+    async def _run(self, asked: gr.EventData, compared: Compared) -> tuple[Comparison, Follow]:
+        settings, question = chosen(asked), told(asked, "question", str)
+        sizes, answer = read_windows(told(asked, "windows", str)), whole_number("answer", told(asked, "answer", str))
+        comparison = await compared.begin(self.host, question, settings, sizes, answer)
+        return comparison, comparison.follow
 
-        async def begin() -> Follow:
-            settings, question = chosen(asked), told(asked, "question", str)
-            sizes = read_windows(told(asked, "windows", str))
-            await compared.begin(
-                self.host, question, settings, sizes, whole_number("answer", told(asked, "answer", str))
-            )
-            return compared.current.follow
-
-        async with aclosing(self._followed(compared, begin)) as views:
-            async for view in views:
-                yield view
-
-    async def _recut(self, asked: gr.EventData, compared: Compared) -> AsyncGenerator[dict[str, Any], None]:
-        async def begin() -> Follow:
-            if compared.current is None:
-                raise BadInput("there is no trace yet; compare some windows first")
-            self.host.engine(named=compared.current.engine.name)
-            return compared.current.begin_recut(whole_number("cut after token", told(asked, "at", str)))
-
-        async with aclosing(self._followed(compared, begin)) as views:
-            async for view in views:
-                yield view
-
-    async def _followed(self, compared: Compared, begin: Any) -> AsyncGenerator[dict[str, Any], None]:
-        """What is to be drawn, at every tick. Closed by Stop or by a closed tab: then the engine is freed."""
-        try:
-            follow = await begin()
-        except Z1Error as error:
-            yield self.show(compared, complaint=str(error))
-            return
-        except Exception:
-            log.exception("a comparison could not begin")
-            yield self.show(compared, complaint=FAULT)
-            return
-        comparison, complaint = compared.current, ""
-        try:
-            yield self.show(compared)
-            async with aclosing(follow(self.host)) as ticks:
-                async for _ in ticks:
-                    yield self.show(compared)
-        except EngineDead as error:
-            complaint = str(error)
-            await self.host.notice()
-        except Z1Error as error:
-            complaint = str(error)
-        except Exception:
-            log.exception("a comparison failed")
-            complaint = FAULT
-        finally:
-            comparison.stop(complaint)
-        await comparison.split()
-        yield self.show(compared, complaint=complaint)
+    @followed
+    async def _recut(self, asked: gr.EventData, compared: Compared) -> tuple[Comparison, Follow]:
+        if compared.current is None:
+            raise BadInput("there is no trace yet; compare some windows first")
+        at_tokens = whole_number("cut after token", told(asked, "at", str))
+        return compared.current, compared.current.recut(at_tokens)
 
     async def _refuse(self, compared: Compared) -> dict[str, Any]:
         """Gradio's queue did not take it."""
@@ -135,11 +84,6 @@ class CompareTab:
             compared.current.stop()
             await compared.current.split()
         return self.show(compared)
-
-    def _plot(self, compared: Compared) -> Any:
-        comparison = compared.current
-        answered = comparison and not comparison.is_running and any(each.end_reason for each in comparison.places)
-        return gr.update(value=chart(comparison) if answered else None, visible=bool(answered))
 
 
 def read_windows(typed: str) -> list[int]:

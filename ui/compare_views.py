@@ -1,17 +1,11 @@
-"""What a comparison says on the page, as plain values for static/view.js; and its plot."""
+"""What a comparison says on the page, as plain values for static/view.js."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from ui.charts import RUST, TEAL, finished
 from ui.comparison import Compared, Comparison, Place
 from ui.views import STARTS_BY_ITSELF, sentence, waits
-
-ANSWER_HEIGHT = 44
-"""Pixels of the plot for each different answer."""
 
 
 def comparison_view(compared: Compared, *, complaint: str = "") -> dict[str, Any]:
@@ -117,39 +111,3 @@ def _facts(place: Place) -> list[str]:
     told += ["no hint needed"] if place.end_reason and not place.is_cut else []
     told += ["ran into its limit"] if place.end_reason == "answer_length" else []
     return [*told, f"{total:,} in all"] if told and total else told
-
-
-def chart(comparison: Comparison) -> Any:
-    """Which answer at how many thinking tokens."""
-    import altair as alt  # a second that no page should wait for before it is up
-
-    rows = [
-        {
-            "thinking tokens": place.tokens["trace"],
-            "answer": place.short or "no answer",
-            "place": "re-cut" if place.recut else "window",
-            "agreement": "as the largest window" if comparison.agrees(place) else "another answer",
-        }
-        for place in comparison.places
-        if place.end_reason
-    ]
-    table = pd.DataFrame(rows)
-    axis = alt.Axis(format=",.0f", labelOverlap=True, tickCount=8)
-    colour = alt.Color(
-        "agreement:N",
-        scale=alt.Scale(domain=["as the largest window", "another answer"], range=[TEAL, RUST]),
-        legend=alt.Legend(title=None, orient="top"),
-    )
-    chart = (
-        alt.Chart(table)
-        .mark_point(filled=True, size=130, opacity=1)
-        .encode(
-            x=alt.X("thinking tokens:Q", scale=alt.Scale(zero=True), axis=axis),
-            y=alt.Y("answer:N", title=None, sort=None, axis=alt.Axis(labelLimit=180, grid=True)),
-            color=colour,
-            shape=alt.Shape("place:N", legend=None, scale=alt.Scale(domain=["window", "re-cut"])),
-            tooltip=["thinking tokens", "answer", "place"],
-        )
-    )
-    height = max(2, table["answer"].nunique()) * ANSWER_HEIGHT
-    return finished(chart, height, "Which answer at how many thinking tokens; the cards above say the same")

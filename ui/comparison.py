@@ -11,6 +11,7 @@ from functools import partial
 
 from ui.conversation import UPDATES_EVERY_S
 from ui.short_answer import same_answer, short_answer
+from ui.wiring import Follow
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
@@ -23,8 +24,6 @@ from z1_core.window import Chunk, Sampling, Window
 
 MOST_PLACES = 8
 """Cards on the page: windows and re-cuts together."""
-
-Follow = Callable[[EngineHost], AsyncGenerator[None, None]]
 
 
 class Place(Transcript):
@@ -91,23 +90,6 @@ class Comparison:
             return None
         return same_answer(place.short, self.trace.short)
 
-    def begin_recut(self, at_tokens: int) -> Follow:
-        """Add the place for a re-cut, the oldest re-cut making room for it, and give what runs it. Raises BadInput for a
-        place that is none."""
-        trace_ids = self.trace.ids["trace"]
-        if self.is_running:
-            raise BadInput("the comparison is still running; re-cut when it is done")
-        if not 1 <= at_tokens <= len(trace_ids):
-            raise BadInput(f"token {at_tokens:,} is not in the trace; choose one from 1 to {len(trace_ids):,}")
-        place = Place(self.prompt_ids, replace(self.trace.window, thinking_tokens=at_tokens), recut=True)
-        place.add(Chunk("trace", "".join(self.tokens[:at_tokens]), tuple(trace_ids[:at_tokens])))
-        self.stopped, self.error = False, ""
-        earlier = [each for each in self.places if each.recut]
-        if len(self.places) == MOST_PLACES:
-            self.places.remove(earlier[0])
-        self.places.append(place)
-        return partial(self._recut, place)
-
     def stop(self, error: str = "") -> None:
         """End it from outside, keeping what was written; a re-cut that has written nothing leaves no card."""
         if self.is_running:
@@ -126,34 +108,49 @@ class Comparison:
 
     def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
         """Run it. Yields whenever there may be something new to show; closing it frees the engine."""
-        engine = self.engine = host.engine(named=self.engine.name)  # it may have been started again
         windows = [place.window for place in self.places]
 
         def add(piece: Piece) -> None:
             self.places[piece.index].add(piece.chunk)
 
-        return self._relayed(host, lambda: sweep(engine, self.prompt_ids, windows, self.sampling), add)
+        return self._relayed(host, lambda engine: sweep(engine, self.prompt_ids, windows, self.sampling), add)
 
-    def _recut(self, place: Place, host: EngineHost) -> AsyncGenerator[None, None]:
-        engine = self.engine = host.engine(named=self.engine.name)
+    def recut(self, at_tokens: int) -> Follow:
+        """Add the place for a re-cut, the oldest re-cut making room for it, and give what follows it. Raises BadInput for
+        a place that is none."""
+        trace_ids = self.trace.ids["trace"]
+        if self.is_running:
+            raise BadInput("the comparison is still running; re-cut when it is done")
+        if not 1 <= at_tokens <= len(trace_ids):
+            raise BadInput(f"token {at_tokens:,} is not in the trace; choose one from 1 to {len(trace_ids):,}")
+        place = Place(self.prompt_ids, replace(self.trace.window, thinking_tokens=at_tokens), recut=True)
+        place.add(Chunk("trace", "".join(self.tokens[:at_tokens]), tuple(trace_ids[:at_tokens])))
+        self.stopped, self.error = False, ""
+        if len(self.places) == MOST_PLACES:
+            self.places.remove(next(each for each in self.places if each.recut))
+        self.places.append(place)
 
-        def answer() -> AsyncGenerator[Chunk, None]:
+        def answer(engine: Engine) -> AsyncGenerator[Chunk, None]:
             return answer_from(engine, self.prompt_ids, place.ids["trace"], place.window, self.sampling)
 
-        return self._relayed(host, answer, place.add)
+        return partial(self._relayed, stream=answer, add=place.add)
 
     async def _relayed(
-        self, host: EngineHost, stream: Callable[[], AsyncGenerator], add: Callable
+        self, host: EngineHost, stream: Callable[[Engine], AsyncGenerator], add: Callable
     ) -> AsyncGenerator[None, None]:
+        engine = self.engine = host.engine(named=self.engine.name)  # it may have been started again
         started_s, before_s = time.monotonic(), self.seconds
-        async with aclosing(host.thread.relay(stream, every_s=UPDATES_EVERY_S)) as bundles:
-            async for bundle in bundles:
-                for item in bundle:
-                    add(item)
-                for place in self.places:
-                    place.queue = self.engine.waiting if self._waits(place) else 0
-                self.seconds = before_s + time.monotonic() - started_s
-                yield
+        try:
+            async with aclosing(host.thread.relay(lambda: stream(engine), every_s=UPDATES_EVERY_S)) as bundles:
+                async for bundle in bundles:
+                    for item in bundle:
+                        add(item)
+                    for place in self.places:
+                        place.queue = engine.waiting if self._waits(place) else 0
+                    self.seconds = before_s + time.monotonic() - started_s
+                    yield
+        finally:
+            await self.split()
 
     def _waits(self, place: Place) -> bool:
         """The trace does until it begins, and a smaller window from when it is passed until it answers."""
@@ -170,7 +167,7 @@ class Compared:
 
     async def begin(
         self, host: EngineHost, question: str, settings: Settings, sizes: list[int], answer_tokens: int
-    ) -> None:
+    ) -> Comparison:
         """Make it the current comparison. Raises BadInput, and changes nothing, where it cannot run as it is, or another
         one runs or is about to."""
         if self._begins or (self.current and self.current.is_running):
@@ -179,8 +176,9 @@ class Compared:
             raise BadInput(f"{len(sizes)} windows are more than the page can show; choose at most {MOST_PLACES - 1}")
         self._begins = True
         try:
-            made = await asyncio.to_thread(prepare_comparison, host, question, settings, sizes, answer_tokens)
-            self.current = made
+            parts = (host, question, settings, sizes, answer_tokens)
+            self.current = await asyncio.to_thread(prepare_comparison, *parts)
+            return self.current
         finally:
             self._begins = False
 

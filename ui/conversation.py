@@ -103,10 +103,10 @@ class Turn(Transcript):
                 if self.end_reason:
                     return
 
-    def stop(self, reason: EndReason = "user_stop", error: str = "") -> None:
+    def stop(self, error: str = "") -> None:
         """End the turn from outside, keeping what was written; does nothing to one that has ended."""
         if self.end_reason is None:
-            self.end_reason, self.error, self.queue = reason, error, 0
+            self.end_reason, self.error, self.queue = "error" if error else "user_stop", error, 0
             self._last_s = time.monotonic()
 
     def restore(self, chunks: Sequence[Chunk], end_reason: EndReason, *, error: str, seconds: float) -> None:

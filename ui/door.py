@@ -1,5 +1,6 @@
 """The page's door. Gradio serves more than this page uses, and writes what it cannot read into the log, values and all:
-here the rest is closed, a request has a size, and a call of a wrong form is refused in a sentence."""
+here the rest is closed, a request has a size, a call of a wrong form is refused in a sentence, and the page is told what it
+may fetch."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 from gradio_client.utils import is_http_url_like
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +27,21 @@ CLOSED = re.compile(
 )
 """Files by name, uploads, pages fetched from elsewhere, and tools of developers: nothing of this page asks for them."""
 
-WRONG_CALL = "this call has not the form that the page's own have; gradio_api/openapi.json describes those for programs"
+CALLS_NOBODY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; script-src * 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "object-src 'none'; frame-src 'none'; base-uri 'self'; form-action 'self'"
+)
+"""Model text may hold images and style sheets. Fetched from elsewhere they would tell its owner who reads what, and dress
+the page up. Scripts never get that far: Gradio takes them out, and its own come from where it likes."""
+
+DESCRIBED = "gradio_api/openapi.json describes the calls for programs"
+FRAMES = (
+    b"<script>{ const ask = requestAnimationFrame;"
+    b" requestAnimationFrame = (draw) => window.z1Still ? 0 : ask(draw); }</script>"
+)
+"""Before Gradio's scripts take hold of it, so that static/view.js can end the clock of the page's loading."""
+
+WRONG_CALL = f"this call has not the form that the page's own have; {DESCRIBED}"
 
 
 class Blocks(gr.Blocks):
@@ -56,7 +72,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        request = _Request(receive, send, self._most_kb)
+        request = _Request(receive, send, self._most_kb, is_page=path == "/")
         answer = None
         if CLOSED.match(path):
             answer = JSONResponse({"detail": "Not Found"}, 404)
@@ -66,7 +82,7 @@ class Door:
             except Exception as error:
                 if not request.is_too_large:
                     log.warning("a request was refused: %s", _place(error))
-                answer = JSONResponse({"detail": WRONG_CALL}, 400)
+                answer = JSONResponse({"detail": _told(error)}, 400)
         if request.is_too_large:
             answer = JSONResponse({"detail": f"the request has more than {self._most_kb:,} kB: shorten it"}, 413)
         if answer and request.is_answered:  # a stream, whose last event has said why
@@ -76,10 +92,11 @@ class Door:
 
 
 class _Request:
-    """Counts what comes in, and notices whether an answer has begun."""
+    """Counts what comes in, and notices whether an answer has begun; that of the page gets its policy."""
 
-    def __init__(self, receive: Receive, send: Send, most_kb: int) -> None:
+    def __init__(self, receive: Receive, send: Send, most_kb: int, *, is_page: bool) -> None:
         self.is_answered = self.is_too_large = False
+        self._is_page = is_page
         self._receive, self._send = receive, send
         self._left = 1024 * most_kb
 
@@ -95,6 +112,12 @@ class _Request:
         """What the app says to a request that broke off is not the reason."""
         if not self.is_too_large:
             self.is_answered = True
+            if self._is_page and message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["content-security-policy"] = CALLS_NOBODY
+                del headers["content-length"]
+            elif self._is_page:
+                message = {**message, "body": message["body"].replace(b"<head>", b"<head>" + FRAMES, 1)}
             await self._send(message)
 
 
@@ -105,7 +128,18 @@ def _names_an_address(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(_names_an_address, value))
 
 
+def _told(error: Exception) -> str:
+    """Gradio's own sentence where it has one: for names that an endpoint does not have, or has to have."""
+    by_name = isinstance(error, TypeError) and _frame(error).name == "construct_args"
+    return f"{error}; {DESCRIBED}" if by_name else WRONG_CALL
+
+
 def _place(error: Exception) -> str:
     """What went wrong and where, but not with what."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    last = _frame(error)
     return f"{type(error).__name__} in {last.name}, {Path(last.filename).name}:{last.lineno}"
+
+
+def _frame(error: Exception) -> traceback.FrameSummary:
+    """Where it was raised."""
+    return traceback.extract_tb(error.__traceback__)[-1]

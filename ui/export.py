@@ -1,5 +1,5 @@
-"""A finished turn as a file: JSON that can be read back, and Markdown for people. The same declaration writes the file and
-checks what is read, since a file may come from anyone."""
+"""A finished turn as a file, and back. The same declaration writes it and checks what is read, since a file may come from
+anyone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ui import views
 from ui.conversation import Origin, Turn
 from z1_core.errors import BadInput
 from z1_core.provenance import versions
@@ -134,37 +133,6 @@ def to_json(turn: Turn) -> str:
     ).model_dump_json()
 
 
-def to_markdown(turn: Turn) -> str:
-    """For people. Every text stands in a fence of its own, so that nothing in it reaches the rest of the page."""
-    settings, tokens = turn.settings, turn.tokens
-    facts = {
-        "Model": turn.origin.model,
-        "Window": f"{settings.thinking_tokens:,} tokens; total {settings.total_tokens:,}",
-        "Sampling": f"temperature {settings.temperature:g}, top-p {settings.top_p:g}, seed {settings.seed}",
-        "Ended": f"{views.end_sentence(turn)} {turn.seconds:.1f} s",
-        "Versions": ", ".join(
-            f"{name} {number}" for name, number in (turn.origin.versions or versions(PACKAGES)).items()
-        ),
-    }
-    parts = ["# A run of shifted thinking", "\n".join(f"- {name}: {_line(fact)}" for name, fact in facts.items())]
-    if settings.system.strip():
-        parts += ["## System prompt", fenced(settings.system)]
-    parts += ["## Question", fenced(turn.question)]
-    parts += [f"## Trace ({tokens['trace']:,} tokens)", fenced(turn.texts["trace"])]
-    if tokens["hint"]:
-        parts += [f"## Inserted where the window closed, after {tokens['trace']:,} tokens"]
-        parts += [fenced(turn.texts["hint"].strip())]
-        parts += [f"## Answer ({tokens['answer']:,} tokens)", fenced(turn.texts["answer"])]
-    return "\n\n".join(parts) + "\n"
-
-
-def fenced(text: str) -> str:
-    """The text in a fence longer than any in it."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
-
-
 def from_json(data: str | bytes, *, size: int = 0) -> Turn:
     """The finished turn in an exported file. size: of the file, in bytes, where data is not all of it. Raises BadInput,
     naming what is wrong and where."""
@@ -211,7 +179,3 @@ def _complaint(fault: Mapping[str, Any]) -> str:
     found = "missing" if fault["type"] == "missing" else shown(fault["input"])
     should = re.sub(r"^[A-Z][a-z]+ (?=should)", "it ", fault["msg"])[:150]
     return f"{NO_RUN}: {place or 'the whole'} is {found}; {should}"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -102,7 +102,7 @@ def panel_html(model: str | None, choice: Choice | None) -> str:
         f'<section id="model-panel" aria-label="Choose a model"><div id="model-way">{_way_html(choice)}</div>'
         f'<ul>{"".join(rows)}</ul><form><label for="other-model">{OTHER}</label>'
         f'<input id="other-model" type="text" autocomplete="off" spellcheck="false">'
-        f'<button type="submit"{" disabled" if is_busy else ""}>Use it</button></form></section>'
+        f'<button type="submit" class="z1-button"{" disabled" if is_busy else ""}>Use it</button></form></section>'
     )
 
 
@@ -113,7 +113,7 @@ def _offer_html(offer: Offer, *, in_use: bool, free_mb: int, is_busy: bool) -> s
     way = "on this disk" if is_on_disk(offer.model) else f"{offer.download_mb:,} MB download"
     facts = f"{way} · {memory} · <span>{offer.licence}</span>"
     button = (
-        f'<button type="button" data-model="{escape(offer.model)}" aria-label="Use {escape(offer.name)}"'
+        f'<button type="button" class="z1-button" data-model="{escape(offer.model)}" aria-label="Use {escape(offer.name)}"'
         f"{' disabled' if is_busy else ''}>Use</button>"
     )
     return (
@@ -136,7 +136,8 @@ def _way_html(choice: Choice | None) -> str:
         f'<div class="z1-bar" role="progressbar" aria-label="Download" aria-valuenow="{percent}">'
         f'<i class="z1-thinking" style="width:{percent}%"></i></div>'
     )
-    return f'{said}{bar}<span>{_percent(choice)}</span><button type="button" id="cancel-model">Cancel</button>'
+    cancel = '<button type="button" class="z1-button" id="cancel-model">Cancel</button>'
+    return f"{said}{bar}<span>{_percent(choice)}</span>{cancel}"
 
 
 def _name(model: str) -> str:

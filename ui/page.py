@@ -18,11 +18,9 @@ from starlette.staticfiles import StaticFiles
 
 from ui.api import add_api
 from ui.benchmarks_tab import BenchmarksTab
-from ui.calls import Calls
 from ui.compare_tab import CompareTab
 from ui.comparison import Compared
 from ui.conversation import Conversation
-from ui.document import Document
 from ui.door import MOST_KB, Blocks, Door
 from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
 from ui.theme import THEME
@@ -75,7 +73,7 @@ def launch(
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        inner = [Middleware(Document), Middleware(Door, most_kb=most_kb), Middleware(Calls, page)]
+        inner = [Middleware(Door, most_kb=most_kb)]
         routes = [Mount("/z1", StaticFiles(directory=HERE / "static"))]
         made = {"middleware": inner, "routes": routes}  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
@@ -162,9 +160,6 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             acts.append(wire_chooser(header, host))
         for act in acts:
             act.then(look, None, [header, known], **QUICK)
-    for event in page.fns.values():
-        if event.renderable:  # gr.render has no option for it
-            event.show_progress_on = []
     return page.queue(max_size=MOST_EVENTS, default_concurrency_limit=None, api_open=False)
 
 

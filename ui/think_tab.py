@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 
 from ui.conversation import Conversation, Turn
 from ui.examples import examples_for, examples_html
-from ui.export import from_json, to_json, to_markdown
+from ui.export import from_json, to_json
 from ui.settings_panel import SettingsPanel, chosen
 from ui.views import conversation_view
-from ui.wiring import BUSY, HEAD, QUICK, SILENT, told
-from z1_core.errors import BadInput, EngineDead, Z1Error
+from ui.wiring import BUSY, HEAD, QUICK, SILENT, Follow, followed, told
+from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost, Status
 
-log = logging.getLogger(__name__)
-
-FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
 STILL_RUNS = "a run is still going on; stop it first (Esc)"
 FRAME = """<div class="z1-stack"><div class="z1-turns"></div>
 <div class="z1-empty"><h2>Thinking, with a limit</h2>
@@ -71,43 +65,17 @@ class ThinkTab:
         model = {"ready": status.state == "ready", "words": run_words(status), "examples": examples_for(status.text)}
         return {**conversation_view(conversation, complaint=complaint), "model": model, "saved": 0, **more}
 
-    async def _run(self, asked: gr.EventData, conversation: Conversation) -> AsyncGenerator[dict[str, Any], None]:
-        """A run from its question to its end. What cannot run is said in one sentence, and the text stays in the box.
-        Closed by Stop or by a closed tab: then the engine is freed at once."""
-        try:
-            if conversation.is_running:
-                raise BadInput(STILL_RUNS)
-            turn = await self._begin(asked, conversation)
-        except Z1Error as error:
-            yield self.show(conversation, complaint=str(error))
-            return
-        except Exception:
-            log.exception("a run could not begin")
-            yield self.show(conversation, complaint=FAULT)
-            return
-        try:
-            yield self.show(conversation)
-            async with aclosing(turn.follow(self.host)) as ticks:
-                async for _ in ticks:
-                    yield self.show(conversation)
-        except EngineDead as error:
-            turn.stop("error", str(error))
-            await self.host.notice()  # the button then says why it waits
-        except Z1Error as error:
-            turn.stop("error", str(error))
-        except Exception:
-            log.exception("a run failed")
-            turn.stop("error", FAULT)
-        finally:
-            turn.stop()
-        yield self.show(conversation)
-
-    async def _begin(self, asked: gr.EventData, conversation: Conversation) -> Turn:
+    @followed
+    async def _run(self, asked: gr.EventData, conversation: Conversation) -> tuple[Turn, Follow]:
+        if conversation.is_running:
+            raise BadInput(STILL_RUNS)
         settings = chosen(asked)
         if told(asked, "again", bool):  # above temperature 0 with a new seed, unless one is asked for
-            return await conversation.again(self.host, new_seed=settings.seed)
-        question, editing = told(asked, "question", str), told(asked, "editing", bool)
-        return await conversation.begin(self.host, question, settings, editing=editing)
+            turn = await conversation.again(self.host, new_seed=settings.seed)
+        else:
+            question, editing = told(asked, "question", str), told(asked, "editing", bool)
+            turn = await conversation.begin(self.host, question, settings, editing=editing)
+        return turn, turn.follow
 
     async def _stop(self, conversation: Conversation) -> dict[str, Any]:
         if conversation.current:
@@ -130,14 +98,13 @@ class ThinkTab:
     async def _export(self, asked: gr.EventData, conversation: Conversation) -> dict[str, Any]:
         """The browser makes the file of what it is given."""
         try:
-            wanted, ending = told(asked, "id", str), told(asked, "ending", str)
+            wanted = told(asked, "id", str)
         except BadInput as error:
             return self.show(conversation, complaint=str(error))
         turn = next((each for each in conversation.all if f"{id(each):x}" == wanted), None)
         if turn is None or turn.end_reason is None:
             return self.show(conversation)
-        file = {"text": to_json(turn) if ending == "json" else to_markdown(turn), "ending": ending}
-        return self.show(conversation, saved=conversation.shown + 1, file=file)
+        return self.show(conversation, saved=conversation.shown + 1, file=to_json(turn))
 
     async def _bring(self, asked: gr.EventData, conversation: Conversation) -> dict[str, Any]:
         """Show a run from a file, which the browser has read, as the last turn. size: in bytes, with no text beyond

@@ -1,12 +1,19 @@
-"""How the page's events are wired."""
+"""How the page's events are wired, and how a run is followed."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from functools import wraps
 from typing import Any
 
 import gradio as gr
 
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, EngineDead, Z1Error
+from z1_core.host import EngineHost
+
+log = logging.getLogger(__name__)
 
 SILENT = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 """No spinner, no endpoint for programs. With nothing to show progress on: Gradio otherwise tells every component that any
@@ -17,6 +24,8 @@ QUICK = {"queue": False, **SILENT}
 
 BUSY = "Too many people are waiting at the moment; try again in a minute."
 """What a visitor is told whom the queue does not take."""
+
+FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
 
 HEAD = '<link rel="stylesheet" href="z1/vendor/katex.css">' + "".join(
     f'<script src="z1/{name}.js"></script>' for name in ("vendor/marked", "vendor/purify", "vendor/katex", "view")
@@ -33,3 +42,38 @@ def told(event: gr.EventData, name: str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise BadInput("this call has not the form that the page's own have")
     return value
+
+
+Follow = Callable[[EngineHost], AsyncGenerator[None, None]]
+
+
+def followed(
+    begin: Callable[..., Awaitable[tuple[Any, Follow]]],
+) -> Callable[..., AsyncGenerator[dict[str, Any], None]]:
+    """Decorator for the method of a tab that begins a run and gives it with what follows it: it becomes the whole run, as
+    views of the tab. What cannot run is said in one sentence, and the text stays in the box. Closed by Stop or by a closed
+    tab, it frees the engine at once."""
+
+    @wraps(begin)
+    async def views(tab: Any, asked: gr.EventData, kept: Any) -> AsyncGenerator[dict[str, Any], None]:
+        run, complaint = None, ""
+        try:
+            run, follow = await begin(tab, asked, kept)
+            yield tab.show(kept)
+            async with aclosing(follow(tab.host)) as ticks:
+                async for _ in ticks:
+                    yield tab.show(kept)
+        except EngineDead as error:
+            complaint = str(error)
+            await tab.host.notice()  # the button then says why it waits
+        except Z1Error as error:
+            complaint = str(error)
+        except Exception:
+            log.exception("a run failed")
+            complaint = FAULT
+        finally:
+            if run:
+                run.stop(complaint)
+        yield tab.show(kept, complaint="" if run and run.error else complaint)
+
+    return views

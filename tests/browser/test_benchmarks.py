@@ -65,23 +65,6 @@ def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(fake_app: A
     expect(item.locator(".z1-inserted")).to_have_count(0)
 
 
-def test_an_answer_is_found_by_words_and_by_its_number(fake_app: App, page: Page):
-    open_tab(page, fake_app)
-    name = page.locator(".z1-bench-item .z1-head b").first
-    words, number = page.locator("#answers-words textarea, #answers-words input"), page.locator("#answers-place input")
-    number.fill("5")
-    number.press("Enter")
-    expect(name).to_have_text("math500/4")
-    words.fill("what is 6?")
-    words.press("Enter")
-    expect(name).to_have_text("math500/6")
-    expect(page.get_by_text("Answer (of 1)")).to_be_visible()
-    expect(page.locator("#answers-after")).to_be_disabled()
-    words.fill("nobody wrote this")
-    words.press("Enter")
-    expect(page.get_by_text("There is no answer of this kind.")).to_be_visible()
-
-
 def test_hostile_text_of_a_run_is_shown_as_text(fake_app: App, page: Page):
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     open_tab(page, fake_app)

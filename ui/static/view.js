@@ -103,8 +103,7 @@ window.z1 = (() => {
     <div class="z1-cut"><span></span></div><div class="z1-inserted"><em>Inserted</em><span></span></div>
     <div class="z1-answer-text"><div></div></div><div class="z1-foot"><span></span><span></span></div><div class="z1-error" role="alert"></div>
     <div class="z1-actions"><button type="button" class="z1-copy">Copy answer</button><button type="button" class="z1-again">Run again</button>
-    <button type="button" class="z1-edit">Edit question</button><button type="button" class="z1-json">Export JSON</button>
-    <button type="button" class="z1-markdown">Export Markdown</button></div></div>`;
+    <button type="button" class="z1-edit">Edit question</button><button type="button" class="z1-json">Export JSON</button></div></div>`;
   class Card {
     constructor() {
       this.element = make("div", "z1-turn-outer");
@@ -184,18 +183,6 @@ window.z1 = (() => {
       editing = on;
       find(".z1-editing-row").hidden = !on;
       box.value = text;
-      size();
-    };
-    const size = () => {
-      box.style.height = "auto";
-      box.style.height = `${box.scrollHeight}px`;
-    };
-    const buttons = ({ running, thinks, model }) => {
-      const run = find("#run");
-      run.disabled = running || !model.ready;
-      put(run, running ? "Running" : model.words);
-      find("#answer-now").disabled = !thinks;
-      find("#stop").disabled = !running;
     };
     const show = (value) => {
       if (!value || value.n <= shown.n) return;
@@ -209,8 +196,11 @@ window.z1 = (() => {
       if (!value.running) refused = "";
       complain(find("#message"), value.complaint || refused);
       put(find("[role=status]"), value.status);
-      buttons(value);
-      if (value.saved !== shown.saved) save(value.file.text, value.file.ending);
+      find("#run").disabled = value.running || !value.model.ready;
+      put(find("#run"), value.running ? "Running" : value.model.words);
+      find("#answer-now").disabled = !value.thinks;
+      find("#stop").disabled = !value.running;
+      if (value.saved !== shown.saved) save(value.file);
       shown = value;
     };
     const copied = async (button, text) => {
@@ -231,9 +221,8 @@ window.z1 = (() => {
       edit: (card) => { edit(true, card.run.question); box.focus(); },
       "z1-copy": (card, button) => copied(button, card.run.answer || card.run.trace),
       "z1-copy-code": (_, button) => copied(button, button.parentElement.querySelector("code").textContent.replace(/\n$/, "")),
-      "z1-json": (card) => trigger("export", { id: card.run.id, ending: "json" }),
-      "z1-markdown": (card) => trigger("export", { id: card.run.id, ending: "md" }),
-      "z1-example": (_, button) => { box.value = button.dataset.example; size(); box.focus(); },
+      "z1-json": (card) => trigger("export", { id: card.run.id }),
+      "z1-example": (_, button) => { box.value = button.dataset.example; box.focus(); },
     };
     element.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
@@ -247,7 +236,6 @@ window.z1 = (() => {
       if (chosen) trigger("bring", { text: chosen.size > 5e6 ? "" : await chosen.text(), size: chosen.size });
       file.value = "";
     });
-    box.addEventListener("input", size);
     box.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !event.shiftKey || event.isComposing) return;
       event.preventDefault();
@@ -349,10 +337,10 @@ window.z1 = (() => {
     if (!done) throw new Error("the browser does not copy");
   };
   const copy = (text) => write(text).then(() => "Copied", () => "Copying is blocked");
-  const save = (text, ending) => {
+  const save = (text) => {
     const link = make("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: ending === "json" ? "application/json" : "text/markdown" }));
-    link.download = `z1-run-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.${ending}`;
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    link.download = `z1-run-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
@@ -430,10 +418,19 @@ window.z1 = (() => {
       if (value.told) put(told, value.told);
       if (own) keep();
       if (stay.length) ask();
+      if (!element.hasAttribute("data-ready")) endClock();
       element.setAttribute("data-ready", "");
     });
     ask({ values: kept(), link: location.search, opens: true });
   };
+
+  // Gradio (6.31) counts the seconds that the page took to load for ever, at every frame, on cores that the model computes on.
+  // What asks for the next frame during one frame, when all is there, is that clock: it does not get it (ui/door.py), and never
+  // asks again.
+  const endClock = () => requestAnimationFrame(() => {
+    requestAnimationFrame(() => { window.z1Still = false; });
+    window.z1Still = true;
+  });
 
   // Keys, but those of an input method.
   const press = (...ids) => {
