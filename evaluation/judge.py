@@ -20,12 +20,11 @@ from tqdm import tqdm
 from evaluation import store
 from evaluation.benchmarks import benchmark
 from evaluation.data import Files, find, problems
-from evaluation.judging import as_completed, fingerprint, judge_answer, judge_text, judges, sha256_of_texts
+from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_texts
 from evaluation.plan import asked
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.record import PACKAGES, Answer, answers, key_of, problem_of, sha256_of
 from evaluation.responses import judge_responses
-from evaluation.results import run_record
 from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, own_lines, read_json, row_at, write_json
@@ -57,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         with judges(code=of.gold_field is None, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
             statuses = judge_responses(options.responses, of, tools, data=options.data, workers=options.workers)
     else:
-        run = run_record(options.folder)
+        run = store.run_record(options.folder)
         with store.held(options.folder, name=".judge.lock"):
             statuses = judge_folder(options, run)
     faults = statuses["harness_error"]
@@ -128,15 +127,14 @@ def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespa
         def judge(problem: Problem) -> None:
             judge_once = cache(partial(judge_text, of, problem, tools=tools))
             for begin in left[problem.id]:
-                row = judge_answer(Answer.from_row(row_at(path, begin)), judge_once)
+                row = judge_answer(Answer(**row_at(path, begin)), judge_once)
                 with one_writes:
                     file.add(row)
                     verdicts[key_of(row)] = row
                     bar.update()
 
         found = with_references(folder / "problems.jsonl", of, partial(data_of, facts, options.data), left)
-        for _ in as_completed((partial(judge, problem) for problem in found), workers=options.workers):
-            pass
+        in_threads(judge, found, workers=options.workers)
     return Counter(row["status"] for row in verdicts.values())
 
 
@@ -176,12 +174,10 @@ def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted
 
 def data_of(facts: Mapping[str, Any], data: Path | None) -> Files:
     """Where the problems of a task lie. data: where they are now, if not where the run read them."""
-    of, recorded = asked(facts), facts["data"]
+    recorded = facts["data"]
     if data is None and recorded is not None and not Path(recorded).exists():
         raise BadInput(f"the tests of {facts['title']} are in {recorded}, which is gone; say with --data where it is")
-    if data is None and recorded is None:
-        return find(of, revision=facts["revision"])
-    return find(of, data=data or recorded)
+    return find(asked(facts), data=data or recorded)
 
 
 if __name__ == "__main__":

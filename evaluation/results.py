@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.store import run_record
 from z1_core.errors import BadInput
 from z1_core.jsonl import own_lines, read_json
 
@@ -74,13 +75,6 @@ def read_results(folder: Path) -> Results:
     benchmarks = {name: _benchmark(folder / name, run, facts) for name, facts in run["benchmarks"].items()}
     judging = read_json(folder / "judge.json") if (folder / "judge.json").is_file() else {}
     return Results(folder=folder, run=run, judging=judging, benchmarks=benchmarks)
-
-
-def run_record(folder: Path) -> dict[str, Any]:
-    run = read_json(folder / "run.json")
-    if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
-        raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
-    return run
 
 
 def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:

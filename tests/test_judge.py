@@ -48,12 +48,9 @@ def ready(tools, monkeypatch) -> None:
 
 
 def answered(*, trace: str = "", answer: str = "", hint: bool = True) -> Answer:
-    return Answer.from_row(
-        {
-            "problem_id": "p", "sample": 0, "thinking_tokens": 9, "trace": trace, "trace_ids": [1],
-            "hint": "so:" if hint else None, "hint_ids": [2] if hint else [], "answer": answer, "answer_ids": [3],
-            "end_reason": "cut", "seconds": 1.0,
-        }
+    return Answer(
+        problem_id="p", sample=0, thinking_tokens=9, trace=trace, trace_ids=[1], hint="so:" if hint else None,
+        hint_ids=[2] if hint else [], answer=answer, answer_ids=[3], end_reason="cut", seconds=1.0,
     )  # fmt: skip
 
 
@@ -108,7 +105,7 @@ def test_a_judge_that_fails_is_a_harness_error_and_not_a_wrong_answer(tools):
 
 TASK = {
     "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "selection": {}, "origin": "f",
-    "data": None, "revision": None, "sha256": "0", "problems": 2, "bad_rows": [],
+    "data": None, "bad_rows": [],
 }  # fmt: skip
 ANSWER = {
     "trace": "so it is 1", "trace_ids": [1], "hint": "so:", "hint_ids": [1], "answer": r"\boxed{1}", "answer_ids": [1, 2],
