@@ -127,8 +127,8 @@ def test_a_path_that_is_no_interpreter_is_named(sandbox):
     ("does", "said"),
     [
         ("echo 'pyenv: command not found' >&2; exit 127", "it ends with 127 and says 'pyenv: command not found'"),
-        ("exit 3", "it ends with 3"),
-        ("echo hello", "it prints something else than Python would"),
+        ("exit 3", "it ends with 3 and says ''"),
+        ("echo hello", "it ends with 0 and says 'hello'"),
     ],
 )
 def test_why_a_program_is_no_interpreter_is_one_sentence(tmp_path, does, said):

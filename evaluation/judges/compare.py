@@ -22,11 +22,6 @@ def same_output(got: str, expected: str) -> bool:
     return all(a == b or _same_numbers(a, b) for a, b in zip(got_lines, expected_lines, strict=True))
 
 
-def same_value(got: Any, expected: Any) -> bool:
-    """Python's own ==, as LiveCodeBench has it: exact floats, True == 1. Tuples arrive as lists already, by JSON."""
-    return got == expected
-
-
 def read_json(text: str) -> Any:
     """Of a test. Raises ValueError, RecursionError."""
     return json.loads(text, parse_int=lambda digits: int(digits if len(digits) < LONG else Decimal(digits)))

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.judges.attempts import ask, has, judged, right, wrong
-from evaluation.judges.compare import read_returned, same_output, same_value, short
+from evaluation.judges.attempts import Failed, ask, has, judged
+from evaluation.judges.compare import read_returned, same_output, short
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
 from evaluation.sandbox.session import Session
@@ -42,14 +42,12 @@ def judge_stdin(
 ) -> Verdict:
     """Runs the program once per test, until one fails. time_limit_s is for each test."""
 
-    def attempt() -> Verdict:
-        with sandbox.start("programs", python=python) as session:
-            failed = _load(session, {"code": code})
-            for number, test in enumerate(tests, 1):
-                failed = failed or _stdin_test(session, test, f"test {number} of {len(tests)}", time_limit_s)
-            return failed or right(len(tests))
+    def run_tests(session: Session) -> None:
+        _load(session, {"code": code})
+        for number, test in enumerate(tests, 1):
+            _stdin_test(session, test, f"test {number} of {len(tests)}", time_limit_s)
 
-    return judged(attempt, code, count=len(tests))
+    return judged(run_tests, sandbox.start("programs", python=python), count=len(tests))
 
 
 def judge_function(
@@ -63,54 +61,43 @@ def judge_function(
 ) -> Verdict:
     """Calls the function once per test in one interpreter, until one fails. time_limit_s is for each test."""
 
-    def attempt() -> Verdict:
-        with sandbox.start("functions", python=python) as session:
-            failed = _load(session, {"code": code, "entry_point": entry_point})
-            for number, test in enumerate(tests, 1):
-                failed = failed or _function_test(session, test, f"test {number} of {len(tests)}", time_limit_s)
-            return failed or right(len(tests))
+    def run_tests(session: Session) -> None:
+        _load(session, {"code": code, "entry_point": entry_point})
+        for number, test in enumerate(tests, 1):
+            _function_test(session, test, f"test {number} of {len(tests)}", time_limit_s)
 
-    return judged(attempt, code, count=len(tests))
+    return judged(run_tests, sandbox.start("functions", python=python), count=len(tests))
 
 
-def _load(session: Session, setup: dict[str, Any]) -> Verdict | None:
+def _load(session: Session, setup: dict[str, Any]) -> None:
     answer = ask(session, setup, LOAD_TIMEOUT_S, "loading the code")
-    if isinstance(answer, Verdict):
-        return answer
     if not has(answer, ready=bool):
-        return wrong("the code does not load", answer["error"] if has(answer, error=str) else "")
-    return None
+        raise Failed("the code does not load", str(answer.get("error", "")))
 
 
-def _stdin_test(session: Session, test: StdinTest, name: str, time_limit_s: float) -> Verdict | None:
-    report = ask(session, {"stdin": test.input}, time_limit_s, name)
-    if isinstance(report, Verdict):
-        return report
-    if not has(report, exit=int, flooded=bool, stdout=str, stderr=str):
-        return wrong(f"{name}: it wrote to the judge's channel")
+def _stdin_test(session: Session, test: StdinTest, name: str, time_limit_s: float) -> None:
+    kinds = {"exit": int, "flooded": bool, "stdout": str, "stderr": str}
+    report = ask(session, {"stdin": test.input}, time_limit_s, name, **kinds)
     if report["flooded"]:
-        return wrong(f"{name}: printed without end")
+        raise Failed(f"{name}: printed without end")
     if report["exit"] != 0:
-        return wrong(f"{name}: ended with exit status {report['exit']}", report["stderr"])
+        raise Failed(f"{name}: ended with exit status {report['exit']}", report["stderr"])
     if not same_output(report["stdout"], test.output):
-        return wrong(f"{name}: printed {short(report['stdout'])}, expected {short(test.output)}", report["stderr"])
-    return None
+        printed, expected = short(report["stdout"]), short(test.output)
+        raise Failed(f"{name}: printed {printed}, expected {expected}", report["stderr"])
 
 
-def _function_test(session: Session, test: FunctionTest, name: str, time_limit_s: float) -> Verdict | None:
+def _function_test(session: Session, test: FunctionTest, name: str, time_limit_s: float) -> None:
     nonce = secrets.token_hex(8)
     arguments = base64.b64encode(marshal.dumps(test.arguments, MARSHAL_VERSION)).decode()
-    answer = ask(session, {"arguments": arguments, "nonce": nonce}, time_limit_s, name)
-    if isinstance(answer, Verdict):
-        return answer
-    if not has(answer, nonce=str) or answer["nonce"] != nonce:
-        return wrong(f"{name}: it wrote to the judge's channel")
+    answer = ask(session, {"arguments": arguments, "nonce": nonce}, time_limit_s, name, nonce=str)
+    if answer["nonce"] != nonce:
+        raise Failed(f"{name}: it wrote to the judge's channel")
     if not has(answer, value=str):
-        return wrong(f"{name}: {answer.get('error')}", str(answer.get("traceback", "")))
+        raise Failed(f"{name}: {answer.get('error')}", str(answer.get("traceback", "")))
     try:
         value = read_returned(answer["value"])
     except (ValueError, RecursionError) as error:
-        return wrong(f"{name}: the result cannot be read: {error}")
-    if not same_value(value, test.expected):
-        return wrong(f"{name}: returned {short(value)}, expected {short(test.expected)}")
-    return None
+        raise Failed(f"{name}: the result cannot be read: {error}") from None
+    if value != test.expected:  # Python's own ==, as LiveCodeBench has it: exact floats, True == 1
+        raise Failed(f"{name}: returned {short(value)}, expected {short(test.expected)}")

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.judges.attempts import ask, has, judged, right, wrong
+from evaluation.judges.attempts import Failed, ask, judged
 from evaluation.problem import Verdict
-from evaluation.sandbox.bubblewrap import Limits, Sandbox
+from evaluation.sandbox.bubblewrap import Sandbox
 from evaluation.sandbox.interpreter import missing_libraries
+from evaluation.sandbox.session import Limits, Session
 
 UNITTEST_LIMITS = Limits(resident_bytes=8 << 30, processes=128, open_files=512, folder_bytes=256 << 20)
 """BigCodeBench has no limit on what is resident, of processes and files."""
@@ -48,16 +49,11 @@ def judge_unittest(
     try:
         tree = ast.parse(test_source)
     except (SyntaxError, ValueError) as error:
-        return Verdict(status="harness_error", extracted=code, detail=f"the test source is no Python: {error}")
+        return Verdict(status="harness_error", detail=f"the test source is no Python: {error}")
     needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(tree))}))
     if missing := missing_libraries(python or sys.executable, needed):
-        return Verdict(status="not_judged", extracted=code, detail=f"libraries missing: {', '.join(missing)}")
-    names = _test_names(tree)
-    if not names:
-        return Verdict(
-            status="harness_error", extracted=code, detail="the test source has no test in a class TestCases"
-        )
-    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": names}
+        return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
+    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": _test_names(tree)}
     return _judged(setup, sandbox, python, time_limit_s)
 
 
@@ -73,28 +69,25 @@ def judge_check(
 
 
 def _judged(setup: dict[str, Any], sandbox: Sandbox, python: str | None, time_limit_s: float) -> Verdict:
-    def attempt() -> Verdict:
-        token = secrets.token_hex(16)
-        with sandbox.start("units", python=python, limits=UNITTEST_LIMITS) as session:
-            answer = ask(session, setup | {"token": token}, time_limit_s, "the tests")
-            return answer if isinstance(answer, Verdict) else _verdict(answer, token, setup)
-
-    return judged(attempt, setup["code"], count=len(setup["names"]))
-
-
-def _verdict(answer: Any, token: str, setup: dict[str, Any]) -> Verdict:
     """Right only if the token is the run's own and every test that the source names passed."""
-    if not has(answer, token=str, missing=list, outcomes=dict, void=str) or answer["token"] != token:
-        return wrong("the verdict is not the driver's")
-    outcomes, names, void = answer["outcomes"], setup["names"], answer["void"]
-    if not void and outcomes == dict.fromkeys(names, ""):
-        return right(len(names))
-    if missing := [name for name in answer["missing"] if name in LIBRARIES.split()]:
-        return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
-    if names == ["check"] and not outcomes and not void:
-        return Verdict(status="harness_error", detail="the test calls nothing")
-    failed = [f"{name}: {words}" for name, words in outcomes.items() if words]
-    return wrong(void or next(iter(failed), f"{len(outcomes)} of {len(names)} tests ran"))
+    token, names = secrets.token_hex(16), setup["names"]
+
+    def run_tests(session: Session) -> None:
+        kinds = {"token": str, "missing": list, "outcomes": dict, "void": str}
+        answer = ask(session, setup | {"token": token}, time_limit_s, "the tests", **kinds)
+        outcomes, void = answer["outcomes"], answer["void"]
+        if answer["token"] != token:
+            raise Failed("the verdict is not the driver's")
+        if not void and outcomes == dict.fromkeys(names, ""):
+            return
+        if missing := [name for name in answer["missing"] if name in LIBRARIES.split()]:
+            raise Failed(f"libraries missing: {', '.join(missing)}", status="not_judged")
+        if names == ["check"] and not outcomes and not void:
+            raise Failed("the test calls nothing", status="harness_error")
+        failed = [f"{name}: {words}" for name, words in outcomes.items() if words]
+        raise Failed(void or next(iter(failed), f"{len(outcomes)} of {len(names)} tests ran"))
+
+    return judged(run_tests, sandbox.start("units", python=python, limits=UNITTEST_LIMITS), count=len(names))
 
 
 def _test_names(tree: ast.Module) -> list[str]:

@@ -61,17 +61,12 @@ def missing_libraries(python: str, libraries: tuple[str, ...]) -> tuple[str, ...
 def _asked(python: str, question: str, *arguments: str) -> list:
     command = [python, "-I", "-c", question, *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=True)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)  # noqa: S603
         return json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise BadInput(f"{python} does not run as a Python interpreter: {_why(error)}; name another --python") from None
-
-
-def _why(error: OSError | subprocess.SubprocessError | ValueError) -> str:
-    """Without the command, which is a program of ours and many lines long."""
-    if isinstance(error, subprocess.CalledProcessError):
-        said = " ".join(error.stderr.split())[:200]
-        return f"it ends with {error.returncode}" + (f" and says {said!r}" if said else "")
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"it gives no answer in {ASK_TIMEOUT_S} s"
-    return error.strerror or str(error) if isinstance(error, OSError) else "it prints something else than Python would"
+    except OSError as error:
+        why = error.strerror
+    except subprocess.TimeoutExpired:
+        why = f"it gives no answer in {ASK_TIMEOUT_S} s"
+    except ValueError:
+        why = f"it ends with {done.returncode} and says {' '.join((done.stdout + done.stderr).split())[:200]!r}"
+    raise BadInput(f"{python} does not run as a Python interpreter: {why}; name another --python")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import socket
 import subprocess
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
@@ -139,8 +138,7 @@ class _Clock:
         return max(LEAST_WAITING_S / 10, min(self._deadline, self._look_at) - time.monotonic())
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """A process and all below it: memory held, and for each thread how long it was ready to run and did not, in s."""
 
     resident_bytes: int
@@ -153,33 +151,12 @@ class Look:
 
 def look(root: int) -> Look:
     """At the processes as they are. A daemon stays below the first process of its namespace."""
-    processes = _processes(int(time.monotonic() / LOOK_EVERY_S))
-    children = defaultdict(list)
-    for pid, process in processes.items():
-        children[process.parent].append(pid)
-    inside = [root]
+    resident_bytes, waited, inside = 0, {}, [str(root)]
     for pid in inside:
-        inside += children[pid]
-    waited = {}
-    for pid in inside:
-        with contextlib.suppress(OSError):  # it has ended, or the kernel does not count (CONFIG_SCHED_INFO)
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                waited[f"{pid}/{thread.name}"] = int((thread / "schedstat").read_text().split()[1]) / 1e9
-    return Look(sum(processes[pid].resident_bytes for pid in inside if pid in processes), waited)
-
-
-class _Process(NamedTuple):
-    parent: int
-    resident_bytes: int
-
-
-@functools.lru_cache(maxsize=1)
-def _processes(tick: int) -> dict[int, _Process]:
-    """All of the machine, by pid; one look of that tick for all sessions, however many run beside each other."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                found[int(entry.name)] = _Process(int(fields[1]), int(fields[21]) * PAGE_BYTES)
-    return found
+        for thread in glob(f"/proc/{pid}/task/*"):
+            with contextlib.suppress(OSError):  # it has ended
+                inside += Path(f"{thread}/children").read_text().split()
+                waited[thread] = int(Path(f"{thread}/schedstat").read_text().split()[1]) / 1e9
+        with contextlib.suppress(OSError):
+            resident_bytes += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    return Look(resident_bytes, waited)
