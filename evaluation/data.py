@@ -110,8 +110,10 @@ def _outcome(benchmark: Benchmark, row: Row | BadRow, ids: Container[str]) -> Pr
 
 
 def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
-    """A field of a row that must be text. Raises BadInput, naming the field."""
+    """A field of a row that must be text. may_be_empty: or missing. Raises BadInput, naming the field."""
     value = row.get(name)
+    if value is None and may_be_empty:
+        return ""
     if value is None:
         raise BadInput(f"the field {name!r} is missing")
     if not isinstance(value, str):

@@ -41,7 +41,6 @@ def parser() -> argparse.ArgumentParser:
     add("--benchmark", help="for --responses: which benchmark they answer")
     add("--responses", type=Path, metavar="FILE.jsonl", help='rows with "problem_id" and "response"')
     add("--data", type=Path, metavar="FILE", help="the problems: instead of the Hub, or where a run's file is now")
-    add("--workers", type=int, metavar="N", help="programs or answers at a time (default: the cores)")
     add("--python", metavar="PATH", help="interpreter for BigCodeBench, with its libraries")
     add("--unsafe-sandbox", action="store_true", help="run model-written code with resource limits only, if need be")
     return options
@@ -54,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.responses:
         of = benchmark(options.benchmark)
         with judges(code=of.gold_field is None, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
-            statuses = judge_responses(options.responses, of, tools, data=options.data, workers=options.workers)
+            statuses = judge_responses(options.responses, of, tools, data=options.data)
     else:
         run = store.run_record(options.folder)
         with store.held(options.folder, name=".judge.lock"):
@@ -70,8 +69,6 @@ def check(options: argparse.Namespace) -> None:
         raise BadInput("give the folder of a run, or --benchmark NAME --responses FILE.jsonl")
     if options.responses and not options.benchmark:
         raise BadInput("--responses needs --benchmark NAME")
-    if options.workers is not None and options.workers < 1:
-        raise BadInput(f"--workers is {options.workers}; it must be at least 1")
     if options.python:
         inspect_interpreter(options.python)
 
@@ -134,7 +131,7 @@ def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespa
                     bar.update()
 
         found = with_references(folder / "problems.jsonl", of, partial(data_of, facts, options.data), left)
-        in_threads(judge, found, workers=options.workers)
+        in_threads(judge, found)
     return Counter(row["status"] for row in verdicts.values())
 
 

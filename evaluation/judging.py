@@ -81,10 +81,10 @@ def sha256_of_texts(answer: Answer) -> str:
     return hashlib.sha256(f"{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def in_threads(work: Callable[[Item], None], items: Iterable[Item], *, workers: int | None = None) -> None:
+def in_threads(work: Callable[[Item], None], items: Iterable[Item]) -> None:
     """Do the work for each item, in threads on all cores (it is done in child processes). An item is taken when there is a
     thread for it, so that few are in memory; a failure ends the others."""
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = len(os.sched_getaffinity(0))
     left, one_takes, stopped = iter(items), Lock(), Event()
 
     def take() -> None:

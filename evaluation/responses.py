@@ -16,9 +16,7 @@ from z1_core.errors import BadInput
 from z1_core.jsonl import Line, lines
 
 
-def judge_responses(
-    path: Path, of: Benchmark, tools: Judges, *, data: Path | None, workers: int | None
-) -> Counter[str]:
+def judge_responses(path: Path, of: Benchmark, tools: Judges, *, data: Path | None) -> Counter[str]:
     """A JSON object a row to stdout, in order, with whatever other fields the row had. A row that cannot be judged is a
     harness error that says why, and the others go on."""
     if not path.is_file():
@@ -38,7 +36,7 @@ def judge_responses(
                 statuses[said.status] += 1
                 print(json.dumps({**(line.row or {"line": line.where}), **asdict(said)}), flush=True)
 
-    in_threads(judge, _problems(found, of, data), workers=workers)
+    in_threads(judge, _problems(found, of, data))
     return statuses
 
 

@@ -21,6 +21,7 @@ from evaluation.benchmarks.completion import answering_code, with_head, without_
 from evaluation.benchmarks.hidden_tests import decode_tests
 from evaluation.data import find
 from evaluation.judges.mathematics import MathJudge
+from evaluation.judging import judge_text
 from evaluation.problem import Judges, Problem
 from evaluation.rows import read_rows
 from evaluation.sandbox.bubblewrap import Sandbox
@@ -370,7 +371,7 @@ def test_livecodebench_judges_no_answer_where_the_tests_are_missing_or_broken(sh
     row = livecodebench_rows(shared_data)["abc301_a"]
     answer = fenced(SOLUTIONS["abc301_a"])
     assert lcb.judge(lcb.make_problem({**row, "private_test_cases": ""}), answer, judges).status == "not_judged"
-    broken = lcb.judge(lcb.make_problem({**row, "private_test_cases": packed(Harmful())}), answer, judges)
+    broken = judge_text(lcb, lcb.make_problem({**row, "private_test_cases": packed(Harmful())}), answer, judges)
     assert broken.status == "harness_error"
     assert "more than a text" in broken.detail
 

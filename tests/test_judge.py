@@ -305,7 +305,7 @@ def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
     tracemalloc.start()
     try:
         assert run.main([str(word) for word in words]) == 0
-        assert command.main([str(out), "--workers", "1"]) == 0
+        assert command.main([str(out)]) == 0
         assert tracemalloc.get_traced_memory()[1] < data.stat().st_size / 2
     finally:
         tracemalloc.stop()
@@ -406,7 +406,6 @@ def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, ready, capsys, shar
         (["nowhere"], "there is no run.json in nowhere; name the --out folder of a run"),
         (["--responses", "x"], "--responses needs --benchmark NAME"),
         (["--benchmark", "maths", "--responses", "x"], "there is no benchmark 'maths'"),
-        (["nowhere", "--workers", "0"], "--workers is 0"),
         (["nowhere", "--python", "/bin/false"], "/bin/false does not run as a Python interpreter"),
         (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "there is no file nowhere.jsonl; name a JSONL file"),
     ],

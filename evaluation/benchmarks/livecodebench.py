@@ -37,9 +37,11 @@ WITHOUT_STARTER = (
     "inputs). Enclose your code within delimiters as follows."
 )
 PLACEHOLDER = "# YOUR CODE HERE"
+TESTS = ("public_test_cases", "private_test_cases")
 TIME_LIMIT_S = 6.0
 """For each test. The paper's scripts gave 30 s."""
 
+FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 RELEASES = ("v1", "v2", "v3", "v4", "v5", "v6")
 ERRATA = {
     question: what
@@ -59,16 +61,15 @@ class LiveCodeBench:
     """release: v1 to v6, each with all before it. date_from, date_to: contest dates, both included (2024-09-01)."""
 
     release: str = "v5"
-    date_from: str | None = None
-    date_to: str | None = None
+    date_from: str = FIRST_DAY
+    date_to: str = LAST_DAY
     name: str = "livecodebench"
     gold_field: str | None = None
 
     def __post_init__(self) -> None:
         if self.release not in RELEASES:
             raise BadInput(f"LiveCodeBench has no release {self.release!r}; it has {', '.join(RELEASES)}")
-        first, last = self.dates
-        if first > last:
+        if _day(self.date_from) > _day(self.date_to):
             raise BadInput(f"the date window ends on {self.date_to}, before it begins on {self.date_from}")
 
     @property
@@ -84,24 +85,16 @@ class LiveCodeBench:
             files=("test.jsonl", *(f"test{number}.jsonl" for number in range(2, count + 1))),
         )
 
-    @property
-    def dates(self) -> tuple[date, date]:
-        return _day(self.date_from or "0001-01-01"), _day(self.date_to or "9999-12-31")
-
     def make_problem(self, row: Mapping[str, Any]) -> Problem | None:
         """The hidden tests stay packed until they are judged: unpacked, those of v5 do not fit into most memories."""
-        if self.date_from or self.date_to:
-            first, last = self.dates
-            if not first <= _day(text_field(row, "contest_date")) <= last:
-                return None
+        day = row.get("contest_date") or ""
+        is_limited = (self.date_from, self.date_to) != (FIRST_DAY, LAST_DAY)
+        if is_limited and not _day(self.date_from) <= _day(day) <= _day(self.date_to):
+            return None
         problem_id = text_field(row, "question_id")
-        starter = text_field({"starter_code": row.get("starter_code") or ""}, "starter_code", may_be_empty=True)
-        tests = {
-            name: text_field({name: row.get(name) or ""}, name, may_be_empty=True)
-            for name in ("public_test_cases", "private_test_cases")
-        }
+        starter = text_field(row, "starter_code", may_be_empty=True)
+        tests = {name: text_field(row, name, may_be_empty=True) for name in TESTS}
         erratum = ERRATA.get(problem_id) or ERRATA.get(str(row.get("question_title")))
-        month = {"month": row["contest_date"][:7]} if isinstance(row.get("contest_date"), str) else {}
         return Problem(
             id=problem_id,
             messages=(
@@ -109,7 +102,9 @@ class LiveCodeBench:
                 {"role": "user", "content": _question(text_field(row, "question_content"), starter)},
             ),
             reference={**tests, "func_name": _func_name(row.get("metadata") or "{}")},
-            labels={**labels_of(row, "difficulty", "platform"), **month, **({"erratum": erratum} if erratum else {})},
+            labels=labels_of(
+                {**row, "month": str(day)[:7], "erratum": erratum}, "difficulty", "platform", "month", "erratum"
+            ),
         )
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
@@ -119,19 +114,13 @@ class LiveCodeBench:
         reference = problem.reference
         if not reference["private_test_cases"]:
             return Verdict(status="not_judged", extracted=code, detail="this row has no hidden tests")
-        try:
-            tests = [
-                test for name in ("public_test_cases", "private_test_cases") for test in decode_tests(reference[name])
-            ]
-            functional = [_function_test(test) for test in tests] if reference["func_name"] else []
-        except BadInput as error:
-            return Verdict(status="harness_error", extracted=code, detail=f"its tests cannot be read: {error}")
+        tests = [test for name in TESTS for test in decode_tests(reference[name])]
         means = {"sandbox": judges.sandbox, "python": judges.python, "time_limit_s": TIME_LIMIT_S}
         if reference["func_name"]:
+            functional = [_function_test(test) for test in tests]
             verdict = judge_function(code, functional, entry_point=reference["func_name"], **means)
         else:
-            stdin = [StdinTest(input=test["input"], output=test["output"]) for test in tests]
-            verdict = judge_stdin(code, stdin, **means)
+            verdict = judge_stdin(code, [StdinTest(test["input"], test["output"]) for test in tests], **means)
         return replace(verdict, extracted=code)
 
 
@@ -164,5 +153,5 @@ def _function_test(test: Mapping[str, str]) -> FunctionTest:
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text[:10])
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise BadInput(f"{text!r} is no date such as 2024-09-01") from error
