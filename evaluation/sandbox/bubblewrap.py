@@ -126,7 +126,7 @@ class Sandbox:
 
     def _wrap(self, interpreter: Interpreter, limits: Limits) -> list[str]:
         """bubblewrap and its options: the whole view of the world the code under test gets."""
-        options = [self._bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
+        options = [self._bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
         options += ["--disable-userns"] * self._closed_userns
         options += ["--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"]
         for folder in filter(os.path.lexists, SYSTEM_FOLDERS):
@@ -142,8 +142,6 @@ class Sandbox:
             options += ["--ro-bind", str(INSIDE / "etc" / file), f"/etc/{file}"]
         options += ["--ro-bind", str(INSIDE), "/inside", "--proc", "/proc", "--dev", "/dev"]
         options += ["--size", str(limits.folder_bytes), "--tmpfs", "/dev/shm"]  # noqa: S108
-        for name, value in ENVIRONMENT.items():
-            options += ["--setenv", name, value]
         return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", FOLDER, "--"]
 
     def _drop_root(self, interpreter: Interpreter) -> list[str]:

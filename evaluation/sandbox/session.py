@@ -23,7 +23,6 @@ LOOK_EVERY_S = 0.1
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MOST_WAITING = 4
 """Times the limit. A program that waits for a processor for longer is as good as stuck."""
-LEAST_WAITING_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,7 @@ class Session:
         """noise: the file that the processes print into, what is no answer."""
         self._process = process
         self._channel = channel
+        self._channel.settimeout(LOOK_EVERY_S)
         self._noise = noise
         self._limits = limits
         self._received = bytearray()
@@ -100,7 +100,7 @@ class Session:
 
     def _moved(self, clock: _Clock, move: Callable[[], Any]) -> Any:
         """What one move on the channel gives; None when it is time to look at the clock again."""
-        self._channel.settimeout(clock.look())
+        clock.look()
         try:
             return move()
         except TimeoutError:
@@ -110,32 +110,27 @@ class Session:
 
 
 class _Clock:
-    """Of one question: when to look at the processes, and when it is too late."""
+    """Of one question."""
 
     def __init__(self, root: int, timeout_s: float, resident_bytes: int) -> None:
         self._root = root
         self._timeout_s = timeout_s
         self._resident_bytes = resident_bytes
-        self._started = time.monotonic()
-        self._deadline = self._started + timeout_s
-        self._look_at = self._started + LOOK_EVERY_S
+        self._started = self._looked = time.monotonic()
         self._first: Look | None = None
 
-    def look(self) -> float:
-        """Seconds to the next look. Raises NoAnswer when the time is up, or too much memory held."""
+    def look(self) -> None:
+        """At the processes, every now and then. Raises NoAnswer when the time is up, or too much memory held."""
         now = time.monotonic()
-        if now >= min(self._look_at, self._deadline):
-            seen = look(self._root)
-            self._first = self._first or seen
-            if seen.resident_bytes > self._resident_bytes:
-                raise NoAnswer(f"its processes held {seen.resident_bytes >> 20} MiB together")
-            if now >= self._deadline:
-                waited = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
-                self._deadline = self._started + self._timeout_s + waited
-                if self._deadline < now + LEAST_WAITING_S:
-                    raise TimeUp(f"took longer than {self._timeout_s:g} s")
-            self._look_at = now + LOOK_EVERY_S
-        return max(LEAST_WAITING_S / 10, min(self._deadline, self._look_at) - time.monotonic())
+        if now < self._looked + LOOK_EVERY_S:
+            return
+        self._looked, seen = now, look(self._root)
+        self._first = self._first or seen
+        if seen.resident_bytes > self._resident_bytes:
+            raise NoAnswer(f"its processes held {seen.resident_bytes >> 20} MiB together")
+        waited_s = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
+        if now > self._started + self._timeout_s + waited_s:
+            raise TimeUp(f"took longer than {self._timeout_s:g} s")
 
 
 class Look(NamedTuple):
