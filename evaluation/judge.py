@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from evaluation import store
 from evaluation.benchmarks import benchmark
-from evaluation.data import Files, find, problems
+from evaluation.data import find, problems
 from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_texts
 from evaluation.plan import asked
 from evaluation.problem import Benchmark, Judges, Problem
@@ -130,8 +130,7 @@ def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespa
                     verdicts[key_of(row)] = row
                     bar.update()
 
-        found = with_references(folder / "problems.jsonl", of, partial(data_of, facts, options.data), left)
-        in_threads(judge, found)
+        in_threads(judge, with_references(folder / "problems.jsonl", of, options.data or facts["data"], left))
     return Counter(row["status"] for row in verdicts.values())
 
 
@@ -143,7 +142,7 @@ def is_judged(answer: Answer, verdict: Mapping[str, Any] | None) -> bool:
     return status is not None and status.is_counted
 
 
-def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted: Collection[str]) -> Iterator[Problem]:
+def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collection[str]) -> Iterator[Problem]:
     """The problems of these ids; those whose reference was too long to be kept are read from the data again."""
     elsewhere: dict[str, str] = {}
     for line in own_lines(path):
@@ -155,7 +154,7 @@ def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted
             yield problem_of(line.row)
     if not elsewhere:
         return
-    files = data()
+    files = find(of, data=data)
     for problem in problems(of, files):
         if (asked_for := elsewhere.pop(problem.id, None)) is None:
             continue
@@ -167,14 +166,6 @@ def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted
         if not elsewhere:
             return
     raise BadInput(f"{files.origin} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data")
-
-
-def data_of(facts: Mapping[str, Any], data: Path | None) -> Files:
-    """Where the problems of a task lie. data: where they are now, if not where the run read them."""
-    recorded = facts["data"]
-    if data is None and recorded is not None and not Path(recorded).exists():
-        raise BadInput(f"the tests of {facts['title']} are in {recorded}, which is gone; say with --data where it is")
-    return find(asked(facts), data=data or recorded)
 
 
 if __name__ == "__main__":

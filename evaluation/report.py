@@ -10,22 +10,29 @@ import argparse
 import html
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import altair as alt
+import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from evaluation import tables
-from evaluation.plots import as_png, as_svg, scaling_charts
 from evaluation.results import Results, parts, read_results
-from evaluation.summary import pairs, summarize
+from evaluation.summary import at_each_window, pairs, sides, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput
 from z1_core.jsonl import write, write_json
 from z1_core.program import program
+from z1_core.scaling_plot import paper_points, run_points, scaling_chart, styled
 
 SCALING = "Accuracy against average thinking tokens"
+WIDTH, HEIGHT = 400, 250
+COLUMNS = 2
+PIXELS = 2.0
+"""Of a PNG for each one of the figure."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,6 +105,33 @@ def _comparison(runs: Sequence[Results], out: Path) -> None:
     write(out / "comparison.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     write(out / "comparison.md", f"# Comparison\n\n![{SCALING}](comparison.png)\n\n{table}\n")
     print(table)
+
+
+def scaling_charts(runs: Sequence[Results]) -> dict[str, alt.Chart]:
+    """Title of a benchmark -> its chart, a curve for each run and method; none where nothing is judged and the paper has
+    no curve."""
+    charts = {}
+    for benchmark, of in sides(runs).items():
+        points = [
+            point for label, made in of.items() for point in run_points(label, at_each_window(made.answers, made))
+        ]
+        if points := [*points, *paper_points(benchmark)]:
+            title = next(iter(of.values())).plain_title
+            charts[title] = scaling_chart(points, title).properties(title=title, width=WIDTH, height=HEIGHT)
+    return charts
+
+
+def as_svg(chart: alt.Chart) -> Markup:
+    """For a page: real text, which with lines takes the page's colours; nothing of it is fetched or run."""
+    return Markup(vl_convert.vegalite_to_svg(styled(chart).to_json()))  # noqa: S704 (Vega escapes names)
+
+
+def as_png(charts: Mapping[str, alt.Chart]) -> bytes:
+    """Charts beside and below each other, on white."""
+    both = alt.concat(*charts.values(), columns=COLUMNS).resolve_scale(
+        color="independent", shape="independent", strokeDash="independent"
+    )
+    return vl_convert.vegalite_to_png(styled(both).properties(background="white", padding=12).to_json(), scale=PIXELS)
 
 
 def _markdown(heading: str, subtitle: str, sections: Sequence[tables.Section], picture: bool) -> str:

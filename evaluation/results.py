@@ -14,7 +14,7 @@ import pandas as pd
 
 from evaluation.store import run_record
 from z1_core.errors import BadInput
-from z1_core.jsonl import own_lines, read_json
+from z1_core.jsonl import own_lines
 
 CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
@@ -55,11 +55,10 @@ class BenchmarkResults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """One run: run.json and judge.json as they are, and its benchmarks by the names of their folders, as given."""
+    """One run: run.json as it is, and its benchmarks by the names of their folders, as given."""
 
     folder: Path
     run: Mapping[str, Any]
-    judging: Mapping[str, Any]
     benchmarks: Mapping[str, BenchmarkResults]
 
     @property
@@ -73,8 +72,7 @@ def read_results(folder: Path) -> Results:
         raise BadInput(f"there is no folder {folder}; give the --out folder of python -m evaluation.run")
     run = run_record(folder)
     benchmarks = {name: _benchmark(folder / name, run, facts) for name, facts in run["benchmarks"].items()}
-    judging = read_json(folder / "judge.json") if (folder / "judge.json").is_file() else {}
-    return Results(folder=folder, run=run, judging=judging, benchmarks=benchmarks)
+    return Results(folder=folder, run=run, benchmarks=benchmarks)
 
 
 def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:

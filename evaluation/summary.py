@@ -31,7 +31,6 @@ def summarize(results: Results) -> dict[str, Any]:
     return {
         "model": results.model,
         "run": {name: value for name, value in results.run.items() if name != "model"},
-        "judging": dict(results.judging),
         "benchmarks": {name: _summarize_benchmark(made) for name, made in results.benchmarks.items()},
     }
 

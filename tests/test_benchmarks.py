@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from evaluation.benchmarks import BENCHMARKS, benchmark
-from evaluation.benchmarks.completion import answering_code, with_head, without_demo
-from evaluation.benchmarks.hidden_tests import decode_tests
+from evaluation.benchmarks.livecodebench import decode_tests
 from evaluation.data import find
+from evaluation.judges.extract import answering_code, with_head, without_demo
 from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_text
 from evaluation.problem import Judges, Problem

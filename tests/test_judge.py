@@ -315,7 +315,7 @@ def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (lambda path: path.unlink(), "which is gone; say with --data where it is"),
+        (lambda path: path.unlink(), "test.jsonl; check --data"),
         (
             lambda path: path.write_text(path.read_text().replace("49", "48")),
             "'long' of test.jsonl is not as it was asked",

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evaluation.benchmarks.completion import answering_code, with_head
 from evaluation.data import Source, text_field
+from evaluation.judges.extract import answering_code, with_head
 from evaluation.judges.unit_tests import judge_unittest
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
@@ -83,9 +83,6 @@ class BigCodeBench:
 def _libs(text: str) -> list[str]:
     """The list is stored as the text of a Python list."""
     try:
-        libs = ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        return [str(name) for name in ast.literal_eval(text)]
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise BadInput(f"the field 'libs' is no list of names: {text[:80]!r}") from error
-    if not isinstance(libs, list) or not all(isinstance(name, str) for name in libs):
-        raise BadInput(f"the field 'libs' is no list of names: {text[:80]!r}")
-    return libs

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evaluation.benchmarks.completion import answering_code, with_head
 from evaluation.data import Source, text_field
+from evaluation.judges.extract import answering_code, with_head
 from evaluation.judges.unit_tests import judge_check
 from evaluation.problem import Judges, Problem, Verdict
 

@@ -9,13 +9,15 @@ Known faults: https://github.com/LiveCodeBench/LiveCodeBench/blob/main/ERRATA.md
 
 from __future__ import annotations
 
+import base64
 import json
+import pickletools
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from evaluation.benchmarks.hidden_tests import decode_tests
 from evaluation.data import Source, labels_of, text_field
 from evaluation.judges.compare import read_json
 from evaluation.judges.extract import extract_code
@@ -38,6 +40,8 @@ WITHOUT_STARTER = (
 )
 PLACEHOLDER = "# YOUR CODE HERE"
 TESTS = ("public_test_cases", "private_test_cases")
+TEXT_FRAME = ("PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "STOP")
+"""What stands around the text in the pickle of packed tests."""
 TIME_LIMIT_S = 6.0
 """For each test. The paper's scripts gave 30 s."""
 
@@ -148,6 +152,39 @@ def _function_test(test: Mapping[str, str]) -> FunctionTest:
         return FunctionTest(arguments=arguments, expected=read_json(test["output"]))
     except (ValueError, RecursionError) as error:
         raise BadInput(f"a test's input or output is not JSON: {error}") from error
+
+
+def decode_tests(packed: str) -> list[dict[str, str]]:
+    """The tests as {"input", "output", ...}. Raises BadInput, saying what is wrong with them."""
+    if not packed:
+        return []
+    try:
+        tests = json.loads(packed if packed.lstrip().startswith("[") else _unpack(packed))
+    except BadInput:
+        raise
+    except (ValueError, TypeError, zlib.error, RecursionError) as error:
+        raise BadInput(f"the tests are neither JSON nor packed JSON: {error}") from error
+    if not isinstance(tests, list) or not all(_is_test(test) for test in tests):
+        raise BadInput("the tests are no list of inputs and outputs")
+    return tests
+
+
+def _unpack(packed: str) -> str:
+    """The one text of a pickle, which is read as a list of instructions and never run."""
+    content = zlib.decompress(base64.b64decode(packed, validate=True))
+    texts = []
+    for instruction, text, _ in pickletools.genops(content):
+        if instruction.name.endswith("UNICODE"):
+            texts.append(text)
+        elif instruction.name not in TEXT_FRAME:
+            raise BadInput(f"the tests' pickle holds more than a text: {instruction.name}")
+    if len(texts) != 1:
+        raise BadInput(f"the tests' pickle holds {len(texts)} texts")
+    return texts[0]
+
+
+def _is_test(test: Any) -> bool:
+    return isinstance(test, dict) and all(isinstance(test.get(name), str) for name in ("input", "output"))
 
 
 def _day(text: str) -> date:
