@@ -24,7 +24,7 @@ def seconds_of(programs: int, sandbox: Sandbox, *, at_once: int) -> list[float]:
 
     def one(_: int) -> float:
         started = time.perf_counter()
-        verdict = judge_stdin("pass", [StdinTest("", "")], sandbox=sandbox, python=None, time_limit_s=10)
+        verdict = judge_stdin("pass", [StdinTest("", "")], sandbox=sandbox, time_limit_s=10)
         if verdict.status != "right":
             raise Z1Error(f"the program that does nothing was judged {verdict.status}: {verdict.detail}")
         return time.perf_counter() - started

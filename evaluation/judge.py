@@ -25,7 +25,6 @@ from evaluation.plan import asked
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.record import PACKAGES, Answer, answers, key_of, problem_of, sha256_of
 from evaluation.responses import judge_responses
-from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, own_lines, read_json, row_at, write_json
 from z1_core.program import program
@@ -69,8 +68,6 @@ def check(options: argparse.Namespace) -> None:
         raise BadInput("give the folder of a run, or --benchmark NAME --responses FILE.jsonl")
     if options.responses and not options.benchmark:
         raise BadInput("--responses needs --benchmark NAME")
-    if options.python:
-        inspect_interpreter(options.python)
 
 
 def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter[str]:

@@ -35,7 +35,7 @@ def judges(*, code: bool = True, unsafe_sandbox: bool = False, python: str | Non
     """The tools, ready, and gone afterwards; for mathematics and letters alone (`code` is False) without a sandbox.
     Raises Z1Error where the sandbox does not work."""
     with MathJudge() as math:
-        yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox) if code else None, python=python)
+        yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox, python=python) if code else None)
 
 
 def fingerprint() -> str:

@@ -406,7 +406,10 @@ def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, ready, capsys, shar
         (["nowhere"], "there is no run.json in nowhere; name the --out folder of a run"),
         (["--responses", "x"], "--responses needs --benchmark NAME"),
         (["--benchmark", "maths", "--responses", "x"], "there is no benchmark 'maths'"),
-        (["nowhere", "--python", "/bin/false"], "/bin/false does not run as a Python interpreter"),
+        (
+            ["--benchmark", "humaneval", "--responses", "x", "--python", "/bin/false"],
+            "/bin/false does not run as a Python",
+        ),
         (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "there is no file nowhere.jsonl; name a JSONL file"),
     ],
 )

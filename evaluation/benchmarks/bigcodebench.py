@@ -74,7 +74,6 @@ class BigCodeBench:
             entry_point=entry_point,
             libs=reference["libs"],
             sandbox=judges.sandbox,
-            python=judges.python,
             time_limit_s=TIME_LIMIT_S,
         )
         return replace(verdict, extracted=code)

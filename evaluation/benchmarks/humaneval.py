@@ -57,7 +57,6 @@ class HumanEval:
             f"{problem.reference['prompt']}\n\n{problem.reference['test']}",
             entry_point=entry_point,
             sandbox=judges.sandbox,
-            python=judges.python,
             time_limit_s=TIME_LIMIT_S,
         )
         return replace(verdict, extracted=code)

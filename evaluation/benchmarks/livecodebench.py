@@ -119,7 +119,7 @@ class LiveCodeBench:
         if not reference["private_test_cases"]:
             return Verdict(status="not_judged", extracted=code, detail="this row has no hidden tests")
         tests = [test for name in TESTS for test in decode_tests(reference[name])]
-        means = {"sandbox": judges.sandbox, "python": judges.python, "time_limit_s": TIME_LIMIT_S}
+        means = {"sandbox": judges.sandbox, "time_limit_s": TIME_LIMIT_S}
         if reference["func_name"]:
             functional = [_function_test(test) for test in tests]
             verdict = judge_function(code, functional, entry_point=reference["func_name"], **means)

@@ -1,6 +1,6 @@
 """Verdicts on programs that read stdin and on functions, each run in the sandbox; expected values stay outside of it.
 
-verdict = judge_stdin(code, [StdinTest("1 2\\n", "3")], sandbox=Sandbox(), python=None, time_limit_s=6)
+verdict = judge_stdin(code, [StdinTest("1 2\\n", "3")], sandbox=Sandbox(), time_limit_s=6)
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ class FunctionTest:
     expected: Any
 
 
-def judge_stdin(
-    code: str, tests: Sequence[StdinTest], *, sandbox: Sandbox, python: str | None, time_limit_s: float
-) -> Verdict:
+def judge_stdin(code: str, tests: Sequence[StdinTest], *, sandbox: Sandbox, time_limit_s: float) -> Verdict:
     """Runs the program once per test, until one fails. time_limit_s is for each test."""
 
     def run_tests(session: Session) -> None:
@@ -47,17 +45,11 @@ def judge_stdin(
         for number, test in enumerate(tests, 1):
             _stdin_test(session, test, f"test {number} of {len(tests)}", time_limit_s)
 
-    return judged(run_tests, sandbox.start("programs", python=python), count=len(tests))
+    return judged(run_tests, sandbox.start("programs"), count=len(tests))
 
 
 def judge_function(
-    code: str,
-    tests: Sequence[FunctionTest],
-    *,
-    entry_point: str,
-    sandbox: Sandbox,
-    python: str | None,
-    time_limit_s: float,
+    code: str, tests: Sequence[FunctionTest], *, entry_point: str, sandbox: Sandbox, time_limit_s: float
 ) -> Verdict:
     """Calls the function once per test in one interpreter, until one fails. time_limit_s is for each test."""
 
@@ -66,7 +58,7 @@ def judge_function(
         for number, test in enumerate(tests, 1):
             _function_test(session, test, f"test {number} of {len(tests)}", time_limit_s)
 
-    return judged(run_tests, sandbox.start("functions", python=python), count=len(tests))
+    return judged(run_tests, sandbox.start("functions"), count=len(tests))
 
 
 def _load(session: Session, setup: dict[str, Any]) -> None:

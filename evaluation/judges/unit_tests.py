@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import secrets
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +36,6 @@ def judge_unittest(
     *,
     entry_point: str,
     sandbox: Sandbox,
-    python: str | None,
     time_limit_s: float,
     libs: Sequence[str] = (),
 ) -> Verdict:
@@ -51,43 +49,36 @@ def judge_unittest(
     except (SyntaxError, ValueError) as error:
         return Verdict(status="harness_error", detail=f"the test source is no Python: {error}")
     needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(tree))}))
-    if missing := missing_libraries(python or sys.executable, needed):
+    if missing := missing_libraries(sandbox.python, needed):
         return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
     setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": _test_names(tree)}
-    return _judged(setup, sandbox, python, time_limit_s)
+    return _judged(setup, sandbox, time_limit_s)
 
 
-def judge_check(
-    code: str, test_source: str, *, entry_point: str, sandbox: Sandbox, python: str | None, time_limit_s: float
-) -> Verdict:
+def judge_check(code: str, test_source: str, *, entry_point: str, sandbox: Sandbox, time_limit_s: float) -> Verdict:
     """The test's check(candidate), in one interpreter with the code. time_limit_s is for all.
 
     Helpers that both define are the test's in the test: a benchmark that puts the prompt in front of it keeps the prompt's.
     """
     setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": ["check"]}
-    return _judged(setup, sandbox, python, time_limit_s)
+    return _judged(setup, sandbox, time_limit_s)
 
 
-def _judged(setup: dict[str, Any], sandbox: Sandbox, python: str | None, time_limit_s: float) -> Verdict:
+def _judged(setup: dict[str, Any], sandbox: Sandbox, time_limit_s: float) -> Verdict:
     """Right only if the token is the run's own and every test that the source names passed."""
     token, names = secrets.token_hex(16), setup["names"]
 
     def run_tests(session: Session) -> None:
-        kinds = {"token": str, "missing": list, "outcomes": dict, "void": str}
+        kinds = {"token": str, "missing": list, "passed": list, "failed": str}
         answer = ask(session, setup | {"token": token}, time_limit_s, "the tests", **kinds)
-        outcomes, void = answer["outcomes"], answer["void"]
         if answer["token"] != token:
             raise Failed("the verdict is not the driver's")
-        if not void and outcomes == dict.fromkeys(names, ""):
-            return
         if missing := [name for name in answer["missing"] if name in LIBRARIES.split()]:
             raise Failed(f"libraries missing: {', '.join(missing)}", status="not_judged")
-        if names == ["check"] and not outcomes and not void:
-            raise Failed("the test calls nothing", status="harness_error")
-        failed = [f"{name}: {words}" for name, words in outcomes.items() if words]
-        raise Failed(void or next(iter(failed), f"{len(outcomes)} of {len(names)} tests ran"))
+        if answer["failed"] or answer["passed"] != names:
+            raise Failed(f"{len(answer['passed'])} of {len(names)} tests passed, then {answer['failed']}")
 
-    return judged(run_tests, sandbox.start("units", python=python, limits=UNITTEST_LIMITS), count=len(names))
+    return judged(run_tests, sandbox.start("units", UNITTEST_LIMITS), count=len(names))
 
 
 def _test_names(tree: ast.Module) -> list[str]:

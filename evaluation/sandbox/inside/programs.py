@@ -1,7 +1,7 @@
 """Driver for programs that read stdin: each test runs the program as __main__ in a fresh fork.
 
-What it prints goes into a file that the limit on files bounds. The parent never runs foreign code; the judge keeps the
-time. It knows inputs only, no expected outputs.
+Input and output are files in memory; the limit on files bounds what it prints. The parent never runs foreign code; the
+judge keeps the time. It knows inputs only, no expected outputs.
 """
 
 import os
@@ -27,28 +27,13 @@ def run_as_main(code, namespace):
         pass
 
 
-def feed(stdin):
-    """The reading end of a pipe, and the process that fills it."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        left = memoryview(stdin.encode())
-        try:
-            while left:
-                left = left[os.write(writing, left) :]
-        except OSError:  # the program left its input unread: no fault
-            pass
-        os._exit(0)
-    os.close(writing)
-    return reading, pid
-
-
 def run_test(request, limits, channel):
     """In the parent: the report of one test. In the child: None, once the program may run. What it leaves running is
     killed with its end."""
-    stdin, feeder = feed(request["stdin"])
-    stdout, stderr = os.memfd_create("stdout"), os.memfd_create("stderr")
+    stdin, stdout, stderr = (os.memfd_create(name) for name in ("stdin", "stdout", "stderr"))
+    with open(stdin, "w", newline="", closefd=False) as file:
+        file.write(request["stdin"])
+    os.lseek(stdin, 0, os.SEEK_SET)
     pid = os.fork()
     if pid == 0:
         for target, fd in enumerate((stdin, stdout, stderr)):
@@ -58,16 +43,13 @@ def run_test(request, limits, channel):
         channel.close()
         apply_limits(limits)
         return None
-    os.close(stdin)
     status = os.waitpid(pid, 0)[1]
     if limits["own_namespace"]:
         kill_all()
-    os.kill(feeder, signal.SIGKILL)
-    os.waitpid(feeder, 0)
     printed = os.pread(stdout, limits["output_bytes"] + 1, 0)
     errors = os.pread(stderr, ERROR_BYTES, max(0, os.fstat(stderr).st_size - ERROR_BYTES))
-    os.close(stdout)
-    os.close(stderr)
+    for fd in (stdin, stdout, stderr):
+        os.close(fd)
     flooded = len(printed) > limits["output_bytes"]
     return {
         "exit": -(status & 0x7F) if status & 0x7F else status >> 8,
