@@ -203,4 +203,5 @@ def _task_settings(task: Task, files: Files) -> dict[str, Any]:
 
 def asked(facts: Mapping[str, Any]) -> Benchmark:
     """The benchmark of a task in run.json."""
-    return replace(benchmark(facts["benchmark"]), **facts["selection"])
+    found = benchmark(facts["benchmark"])
+    return replace(found, **facts["selection"]) if facts["selection"] else found

@@ -1,7 +1,7 @@
 """The report on one or several runs: figures with their uncertainty, and plots. The page shows the answers themselves.
 
 python -m evaluation.report results/z1                    # summary.json, report.md, report.html, scaling.png, in it
-python -m evaluation.report results/z1 results/other      # both, and how they compare: comparison.md, .json, .png
+python -m evaluation.report results/z1 results/other      # both, and how they compare: z1/comparison.md, .json, .png
 """
 
 from __future__ import annotations
@@ -38,9 +38,6 @@ PIXELS = 2.0
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m evaluation.report", description="The report on one or more runs.")
     options.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="the --out folder of evaluation.run")
-    options.add_argument(
-        "--out", type=Path, metavar="DIR", help="several runs: folder for the comparison (default: the first DIR)"
-    )
     return options
 
 
@@ -48,15 +45,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """0, or 1 where verdicts are harness errors, 2 where something cannot be read or written."""
     options = parser().parse_args(argv)
-    out = options.out or options.folders[0]
-    if len({folder.resolve() for folder in options.folders}) < len(options.folders):
-        raise BadInput("a folder is named twice; name each once")
-    if not out.is_dir():
-        raise BadInput(f"there is no folder {out}; " + ("make it first" if options.out else "name a run's folder"))
     runs = [read_results(folder) for folder in options.folders]
     summaries = [_report(run) for run in runs]
     if len(runs) > 1:
-        _comparison(runs, out)
+        _comparison(runs, options.folders[0])
     for folder, summary in zip(options.folders, summaries, strict=True):
         for notice in tables.notices(summary, str(folder)):
             print(f"note: {notice}", file=sys.stderr)

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     plan = make_plan(options)
     if options.dry_run:
         with text_of(options) as (text, trained):
-            print(preview(plan, text, trained, prompts=DRY_RUN_PROMPTS))
+            print(preview(plan, text, trained))
         return 0
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
     plan = plan.for_model(engine.trained)
@@ -81,13 +81,13 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def preview(plan: Plan, text: Text, trained: Trained, *, prompts: int) -> str:
+def preview(plan: Plan, text: Text, trained: Trained) -> str:
     """The first prompts of each benchmark as the model would see them, and the most tokens the run can take."""
     parts, problems = [], 0
     for each in plan.benchmarks:
         for number, problem in enumerate(plan.problems(each, lambda complaint: parts.append(f"left out: {complaint}"))):
             problems += 1
-            if number < prompts:
+            if number < DRY_RUN_PROMPTS:
                 ids = replace(problem, messages=trained.asked(problem.messages)).prompt_ids(text)
                 parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
     traces, answers = problems * plan.samples, problems * plan.answers_each
@@ -100,10 +100,7 @@ def preview(plan: Plan, text: Text, trained: Trained, *, prompts: int) -> str:
 
 
 def say(stage: str) -> None:
-    print(f"{stage} ...", file=sys.stderr)
-
-
-def say_beside_the_bar(stage: str) -> None:
+    """Beside the bar, where there is one."""
     tqdm.write(f"{stage} ...", file=sys.stderr)
 
 
@@ -126,7 +123,7 @@ async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespac
             total = sum(len(each.rows) for each in asked.values()) * plan.answers_each
             left = sum(len(trace.places) for trace in traces)
             bar = stack.enter_context(tqdm(total=total, initial=total - left, unit="answer", dynamic_ncols=True))
-            patience = Patience(engine, server_wait_s(options), say_beside_the_bar)
+            patience = Patience(engine, server_wait_s(options), say)
             await pooled(Answering(engine, plan, files, bar, patience).answer, traces, options.concurrency)
     finally:
         await engine.close()

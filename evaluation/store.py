@@ -35,10 +35,7 @@ def run_record(folder: Path) -> dict[str, Any]:
 @contextmanager
 def held(out: Path, *, name: str) -> Iterator[None]:
     """Keep other processes that do the same out of the folder, which is made where it is not there. Raises BadInput."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"the folder {out} cannot be made: {error.strerror}; name another one with --out") from error
+    out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / name, timeout=0):
             yield
@@ -74,11 +71,6 @@ def merged(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _check_same(out: Path, name: str, before: Any, now: Any) -> None:
     if before != now:
         raise BadInput(
-            f"{out} holds another run: its {name} is {_shown(before)}, not {_shown(now)}; "
+            f"{out} holds another run: its {name} is {json.dumps(before)}, not {json.dumps(now)}; "
             "give the same options to continue it, or name another folder with --out"
         )
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."

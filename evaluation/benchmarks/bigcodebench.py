@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from evaluation.data import Source, text_field
@@ -36,12 +36,11 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class BigCodeBench:
-    name: str = "bigcodebench"
-    title: str = "BigCodeBench-Hard-Instruct"
-    source: Source = SOURCE
-    gold_field: str | None = None
+    name = "bigcodebench"
+    title = "BigCodeBench-Hard-Instruct"
+    source = SOURCE
+    gold_field = None
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         return Problem(
@@ -61,8 +60,6 @@ class BigCodeBench:
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
         """The text goes on where the prefill stops, inside an open code block."""
-        if not text.strip():
-            return Verdict(status="no_answer", detail="the text is empty")
         reference = problem.reference
         entry_point = reference["entry_point"]
         code = answering_code(problem.prefill + text, entry_point)

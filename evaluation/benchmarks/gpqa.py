@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from evaluation.benchmarks.math500 import SYSTEM
@@ -31,12 +30,11 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Gpqa:
-    name: str = "gpqa"
-    title: str = "GPQA-Diamond"
-    source: Source = SOURCE
-    gold_field: str | None = "letter"
+    name = "gpqa"
+    title = "GPQA-Diamond"
+    source = SOURCE
+    gold_field = "letter"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         problem_id = text_field(row, "Record ID")

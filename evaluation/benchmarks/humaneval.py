@@ -6,7 +6,7 @@ Rows: https://huggingface.co/datasets/openai/openai_humaneval, or HumanEval.json
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from evaluation.data import Source, text_field
@@ -26,12 +26,11 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class HumanEval:
-    name: str = "humaneval"
-    title: str = "HumanEval"
-    source: Source = SOURCE
-    gold_field: str | None = None
+    name = "humaneval"
+    title = "HumanEval"
+    source = SOURCE
+    gold_field = None
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         prompt = text_field(row, "prompt")

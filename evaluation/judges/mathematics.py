@@ -66,8 +66,6 @@ class MathJudge:
         gold: the reference as LaTeX or a plain number ("\\text{east}", "[1,2)", "10{,}000", "42").
         harness_error: the reference cannot be read, or the child died; it says nothing about the text.
         """
-        if not text.strip():
-            return Verdict(status="no_answer", detail="the text is empty")
         try:
             return self._pool.schedule(
                 _judge_in_child, args=(gold, text, self._timeout_s), timeout=self._timeout_s
