@@ -133,16 +133,13 @@ def labels_of(row: Mapping[str, Any], *names: str) -> dict[str, str]:
 
 
 def _local(source: Source | Made, data: Path) -> Files:
-    if data.is_file():
-        return Files(paths=(data,), origin=data.name, data=data.resolve())
-    if not data.is_dir():
-        raise BadInput(f"there is no file {data}; check --data")
-    if isinstance(source, Made):
+    if data.is_dir() and isinstance(source, Made):
         raise BadInput(f"{data} is a folder; give --data the file itself")
-    paths = tuple(data / name for name in source.files)
-    if missing := [path.name for path in paths if not path.is_file()]:
-        raise BadInput(f"the folder {data} lacks {', '.join(missing)}; give --data the file itself, or add them")
-    return Files(paths=paths, origin=f"{data.name}: {', '.join(source.files)}", data=data.resolve())
+    paths = tuple(data / name for name in source.files) if data.is_dir() else (data,)
+    for path in paths:
+        if not path.is_file():
+            raise BadInput(f"there is no file {path}; check --data")
+    return Files(paths=paths, origin=", ".join(path.name for path in paths), data=data.resolve())
 
 
 def _from_hub(source: Source) -> Files:

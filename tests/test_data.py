@@ -159,7 +159,7 @@ def test_the_same_rows_load_from_every_kind_of_file(tmp_path):
         ("a.jsonl", "", {}, "has no usable row for Sums in it that was asked for"),
         ("a.jsonl", GOOD.decode(), {"limit": 0}, "--limit is 0"),
         ("other.jsonl", "", {"data": "absent.jsonl"}, "there is no file absent.jsonl; check --data"),
-        ("one.jsonl", GOOD.decode(), {"data": "."}, "the folder . lacks two.jsonl; give --data the file itself"),
+        ("one.jsonl", GOOD.decode(), {"data": "."}, "there is no file two.jsonl; check --data"),
     ],
 )
 def test_what_cannot_be_read_at_all_is_one_sentence(tmp_path, monkeypatch, name, content, given, says):

@@ -42,12 +42,10 @@ def judge_unittest(
     """All tests of class TestCases under one driver; time_limit_s is for all. libs: what the task needs installed.
 
     not_judged: a library is missing here that the task or its tests need; or one that BigCodeBench has, and the code failed
-    of an import of it. That there was one, the importer says, never the words of an error.
+    of an import of it. That there was one, the importer says, never the words of an error. Raises SyntaxError where the
+    tests are no Python.
     """
-    try:
-        tree = ast.parse(test_source)
-    except (SyntaxError, ValueError) as error:
-        return Verdict(status="harness_error", detail=f"the test source is no Python: {error}")
+    tree = ast.parse(test_source)
     needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(tree))}))
     if missing := missing_libraries(sandbox.python, needed):
         return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")

@@ -71,6 +71,8 @@ class Sandbox:
         alone, and BadInput for what is no interpreter."""
         self.python = python or sys.executable
         self._interpreter = inspect_interpreter(self.python)
+        if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+            raise Z1Error("this kernel lists no children of a process (CONFIG_PROC_CHILDREN): nothing could watch them")
         self.kind = "limits only" if unsafe else "bubblewrap"
         if not unsafe:
             self._bwrap = shutil.which("bwrap")

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from z1_core.errors import BadInput
 
-OLDEST = (3, 8)
 ASK_TIMEOUT_S = 120
 QUESTION = """
 import json, os, sys
 prefixes = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix]
-print(json.dumps([sys.executable, prefixes, list(sys.version_info[:2])]))
+print(json.dumps([sys.executable, prefixes]))
 """
 LIBRARIES_QUESTION = """
 import importlib.util, json, sys
@@ -39,11 +38,7 @@ class Interpreter:
 @functools.lru_cache(maxsize=32)
 def inspect_interpreter(python: str) -> Interpreter:
     """Asks the interpreter itself: a pyenv shim or a virtual environment knows where its parts lie. Raises BadInput."""
-    executable, prefixes, version = _asked(python, QUESTION)
-    if tuple(version) < OLDEST:
-        raise BadInput(
-            f"{python} is Python {version[0]}.{version[1]}; the tests need 3.8 or newer: name another --python"
-        )
+    executable, prefixes = _asked(python, QUESTION)
     places = {*prefixes, *(os.path.realpath(prefix) for prefix in prefixes)}
     outside = sorted(place for place in places if not f"{place}/".startswith("/usr/"))
     tops = [
