@@ -11,9 +11,9 @@ from typing import Any
 from tqdm import tqdm
 
 from evaluation.plan import Plan, Task
-from evaluation.record import Answer, Key, key_of
+from evaluation.record import Answer, Key
 from z1_core.engine import Engine
-from z1_core.jsonl import Lines, own_lines, row_at
+from z1_core.jsonl import Lines, row_at
 from z1_core.patience import Patience
 from z1_core.sweep import sweep
 from z1_core.thinking import Transcript, answer_from, decoded
@@ -36,17 +36,12 @@ class Trace:
     stored: tuple[Path, int] | None
 
 
-def answered(path: Path) -> dict[Key, int]:
-    """Where the line of each answer begins."""
-    return {key_of(line.row): line.begin for line in own_lines(path)}
-
-
 def missing(
     plan: Plan, out: Path, asked: Mapping[str, Sequence[Mapping[str, Any]]], done: Mapping[str, Mapping[Key, int]]
 ) -> Iterator[Trace]:
     """What is still to be made, in the order of the data; a trace stops at the largest window that still needs it.
 
-    asked: the rows of problems.jsonl of each benchmark, by its name; done: the answers of each task, by its name.
+    asked: the rows of problems.jsonl by the name of their benchmark; done: where each answer begins, by that of its task.
     """
     for of in plan.benchmarks:
         tasks = [task for task in plan.tasks if task.benchmark is of]

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from evaluation import store
-from evaluation.answering import Answering, answered, missing
+from evaluation.answering import Answering, missing
 from evaluation.plan import Plan, add_plan_options, make_plan, settings
 from evaluation.pool import pooled
 from evaluation.problem import Benchmark
-from evaluation.record import about, problem_row
+from evaluation.record import about, answers, problem_row
 from z1_core.engine import Engine, Text
 from z1_core.engines import start_engine, text_of
 from z1_core.errors import BadInput, ContextOverflow
@@ -117,8 +117,9 @@ async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespac
             write_json(out / "run.json", run)
             for name, rows in new.items():
                 add_lines(out / name / "problems.jsonl", rows)
-            done = {task.name: answered(out / task.name / "answers.jsonl") for task in plan.tasks}
-            files = {task.name: stack.enter_context(Lines(out / task.name / "answers.jsonl")) for task in plan.tasks}
+            paths = {task.name: out / task.name / "answers.jsonl" for task in plan.tasks}
+            done = {name: {answer.key: begin for begin, answer in answers(path)} for name, path in paths.items()}
+            files = {name: stack.enter_context(Lines(path)) for name, path in paths.items()}
             traces = list(missing(plan, out, {name: each.rows for name, each in asked.items()}, done))
             total = sum(len(each.rows) for each in asked.values()) * plan.answers_each
             left = sum(len(trace.places) for trace in traces)

@@ -45,7 +45,6 @@ TEXT_FRAME = ("PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "STOP
 TIME_LIMIT_S = 6.0
 """For each test. The paper's scripts gave 30 s."""
 
-FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 RELEASES = ("v1", "v2", "v3", "v4", "v5", "v6")
 ERRATA = {
     question: what
@@ -65,16 +64,21 @@ class LiveCodeBench:
     """release: v1 to v6, each with all before it. date_from, date_to: contest dates, both included (2024-09-01)."""
 
     release: str = "v5"
-    date_from: str = FIRST_DAY
-    date_to: str = LAST_DAY
+    date_from: str | None = None
+    date_to: str | None = None
     name: str = "livecodebench"
     gold_field: str | None = None
 
     def __post_init__(self) -> None:
         if self.release not in RELEASES:
             raise BadInput(f"LiveCodeBench has no release {self.release!r}; it has {', '.join(RELEASES)}")
-        if _day(self.date_from) > _day(self.date_to):
+        first, last = self.dates
+        if first > last:
             raise BadInput(f"the date window ends on {self.date_to}, before it begins on {self.date_from}")
+
+    @property
+    def dates(self) -> tuple[date, date]:
+        return _day(self.date_from or "0001-01-01"), _day(self.date_to or "9999-12-31")
 
     @property
     def title(self) -> str:
@@ -91,9 +95,8 @@ class LiveCodeBench:
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem | None:
         """The hidden tests stay packed until they are judged: unpacked, those of v5 do not fit into most memories."""
-        day = row.get("contest_date") or ""
-        is_limited = (self.date_from, self.date_to) != (FIRST_DAY, LAST_DAY)
-        if is_limited and not _day(self.date_from) <= _day(day) <= _day(self.date_to):
+        day, (first, last) = row.get("contest_date") or "", self.dates
+        if (self.date_from or self.date_to) and not first <= _day(day) <= last:
             return None
         problem_id = text_field(row, "question_id")
         starter = text_field(row, "starter_code", may_be_empty=True)
