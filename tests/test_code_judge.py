@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.judges.compare import read_json
 from evaluation.judges.extract import extract_code
-from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin, read_json
 from evaluation.judges.unit_tests import judge_check, judge_unittest
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox

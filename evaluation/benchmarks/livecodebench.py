@@ -19,9 +19,8 @@ from datetime import date
 from typing import Any
 
 from evaluation.data import Source, labels_of, text_field
-from evaluation.judges.compare import read_json
 from evaluation.judges.extract import extract_code
-from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin, read_json
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
 

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.judges.attempts import Failed, ask, judged
+from evaluation.judges.programs import Failed, ask, judged
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
 from evaluation.sandbox.interpreter import missing_libraries
