@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from evaluation.plan import Plan, Task
-from evaluation.record import Answer, Key, key_of
+from evaluation.record import Answer, Key
 from z1_core.engine import Engine
-from z1_core.jsonl import Lines, own_lines, row_at
+from z1_core.jsonl import Lines, row_at
 from z1_core.patience import Patience
 from z1_core.sweep import sweep
 from z1_core.thinking import Transcript, answer_from, decoded
@@ -35,15 +36,12 @@ class Trace:
     stored: tuple[Path, int] | None
 
 
-def answered(path: Path) -> dict[Key, int]:
-    """Where the line of each answer begins."""
-    return {key_of(line.row): line.begin for line in own_lines(path)}
-
-
-def missing(plan: Plan, out: Path, asked: Mapping[str, Path], done: Mapping[str, Mapping[Key, int]]) -> Iterator[Trace]:
+def missing(
+    plan: Plan, out: Path, asked: Mapping[str, Sequence[Mapping[str, Any]]], done: Mapping[str, Mapping[Key, int]]
+) -> Iterator[Trace]:
     """What is still to be made, in the order of the data; a trace stops at the largest window that still needs it.
 
-    asked: the problems of each benchmark, by its name; done: the answers of each task, by its name.
+    asked: the rows of problems.jsonl by the name of their benchmark; done: where each answer begins, by that of its task.
     """
     for of in plan.benchmarks:
         tasks = [task for task in plan.tasks if task.benchmark is of]
@@ -52,9 +50,9 @@ def missing(plan: Plan, out: Path, asked: Mapping[str, Path], done: Mapping[str,
             for (problem_id, sample, size), begin in done[task.name].items():
                 found = (size, out / task.name / "answers.jsonl", begin)
                 longest[problem_id, sample] = max(found, longest.get((problem_id, sample), found))
-        for line in own_lines(asked[of.name]):
+        for row in asked[of.name]:
             for sample in range(plan.samples):
-                name = line.row["problem_id"], sample
+                name = row["problem_id"], sample
                 places = [
                     (task, plan.window(size, task.arm))
                     for size in plan.sizes
@@ -63,7 +61,7 @@ def missing(plan: Plan, out: Path, asked: Mapping[str, Path], done: Mapping[str,
                 ]
                 if places:
                     stored = longest[name][1:] if name in longest else None
-                    yield Trace(name[0], line.row["prompt_ids"], sample, places, stored)
+                    yield Trace(name[0], row["prompt_ids"], sample, places, stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,8 @@ class Answering:
         async def keep(place: Place, run: Transcript) -> None:
             task, window = place
             completion = await as_one_text(self.engine, run.completion())
-            row = Answer.of(completion, window, problem_id=trace.problem_id, sample=trace.sample).as_row()
-            self.files[task.name].add(row)
+            answer = Answer.of(completion, window, problem_id=trace.problem_id, sample=trace.sample)
+            self.files[task.name].add(vars(answer))
             left.remove(place)
             self.bar.update()
 
@@ -109,7 +107,7 @@ class Answering:
 
     async def _recut(self, trace: Trace, places: list[Place], keep: Keep) -> None:
         """Answer from the trace that is stored, wherever that reaches: the same requests as the sweep's."""
-        stored = Answer.from_row(row_at(*trace.stored))
+        stored = Answer(**row_at(*trace.stored))
         sampling = self.plan.sampling_of(trace.problem_id, trace.sample)
         for place in places:
             window, run = place[1], Transcript(trace.prompt_ids)

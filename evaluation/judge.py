@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
@@ -19,14 +19,12 @@ from tqdm import tqdm
 
 from evaluation import store
 from evaluation.benchmarks import benchmark
-from evaluation.data import Files, find, problems
-from evaluation.judging import as_completed, fingerprint, judge_answer, judge_text, judges, sha256_of_texts
+from evaluation.data import find, problems
+from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_texts
 from evaluation.plan import asked
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.record import PACKAGES, Answer, answers, key_of, problem_of, sha256_of
 from evaluation.responses import judge_responses
-from evaluation.results import run_record
-from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, own_lines, read_json, row_at, write_json
 from z1_core.program import program
@@ -42,7 +40,6 @@ def parser() -> argparse.ArgumentParser:
     add("--benchmark", help="for --responses: which benchmark they answer")
     add("--responses", type=Path, metavar="FILE.jsonl", help='rows with "problem_id" and "response"')
     add("--data", type=Path, metavar="FILE", help="the problems: instead of the Hub, or where a run's file is now")
-    add("--workers", type=int, metavar="N", help="programs or answers at a time (default: the cores)")
     add("--python", metavar="PATH", help="interpreter for BigCodeBench, with its libraries")
     add("--unsafe-sandbox", action="store_true", help="run model-written code with resource limits only, if need be")
     return options
@@ -55,9 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.responses:
         of = benchmark(options.benchmark)
         with judges(code=of.gold_field is None, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
-            statuses = judge_responses(options.responses, of, tools, data=options.data, workers=options.workers)
+            statuses = judge_responses(options.responses, of, tools, data=options.data)
     else:
-        run = run_record(options.folder)
+        run = store.run_record(options.folder)
         with store.held(options.folder, name=".judge.lock"):
             statuses = judge_folder(options, run)
     faults = statuses["harness_error"]
@@ -71,10 +68,6 @@ def check(options: argparse.Namespace) -> None:
         raise BadInput("give the folder of a run, or --benchmark NAME --responses FILE.jsonl")
     if options.responses and not options.benchmark:
         raise BadInput("--responses needs --benchmark NAME")
-    if options.workers is not None and options.workers < 1:
-        raise BadInput(f"--workers is {options.workers}; it must be at least 1")
-    if options.python:
-        inspect_interpreter(options.python)
 
 
 def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter[str]:
@@ -128,15 +121,13 @@ def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespa
         def judge(problem: Problem) -> None:
             judge_once = cache(partial(judge_text, of, problem, tools=tools))
             for begin in left[problem.id]:
-                row = judge_answer(Answer.from_row(row_at(path, begin)), judge_once)
+                row = judge_answer(Answer(**row_at(path, begin)), judge_once)
                 with one_writes:
                     file.add(row)
                     verdicts[key_of(row)] = row
                     bar.update()
 
-        found = with_references(folder / "problems.jsonl", of, partial(data_of, facts, options.data), left)
-        for _ in as_completed((partial(judge, problem) for problem in found), workers=options.workers):
-            pass
+        in_threads(judge, with_references(folder / "problems.jsonl", of, options.data or facts["data"], left))
     return Counter(row["status"] for row in verdicts.values())
 
 
@@ -148,7 +139,7 @@ def is_judged(answer: Answer, verdict: Mapping[str, Any] | None) -> bool:
     return status is not None and status.is_counted
 
 
-def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted: Collection[str]) -> Iterator[Problem]:
+def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collection[str]) -> Iterator[Problem]:
     """The problems of these ids; those whose reference was too long to be kept are read from the data again."""
     elsewhere: dict[str, str] = {}
     for line in own_lines(path):
@@ -160,7 +151,7 @@ def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted
             yield problem_of(line.row)
     if not elsewhere:
         return
-    files = data()
+    files = find(of, data=data)
     for problem in problems(of, files):
         if (asked_for := elsewhere.pop(problem.id, None)) is None:
             continue
@@ -172,16 +163,6 @@ def with_references(path: Path, of: Benchmark, data: Callable[[], Files], wanted
         if not elsewhere:
             return
     raise BadInput(f"{files.origin} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data")
-
-
-def data_of(facts: Mapping[str, Any], data: Path | None) -> Files:
-    """Where the problems of a task lie. data: where they are now, if not where the run read them."""
-    of, recorded = asked(facts), facts["data"]
-    if data is None and recorded is not None and not Path(recorded).exists():
-        raise BadInput(f"the tests of {facts['title']} are in {recorded}, which is gone; say with --data where it is")
-    if data is None and recorded is None:
-        return find(of, revision=facts["revision"])
-    return find(of, data=data or recorded)
 
 
 if __name__ == "__main__":

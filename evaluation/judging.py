@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 from evaluation.judges.mathematics import MathJudge
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from evaluation.record import Answer
 from evaluation.sandbox.bubblewrap import Sandbox
-
-AHEAD = 2
-"""Calls per worker that are begun before the first result is taken."""
 
 DECIDES = (
     "evaluation/judging.py",
@@ -29,7 +27,7 @@ DECIDES = (
 )
 """The files that make a verdict what it is."""
 
-Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -37,7 +35,7 @@ def judges(*, code: bool = True, unsafe_sandbox: bool = False, python: str | Non
     """The tools, ready, and gone afterwards; for mathematics and letters alone (`code` is False) without a sandbox.
     Raises Z1Error where the sandbox does not work."""
     with MathJudge() as math:
-        yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox) if code else None, python=python)
+        yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox, python=python) if code else None)
 
 
 def fingerprint() -> str:
@@ -83,20 +81,23 @@ def sha256_of_texts(answer: Answer) -> str:
     return hashlib.sha256(f"{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def as_completed(calls: Iterable[Callable[[], Result]], *, workers: int | None = None) -> Iterator[Result]:
-    """The results of calls, run in threads on all cores (the work is done in child processes), as they come, with few of
-    them in memory at a time."""
-    workers = workers or len(os.sched_getaffinity(0))
-    pool = ThreadPoolExecutor(workers)
-    pending: set[Future[Result]] = set()
-    try:
-        for call in calls:
-            pending.add(pool.submit(call))
-            while len(pending) >= AHEAD * workers:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (each.result() for each in done)
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (each.result() for each in done)
-    finally:
-        pool.shutdown(cancel_futures=True)
+def in_threads(work: Callable[[Item], None], items: Iterable[Item]) -> None:
+    """Do the work for each item, in threads on all cores (it is done in child processes). An item is taken when there is a
+    thread for it, so that few are in memory; a failure ends the others."""
+    workers = len(os.sched_getaffinity(0))
+    left, one_takes, stopped = iter(items), Lock(), Event()
+
+    def take() -> None:
+        while not stopped.is_set():
+            with one_takes:
+                item = next(left, None)
+            if item is None:
+                return
+            work(item)
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for each in as_completed([pool.submit(take) for _ in range(workers)]):
+                each.result()
+        finally:
+            stopped.set()

@@ -35,6 +35,9 @@ class Arm:
     hint: str | None
 
 
+NAMED = {"plain": Arm("", HINT), "boxed": Arm("boxed-hint", BOXED_HINT), "none": Arm("no-hint", None)}
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A benchmark under one arm: a folder of results."""
@@ -73,7 +76,7 @@ class Plan:
         """How many there will be to one problem."""
         return self.samples * len(self.arms) * len(self.sizes)
 
-    def problems(self, of: Benchmark, tell: Callable[[str], None]) -> Iterator[Problem]:
+    def problems(self, of: Benchmark, tell: Callable[[str], None] = lambda complaint: None) -> Iterator[Problem]:
         return problems(of, self.files[of.name], limit=self.limit, tell=tell)
 
     def for_model(self, trained: Trained) -> Plan:
@@ -98,7 +101,6 @@ def add_plan_options(options: argparse.ArgumentParser) -> None:
     add("--windows", type=int, nargs="+", default=WINDOWS, metavar="N", help="thinking tokens (default 256 ... 4096)")
     add("--answer-tokens", type=int, default=ANSWER_TOKENS, metavar="N", help=ANSWER_TOKENS_HELP)
     add("--data", type=Path, metavar="FILE", help="rows from a file instead of the Hub (one benchmark)")
-    add("--revision", help="another commit, branch or tag of the data set on the Hub than the pinned one")
     add("--limit", type=int, metavar="N", help="the first problems only")
     add("--samples", type=int, default=1, metavar="K", help="independent runs of each problem")
     add("--temperature", type=float, default=0.0, help="0 is greedy (default)")
@@ -126,21 +128,21 @@ def make_plan(options: argparse.Namespace) -> Plan:
     if options.samples > 1 and options.temperature == 0:
         raise BadInput(f"{options.samples} samples at temperature 0 are all the same; raise --temperature")
     chosen = [_selected(benchmark(name), options) for name in options.benchmarks]
+    check_windows([Window(thinking_tokens=size, answer_tokens=options.answer_tokens) for size in options.windows])
     plan = Plan(
         benchmarks=chosen,
-        files={},
+        files={each.name: find(each, data=options.data) for each in chosen},
         limit=options.limit,
         arms=arms(options.method, options.hint),
         sizes=options.windows,
         answer_tokens=options.answer_tokens,
         samples=options.samples,
-        sampling=Sampling(temperature=options.temperature, top_p=options.top_p, seed=options.seed),
+        sampling=Sampling(
+            temperature=options.temperature, top_p=options.top_p, seed=options.seed if options.temperature else None
+        ),
     )
-    check_windows([plan.window(size, plan.arms[0]) for size in options.windows])
-    files = {each.name: find(each, data=options.data, revision=options.revision) for each in chosen}
-    plan = replace(plan, files=files)
     for each in chosen:
-        next(plan.problems(each, lambda complaint: None))  # at least one is usable
+        next(plan.problems(each))  # at least one is usable
     return plan
 
 
@@ -155,17 +157,9 @@ def arms(methods: Sequence[str], hints: Sequence[str]) -> list[Arm]:
 
 
 def _arm(hint: str) -> Arm:
-    match hint:
-        case "plain":
-            return Arm("", HINT)
-        case "boxed":
-            return Arm("boxed-hint", BOXED_HINT)
-        case "none":
-            return Arm("no-hint", None)
-        case "":
-            raise BadInput("--hint is empty; give plain, boxed, none, or a text")
-        case _:
-            return Arm(f"hint-{hashlib.sha256(hint.encode()).hexdigest()[:8]}", hint)
+    if not hint:
+        raise BadInput("--hint is empty; give plain, boxed, none, or a text")
+    return NAMED.get(hint) or Arm(f"hint-{hashlib.sha256(hint.encode()).hexdigest()[:8]}", hint)
 
 
 SELECTION = ("release", "date_from", "date_to")
@@ -189,11 +183,7 @@ def settings(plan: Plan, *, model: str, context_tokens: int) -> dict[str, Any]:
         "windows": list(plan.sizes),
         "answer_tokens": plan.answer_tokens,
         "samples": plan.samples,
-        "sampling": {
-            "temperature": plan.sampling.temperature,
-            "top_p": plan.sampling.top_p,
-            "seed": plan.sampling.seed if plan.sampling.temperature else None,
-        },
+        "sampling": {name: getattr(plan.sampling, name) for name in ("temperature", "top_p", "seed")},
         "benchmarks": {task.name: _task_settings(task, plan.files[task.benchmark.name]) for task in plan.tasks},
     }
 
@@ -208,10 +198,10 @@ def _task_settings(task: Task, files: Files) -> dict[str, Any]:
         "selection": selection,
         "origin": files.origin,
         "data": files.data and str(files.data),
-        "revision": files.revision,
     }
 
 
 def asked(facts: Mapping[str, Any]) -> Benchmark:
     """The benchmark of a task in run.json."""
-    return replace(benchmark(facts["benchmark"]), **facts["selection"])
+    found = benchmark(facts["benchmark"])
+    return replace(found, **facts["selection"]) if facts["selection"] else found

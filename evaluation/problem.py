@@ -51,12 +51,10 @@ class Judges:
     """What judging needs besides the text. Both are used from several threads at once.
 
     sandbox: None where no benchmark is judged by running code.
-    python: the interpreter for model-written code (None: a fresh one of this machine's Python).
     """
 
     math: MathJudge
     sandbox: Sandbox | None
-    python: str | None = None
 
 
 class Benchmark(Protocol):

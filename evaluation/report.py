@@ -1,7 +1,7 @@
 """The report on one or several runs: figures with their uncertainty, and plots. The page shows the answers themselves.
 
-python -m evaluation.report results/z1                    # summary.json, report.md, report.html, pictures, in that folder
-python -m evaluation.report results/z1 results/other      # both, and how they compare: comparison.md, .json, .png
+python -m evaluation.report results/z1                    # summary.json, report.md, report.html, scaling.png, in it
+python -m evaluation.report results/z1 results/other      # both, and how they compare: z1/comparison.md, .json, .png
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import altair as alt
+import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from evaluation import tables
-from evaluation.plots import as_png, as_svg, lengths_chart
 from evaluation.results import Results, parts, read_results
-from evaluation.summary import harness_errors, pairs, sides, summarize
+from evaluation.summary import at_each_window, pairs, sides, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput
-from z1_core.jsonl import write
+from z1_core.jsonl import write, write_json
 from z1_core.program import program
-from z1_core.scaling_plot import paper_points, run_points, scaling_chart
+from z1_core.scaling_plot import paper_points, run_points, scaling_chart, styled
 
 SCALING = "Accuracy against average thinking tokens"
-PICTURES = {"scaling.png": SCALING, "lengths.png": "Trace lengths"}
+WIDTH, HEIGHT = 400, 250
+COLUMNS = 2
+PIXELS = 2.0
+"""Of a PNG for each one of the figure."""
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m evaluation.report", description="The report on one or more runs.")
     options.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="the --out folder of evaluation.run")
-    options.add_argument(
-        "--out", type=Path, metavar="DIR", help="several runs: folder for the comparison (default: the first DIR)"
-    )
     return options
 
 
@@ -44,20 +45,16 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """0, or 1 where verdicts are harness errors, 2 where something cannot be read or written."""
     options = parser().parse_args(argv)
-    out = options.out or options.folders[0]
-    if len({folder.resolve() for folder in options.folders}) < len(options.folders):
-        raise BadInput("a folder is named twice; name each once")
-    if not out.is_dir():
-        raise BadInput(f"there is no folder {out}; " + ("make it first" if options.out else "name a run's folder"))
     runs = [read_results(folder) for folder in options.folders]
     summaries = [_report(run) for run in runs]
     if len(runs) > 1:
-        _comparison(runs, summaries, out)
+        _comparison(runs, options.folders[0])
     for folder, summary in zip(options.folders, summaries, strict=True):
         for notice in tables.notices(summary, str(folder)):
             print(f"note: {notice}", file=sys.stderr)
         print(folder / "report.html")
-    return 1 if any(harness_errors(summary) for summary in summaries) else 0
+    made = [results for run in runs for results in run.benchmarks.values()]
+    return 1 if any((results.answers.status == "harness_error").any() for results in made) else 0
 
 
 def write_report(folder: Path) -> dict[str, Any]:
@@ -67,91 +64,79 @@ def write_report(folder: Path) -> dict[str, Any]:
 
 def _report(run: Results) -> dict[str, Any]:
     summary = summarize(run)
-    write(run.folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    figures = {"scaling.png": _scaling_charts([run], [summary]), "lengths.png": _lengths_charts(run)}
-    figures = {name: charts for name, charts in figures.items() if charts}
-    for name, charts in figures.items():
-        write(run.folder / name, as_png(charts))
+    write_json(run.folder / "summary.json", summary)
+    if charts := scaling_charts([run]):
+        write(run.folder / "scaling.png", as_png(charts))
     report = {
         "heading": f"Evaluation of {summary['model']}",
-        "subtitle": _started(run),
+        "subtitle": _made_with(run),
         "sections": tables.sections(summary, pairs([run]), str(run.folder)),
     }
-    write(run.folder / "report.md", _markdown(**report, pictures=list(figures)))
-    drawn = [as_svg(chart, title) for charts in figures.values() for title, chart in charts.items()]
-    write(run.folder / "report.html", _template().render(**report, figures=drawn))
+    write(run.folder / "report.md", _markdown(**report, picture=bool(charts)))
+    write(run.folder / "report.html", _template().render(**report, figures=[as_svg(each) for each in charts.values()]))
     return summary
 
 
-def _scaling_charts(runs: Sequence[Results], summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Title of a benchmark -> its chart, a curve for each run and method; none where nothing is judged and the paper has no
-    curve."""
-    charts = {}
-    for benchmark, of in sides(runs).items():
-        points = []
-        for label, (place, made) in of.items():
-            points += run_points(label, summaries[place]["benchmarks"][made.name]["windows"])
-        if points or paper_points(benchmark):
-            charts[made.plain_title] = scaling_chart([*points, *paper_points(benchmark)], made.plain_title)
-    return charts
+def _made_with(run: Results) -> str:
+    """When and with what, in short."""
+    starts = parts(run.run)
+    times = [str(part["started_at"])[:16].replace("T", " ") for part in starts if part.get("started_at")]
+    commits = dict.fromkeys(str(part["commit"])[:12] for part in starts if part.get("commit"))
+    facts = {"started (UTC)": times, "commit": commits, "answer tokens": [str(run.run.get("answer_tokens"))]}
+    facts["temperature"] = [str((run.run.get("sampling") or {}).get("temperature"))]
+    told = [f"{name} {', '.join(values)}" for name, values in facts.items() if values]
+    return " · ".join([*told, "all settings and versions: run.json, judge.json"])
 
 
-def _lengths_charts(run: Results) -> dict[str, Any]:
-    """Methods answer from the same traces: one chart a benchmark."""
-    charts = {}
-    for of in sides([run]).values():
-        _, made = next(iter(of.values()))
-        window = max(made.windows, default=1)
-        answers = made.answers[made.answers.thinking_tokens == window]
-        if len(answers):
-            charts[made.plain_title] = lengths_chart(made.plain_title, window, answers)
-    return charts
-
-
-def _started(run: Results) -> str:
-    """When, and by which commits."""
-    starts = [str(part.get("started_at") or "")[:16].replace("T", " ") for part in parts(run.run)]
-    commits = dict.fromkeys(str(part["commit"])[:12] for part in parts(run.run) if part.get("commit"))
-    facts = [f"started {starts[0]} UTC" if starts[0] else "", f"commit {', '.join(commits)}" if commits else ""]
-    facts.append(f"continued {', '.join(starts[1:])}" if starts[1:] else "")
-    return " · ".join(fact for fact in facts if fact)
-
-
-def _comparison(runs: Sequence[Results], summaries: Sequence[Mapping[str, Any]], out: Path) -> None:
+def _comparison(runs: Sequence[Results], out: Path) -> None:
     found = pairs(runs)
     if not found:
         raise BadInput("the runs have no judged problem at the same window in common; judge them, or compare others")
     table = _as_markdown(tables.pairs_table(found))
-    charts = _scaling_charts(runs, summaries)
-    write(out / "comparison.png", as_png(charts))
+    write(out / "comparison.png", as_png(scaling_charts(runs)))
     write(out / "comparison.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    others = [
-        f"{count} problems of {next(iter(of.values()))[1].plain_title} are not the same in all runs."
-        for of in sides(runs).values()
-        if (count := _differing([made.problems for _, made in of.values()]))
-    ]
-    write(out / "comparison.md", "\n\n".join(["# Comparison", *others, f"![{SCALING}](comparison.png)", table]) + "\n")
+    write(out / "comparison.md", f"# Comparison\n\n![{SCALING}](comparison.png)\n\n{table}\n")
     print(table)
 
 
-def _differing(problems: Sequence[pd.DataFrame]) -> int:
-    """How many ids stand for another problem in one of these than in the others."""
-    return int((pd.concat(problems).groupby("problem_id").sha256.nunique() > 1).sum())
+def scaling_charts(runs: Sequence[Results]) -> dict[str, alt.Chart]:
+    """Title of a benchmark -> its chart, a curve for each run and method; none where nothing is judged and the paper has
+    no curve."""
+    charts = {}
+    for benchmark, of in sides(runs).items():
+        points = [
+            point for label, made in of.items() for point in run_points(label, at_each_window(made.answers, made))
+        ]
+        if points := [*points, *paper_points(benchmark)]:
+            title = next(iter(of.values())).plain_title
+            charts[title] = scaling_chart(points, title).properties(title=title, width=WIDTH, height=HEIGHT)
+    return charts
 
 
-def _markdown(heading: str, subtitle: str, sections: Sequence[tables.Section], pictures: Sequence[str]) -> str:
-    paragraphs = [f"# {_escaped(heading)}", subtitle]
-    for place, section in enumerate(sections):
+def as_svg(chart: alt.Chart) -> Markup:
+    """For a page: real text, which with lines takes the page's colours; nothing of it is fetched or run."""
+    return Markup(vl_convert.vegalite_to_svg(styled(chart).to_json()))  # noqa: S704 (Vega escapes names)
+
+
+def as_png(charts: Mapping[str, alt.Chart]) -> bytes:
+    """Charts beside and below each other, on white."""
+    both = alt.concat(*charts.values(), columns=COLUMNS).resolve_scale(
+        color="independent", shape="independent", strokeDash="independent"
+    )
+    return vl_convert.vegalite_to_png(styled(both).properties(background="white", padding=12).to_json(), scale=PIXELS)
+
+
+def _markdown(heading: str, subtitle: str, sections: Sequence[tables.Section], picture: bool) -> str:
+    paragraphs = [f"# {_escaped(heading)}", subtitle, *([f"![{SCALING}](scaling.png)"] if picture else [])]
+    for section in sections:
         paragraphs += [f"## {_escaped(section.title)}", *(f"> {_escaped(note)}" for note in section.notes)]
         paragraphs += [_as_markdown(table) for table in section.tables]
-        paragraphs += [f"![{PICTURES[name]}]({name})" for name in pictures if place == 0]
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _as_markdown(table: Table) -> str:
     names = list(table.rows[0])
-    ruler = ["---" if place < table.words else "---:" for place in range(len(names))]
-    cells = [names, ruler, *(row.values() for row in table.rows)]
+    cells = [names, ["---", *["---:"] * (len(names) - 1)], *(row.values() for row in table.rows)]
     lines = ["| " + " | ".join(_escaped(cell).replace("|", "\\|") for cell in row) + " |" for row in cells]
     return "\n\n".join(part for part in (f"### {table.title}", "\n".join(lines), _escaped(table.note)) if part)
 

@@ -6,46 +6,48 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from evaluation.data import find, problems
-from evaluation.judging import as_completed, judge_text
+from evaluation.judging import in_threads, judge_text
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from z1_core.errors import BadInput
 from z1_core.jsonl import Line, lines
 
 
-def judge_responses(
-    path: Path, of: Benchmark, tools: Judges, *, data: Path | None, workers: int | None
-) -> Counter[str]:
+def judge_responses(path: Path, of: Benchmark, tools: Judges, *, data: Path | None) -> Counter[str]:
     """A JSON object a row to stdout, in order, with whatever other fields the row had. A row that cannot be judged is a
     harness error that says why, and the others go on."""
     if not path.is_file():
         raise BadInput(f"there is no file {path}; name a JSONL file of responses")
     found = list(lines(path))
-
-    def judged(number: int, problem: Problem | str) -> tuple[int, Verdict]:
-        if isinstance(problem, str):
-            return number, Verdict(status="harness_error", detail=problem)
-        response = found[number].row.get("response")
-        if isinstance(response, str | int | float):
-            return number, judge_text(of, problem, str(response), tools)
-        reason = (
-            "the row has no response" if response is None else f"the response is no text but {type(response).__name__}"
-        )
-        return number, Verdict(status="no_answer", detail=reason)
-
     statuses: Counter[str] = Counter()
     waiting: dict[int, Verdict] = {}
-    calls = (partial(judged, number, problem) for number, problem in _problems(found, of, data))
-    for number, verdict in as_completed(calls, workers=workers):
-        waiting[number] = verdict
-        while (first := statuses.total()) in waiting:
-            said, line = waiting.pop(first), found[first]
-            statuses[said.status] += 1
-            print(json.dumps({**(line.row or {"line": line.where}), **asdict(said)}), flush=True)
+    one_prints = Lock()
+
+    def judge(item: tuple[int, Problem | str]) -> None:
+        number, problem = item
+        verdict = _verdict(of, problem, found[number].row, tools)
+        with one_prints:
+            waiting[number] = verdict
+            while (first := statuses.total()) in waiting:
+                said, line = waiting.pop(first), found[first]
+                statuses[said.status] += 1
+                print(json.dumps({**(line.row or {"line": line.where}), **asdict(said)}), flush=True)
+
+    in_threads(judge, _problems(found, of, data))
     return statuses
+
+
+def _verdict(of: Benchmark, problem: Problem | str, row: dict | None, tools: Judges) -> Verdict:
+    if isinstance(problem, str):
+        return Verdict(status="harness_error", detail=problem)
+    response = row.get("response")
+    if isinstance(response, str | int | float):
+        return judge_text(of, problem, str(response), tools)
+    reason = f"the response is no text but {type(response).__name__}" if response else "the row has no response"
+    return Verdict(status="no_answer", detail=reason)
 
 
 def _problems(found: Sequence[Line], of: Benchmark, data: Path | None) -> Iterator[tuple[int, Problem | str]]:
@@ -68,9 +70,7 @@ def _problems(found: Sequence[Line], of: Benchmark, data: Path | None) -> Iterat
             yield number, problem
         if not by_id:
             return
-    for number in sorted(number for numbers in by_id.values() for number in numbers):
+    for number in (number for numbers in by_id.values() for number in numbers):
         name = found[number].row.get("problem_id")
-        yield (
-            number,
-            f'the row has problem_id {name!r}, which {of.name} does not hold; give an id of its data, or "gold"',
-        )
+        complaint = f"the row has problem_id {name!r}, which {of.name} does not hold"
+        yield number, f'{complaint}; give an id of its data, or "gold"'

@@ -12,36 +12,35 @@ from typing import Any
 
 import pandas as pd
 
+from evaluation.store import run_record
 from z1_core.errors import BadInput
-from z1_core.jsonl import own_lines, read_json
+from z1_core.jsonl import own_lines
 
 CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
 KEY = ["problem_id", "sample", "thinking_tokens"]
 """Names one answer."""
-PROBLEM = ["problem_id", "sha256", "letter", "labels"]
+PROBLEM = ["problem_id", "sha256", "labels"]
 ANSWER = [*KEY, "trace_tokens", "answer_tokens", "cut", "end_reason"]
-VERDICT = [*KEY, "status", "extracted", "judged"]
+VERDICT = [*KEY, "status", "judged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkResults:
-    """name: of its folder, "math500.budget-forcing"; benchmark: what was asked, "math500"; method: "window" for the
-    project's own, else in what the window differs.
+    """benchmark: what was asked, "math500"; method: "window" for the project's own, else in what the window differs.
 
-    problems: PROBLEM, in the order in which they were asked; letter: the right one of a choice. answers: ANSWER and
-    VERDICT; the verdict is None where the judge has not been yet.
+    answers: ANSWER, VERDICT and PROBLEM; the verdict is NaN where the judge has not been yet. problems: how many were
+    asked.
     """
 
-    name: str
     benchmark: str
     method: str
     title: str
-    problems: pd.DataFrame
+    problems: int
     answers: pd.DataFrame
     windows: Sequence[int]
     samples: int
-    bad_rows: Sequence[str] = ()
+    bad_rows: Sequence[str]
 
     @property
     def plain_title(self) -> str:
@@ -51,16 +50,15 @@ class BenchmarkResults:
     @property
     def missing(self) -> int:
         """Answers that the run has still to give."""
-        return max(0, len(self.problems) * self.samples * len(self.windows) - len(self.answers))
+        return max(0, self.problems * self.samples * len(self.windows) - len(self.answers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """One run: run.json and judge.json as they are, and its benchmarks in the order in which they were given."""
+    """One run: run.json as it is, and its benchmarks by the names of their folders, as given."""
 
     folder: Path
     run: Mapping[str, Any]
-    judging: Mapping[str, Any]
     benchmarks: Mapping[str, BenchmarkResults]
 
     @property
@@ -74,15 +72,7 @@ def read_results(folder: Path) -> Results:
         raise BadInput(f"there is no folder {folder}; give the --out folder of python -m evaluation.run")
     run = run_record(folder)
     benchmarks = {name: _benchmark(folder / name, run, facts) for name, facts in run["benchmarks"].items()}
-    judging = read_json(folder / "judge.json") if (folder / "judge.json").is_file() else {}
-    return Results(folder=folder, run=run, judging=judging, benchmarks=benchmarks)
-
-
-def run_record(folder: Path) -> dict[str, Any]:
-    run = read_json(folder / "run.json")
-    if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
-        raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
-    return run
+    return Results(folder=folder, run=run, benchmarks=benchmarks)
 
 
 def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -90,41 +80,15 @@ def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return run.get("parts") or [run]
 
 
-def recorded(run: Mapping[str, Any], judging: Mapping[str, Any]) -> dict[str, str]:
-    """Every value by its name, as people read it; of later starts of the run what is not as at the first."""
-    first, *later = [_flat(part) for part in parts(run)]
-    values = _flat({name: value for name, value in run.items() if name != "parts"}) | first
-    for place, each in enumerate(later, start=2):
-        values |= {f"start {place}.{name}": value for name, value in each.items() if first.get(name) != value}
-    values |= _flat({"judging": judging or "not judged yet"})
-    return {name: value for name, value in values.items() if not name.endswith(".bad_rows")}
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _shown(value) for name, value in pd.json_normalize(dict(values)).iloc[0].items()}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_shown(each) for each in value) or "none"
-    return "none" if value in (None, "") else str(value).replace("\n", "\\n")
-
-
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
-    problems = _once(_table(folder / "problems.jsonl", PROBLEM, _asked), ["problem_id"])
-    answers = _once(_table(folder / "answers.jsonl", ANSWER, _answered), KEY)
-    verdicts = _table(folder / "verdicts.jsonl", VERDICT, _judged).drop_duplicates(KEY, keep="last")  # judged again
-    if strangers := set(answers.problem_id) - set(problems.problem_id):
-        raise BadInput(
-            f"{folder} holds answers to {min(strangers)!r}, which its problems.jsonl lacks; restore that file"
-        )
-    answers = answers.merge(verdicts, how="left", on=KEY)
+    problems = _table(folder / "problems.jsonl", PROBLEM, _asked)
+    answers = _table(folder / "answers.jsonl", ANSWER, _answered).merge(problems, on="problem_id")
+    answers = answers.merge(_table(folder / "verdicts.jsonl", VERDICT, _judged), how="left", on=KEY)
     return BenchmarkResults(
-        name=folder.name,
         benchmark=str(facts.get("benchmark") or folder.name),
         method=str(facts.get("method") or WINDOW),
         title=str(facts.get("title") or folder.name),
-        problems=problems,
+        problems=len(problems),
         answers=answers.astype({"trace_tokens": int, "answer_tokens": int, "cut": bool}),
         windows=sorted({*answers.thinking_tokens, *(run.get("windows") or ())}),
         samples=int(run.get("samples") or 1),
@@ -133,21 +97,16 @@ def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -
 
 
 def _table(path: Path, columns: Sequence[str], make: Callable[[Mapping[str, Any]], list]) -> pd.DataFrame:
-    """A row a line, under its place. Raises BadInput for a line that a run does not write."""
-    rows = {}
+    """A row a line; where a key is there twice, as of what was judged again, the last one holds. Raises BadInput for a
+    line that a run does not write."""
+    rows = []
     for line in own_lines(path):
         try:
-            rows[line.where] = make(line.row)
+            rows.append(make(line.row))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete the line") from error
-    return pd.DataFrame(list(rows.values()), index=list(rows), columns=list(columns), dtype=object)
-
-
-def _once(table: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
-    again = table[table.duplicated(key)]
-    if len(again):
-        raise BadInput(f"{again.index[0]} repeats {again[key].iloc[0].to_list()}; delete one of the two lines")
-    return table
+    key = [name for name in KEY if name in columns]
+    return pd.DataFrame(rows, columns=list(columns), dtype=object).drop_duplicates(key, keep="last")
 
 
 def _key(row: Mapping[str, Any]) -> list:
@@ -156,8 +115,8 @@ def _key(row: Mapping[str, Any]) -> list:
 
 def _asked(row: Mapping[str, Any]) -> list:
     """Label names and values come from data sets, and no table holds halves of characters."""
-    labels = {_plain(name): _plain(value) for name, value in (row.get("labels") or {}).items()}
-    return [str(row["problem_id"]), row.get("sha256"), (row["reference"] or {}).get("letter"), labels]
+    labels = {_plain(name): _plain(value) for name, value in (row["labels"] or {}).items()}
+    return [str(row["problem_id"]), row.get("sha256"), labels]
 
 
 def _plain(value: object) -> str:
@@ -172,4 +131,4 @@ def _answered(row: Mapping[str, Any]) -> list:
 
 
 def _judged(row: Mapping[str, Any]) -> list:
-    return [*_key(row), str(row["status"]), str(row.get("extracted") or ""), str(row.get("judged") or "")]
+    return [*_key(row), str(row["status"]), str(row.get("judged") or "")]

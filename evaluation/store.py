@@ -24,13 +24,18 @@ TASK_FACTS = ("benchmark", "method", "hint", "selection")
 """Of a task's facts in run.json, those that must be the same; which problems are asked is seen from the problems."""
 
 
+def run_record(folder: Path) -> dict[str, Any]:
+    """run.json. Raises BadInput where it is none."""
+    run = read_json(folder / "run.json")
+    if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
+        raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
+    return run
+
+
 @contextmanager
 def held(out: Path, *, name: str) -> Iterator[None]:
     """Keep other processes that do the same out of the folder, which is made where it is not there. Raises BadInput."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"the folder {out} cannot be made: {error.strerror}; name another one with --out") from error
+    out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / name, timeout=0):
             yield
@@ -41,13 +46,12 @@ def held(out: Path, *, name: str) -> Iterator[None]:
 def merged(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What run.json has to hold when the run goes on with these settings: larger sets of windows, samples and tasks grow
     into one, all else must be as before. Raises BadInput, naming what differs, for a folder of another run."""
-    path = out / "run.json"
     now = json.loads(json.dumps(settings))
-    if not path.exists():
+    if not (out / "run.json").exists():
         if any(entry.name != ".lock" for entry in out.iterdir()):
             raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
         return {**now, "parts": []}
-    before = read_json(path)
+    before = run_record(out)
     if "parts" not in before:
         raise BadInput(f"{out} was begun by an earlier version of this program; name another folder with --out")
     tasks = {name: facts for name, facts in now["benchmarks"].items() if name in before["benchmarks"]}
@@ -67,11 +71,6 @@ def merged(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _check_same(out: Path, name: str, before: Any, now: Any) -> None:
     if before != now:
         raise BadInput(
-            f"{out} holds another run: its {name} is {_shown(before)}, not {_shown(now)}; "
+            f"{out} holds another run: its {name} is {json.dumps(before)}, not {json.dumps(now)}; "
             "give the same options to continue it, or name another folder with --out"
         )
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -10,7 +10,7 @@ the paper), avg_answer_tokens counts 0 where the model stopped inside the window
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -21,45 +21,71 @@ from evaluation.stats import mcnemar, pass_at_k, wilson
 from z1_core.statuses import STATUSES
 
 COUNTED = [status.name for status in STATUSES.values() if status.is_counted]
-LETTERS = ["A", "B", "C", "D"]
-NO_LETTER = "none"
 DIFFICULTIES = ("easy", "medium", "hard")
 DIGITS = 4
 
 
 def summarize(results: Results) -> dict[str, Any]:
-    """What summary.json holds."""
+    """What summary.json holds. missing: answers the run has still to give; without_verdict: answers the judge has still
+    to see; by_label: label -> value -> the same figures, the values in the order people expect."""
     return {
         "model": results.model,
         "run": {name: value for name, value in results.run.items() if name != "model"},
-        "judging": dict(results.judging),
-        "benchmarks": {name: summarize_benchmark(made) for name, made in results.benchmarks.items()},
+        "benchmarks": {name: _summarize_benchmark(made) for name, made in results.benchmarks.items()},
     }
 
 
-def summarize_benchmark(made: BenchmarkResults) -> dict[str, Any]:
-    """missing: answers the run has still to give; without_verdict: answers the judge has still to see."""
+def _summarize_benchmark(made: BenchmarkResults) -> dict[str, Any]:
+    names = list(dict.fromkeys(name for labels in made.answers.labels for name in labels))
     return {
         "benchmark": made.benchmark,
         "method": made.method,
         "title": made.title,
-        "problems": len(made.problems),
+        "problems": made.problems,
         "samples": made.samples,
         "bad_rows": list(made.bad_rows),
         "missing": made.missing,
         "without_verdict": int(made.answers.status.isna().sum()),
-        "windows": [
-            {"thinking_tokens": window, **_window_figures(made.answers[made.answers.thinking_tokens == window], made)}
-            for window in made.windows
-        ],
-        "by_label": _by_label(made),
-        "letters": _letters(made),
+        "windows": at_each_window(made.answers, made),
+        "by_label": {name: _by_label(made, name) for name in names},
     }
 
 
-def _window_figures(answers: pd.DataFrame, made: BenchmarkResults) -> dict[str, Any]:
+def _by_label(made: BenchmarkResults, name: str) -> dict[str, list[dict[str, Any]]]:
+    groups = made.answers.groupby(made.answers.labels.map(lambda labels: labels.get(name)))
+    return {value: at_each_window(of, made) for value, of in sorted(groups, key=lambda group: _rank(group[0]))}
+
+
+def _rank(value: str) -> tuple[int, list[Any]]:
+    """Easy before hard, 2 before 10."""
+    of, _, last = value.lower().rpartition(" ")
+    if last in DIFFICULTIES:
+        return 0, [of, DIFFICULTIES.index(last)]
+    return 1, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", value.lower())]
+
+
+def at_each_window(answers: pd.DataFrame, made: BenchmarkResults) -> list[dict[str, Any]]:
+    return [
+        {"thinking_tokens": window, **_figures(answers[answers.thinking_tokens == window], made.samples)}
+        for window in made.windows
+    ]
+
+
+def _figures(answers: pd.DataFrame, samples: int) -> dict[str, Any]:
+    """Accuracy is the mean over all judged answers, low and high its 95 % Wilson interval.
+
+    Samples of one problem are no independent draws: with several of them the interval is that of as many draws as there
+    are problems, which is never too narrow.
+    """
+    judged = answers[answers.status.isin(COUNTED)]
+    n, right, problems = len(judged), int((judged.status == "right").sum()), judged.problem_id.nunique()
+    interval = wilson(right / n * problems, problems) if n else None
     return {
-        **_accuracy(answers),
+        "n": n,
+        "right": right,
+        "accuracy": round(right / n, DIGITS) if n else None,
+        "low": round(interval.low, DIGITS) if interval else None,
+        "high": round(interval.high, DIGITS) if interval else None,
         "answers": len(answers),
         "avg_thinking_tokens": _mean(answers.trace_tokens),
         "avg_answer_tokens": _mean(answers.answer_tokens),
@@ -67,29 +93,13 @@ def _window_figures(answers: pd.DataFrame, made: BenchmarkResults) -> dict[str, 
         "end_reasons": {reason: int(count) for reason, count in answers.end_reason.value_counts().items()},
         "statuses": {status: int((answers.status == status).sum()) for status in STATUSES},
         "without_verdict": int(answers.status.isna().sum()),
-        "from_trace": int((answers.status.isin(COUNTED) & (answers.judged == "trace")).sum()),
-        "pass_at_k": _pass_at(answers, made.samples) if made.samples > 1 else {},
+        "from_trace": int((judged.judged == "trace").sum()),
+        "pass_at_k": _pass_at(judged, samples) if samples > 1 else {},
     }
 
 
-def _accuracy(answers: pd.DataFrame) -> dict[str, Any]:
-    """Mean over all judged answers, with the 95 % Wilson interval.
-
-    Samples of one problem are no independent draws: with several of them the interval is that of as many draws as there
-    are problems, which is never too narrow.
-    """
-    judged = answers[answers.status.isin(COUNTED)]
-    n, right, problems = len(judged), int((judged.status == "right").sum()), judged.problem_id.nunique()
-    if not n:
-        return {"n": 0, "right": 0, "accuracy": None, "low": None, "high": None}
-    interval = wilson(right / n * problems, problems)
-    shares = {"accuracy": right / n, "low": interval.low, "high": interval.high}
-    return {"n": n, "right": right, **{name: round(share, DIGITS) for name, share in shares.items()}}
-
-
-def _pass_at(answers: pd.DataFrame, samples: int) -> dict[str, float]:
+def _pass_at(judged: pd.DataFrame, samples: int) -> dict[str, float]:
     """Unbiased pass@k for k = 1, 2, 4, ... and all samples: the mean over the problems that have k judged samples."""
-    judged = answers[answers.status.isin(COUNTED)]
     counts = (judged.status == "right").groupby(judged.problem_id).agg(["size", "sum"])
     ks = sorted({2**power for power in range(samples.bit_length()) if 2**power < samples} | {samples})
     means = {}
@@ -100,71 +110,21 @@ def _pass_at(answers: pd.DataFrame, samples: int) -> dict[str, float]:
     return means
 
 
-def _by_label(made: BenchmarkResults) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """label -> value -> accuracy and length of thoughts at each window, the values in the order people expect."""
-    labels = pd.DataFrame(list(made.problems.labels), index=made.problems.problem_id, dtype=object)
-    return {
-        name: {
-            value: [
-                {"thinking_tokens": w, **_accuracy(at), "avg_thinking_tokens": _mean(at.trace_tokens)}
-                for w in made.windows
-                for at in [of[of.thinking_tokens == w]]
-            ]
-            for value, of in sorted(made.answers.groupby(made.answers.problem_id.map(labels[name])), key=_rank)
-        }
-        for name in labels
-    }
-
-
-def _rank(group: tuple[str, Any]) -> tuple[int, list[Any]]:
-    """Easy before hard, 2 before 10."""
-    value = group[0].lower()
-    of, _, last = value.rpartition(" ")
-    if last in DIFFICULTIES:
-        return 0, [of, DIFFICULTIES.index(last)]
-    return 1, [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", value)]
-
-
-def _letters(made: BenchmarkResults) -> dict[str, Any]:
-    """Choice benchmarks: how often each letter is right, and how often each was answered at each window.
-
-    A model that likes one letter gains where the right ones are not spread evenly.
-    """
-    gold = made.problems.letter.dropna()
-    if gold.empty:
-        return {}
-    known = sorted({*gold, *LETTERS})
-    judged = made.answers[made.answers.status.notna()]
-    letters = judged.extracted.where(judged.extracted.isin(known), NO_LETTER)
-    answered = {str(w): _spread(letters[judged.thinking_tokens == w], [*known, NO_LETTER]) for w in made.windows}
-    return {"gold": _spread(gold, known), "answered": answered}
-
-
-def _spread(values: pd.Series, names: Sequence[str]) -> dict[str, int]:
-    return {name: int((values == name).sum()) for name in names}
-
-
 def _mean(values: pd.Series) -> float | None:
     return round(float(values.mean()), DIGITS) if len(values) else None
 
 
-def harness_errors(summary: Mapping[str, Any]) -> int:
-    windows = [window for made in summary["benchmarks"].values() for window in made["windows"]]
-    return sum(window["statuses"]["harness_error"] for window in windows)
-
-
-def sides(runs: Sequence[Results]) -> dict[str, dict[str, tuple[int, BenchmarkResults]]]:
-    """benchmark -> label -> what can be compared on it, with the place of its run, in the order given. A label names
-    what differs: model, method, folder."""
+def sides(runs: Sequence[Results]) -> dict[str, dict[str, BenchmarkResults]]:
+    """benchmark -> label -> what can be compared on it, in the order given. A label names what differs: model, method,
+    folder."""
     twins = len({run.model for run in runs}) < len(runs)
-    made: dict[str, dict[str, tuple[int, BenchmarkResults]]] = {}
-    for place, run in enumerate(runs):
+    made: dict[str, dict[str, BenchmarkResults]] = {}
+    for run in runs:
         for results in run.benchmarks.values():
             method = [] if results.method == WINDOW else [results.method.replace("-", " ")]
-            folder = [run.folder.resolve().name] if twins else []
+            folder = [str(run.folder)] if twins else []
             label = ", ".join([run.model.rstrip("/").rsplit("/", 1)[-1], *method, *folder])
-            of = made.setdefault(results.benchmark, {})
-            of[f"{label}, {run.folder}" if label in of else label] = place, results
+            made.setdefault(results.benchmark, {})[label] = results
     return made
 
 
@@ -173,9 +133,9 @@ def pairs(runs: Sequence[Results]) -> list[dict[str, Any]]:
     window, on the problems that both have a verdict for, the first sample of each: several are no independent pairs."""
     found = []
     for benchmark, of in sides(runs).items():
-        (first, (_, mine)), *others = of.items()
-        for other, (_, theirs) in others:
-            both = _firsts(mine, "a").merge(_firsts(theirs, "b"), on=["thinking_tokens", "problem_id"])
+        (first, mine), *others = of.items()
+        for other, theirs in others:
+            both = _firsts(mine, "a").merge(_firsts(theirs, "b"), on=["thinking_tokens", "problem_id", "sha256"])
             for window, at in both.groupby("thinking_tokens"):
                 only_first, only_other = (int((x & ~y).sum()) for x, y in ((at.a, at.b), (at.b, at.a)))
                 found.append(
@@ -189,4 +149,4 @@ def pairs(runs: Sequence[Results]) -> list[dict[str, Any]]:
 
 def _firsts(made: BenchmarkResults, name: str) -> pd.DataFrame:
     rows = made.answers[(made.answers["sample"] == 0) & made.answers.status.isin(COUNTED)]
-    return rows[["thinking_tokens", "problem_id"]].assign(**{name: rows.status == "right"})
+    return rows[["thinking_tokens", "problem_id", "sha256"]].assign(**{name: rows.status == "right"})

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from evaluation.results import recorded
 from evaluation.stats import wilson
-from evaluation.summary import NO_LETTER
 from z1_core.scaling_plot import PAPER_MODEL, paper
 from z1_core.statuses import STATUSES
 
@@ -17,15 +14,12 @@ PAPER = "paper: "
 """Begins a row that is not of this run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """rows: texts by the names of their columns, the same in all. words: how many columns, from the left, are words; the
-    others are numbers."""
+class Table(NamedTuple):
+    """rows: texts by the names of their columns, the same in all; the first column is words, the others are figures."""
 
     title: str
     rows: Sequence[Mapping[str, str]]
     note: str = ""
-    words: int = 1
 
 
 class Section(NamedTuple):
@@ -37,26 +31,22 @@ class Section(NamedTuple):
 
 
 def sections(summary: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], folder: str) -> list[Section]:
-    """The report: first the accuracy of all, then each benchmark, and the settings."""
+    """The report: first the accuracy of all, then each benchmark."""
     first = [overview(summary), *([pairs_table(pairs)] if pairs else [])]
     of_each = [Section(task["title"], _notes(task), _tables(task)) for task in summary["benchmarks"].values()]
-    accuracy = Section("Accuracy and thinking tokens", notices(summary, folder), first)
-    settings = {"model": summary["model"], **summary["run"]}
-    rows = [{"Name": name, "Value": value} for name, value in recorded(settings, summary["judging"]).items()]
-    record = Table(title="As recorded in run.json and judge.json", rows=rows, words=2)
-    return [accuracy, *of_each, Section("Settings and versions", [], [record])]
+    return [Section("Accuracy and thinking tokens", notices(summary, folder), first), *of_each]
 
 
 def overview(summary: Mapping[str, Any]) -> Table:
     """A row for each benchmark and window, and below them the paper's own (Table 1)."""
     made = list(summary["benchmarks"].values())
     ks = sorted({int(k) for task in made for window in task["windows"] for k in window["pass_at_k"]} - {1})
-    rows, beside = [], []
-    for place, task in enumerate(made):
-        rows += [_row(task["title"], window, ks) for window in task["windows"]]
-        if task["benchmark"] not in [later["benchmark"] for later in made[place + 1 :]]:
-            beside = paper_figures(task["benchmark"], summary["model"])
-            rows += [_row(f"{PAPER}{figures['model']}", figures, ks) for figures in beside]
+    rows = []
+    for benchmark in dict.fromkeys(task["benchmark"] for task in made):
+        of = [task for task in made if task["benchmark"] == benchmark]
+        rows += [_row(task["title"], window, ks) for task in of for window in task["windows"]]
+        beside = paper_figures(benchmark, summary["model"])
+        rows += [_row(f"{PAPER}{figures['model']}", figures, ks) for figures in beside]
     note = (
         "n: judged answers. Interval: Wilson. ATT: mean trace length in tokens (the paper's equation 2). Answer tokens: "
         "mean over all answers, 0 where the model stopped inside the window. Cut: share of traces that the window ended."
@@ -65,7 +55,7 @@ def overview(summary: Mapping[str, Any]) -> Table:
         note += " Accuracy is the mean over samples; its interval counts problems, not samples. pass@k is unbiased."
     if any(row["Benchmark"].startswith(PAPER) for row in rows):
         note += f" {PAPER}{paper()['source']}, Tables 1 and 2; intervals computed here from its counts."
-    return Table(title="At each window", rows=rows, note=note)
+    return Table("At each window", rows, note)
 
 
 def paper_figures(benchmark: str, model: str) -> list[dict[str, Any]]:
@@ -77,9 +67,8 @@ def paper_figures(benchmark: str, model: str) -> list[dict[str, Any]]:
             found.append({"model": name, "accuracy": accuracy / 100})
         if accuracy and name == PAPER_MODEL:
             right, n = paper()["counts"][name][benchmark]
-            interval_of_it = wilson(right, n)
             trained_on_all = paper()["table2"]["full"].get(benchmark, {})
-            found[-1] |= {"n": n, "right": right, "low": interval_of_it.low, "high": interval_of_it.high}
+            found[-1] |= {"n": n, "right": right, **wilson(right, n)._asdict()}
             found[-1]["thinking_tokens"] = paper()["settings"]["thinking_tokens"]
             found[-1]["avg_thinking_tokens"] = trained_on_all.get("avg_thinking_tokens")
     return found
@@ -119,8 +108,8 @@ def notices(summary: Mapping[str, Any], folder: str) -> list[str]:
         for status in STATUSES.values():
             if not status.is_counted and (count := sum(window["statuses"][status.name] for window in windows)):
                 said.append(
-                    f"{_count(count, 'answer')} of {title} got no verdict ({status.words}). That is no fault of the model, "
-                    f"and counts in no accuracy; the detail of each in {folder}/*/verdicts.jsonl says why. Judge again."
+                    f"{count:,} answers of {title} got no verdict ({status.words}). That is no fault of the model, and "
+                    f"counts in no accuracy; the detail of each in {folder}/*/verdicts.jsonl says why. Judge again."
                 )
     return said
 
@@ -128,7 +117,7 @@ def notices(summary: Mapping[str, Any], folder: str) -> list[str]:
 def _notes(task: Mapping[str, Any]) -> list[str]:
     said = []
     if task["bad_rows"]:
-        said.append(f"Left out, {_count(len(task['bad_rows']), 'row')} of the data: " + "; ".join(task["bad_rows"]))
+        said.append(f"Left out, rows of the data: {len(task['bad_rows'])}: " + "; ".join(task["bad_rows"]))
     if task["benchmark"] == "gpqa":
         said.append(
             "The authors of GPQA ask not to publish its questions in plain text: keep this run's folder to yourself."
@@ -137,72 +126,35 @@ def _notes(task: Mapping[str, Any]) -> list[str]:
 
 
 def _tables(task: Mapping[str, Any]) -> list[Table]:
-    by_label = [_by_label(task, label) for label in task["by_label"]]
-    letters = [_letters(task)] if task["letters"] else []
-    return [table for table in (_verdicts(task), _ends(task), *by_label, *letters) if table.rows]
+    return [_counts(task), *(_by_label(label, values) for label, values in task["by_label"].items())]
 
 
-def _verdicts(task: Mapping[str, Any]) -> Table:
+def _counts(task: Mapping[str, Any]) -> Table:
+    """Of verdicts, and of end reasons."""
+    reasons = dict.fromkeys(reason for window in task["windows"] for reason in window["end_reasons"])
     outside = " and ".join(status.words for status in STATUSES.values() if not status.is_counted)
     note = f"From the trace: the answer held nothing to judge, or the model stopped inside the window. Not in n: {outside}."
-    counts = [
-        {
-            "answers": window["answers"],
-            **{STATUSES[name].words: count for name, count in window["statuses"].items()},
-            "no verdict yet": window["without_verdict"],
-            "from the trace": window["from_trace"],
-        }
-        for window in task["windows"]
-    ]
-    return Table(title="Verdicts", rows=_at_each(task, counts), note=note)
+    rows = []
+    for window in task["windows"]:
+        counts = {"answers": window["answers"]}
+        counts |= {STATUSES[name].words: count for name, count in window["statuses"].items()}
+        counts |= {"no verdict yet": window["without_verdict"], "from the trace": window["from_trace"]}
+        counts |= {f"ended: {reason.replace('_', ' ')}": window["end_reasons"].get(reason, 0) for reason in reasons}
+        row = {"Window": number(window["thinking_tokens"])}
+        rows.append(row | {name.capitalize(): number(count) for name, count in counts.items()})
+    return Table("Verdicts, and how they ended", rows, note)
 
 
-def _ends(task: Mapping[str, Any]) -> Table:
-    reasons = dict.fromkeys(reason for window in task["windows"] for reason in window["end_reasons"])
-    counts = [
-        {each.replace("_", " "): window["end_reasons"].get(each, 0) for each in reasons} for window in task["windows"]
-    ]
-    return Table(title="How they ended", rows=_at_each(task, counts))
-
-
-def _at_each(task: Mapping[str, Any], counts: Sequence[Mapping[str, int]]) -> list[dict[str, str]]:
-    return [
-        {
-            "Window": number(window["thinking_tokens"]),
-            **{name.capitalize(): number(count) for name, count in of.items()},
-        }
-        for window, of in zip(task["windows"], counts, strict=True)
-    ]
-
-
-def _by_label(task: Mapping[str, Any], label: str) -> Table:
-    rows = [
-        {
-            label.capitalize(): value,
-            "n": number(max(window["n"] for window in windows)),
-            "Thinking tokens": average(windows[-1]["avg_thinking_tokens"]),
-            **{
-                _window(each): f"{percent(each['accuracy'])} ({interval(each)})" if each["n"] else MISSING
-                for each in windows
-            },
-        }
-        for value, windows in task["by_label"][label].items()
-    ]
-    return Table(title=f"By {label}", rows=rows)
-
-
-def _letters(task: Mapping[str, Any]) -> Table:
-    gold, answered = task["letters"]["gold"], task["letters"]["answered"]
-    rows = [
-        {
-            "Letter": letter,
-            "Right one": number(gold.get(letter)),
-            **{_window(each): number(answered[str(each["thinking_tokens"])][letter]) for each in task["windows"]},
-        }
-        for letter in [*gold, NO_LETTER]
-    ]
-    note = "How often each letter is the right one, and how often it was answered at each window."
-    return Table(title="Letters", rows=rows, note=note)
+def _by_label(label: str, values: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    rows = []
+    for value, windows in values.items():
+        row = {label.capitalize(): value, "n": number(max(window["n"] for window in windows))}
+        row["Thinking tokens"] = average(windows[-1]["avg_thinking_tokens"])
+        for each in windows:
+            share = f"{percent(each['accuracy'])} ({interval(each)})" if each["n"] else MISSING
+            row[f"Window {each['thinking_tokens']:,}"] = share
+        rows.append(row)
+    return Table(f"By {label}", rows)
 
 
 def pairs_table(found: Sequence[Mapping[str, Any]]) -> Table:
@@ -227,7 +179,7 @@ def pairs_table(found: Sequence[Mapping[str, Any]]) -> Table:
         "other: problems that one side alone gets right. p: exact paired test (McNemar) on those, not corrected for the "
         "number of rows here."
     )
-    return Table(title="Compared on the same problems", rows=rows, note=note, words=3)
+    return Table("Compared on the same problems", rows, note)
 
 
 def percent(share: float | None) -> str:
@@ -244,11 +196,3 @@ def number(value: float | None) -> str:
 
 def average(value: float | None) -> str:
     return f"{value:.1f}" if value is not None and value < 100 else number(value)
-
-
-def _window(figures: Mapping[str, Any]) -> str:
-    return f"Window {figures['thinking_tokens']:,}"
-
-
-def _count(number_of: int, thing: str) -> str:
-    return f"{number_of:,} {thing}" + ("" if number_of == 1 else "s")

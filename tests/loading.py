@@ -16,9 +16,7 @@ class Loaded:
     origin: str
 
 
-def load(
-    benchmark: Benchmark, *, data: Path | str | None = None, limit: int | None = None, revision: str | None = None
-) -> Loaded:
-    files, bad_rows = find(benchmark, data=data, revision=revision), []
+def load(benchmark: Benchmark, *, data: Path | str | None = None, limit: int | None = None) -> Loaded:
+    files, bad_rows = find(benchmark, data=data), []
     found = list(problems(benchmark, files, limit=limit, tell=bad_rows.append))
     return Loaded(problems=found, bad_rows=bad_rows, origin=files.origin)

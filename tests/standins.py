@@ -31,9 +31,9 @@ class LeetCodeProblem:
         """None where arguments are no JSON values (trees, lists); then its check() decides."""
         return _function_tests(self.check)
 
-    def judge(self, code: str, sandbox: Sandbox, *, time_limit_s: float = 6, python: str | None = None) -> Verdict:
+    def judge(self, code: str, sandbox: Sandbox, *, time_limit_s: float = 6) -> Verdict:
         code = f"{self.prelude}\n{code}"
-        tools: dict[str, Any] = {"entry_point": self.entry_point, "sandbox": sandbox, "python": python}
+        tools: dict[str, Any] = {"entry_point": self.entry_point, "sandbox": sandbox}
         if self.tests is not None:
             return judge_function(code, self.tests, time_limit_s=time_limit_s, **tools)
         return judge_check(code, f"{self.prelude}\n{self.check}", time_limit_s=5 * time_limit_s, **tools)

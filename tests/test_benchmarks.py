@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import io
 import json
 import os
 import pickle
@@ -17,11 +16,12 @@ from typing import Any
 
 import pytest
 
-from evaluation.benchmarks import BENCHMARKS, benchmark, hidden_tests
-from evaluation.benchmarks.completion import answering_code, with_head, without_demo
-from evaluation.benchmarks.hidden_tests import decode_tests
+from evaluation.benchmarks import BENCHMARKS, benchmark
+from evaluation.benchmarks.livecodebench import decode_tests
 from evaluation.data import find
+from evaluation.judges.extract import answering_code, with_head, without_demo
 from evaluation.judges.mathematics import MathJudge
+from evaluation.judging import judge_text
 from evaluation.problem import Judges, Problem
 from evaluation.rows import read_rows
 from evaluation.sandbox.bubblewrap import Sandbox
@@ -290,13 +290,15 @@ def test_hidden_tests_are_read_plain_and_packed():
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (packed(Harmful()), "names .*mkdir"),
-        (packed([TEST]), "no text but list"),
+        (packed(Harmful()), "more than a text: STACK_GLOBAL"),
+        (packed([TEST]), "more than a text: EMPTY_LIST"),
+        (packed(None), "more than a text: NONE"),
         (packed("[1]"), "no list of inputs"),
         (packed("hello"), "neither JSON"),
         ("hello", "neither JSON"),
         (packed(json.dumps([TEST]))[:-8], "neither JSON"),
-        (base64.b64encode(zlib.compress(b"\x80\x04.")).decode(), "damaged"),
+        (base64.b64encode(zlib.compress(b"\x80\x04.")).decode(), "holds 0 texts"),
+        (base64.b64encode(zlib.compress(b"\x80\x04X\xff")).decode(), "neither JSON"),
     ],
 )
 def test_hidden_tests_run_no_code_and_say_what_is_wrong(value, says, tmp_path, monkeypatch):
@@ -316,7 +318,7 @@ def livecodebench_rows(shared_data: Path) -> dict[str, dict[str, Any]]:
     for _, sample in read_rows(shared_data / "livecodebench_sample/code_eval_live_code_bench_v1.jsonl"):
         number = json.loads(sample["labels"])["task_id"].split("/")[1]
         content = zlib.decompress(base64.b64decode(sample["test"]))
-        stored = json.loads(hidden_tests._PlainUnpickler(io.BytesIO(content)).load()["input_output"])
+        stored = json.loads(pickle.loads(content)["input_output"])
         tests = [
             {"input": each, "output": output, "testtype": "functional" if stored["fn_name"] else "stdin"}
             for each, output in zip(stored["inputs"], stored["outputs"], strict=True)
@@ -369,9 +371,9 @@ def test_livecodebench_judges_no_answer_where_the_tests_are_missing_or_broken(sh
     row = livecodebench_rows(shared_data)["abc301_a"]
     answer = fenced(SOLUTIONS["abc301_a"])
     assert lcb.judge(lcb.make_problem({**row, "private_test_cases": ""}), answer, judges).status == "not_judged"
-    broken = lcb.judge(lcb.make_problem({**row, "private_test_cases": packed(Harmful())}), answer, judges)
+    broken = judge_text(lcb, lcb.make_problem({**row, "private_test_cases": packed(Harmful())}), answer, judges)
     assert broken.status == "harness_error"
-    assert "mkdir" in broken.detail
+    assert "more than a text" in broken.detail
 
 
 def test_bigcodebench_asks_and_prefills_in_the_words_of_its_source(shared_data):

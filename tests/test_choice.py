@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from evaluation.judges.choice import letter_of, shuffled
-from z1_core.errors import BadInput
+from evaluation.benchmarks.gpqa import shuffled
+from evaluation.judges.choice import letter_of
 
 SETTLED = r"""
 A == The answer is A. ;; The answer is A because nothing else fits. ;; Answer: A⏎⏎A cat is no B. ;; \boxed{A}, an option
@@ -122,31 +122,10 @@ def test_a_hostile_text_takes_no_time(text):
 
 def test_options_keep_their_order_for_ever():
     """Written down: another order would make old records unreadable, and scores of two versions another benchmark."""
-    shown = shuffled(["right", "x", "y", "z"], problem_id="recABC")
-    assert (shown.options, shown.order, shown.letter) == (("right", "z", "x", "y"), (0, 3, 1, 2), "A")
+    assert shuffled("recABC", 4) == [0, 3, 1, 2]
 
 
-@pytest.mark.parametrize("count", [2, 4, 10])
-def test_the_right_letter_is_evenly_spread(count):
-    options = [str(index) for index in range(count)]
-    letters = Counter(shuffled(options, problem_id=f"rec{i}").letter for i in range(4000))
-    expected = 4000 / count
-    assert len(letters) == count
-    assert all(abs(seen - expected) < 5 * expected**0.5 for seen in letters.values())
-
-
-def test_the_verdict_does_not_depend_on_the_permutation():
-    """Whoever knows the right option is right in every order, whoever names another is wrong in every order."""
-    options = ["mitosis", "meiosis", "osmosis", "fission"]
-    for i in range(200):
-        shown = shuffled(options, problem_id=f"rec{i}")
-        assert sorted(shown.order) == [0, 1, 2, 3]
-        assert shown.options == tuple(options[index] for index in shown.order)
-        for letter, option in zip("ABCD", shown.options, strict=True):
-            answered = letter_of(f"The answer is ({letter}) {option}.")
-            assert (answered == shown.letter) == (option == "mitosis")
-
-
-def test_a_question_with_one_option_is_refused():
-    with pytest.raises(BadInput, match="rec1 has 1 options; give 2 to 10"):
-        shuffled(["only"], problem_id="rec1")
+def test_the_right_letter_is_evenly_spread():
+    places = Counter(shuffled(f"rec{i}", 4).index(0) for i in range(4000))
+    assert len(places) == 4
+    assert all(abs(seen - 1000) < 5 * 1000**0.5 for seen in places.values())

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.judges.compare import read_json
 from evaluation.judges.extract import extract_code
-from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin, read_json
 from evaluation.judges.unit_tests import judge_check, judge_unittest
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
@@ -81,7 +80,7 @@ def sandbox() -> Sandbox:
 
 @pytest.fixture
 def tools(sandbox) -> dict:
-    return {"sandbox": sandbox, "python": None, "time_limit_s": 2}
+    return {"sandbox": sandbox, "time_limit_s": 2}
 
 
 def on_two_cores(judgings: Iterable[tuple[str, Callable[[], Verdict]]]) -> dict[str, Verdict]:
@@ -151,7 +150,6 @@ def test_what_failed_is_said_in_words(tools):
     tests = [StdinTest("1", "1"), StdinTest("2", "4")]
     verdict = judge_stdin("print(input())", tests, **tools)
     assert verdict.detail == "test 2 of 2: printed '2\\n', expected '4'"
-    assert verdict.extracted == "print(input())"
     assert "ZeroDivisionError" in judge_stdin("1/0", tests, **tools).detail
     assert "SyntaxError" in judge_stdin("print(", tests, **tools).detail
 
@@ -281,7 +279,7 @@ def test_a_check_has_helpers_and_builtins_of_its_own(tools):
     verdict = judge_check("twice = abs = lambda x: 0\ndef f(x): return twice(x)", test, **options)
     assert (verdict.status, verdict.detail) == (
         "wrong",
-        "check: AssertionError: off at assert abs(f(1) - twice(1)) < 1, 'off'",
+        "0 of 1 tests passed, then AssertionError: off at assert abs(f(1) - twice(1)) < 1, 'off'",
     )
 
 
@@ -296,10 +294,6 @@ def test_a_recursive_function_may_go_as_deep_under_its_tests(tools):
     code = "def task_func(n): return 0 if n == 0 else task_func(n - 1)"
     test = unit_tests("self.assertEqual(task_func(900), 0)")
     assert judge_unittest(code, test, entry_point="task_func", **tools).status == "right"
-
-
-def test_a_check_that_calls_nothing_is_the_harness_at_fault(tools):
-    assert judge_check("def f(): pass", "def check(f): pass", entry_point="f", **tools).status == "harness_error"
 
 
 def test_missing_libraries_are_not_judged_and_named(tools):
@@ -332,8 +326,7 @@ def test_what_is_missing_is_seen_by_what_is_imported_and_not_by_what_is_said(too
 
 def test_zero_tests_never_pass(tools):
     empty = "import unittest\nclass TestCases(unittest.TestCase):\n    pass\n"
-    for test in (empty, "class TestCases("):
-        assert judge_unittest("def f(): pass", test, entry_point="f", **tools).status == "harness_error"
+    assert judge_unittest("def f(): pass", empty, entry_point="f", **tools).status == "harness_error"
     assert judge_stdin("", [], **tools).status == "harness_error"
     assert judge_function("", [], entry_point="f", **tools).status == "harness_error"
 
@@ -342,7 +335,7 @@ def humaneval(folder: Path, sandbox: Sandbox, body: str | None):
     for line in (folder / "humaneval" / "HumanEval.jsonl").read_text().splitlines():
         row = json.loads(line)
         code, test = row["prompt"] + (body or row["canonical_solution"]), f"{row['prompt']}\n\n{row['test']}"
-        options = {"entry_point": row["entry_point"], "sandbox": sandbox, "python": None, "time_limit_s": 15}
+        options = {"entry_point": row["entry_point"], "sandbox": sandbox, "time_limit_s": 15}
         yield row["task_id"], partial(judge_check, code, test, **options)
 
 
@@ -354,7 +347,7 @@ def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None):
         if all(lib.split(".")[0] in sys.stdlib_module_names | {"cgi"} for lib in libs):
             code = row["code_prompt"] + (body or row["canonical_solution"]) + "\n"
             options = {"entry_point": row["entry_point"], "libs": libs, "time_limit_s": 240}
-            yield name, partial(judge_unittest, code, row["test"], sandbox=sandbox, python=None, **options)
+            yield name, partial(judge_unittest, code, row["test"], sandbox=sandbox, **options)
 
 
 def leetcode(folder: Path, sandbox: Sandbox, body: str | None):
@@ -365,7 +358,7 @@ def leetcode(folder: Path, sandbox: Sandbox, body: str | None):
 
 def codeforces(folder: Path, sandbox: Sandbox, body: str):
     for number, (_, tests) in enumerate(codeforces_problems(folder)):
-        yield str(number), partial(judge_stdin, body, tests, sandbox=sandbox, python=None, time_limit_s=6)
+        yield str(number), partial(judge_stdin, body, tests, sandbox=sandbox, time_limit_s=6)
 
 
 @sample_or_all(step=40)
@@ -394,6 +387,6 @@ def test_right_codeforces_solutions_pass(shared_data, sandbox):
     problems = codeforces_problems(shared_data)
     for phrase, code in CODEFORCES_SOLUTIONS.items():
         tests = next(tests for text, tests in problems if phrase in text)
-        verdict = judge_stdin(code, tests, sandbox=sandbox, python=None, time_limit_s=6)
+        verdict = judge_stdin(code, tests, sandbox=sandbox, time_limit_s=6)
         assert verdict.status == "right", verdict.detail
-        assert judge_stdin("print(1)", tests, sandbox=sandbox, python=None, time_limit_s=6).status == "wrong"
+        assert judge_stdin("print(1)", tests, sandbox=sandbox, time_limit_s=6).status == "wrong"

@@ -160,7 +160,7 @@ def test_no_accident_makes_code_right(sandbox, accident):
     code = ACCIDENTS[accident]
     if "def task_func" not in code:
         code += "\ndef task_func(x): return 0\n"
-    options = {"entry_point": "task_func", "sandbox": sandbox, "python": None, "time_limit_s": 3}
+    options = {"entry_point": "task_func", "sandbox": sandbox, "time_limit_s": 3}
     check = "def check(candidate):\n    assert candidate(1) == 41\n    assert candidate(2) == [42]\n"
     verdicts = [
         judge_unittest(code, UNIT_TEST, **options),
@@ -187,7 +187,7 @@ def task_func(x): return 41 if x == 1 else 42 if x == 2 else "xyz"
 
 
 def test_what_honest_code_does_is_right(sandbox):
-    verdict = judge_unittest(HABITS, UNIT_TEST, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
+    verdict = judge_unittest(HABITS, UNIT_TEST, entry_point="task_func", sandbox=sandbox, time_limit_s=10)
     assert verdict.status == "right", verdict.detail
 
 
@@ -208,24 +208,24 @@ class TestCases(unittest.TestCase):
             self.assertIsNone(task_func(print))
 """
     code = "def task_func(x): open('f') if x == 1 else x()"
-    verdict = judge_unittest(code, test, entry_point="task_func", sandbox=sandbox, python=None, time_limit_s=10)
+    verdict = judge_unittest(code, test, entry_point="task_func", sandbox=sandbox, time_limit_s=10)
     assert verdict.status == "right", verdict.detail
 
 
 @pytest.mark.parametrize("harm", some_now(HARM, now=ONE_OF_A_KIND))
 def test_harmful_programs_are_not_right_and_the_judge_goes_on(sandbox, harm):
     test = StdinTest("", "41")
-    verdict = judge_stdin(HARM[harm], [test], sandbox=sandbox, python=None, time_limit_s=1)
+    verdict = judge_stdin(HARM[harm], [test], sandbox=sandbox, time_limit_s=1)
     print(harm, "->", verdict.status, verdict.detail[:200])
     assert verdict.status in ("wrong", "timeout")
-    assert judge_stdin("print(41)", [test], sandbox=sandbox, python=None, time_limit_s=10).status == "right"
+    assert judge_stdin("print(41)", [test], sandbox=sandbox, time_limit_s=10).status == "right"
 
 
 @pytest.mark.parametrize("harm", some_now(WITHIN, now=["kills everybody", "leaves a daemon"]))
 def test_harm_within_a_function_or_a_unittest_ends_there(sandbox, harm):
     body = "\n".join(f"    {line}" for line in HARM[harm].splitlines())
     code = f"def task_func(x):\n{body}\n"
-    options = {"entry_point": "task_func", "sandbox": sandbox, "python": None, "time_limit_s": 2}
+    options = {"entry_point": "task_func", "sandbox": sandbox, "time_limit_s": 2}
     assert judge_function(code, [FunctionTest([1], 41)], **options).status in ("wrong", "timeout")
     assert judge_unittest(code, UNIT_TEST, **options).status in ("wrong", "timeout")
 
@@ -244,7 +244,7 @@ def test_no_zombie_is_left_to_the_first_process(sandbox):
 
     before = zombies()
     for code in ("print(1)", HARM["leaves a daemon"]):
-        judge_stdin(code, [StdinTest("", "41")], sandbox=sandbox, python=None, time_limit_s=2)
+        judge_stdin(code, [StdinTest("", "41")], sandbox=sandbox, time_limit_s=2)
     ends_s = time.monotonic() + 10  # those of other programs last as long as the first process needs to reap them
     while (left := zombies() - before) and time.monotonic() < ends_s:
         time.sleep(0.1)
@@ -260,7 +260,7 @@ for path in {FILES!r}:
     except OSError:
         pass
 """
-    verdict = judge_stdin(code, [StdinTest("", "nothing")], sandbox=sandbox, python=None, time_limit_s=5)
+    verdict = judge_stdin(code, [StdinTest("", "nothing")], sandbox=sandbox, time_limit_s=5)
     seen = [line.split(" ")[0] for line in verdict.detail.split("printed ", 1)[1].split("\\n")]
     assert verdict.status == "wrong"
     assert str(Path(__file__).parent) not in seen
@@ -280,6 +280,6 @@ for folder, _, files in os.walk('/box'):
     found += [open(os.path.join(folder, f), 'rb').read() for f in files]
 print([word for blob in found for word in blob.decode(errors='replace').split() if 'z1secret' in word and '81a7' in word])
 """
-    verdict = judge_stdin(code, [StdinTest("", secret)], sandbox=sandbox, python=None, time_limit_s=3)
+    verdict = judge_stdin(code, [StdinTest("", secret)], sandbox=sandbox, time_limit_s=3)
     assert verdict.status != "right"
     assert f"'{secret}" not in verdict.detail.split("expected")[0]

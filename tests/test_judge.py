@@ -48,12 +48,9 @@ def ready(tools, monkeypatch) -> None:
 
 
 def answered(*, trace: str = "", answer: str = "", hint: bool = True) -> Answer:
-    return Answer.from_row(
-        {
-            "problem_id": "p", "sample": 0, "thinking_tokens": 9, "trace": trace, "trace_ids": [1],
-            "hint": "so:" if hint else None, "hint_ids": [2] if hint else [], "answer": answer, "answer_ids": [3],
-            "end_reason": "cut", "seconds": 1.0,
-        }
+    return Answer(
+        problem_id="p", sample=0, thinking_tokens=9, trace=trace, trace_ids=[1], hint="so:" if hint else None,
+        hint_ids=[2] if hint else [], answer=answer, answer_ids=[3], end_reason="cut", seconds=1.0,
     )  # fmt: skip
 
 
@@ -108,7 +105,7 @@ def test_a_judge_that_fails_is_a_harness_error_and_not_a_wrong_answer(tools):
 
 TASK = {
     "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "selection": {}, "origin": "f",
-    "data": None, "revision": None, "sha256": "0", "problems": 2, "bad_rows": [],
+    "data": None, "bad_rows": [],
 }  # fmt: skip
 ANSWER = {
     "trace": "so it is 1", "trace_ids": [1], "hint": "so:", "hint_ids": [1], "answer": r"\boxed{1}", "answer_ids": [1, 2],
@@ -308,7 +305,7 @@ def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
     tracemalloc.start()
     try:
         assert run.main([str(word) for word in words]) == 0
-        assert command.main([str(out), "--workers", "1"]) == 0
+        assert command.main([str(out)]) == 0
         assert tracemalloc.get_traced_memory()[1] < data.stat().st_size / 2
     finally:
         tracemalloc.stop()
@@ -318,7 +315,7 @@ def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (lambda path: path.unlink(), "which is gone; say with --data where it is"),
+        (lambda path: path.unlink(), "test.jsonl; check --data"),
         (
             lambda path: path.write_text(path.read_text().replace("49", "48")),
             "'long' of test.jsonl is not as it was asked",
@@ -409,8 +406,10 @@ def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, ready, capsys, shar
         (["nowhere"], "there is no run.json in nowhere; name the --out folder of a run"),
         (["--responses", "x"], "--responses needs --benchmark NAME"),
         (["--benchmark", "maths", "--responses", "x"], "there is no benchmark 'maths'"),
-        (["nowhere", "--workers", "0"], "--workers is 0"),
-        (["nowhere", "--python", "/bin/false"], "/bin/false does not run as a Python interpreter"),
+        (
+            ["--benchmark", "humaneval", "--responses", "x", "--python", "/bin/false"],
+            "/bin/false does not run as a Python",
+        ),
         (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "there is no file nowhere.jsonl; name a JSONL file"),
     ],
 )

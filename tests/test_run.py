@@ -82,8 +82,7 @@ def test_the_record_of_a_run_names_everything(evaluate, questions):
     assert (run["model"], run["windows"], run["answer_tokens"]) == ("scripted engine", [5, 20, 40], 8)
     assert run["sampling"] == {"temperature": 0.0, "top_p": 1.0, "seed": None}
     task = run["benchmarks"]["gsm8k"]
-    assert (task["problems"], task["origin"], task["bad_rows"]) == (2, "test.jsonl", [])
-    assert (task["data"], task["revision"], len(task["sha256"])) == (str(questions), None, 64)
+    assert (task["data"], task["origin"], task["bad_rows"]) == (str(questions), "test.jsonl", [])
     [part] = run["parts"]
     assert part.keys() == {
         "started_at",
@@ -171,10 +170,9 @@ def test_a_finished_run_grows(evaluate, first, second):
     evaluate(*SMALL, "--limit", 4, *first)
     _, _, out = evaluate(*SMALL, "--limit", 4, *second)
     run, kept = read_json(out / "run.json"), {}
-    for task, facts in run["benchmarks"].items():
+    for task in run["benchmarks"]:
         kept[task] = answers_of(out, task)
         asked = rows(out / task / "problems.jsonl")
-        assert len(asked) == facts["problems"]
         assert {key[0] for key in kept[task]} == {problem["problem_id"] for problem in asked}
         assert {size for _, _, size in kept[task]} == set(run["windows"])
     (out / "run.json").unlink()
@@ -342,8 +340,7 @@ def test_a_dry_run_shows_prompts_and_cost_and_runs_nothing(evaluate):
     code, said, out = evaluate(*SMALL, "--dry-run")
     assert code == 0
     assert "<|im_start|>user\nWhat is 1 and 1?" in said
-    assert "12 traces of at most 40 tokens, 36 answers of at most 8: at most 768 tokens in one pass" in said
-    assert "window by window it would be at most 1,068" in said
+    assert "12 traces of at most 40 tokens, 36 answers of at most 8: at most 768 tokens." in said
     assert not out.exists()
 
 

@@ -127,10 +127,3 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     jsonl.write_json(tmp_path / "run.json", settings())
     with pytest.raises(BadInput, match="begun by an earlier version"):
         store.merged(tmp_path, settings())
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match=r"cannot be made: Not a directory; name another one with --out"):  # noqa: SIM117
-        with store.held(tmp_path / "file" / "out", name=".lock"):
-            pass

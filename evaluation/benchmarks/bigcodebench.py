@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from evaluation.benchmarks.completion import answering_code, with_head
 from evaluation.data import Source, text_field
+from evaluation.judges.extract import answering_code, with_head
 from evaluation.judges.unit_tests import judge_unittest
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
@@ -36,12 +36,11 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class BigCodeBench:
-    name: str = "bigcodebench"
-    title: str = "BigCodeBench-Hard-Instruct"
-    source: Source = SOURCE
-    gold_field: str | None = None
+    name = "bigcodebench"
+    title = "BigCodeBench-Hard-Instruct"
+    source = SOURCE
+    gold_field = None
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         return Problem(
@@ -61,8 +60,6 @@ class BigCodeBench:
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
         """The text goes on where the prefill stops, inside an open code block."""
-        if not text.strip():
-            return Verdict(status="no_answer", detail="the text is empty")
         reference = problem.reference
         entry_point = reference["entry_point"]
         code = answering_code(problem.prefill + text, entry_point)
@@ -74,7 +71,6 @@ class BigCodeBench:
             entry_point=entry_point,
             libs=reference["libs"],
             sandbox=judges.sandbox,
-            python=judges.python,
             time_limit_s=TIME_LIMIT_S,
         )
         return replace(verdict, extracted=code)
@@ -83,9 +79,6 @@ class BigCodeBench:
 def _libs(text: str) -> list[str]:
     """The list is stored as the text of a Python list."""
     try:
-        libs = ast.literal_eval(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        return [str(name) for name in ast.literal_eval(text)]
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
         raise BadInput(f"the field 'libs' is no list of names: {text[:80]!r}") from error
-    if not isinstance(libs, list) or not all(isinstance(name, str) for name in libs):
-        raise BadInput(f"the field 'libs' is no list of names: {text[:80]!r}")
-    return libs

@@ -9,13 +9,13 @@ options are shuffled per question by a stable hash, and their order is stored wi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from evaluation.benchmarks.math500 import SYSTEM
-from evaluation.data import Source, text_field
-from evaluation.judges.choice import letter_of, shuffled
+from evaluation.data import Source, labels_of, text_field
+from evaluation.judges.choice import letter_of
 from evaluation.problem import Judges, Problem, Verdict
 
 LETTERS = "ABCD"
@@ -30,26 +30,25 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Gpqa:
-    name: str = "gpqa"
-    title: str = "GPQA-Diamond"
-    source: Source = SOURCE
-    gold_field: str | None = "letter"
+    name = "gpqa"
+    title = "GPQA-Diamond"
+    source = SOURCE
+    gold_field = "letter"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         problem_id = text_field(row, "Record ID")
         question = text_field(row, "Question").strip()
-        choices = shuffled([text_field(row, name).strip() for name in OPTIONS], problem_id=problem_id)
-        lines = [f"{letter}. {option}" for letter, option in zip(LETTERS, choices.options, strict=True)]
+        order = shuffled(problem_id, len(OPTIONS))
+        lines = [f"{LETTERS[at]}. {text_field(row, OPTIONS[index]).strip()}" for at, index in enumerate(order)]
         return Problem(
             id=problem_id,
             messages=(
                 {"role": "system", "content": SYSTEM},
                 {"role": "user", "content": "\n\n".join((question, "\n".join(lines), REQUEST))},
             ),
-            reference={"letter": choices.letter, "order": list(choices.order)},
-            labels={label: row[column] for label, column in LABELS.items() if row.get(column)},
+            reference={"letter": LETTERS[order.index(0)], "order": order},
+            labels=labels_of({label: row.get(column) for label, column in LABELS.items()}, *LABELS),
         )
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
@@ -60,3 +59,11 @@ class Gpqa:
         if letter == right:
             return Verdict(status="right", extracted=letter)
         return Verdict(status="wrong", extracted=letter, detail=f"the right choice is {right}")
+
+
+def shuffled(problem_id: str, count: int) -> list[int]:
+    """The options in the order of a hash of problem id and option index, the same everywhere and even over many.
+
+    A hash and not random.shuffle: its order is part of the record and must not change with Python's version.
+    """
+    return sorted(range(count), key=lambda index: hashlib.sha256(f"{problem_id}:{index}".encode()).digest())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from evaluation.benchmarks.math500 import SYSTEM
@@ -24,12 +23,11 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Gsm8k:
-    name: str = "gsm8k"
-    title: str = "GSM8K"
-    source: Source = SOURCE
-    gold_field: str | None = "answer"
+    name = "gsm8k"
+    title = "GSM8K"
+    source = SOURCE
+    gold_field = "answer"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         """Rows have no id: the question's own hash is one that does not hang on the order of the file."""

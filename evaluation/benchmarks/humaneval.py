@@ -6,11 +6,11 @@ Rows: https://huggingface.co/datasets/openai/openai_humaneval, or HumanEval.json
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from evaluation.benchmarks.completion import answering_code, with_head
 from evaluation.data import Source, text_field
+from evaluation.judges.extract import answering_code, with_head
 from evaluation.judges.unit_tests import judge_check
 from evaluation.problem import Judges, Problem, Verdict
 
@@ -26,12 +26,11 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class HumanEval:
-    name: str = "humaneval"
-    title: str = "HumanEval"
-    source: Source = SOURCE
-    gold_field: str | None = None
+    name = "humaneval"
+    title = "HumanEval"
+    source = SOURCE
+    gold_field = None
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         prompt = text_field(row, "prompt")
@@ -57,7 +56,6 @@ class HumanEval:
             f"{problem.reference['prompt']}\n\n{problem.reference['test']}",
             entry_point=entry_point,
             sandbox=judges.sandbox,
-            python=judges.python,
             time_limit_s=TIME_LIMIT_S,
         )
         return replace(verdict, extracted=code)

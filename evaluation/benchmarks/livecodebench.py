@@ -9,17 +9,18 @@ Known faults: https://github.com/LiveCodeBench/LiveCodeBench/blob/main/ERRATA.md
 
 from __future__ import annotations
 
+import base64
 import json
+import pickletools
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from evaluation.benchmarks.hidden_tests import decode_tests
 from evaluation.data import Source, labels_of, text_field
-from evaluation.judges.compare import read_json
 from evaluation.judges.extract import extract_code
-from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin
+from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin, read_json
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.errors import BadInput
 
@@ -37,6 +38,9 @@ WITHOUT_STARTER = (
     "inputs). Enclose your code within delimiters as follows."
 )
 PLACEHOLDER = "# YOUR CODE HERE"
+TESTS = ("public_test_cases", "private_test_cases")
+TEXT_FRAME = ("PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "STOP")
+"""What stands around the text in the pickle of packed tests."""
 TIME_LIMIT_S = 6.0
 """For each test. The paper's scripts gave 30 s."""
 
@@ -72,6 +76,10 @@ class LiveCodeBench:
             raise BadInput(f"the date window ends on {self.date_to}, before it begins on {self.date_from}")
 
     @property
+    def dates(self) -> tuple[date, date]:
+        return _day(self.date_from or "0001-01-01"), _day(self.date_to or "9999-12-31")
+
+    @property
     def title(self) -> str:
         return f"LiveCodeBench {self.release}"
 
@@ -84,24 +92,15 @@ class LiveCodeBench:
             files=("test.jsonl", *(f"test{number}.jsonl" for number in range(2, count + 1))),
         )
 
-    @property
-    def dates(self) -> tuple[date, date]:
-        return _day(self.date_from or "0001-01-01"), _day(self.date_to or "9999-12-31")
-
     def make_problem(self, row: Mapping[str, Any]) -> Problem | None:
         """The hidden tests stay packed until they are judged: unpacked, those of v5 do not fit into most memories."""
-        if self.date_from or self.date_to:
-            first, last = self.dates
-            if not first <= _day(text_field(row, "contest_date")) <= last:
-                return None
+        day, (first, last) = row.get("contest_date") or "", self.dates
+        if (self.date_from or self.date_to) and not first <= _day(day) <= last:
+            return None
         problem_id = text_field(row, "question_id")
-        starter = text_field({"starter_code": row.get("starter_code") or ""}, "starter_code", may_be_empty=True)
-        tests = {
-            name: text_field({name: row.get(name) or ""}, name, may_be_empty=True)
-            for name in ("public_test_cases", "private_test_cases")
-        }
+        starter = text_field(row, "starter_code", may_be_empty=True)
+        tests = {name: text_field(row, name, may_be_empty=True) for name in TESTS}
         erratum = ERRATA.get(problem_id) or ERRATA.get(str(row.get("question_title")))
-        month = {"month": row["contest_date"][:7]} if isinstance(row.get("contest_date"), str) else {}
         return Problem(
             id=problem_id,
             messages=(
@@ -109,7 +108,9 @@ class LiveCodeBench:
                 {"role": "user", "content": _question(text_field(row, "question_content"), starter)},
             ),
             reference={**tests, "func_name": _func_name(row.get("metadata") or "{}")},
-            labels={**labels_of(row, "difficulty", "platform"), **month, **({"erratum": erratum} if erratum else {})},
+            labels=labels_of(
+                {**row, "month": str(day)[:7], "erratum": erratum}, "difficulty", "platform", "month", "erratum"
+            ),
         )
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
@@ -119,19 +120,13 @@ class LiveCodeBench:
         reference = problem.reference
         if not reference["private_test_cases"]:
             return Verdict(status="not_judged", extracted=code, detail="this row has no hidden tests")
-        try:
-            tests = [
-                test for name in ("public_test_cases", "private_test_cases") for test in decode_tests(reference[name])
-            ]
-            functional = [_function_test(test) for test in tests] if reference["func_name"] else []
-        except BadInput as error:
-            return Verdict(status="harness_error", extracted=code, detail=f"its tests cannot be read: {error}")
-        means = {"sandbox": judges.sandbox, "python": judges.python, "time_limit_s": TIME_LIMIT_S}
+        tests = [test for name in TESTS for test in decode_tests(reference[name])]
+        means = {"sandbox": judges.sandbox, "time_limit_s": TIME_LIMIT_S}
         if reference["func_name"]:
+            functional = [_function_test(test) for test in tests]
             verdict = judge_function(code, functional, entry_point=reference["func_name"], **means)
         else:
-            stdin = [StdinTest(input=test["input"], output=test["output"]) for test in tests]
-            verdict = judge_stdin(code, stdin, **means)
+            verdict = judge_stdin(code, [StdinTest(test["input"], test["output"]) for test in tests], **means)
         return replace(verdict, extracted=code)
 
 
@@ -161,8 +156,41 @@ def _function_test(test: Mapping[str, str]) -> FunctionTest:
         raise BadInput(f"a test's input or output is not JSON: {error}") from error
 
 
+def decode_tests(packed: str) -> list[dict[str, str]]:
+    """The tests as {"input", "output", ...}. Raises BadInput, saying what is wrong with them."""
+    if not packed:
+        return []
+    try:
+        tests = json.loads(packed if packed.lstrip().startswith("[") else _unpack(packed))
+    except BadInput:
+        raise
+    except (ValueError, TypeError, zlib.error, RecursionError) as error:
+        raise BadInput(f"the tests are neither JSON nor packed JSON: {error}") from error
+    if not isinstance(tests, list) or not all(_is_test(test) for test in tests):
+        raise BadInput("the tests are no list of inputs and outputs")
+    return tests
+
+
+def _unpack(packed: str) -> str:
+    """The one text of a pickle, which is read as a list of instructions and never run."""
+    content = zlib.decompress(base64.b64decode(packed, validate=True))
+    texts = []
+    for instruction, text, _ in pickletools.genops(content):
+        if instruction.name.endswith("UNICODE"):
+            texts.append(text)
+        elif instruction.name not in TEXT_FRAME:
+            raise BadInput(f"the tests' pickle holds more than a text: {instruction.name}")
+    if len(texts) != 1:
+        raise BadInput(f"the tests' pickle holds {len(texts)} texts")
+    return texts[0]
+
+
+def _is_test(test: Any) -> bool:
+    return isinstance(test, dict) and all(isinstance(test.get(name), str) for name in ("input", "output"))
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text[:10])
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise BadInput(f"{text!r} is no date such as 2024-09-01") from error

@@ -6,7 +6,6 @@ Rows: https://huggingface.co/datasets/HuggingFaceH4/MATH-500
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from evaluation.data import Source, labels_of, text_field
@@ -18,12 +17,11 @@ SOURCE = Source(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Math500:
-    name: str = "math500"
-    title: str = "MATH500"
-    source: Source = SOURCE
-    gold_field: str | None = "answer"
+    name = "math500"
+    title = "MATH500"
+    source = SOURCE
+    gold_field = "answer"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         return Problem(

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from evaluation.data import Made, text_field
@@ -17,12 +16,11 @@ SOURCE = Made("python -m training.procedural --split test --rows 1000 --out test
 GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Procedural:
-    name: str = "procedural"
-    title: str = "Procedural"
-    source: Made = SOURCE
-    gold_field: str | None = "answer"
+    name = "procedural"
+    title = "Procedural"
+    source = SOURCE
+    gold_field = "answer"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         family, difficulty = text_field(row, "family"), text_field(row, "difficulty")

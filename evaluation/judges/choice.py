@@ -1,7 +1,4 @@
-r"""Multiple choice: options in a stable order that is not the author's, and the letter that a text settles on.
-
-The file that Z1's evaluation read GPQA from has the right option at "A" in all 198 rows, which pays a model that
-favours "A"; so each problem's options are shuffled by a hash of its id: the same everywhere, and even over many.
+r"""Multiple choice: the letter that a text settles on.
 
 A letter counts where it stands as one: the A of "A cat" is an article, that of "A = 5 m^2" or \boxed{A + B} a quantity,
 the I of "I think" a pronoun; a small letter only in brackets or alone. The last box with a letter comes first, unless the
@@ -13,15 +10,10 @@ which one is false may be the question.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-from z1_core.errors import BadInput
 from z1_core.final_answer import affirmed, boxes, is_doubted, retraction, statements, undressed
 
-LETTERS = "ABCDEFGHIJ"
 ENDS_LETTER = (
     r"(?=\s*$|\s*\n|[)\].,;!]|:(?![A-Z])|\s+[-–—]\s+(?![A-Z]\W*$)|\s*[/&]\s*[A-J]\b|\s+\("
     r"|\s+(?:because|since|as|and|or|due|with|but|not|over|rather|instead|unlike|for|given|if|by|here|then|while|whereas)\b)"
@@ -51,26 +43,6 @@ DECIDES = re.compile(
 )
 TOLD = r"(?i:(yes|correct|right)|no|wrong|incorrect|not correct)\b"
 """What a list of the options says of each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shuffled:
-    """options: in the order shown; order: for each of them its index in the original; letter: of the right one."""
-
-    options: tuple[str, ...]
-    order: tuple[int, ...]
-    letter: str
-
-
-def shuffled(options: Sequence[str], *, problem_id: str) -> Shuffled:
-    """The options in the order of a hash of problem id and option index; options[0] is the right one.
-
-    A hash and not random.shuffle: its order is part of the record and must not change with Python's version.
-    """
-    if not 2 <= len(options) <= len(LETTERS):
-        raise BadInput(f"{problem_id} has {len(options)} options; give 2 to {len(LETTERS)}")
-    order = tuple(sorted(range(len(options)), key=lambda i: hashlib.sha256(f"{problem_id}:{i}".encode()).digest()))
-    return Shuffled(options=tuple(options[i] for i in order), order=order, letter=LETTERS[order.index(0)])
 
 
 def letter_of(text: str, letters: str = "ABCD") -> str | None:

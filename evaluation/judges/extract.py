@@ -8,9 +8,15 @@ Where that rule finds half a program or none, a reader still sees one: the last 
 from __future__ import annotations
 
 import ast
+import re
+from textwrap import dedent
 
 FENCE = "```"
 PYTHON = ("python", "python3", "py")
+BLOCKS = re.compile(r"```[^\n`]*$|```", re.MULTILINE)
+IMPORTS = (ast.Import, ast.ImportFrom)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 
 
 def extract_code(text: str) -> str | None:
@@ -37,3 +43,82 @@ def is_python(code: str) -> bool:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
+
+
+def answering_code(text: str, entry_point: str) -> str | None:
+    """The last piece of code between two fences that defines the entry point; else the last fenced block.
+
+    A text may show an example or a test behind its solution, and the last block alone would miss the solution.
+    """
+    before, *pieces = BLOCKS.split(text)
+    for piece in reversed([before, *pieces] if len(pieces) == 1 else pieces):
+        for code in (piece, dedent(piece)):  # a block in a list of steps is indented as a whole
+            if defines(code, entry_point):
+                return code
+    code = extract_code(text)
+    return code if code and code.strip() else None
+
+
+def defines(code: str, name: str) -> bool:
+    """Whether the code is Python that binds the name at its top level."""
+    return is_python(code) and any(name in _bound(statement) for statement in ast.parse(code).body)
+
+
+def with_head(head: str, code: str, entry_point: str) -> str:
+    """The code behind the task's own head, which holds imports and helpers that an answer may take as given.
+
+    head: ends in the first line of the entry point's function. Code that does not define the entry point is taken as its
+    body where it is indented.
+    """
+    if defines(code, entry_point):
+        return f"{head.rstrip()}\n    pass\n\n{without_demo(code, entry_point)}"
+    first_line = next((line for line in code.split("\n") if line.strip()), "")
+    return f"{head.rstrip()}\n{code}" if first_line[:1].isspace() else f"{head.rstrip()}\n    pass\n\n{code}"
+
+
+def without_demo(code: str, entry_point: str) -> str:
+    """Of what stands behind the entry point's function: imports, and what it needs. Its example of use is not run.
+
+    As BigCodeBench's sanitize, which drops other statements in front of the function, too (a seed, a backend).
+    """
+    body = ast.parse(code).body
+    first = next(number for number, statement in enumerate(body) if entry_point in _bound(statement))
+    needed, known = {entry_point}, set()
+    while needed != known:
+        known = set(needed)
+        for statement in body:
+            if _bound(statement) & known:
+                needed |= _globals(statement)
+    behind = [each for each in body[first + 1 :] if not isinstance(each, IMPORTS) and not _bound(each) & needed]
+    kept = {line for each in body if each not in behind for line in _lines(each)}
+    dropped = {line for each in behind for line in _lines(each)} - kept
+    lines = re.split(r"\r\n?|\n", code)  # as Python counts them
+    return "\n".join(line for number, line in enumerate(lines, 1) if number not in dropped)
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """The names that a definition or an assignment gives a value, or a part of their value."""
+    if isinstance(statement, DEFINITIONS):
+        return {statement.name}
+    if not isinstance(statement, ASSIGNMENTS):
+        return set()
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
+def _globals(statement: ast.stmt) -> set[str]:
+    """The names that a definition or an assignment takes from the module, as far as one look at its names tells."""
+    nodes = list(ast.walk(statement))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    loaded = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    if not isinstance(statement, DEFINITIONS):
+        return loaded
+    own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    shared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    return (loaded - own) | shared
+
+
+def _lines(statement: ast.stmt) -> range:
+    first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", ()))])
+    return range(first, statement.end_lineno + 1)

@@ -51,9 +51,6 @@ BOTH = re.compile(
     r"(?<=[<>=\d\w])\s*(?:\\text\s*\{\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z]))(?=[^,;=]*(?:[<>]|\\[lg]e))"
 )
 """Of two inequalities."""
-BASE = re.compile(
-    r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?(?:in )?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+)[\s})]*"
-)
 LONGEST_LINE = 500
 LIST = ""
 OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
@@ -260,9 +257,3 @@ def words_of(text: str) -> str:
         return " ".join(times[-1]).casefold()
     plain = re.sub(r"[^A-Za-z0-9]+", " ", TEXT_COMMAND.sub(r" \1 ", text)).casefold().split()
     return " ".join([word for word in plain if word not in ("a", "an", "the", "function")] or plain)
-
-
-def number_and_base(answer: str) -> tuple[str, str] | None:
-    r"""("52", "8") of 52_8, (52)_{8}, 52_{\text{eight}} or "52 (base 8)"; None where no base is named."""
-    found = BASE.fullmatch(answer)
-    return (found[1], found[2]) if found else None

@@ -6,8 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.judges.math_answer import LIST, Reading, enclosed, number_and_base
+from evaluation.judges.math_answer import LIST, Reading, enclosed
 
+BASE = re.compile(
+    r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?(?:in )?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+)[\s})]*"
+)
 SET, TUPLE, PERCENT = r"\{\}", "()", r"\%"
 INEQUALITY = re.compile(r"[<>]|\\[lg]e(?:q|qslant|slant)?(?![A-Za-z])")
 SAME_ROUNDED, SAME_EXACT = 1e-5, 1e-40
@@ -103,11 +106,17 @@ def _same(gold: str, part: str) -> bool:
         if r"\circ" in bare:
             return False
         return _same(bare, number) or _same(bare, rf"\frac{{{number}}}{{100}}")
-    gold_base, base = number_and_base(gold), number_and_base(part)
+    gold_base, base = _number_and_base(gold), _number_and_base(part)
     if gold_base or base:
         gold_base = gold_base or (gold, "10")
         return gold_base == (base or (part, gold_base[1]))
     return re.sub(r"\s", "", gold) == re.sub(r"\s", "", part) or _same_values(parsed(gold), parsed(part))
+
+
+def _number_and_base(answer: str) -> tuple[str, str] | None:
+    r"""("52", "8") of 52_8, (52)_{8}, 52_{\text{eight}} or "52 (base 8)"; None where no base is named."""
+    found = BASE.fullmatch(answer)
+    return (found[1], found[2]) if found else None
 
 
 def _same_values(golds: list[Any], values: list[Any]) -> bool:

@@ -17,17 +17,14 @@ import re
 import resource
 import signal
 from concurrent.futures import TimeoutError as TookTooLong
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from importlib.metadata import version
+
+from pebble import ProcessExpired, ProcessPool
 
 from evaluation.judges.choice import letter_of
 from evaluation.judges.math_answer import answered, read_reference
 from evaluation.judges.math_equal import equal, parsed
 from evaluation.problem import Verdict
-from z1_core.errors import BadInput, Z1Error
-
-if TYPE_CHECKING:
-    from pebble import ProcessPool
 
 CHILD_MEMORY_BYTES = 2 * 2**30
 """Of address space. A judgement takes some 0.2 GB; a text that makes sympy grow gets a MemoryError, not the machine."""
@@ -45,16 +42,15 @@ class MathJudge:
     """A pool of children that judge; several threads may call verify at once.
 
     workers: how many children (None: one a core). timeout_s: the longest a judgement may take, without start-up.
-    Raises Z1Error where a package it needs is missing.
     """
 
     def __init__(self, *, workers: int | None = None, timeout_s: float = 10.0) -> None:
-        if timeout_s <= 0:
-            raise BadInput(f"the time to judge one answer is {timeout_s} s; give more than 0")
-        if workers is not None and workers < 1:
-            raise BadInput(f"judging by {workers} processes is impossible; give at least 1, or leave it out")
+        """No child starts before the first verify. Raises ModuleNotFoundError here, and not in each child."""
+        version("math-verify")
         self._timeout_s = timeout_s
-        self._pool = _start_pool(workers or len(os.sched_getaffinity(0)))
+        spawn = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
+        workers = workers or len(os.sched_getaffinity(0))
+        self._pool = ProcessPool(max_workers=workers, initializer=_prepare_child, context=spawn)
 
     def __enter__(self) -> MathJudge:
         return self
@@ -70,10 +66,6 @@ class MathJudge:
         gold: the reference as LaTeX or a plain number ("\\text{east}", "[1,2)", "10{,}000", "42").
         harness_error: the reference cannot be read, or the child died; it says nothing about the text.
         """
-        from pebble import ProcessExpired
-
-        if not text.strip():
-            return Verdict(status="no_answer", detail="the text is empty")
         try:
             return self._pool.schedule(
                 _judge_in_child, args=(gold, text, self._timeout_s), timeout=self._timeout_s
@@ -87,19 +79,6 @@ class MathJudge:
         except Exception as error:  # on reading the reference; it must not end the judging of all others
             status, detail = "harness_error", f"the judge failed with {type(error).__name__}: {_cut(str(error))}"
         return Verdict(status=status, extracted=_end_of(text), detail=detail)
-
-
-def _start_pool(workers: int) -> ProcessPool:
-    """No child starts before the first verify."""
-    if missing := [name for name in ("math_verify", "antlr4", "pebble") if find_spec(name) is None]:
-        raise Z1Error(
-            f"judging mathematics needs packages that are missing ({', '.join(missing)}): "
-            "pip install -r evaluation/requirements.txt"
-        )
-    from pebble import ProcessPool
-
-    spawn = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
-    return ProcessPool(max_workers=workers, initializer=_prepare_child, context=spawn)
 
 
 def _prepare_child() -> None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import ast
 import secrets
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.judges.attempts import ask, has, judged, right, wrong
+from evaluation.judges.programs import Failed, ask, judged
 from evaluation.problem import Verdict
-from evaluation.sandbox.bubblewrap import Limits, Sandbox
+from evaluation.sandbox.bubblewrap import Sandbox
 from evaluation.sandbox.interpreter import missing_libraries
+from evaluation.sandbox.session import Limits, Session
 
 UNITTEST_LIMITS = Limits(resident_bytes=8 << 30, processes=128, open_files=512, folder_bytes=256 << 20)
 """BigCodeBench has no limit on what is resident, of processes and files."""
@@ -36,65 +36,47 @@ def judge_unittest(
     *,
     entry_point: str,
     sandbox: Sandbox,
-    python: str | None,
     time_limit_s: float,
     libs: Sequence[str] = (),
 ) -> Verdict:
     """All tests of class TestCases under one driver; time_limit_s is for all. libs: what the task needs installed.
 
     not_judged: a library is missing here that the task or its tests need; or one that BigCodeBench has, and the code failed
-    of an import of it. That there was one, the importer says, never the words of an error.
+    of an import of it. That there was one, the importer says, never the words of an error. Raises SyntaxError where the
+    tests are no Python.
     """
-    try:
-        tree = ast.parse(test_source)
-    except (SyntaxError, ValueError) as error:
-        return Verdict(status="harness_error", extracted=code, detail=f"the test source is no Python: {error}")
+    tree = ast.parse(test_source)
     needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(tree))}))
-    if missing := missing_libraries(python or sys.executable, needed):
-        return Verdict(status="not_judged", extracted=code, detail=f"libraries missing: {', '.join(missing)}")
-    names = _test_names(tree)
-    if not names:
-        return Verdict(
-            status="harness_error", extracted=code, detail="the test source has no test in a class TestCases"
-        )
-    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": names}
-    return _judged(setup, sandbox, python, time_limit_s)
+    if missing := missing_libraries(sandbox.python, needed):
+        return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
+    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": _test_names(tree)}
+    return _judged(setup, sandbox, time_limit_s)
 
 
-def judge_check(
-    code: str, test_source: str, *, entry_point: str, sandbox: Sandbox, python: str | None, time_limit_s: float
-) -> Verdict:
+def judge_check(code: str, test_source: str, *, entry_point: str, sandbox: Sandbox, time_limit_s: float) -> Verdict:
     """The test's check(candidate), in one interpreter with the code. time_limit_s is for all.
 
     Helpers that both define are the test's in the test: a benchmark that puts the prompt in front of it keeps the prompt's.
     """
     setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": ["check"]}
-    return _judged(setup, sandbox, python, time_limit_s)
+    return _judged(setup, sandbox, time_limit_s)
 
 
-def _judged(setup: dict[str, Any], sandbox: Sandbox, python: str | None, time_limit_s: float) -> Verdict:
-    def attempt() -> Verdict:
-        token = secrets.token_hex(16)
-        with sandbox.start("units", python=python, limits=UNITTEST_LIMITS) as session:
-            answer = ask(session, setup | {"token": token}, time_limit_s, "the tests")
-            return answer if isinstance(answer, Verdict) else _verdict(answer, token, setup)
-
-    return judged(attempt, setup["code"], count=len(setup["names"]))
-
-
-def _verdict(answer: Any, token: str, setup: dict[str, Any]) -> Verdict:
+def _judged(setup: dict[str, Any], sandbox: Sandbox, time_limit_s: float) -> Verdict:
     """Right only if the token is the run's own and every test that the source names passed."""
-    if not has(answer, token=str, missing=list, outcomes=dict, void=str) or answer["token"] != token:
-        return wrong("the verdict is not the driver's")
-    outcomes, names, void = answer["outcomes"], setup["names"], answer["void"]
-    if not void and outcomes == dict.fromkeys(names, ""):
-        return right(len(names))
-    if missing := [name for name in answer["missing"] if name in LIBRARIES.split()]:
-        return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
-    if names == ["check"] and not outcomes and not void:
-        return Verdict(status="harness_error", detail="the test calls nothing")
-    failed = [f"{name}: {words}" for name, words in outcomes.items() if words]
-    return wrong(void or next(iter(failed), f"{len(outcomes)} of {len(names)} tests ran"))
+    token, names = secrets.token_hex(16), setup["names"]
+
+    def run_tests(session: Session) -> None:
+        kinds = {"token": str, "missing": list, "passed": list, "failed": str}
+        answer = ask(session, setup | {"token": token}, time_limit_s, "the tests", **kinds)
+        if answer["token"] != token:
+            raise Failed("the verdict is not the driver's")
+        if missing := [name for name in answer["missing"] if name in LIBRARIES.split()]:
+            raise Failed(f"libraries missing: {', '.join(missing)}", status="not_judged")
+        if answer["failed"] or answer["passed"] != names:
+            raise Failed(f"{len(answer['passed'])} of {len(names)} tests passed, then {answer['failed']}")
+
+    return judged(run_tests, sandbox.start("units", UNITTEST_LIMITS), count=len(names))
 
 
 def _test_names(tree: ast.Module) -> list[str]:

@@ -29,10 +29,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Literal
 
-from evaluation.sandbox.interpreter import Interpreter, inspect_interpreter
+from evaluation.sandbox.interpreter import inspect_interpreter
 from evaluation.sandbox.session import Limits, NoAnswer, Session
 from z1_core.errors import Z1Error
 
+LIMITS = Limits()
 INSIDE = Path(__file__).parent / "inside"
 NOBODY = 65534
 FOLDER = "/box"
@@ -61,12 +62,17 @@ class NotStarted(Z1Error):
 
 
 class Sandbox:
-    """Starts sessions; used from several threads at once. kind says which isolation is in force, for the record."""
+    """Starts sessions of one interpreter; used from several threads at once. kind: which isolation is in force."""
 
     kind: Literal["bubblewrap", "limits only"]
 
-    def __init__(self, *, unsafe: bool = False) -> None:
-        """Raises Z1Error where bubblewrap does not work, unless `unsafe` asks for resource limits alone."""
+    def __init__(self, *, unsafe: bool = False, python: str | None = None) -> None:
+        """python: None for this one. Raises Z1Error where bubblewrap does not work, unless `unsafe` asks for resource limits
+        alone, and BadInput for what is no interpreter."""
+        self.python = python or sys.executable
+        self._interpreter = inspect_interpreter(self.python)
+        if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+            raise Z1Error("this kernel lists no children of a process (CONFIG_PROC_CHILDREN): nothing could watch them")
         self.kind = "limits only" if unsafe else "bubblewrap"
         if not unsafe:
             self._bwrap = shutil.which("bwrap")
@@ -77,16 +83,14 @@ class Sandbox:
             self._probe()
 
     @contextlib.contextmanager
-    def start(self, driver: str, *, python: str | None = None, limits: Limits | None = None) -> Iterator[Session]:
-        """A session with inside/<driver>.py under `python` (None: this interpreter). Nothing of it outlives the block."""
-        limits = limits or Limits()
-        interpreter = inspect_interpreter(python or sys.executable)
+    def start(self, driver: str, limits: Limits = LIMITS) -> Iterator[Session]:
+        """A session with inside/<driver>.py. Nothing of it outlives the block."""
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as stack:
             stack.enter_context(ours)
             noise = stack.enter_context(os.fdopen(os.memfd_create("noise"), "w+b"))
             with theirs:
-                process = self._spawn(driver, interpreter, limits, theirs.fileno(), noise, stack)
+                process = self._spawn(driver, limits, theirs.fileno(), noise, stack)
             stack.callback(_end, process, group=self.kind == "limits only")
             session = Session(process, ours, noise, limits)
             try:
@@ -99,7 +103,6 @@ class Sandbox:
     def _spawn(
         self,
         driver: str,
-        interpreter: Interpreter,
         limits: Limits,
         channel: int,
         noise: IO[bytes],
@@ -108,10 +111,10 @@ class Sandbox:
         folder = None
         if self.kind == "limits only":
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="z1-sandbox-", ignore_cleanup_errors=True))
-            command = _python_command(interpreter, INSIDE / f"{driver}.py", channel)
+            command = self._python_command(INSIDE / f"{driver}.py", channel)
         else:
-            inner = [*self._wrap(interpreter, limits), *_python_command(interpreter, f"/inside/{driver}.py", channel)]
-            command = [*self._drop_root(interpreter), *inner]
+            inside = self._python_command(f"/inside/{driver}.py", channel)
+            command = [*self._drop_root(), *self._wrap(limits), *inside]
         environment = ENVIRONMENT | ({"HOME": folder, "TMPDIR": folder} if folder else {})
         return subprocess.Popen(  # noqa: S603  (the very purpose: the command is ours, the code comes over the socket)
             command,
@@ -124,9 +127,9 @@ class Sandbox:
             start_new_session=True,
         )
 
-    def _wrap(self, interpreter: Interpreter, limits: Limits) -> list[str]:
+    def _wrap(self, limits: Limits) -> list[str]:
         """bubblewrap and its options: the whole view of the world the code under test gets."""
-        options = [self._bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
+        options = [self._bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
         options += ["--disable-userns"] * self._closed_userns
         options += ["--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"]
         for folder in filter(os.path.lexists, SYSTEM_FOLDERS):
@@ -136,21 +139,19 @@ class Sandbox:
             options += ["--ro-bind-try", file, file]
         for folder in ("/tmp", FOLDER):  # noqa: S108  (a file system of its own)
             options += ["--size", str(limits.folder_bytes), "--perms", "1777", "--tmpfs", folder]
-        for folder in interpreter.folders:  # after /tmp, where it may lie
+        for folder in self._interpreter.folders:  # after /tmp, where it may lie
             options += [*_parents(folder), "--ro-bind", folder, folder]
         for file in ("passwd", "group", "hosts"):
             options += ["--ro-bind", str(INSIDE / "etc" / file), f"/etc/{file}"]
         options += ["--ro-bind", str(INSIDE), "/inside", "--proc", "/proc", "--dev", "/dev"]
         options += ["--size", str(limits.folder_bytes), "--tmpfs", "/dev/shm"]  # noqa: S108
-        for name, value in ENVIRONMENT.items():
-            options += ["--setenv", name, value]
         return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", FOLDER, "--"]
 
-    def _drop_root(self, interpreter: Interpreter) -> list[str]:
+    def _drop_root(self) -> list[str]:
         """For a caller who is root: become nobody, who may not enter /root, where an interpreter may lie."""
         if not self._as_nobody:
             return []
-        paths = [*interpreter.folders, str(INSIDE)]
+        paths = [*self._interpreter.folders, str(INSIDE)]
         covers = sorted({cover for path in paths if (cover := _first_closed(path)) is not None})
         options = [self._bwrap, "--unshare-pid", "--dev-bind", "/", "/", "--die-with-parent"]
         options += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -160,6 +161,11 @@ class Sandbox:
             if any(Path(path).is_relative_to(cover) for cover in covers):
                 options += [*_parents(path), "--ro-bind", path, path]
         return [*options, "--", "setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--"]
+
+    def _python_command(self, driver: Path | str, channel: int) -> list[str]:
+        """Numbers of any length are read and printed: LiveCodeBench lifts Python's limit of 4,300 digits, too."""
+        options = ["-I", "-B", "-X", "utf8", "-X", "int_max_str_digits=0"]
+        return [self._interpreter.executable, *options, str(driver), str(channel)]
 
     def _help(self) -> str:
         return subprocess.run([self._bwrap, "--help"], capture_output=True, text=True, check=False).stdout  # noqa: S603
@@ -171,12 +177,6 @@ class Sandbox:
                 pass
         except NotStarted as error:
             raise Z1Error(f"bubblewrap does not work here ({error}): {REMEDY}") from None
-
-
-def _python_command(interpreter: Interpreter, driver: Path | str, channel: int) -> list[str]:
-    """Numbers of any length are read and printed: LiveCodeBench lifts Python's limit of 4,300 digits, too."""
-    options = ["-I", "-B", "-X", "utf8", "-X", "int_max_str_digits=0"]
-    return [interpreter.executable, *options, str(driver), str(channel)]
 
 
 def _parents(path: str) -> list[str]:

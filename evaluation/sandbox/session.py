@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import socket
 import subprocess
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
@@ -24,7 +23,6 @@ LOOK_EVERY_S = 0.1
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MOST_WAITING = 4
 """Times the limit. A program that waits for a processor for longer is as good as stuck."""
-LEAST_WAITING_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +61,7 @@ class Session:
         """noise: the file that the processes print into, what is no answer."""
         self._process = process
         self._channel = channel
+        self._channel.settimeout(LOOK_EVERY_S)
         self._noise = noise
         self._limits = limits
         self._received = bytearray()
@@ -101,7 +100,7 @@ class Session:
 
     def _moved(self, clock: _Clock, move: Callable[[], Any]) -> Any:
         """What one move on the channel gives; None when it is time to look at the clock again."""
-        self._channel.settimeout(clock.look())
+        clock.look()
         try:
             return move()
         except TimeoutError:
@@ -111,36 +110,30 @@ class Session:
 
 
 class _Clock:
-    """Of one question: when to look at the processes, and when it is too late."""
+    """Of one question."""
 
     def __init__(self, root: int, timeout_s: float, resident_bytes: int) -> None:
         self._root = root
         self._timeout_s = timeout_s
         self._resident_bytes = resident_bytes
-        self._started = time.monotonic()
-        self._deadline = self._started + timeout_s
-        self._look_at = self._started + LOOK_EVERY_S
+        self._started = self._looked = time.monotonic()
         self._first: Look | None = None
 
-    def look(self) -> float:
-        """Seconds to the next look. Raises NoAnswer when the time is up, or too much memory held."""
+    def look(self) -> None:
+        """At the processes, every now and then. Raises NoAnswer when the time is up, or too much memory held."""
         now = time.monotonic()
-        if now >= min(self._look_at, self._deadline):
-            seen = look(self._root)
-            self._first = self._first or seen
-            if seen.resident_bytes > self._resident_bytes:
-                raise NoAnswer(f"its processes held {seen.resident_bytes >> 20} MiB together")
-            if now >= self._deadline:
-                waited = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
-                self._deadline = self._started + self._timeout_s + waited
-                if self._deadline < now + LEAST_WAITING_S:
-                    raise TimeUp(f"took longer than {self._timeout_s:g} s")
-            self._look_at = now + LOOK_EVERY_S
-        return max(LEAST_WAITING_S / 10, min(self._deadline, self._look_at) - time.monotonic())
+        if now < self._looked + LOOK_EVERY_S:
+            return
+        self._looked, seen = now, look(self._root)
+        self._first = self._first or seen
+        if seen.resident_bytes > self._resident_bytes:
+            raise NoAnswer(f"its processes held {seen.resident_bytes >> 20} MiB together")
+        waited_s = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
+        if now > self._started + self._timeout_s + waited_s:
+            raise TimeUp(f"took longer than {self._timeout_s:g} s")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """A process and all below it: memory held, and for each thread how long it was ready to run and did not, in s."""
 
     resident_bytes: int
@@ -153,33 +146,12 @@ class Look:
 
 def look(root: int) -> Look:
     """At the processes as they are. A daemon stays below the first process of its namespace."""
-    processes = _processes(int(time.monotonic() / LOOK_EVERY_S))
-    children = defaultdict(list)
-    for pid, process in processes.items():
-        children[process.parent].append(pid)
-    inside = [root]
+    resident_bytes, waited, inside = 0, {}, [str(root)]
     for pid in inside:
-        inside += children[pid]
-    waited = {}
-    for pid in inside:
-        with contextlib.suppress(OSError):  # it has ended, or the kernel does not count (CONFIG_SCHED_INFO)
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                waited[f"{pid}/{thread.name}"] = int((thread / "schedstat").read_text().split()[1]) / 1e9
-    return Look(sum(processes[pid].resident_bytes for pid in inside if pid in processes), waited)
-
-
-class _Process(NamedTuple):
-    parent: int
-    resident_bytes: int
-
-
-@functools.lru_cache(maxsize=1)
-def _processes(tick: int) -> dict[int, _Process]:
-    """All of the machine, by pid; one look of that tick for all sessions, however many run beside each other."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                found[int(entry.name)] = _Process(int(fields[1]), int(fields[21]) * PAGE_BYTES)
-    return found
+        for thread in glob(f"/proc/{pid}/task/*"):
+            with contextlib.suppress(OSError):  # it has ended
+                inside += Path(f"{thread}/children").read_text().split()
+                waited[thread] = int(Path(f"{thread}/schedstat").read_text().split()[1]) / 1e9
+        with contextlib.suppress(OSError):
+            resident_bytes += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+    return Look(resident_bytes, waited)

@@ -1,11 +1,10 @@
-"""Driver for programs that read stdin: each test runs the program as __main__ in a fresh fork with real pipes.
+"""Driver for programs that read stdin: each test runs the program as __main__ in a fresh fork.
 
-The parent never runs foreign code. It reads what is printed, up to a limit; the judge keeps the time. It knows inputs
-only, no expected outputs.
+Input and output are files in memory; the limit on files bounds what it prints. The parent never runs foreign code; the
+judge keeps the time. It knows inputs only, no expected outputs.
 """
 
 import os
-import select
 import signal
 import sys
 
@@ -13,8 +12,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from z1_inside import PRELUDE, Channel, apply_limits
 
 ERROR_BYTES = 4000
-CHUNK_BYTES = 1 << 16
-LOOK_EVERY_S = 0.05
 SOURCE = "solution.py"
 
 
@@ -30,70 +27,30 @@ def run_as_main(code, namespace):
         pass
 
 
-def feed(stdin):
-    """The reading end of a pipe, and the process that fills it."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        left = memoryview(stdin.encode())
-        try:
-            while left:
-                left = left[os.write(writing, left) :]
-        except OSError:  # the program left its input unread: no fault
-            pass
-        os._exit(0)
-    os.close(writing)
-    return reading, pid
-
-
-def collect(pid, out, most_bytes, kill_the_rest):
-    """What the program prints, and its wait status. What it leaves running is killed: that may hold the pipe open."""
-    printed, status = bytearray(), None
-    while len(printed) <= most_bytes:
-        if select.select([out], [], [], LOOK_EVERY_S if status is None else 0)[0]:
-            chunk = os.read(out, CHUNK_BYTES)
-            printed += chunk
-            if not chunk:
-                break
-        elif status is None:
-            ended, found = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                status = found
-                kill_the_rest()
-        else:
-            break
-    if status is None:
-        if len(printed) > most_bytes:
-            os.kill(pid, signal.SIGKILL)
-        status = os.waitpid(pid, 0)[1]
-        kill_the_rest()
-    return printed, status
-
-
 def run_test(request, limits, channel):
-    """In the parent: the report of one test. In the child: None, once the program may run."""
-    stdin, feeder = feed(request["stdin"])
-    out, stdout = os.pipe()
-    stderr = os.memfd_create("stderr")
+    """In the parent: the report of one test. In the child: None, once the program may run. What it leaves running is
+    killed with its end."""
+    stdin, stdout, stderr = (os.memfd_create(name) for name in ("stdin", "stdout", "stderr"))
+    with open(stdin, "w", newline="", closefd=False) as file:
+        file.write(request["stdin"])
+    os.lseek(stdin, 0, os.SEEK_SET)
     pid = os.fork()
     if pid == 0:
         for target, fd in enumerate((stdin, stdout, stderr)):
             os.dup2(fd, target)
-        for fd in (stdin, out, stdout, stderr):
+        for fd in (stdin, stdout, stderr):
             os.close(fd)
         channel.close()
         apply_limits(limits)
         return None
-    os.close(stdin)
-    os.close(stdout)
-    printed, status = collect(pid, out, limits["output_bytes"], kill_all if limits["own_namespace"] else lambda: None)
-    os.kill(feeder, signal.SIGKILL)
-    os.waitpid(feeder, 0)
-    flooded = len(printed) > limits["output_bytes"]
+    status = os.waitpid(pid, 0)[1]
+    if limits["own_namespace"]:
+        kill_all()
+    printed = os.pread(stdout, limits["output_bytes"] + 1, 0)
     errors = os.pread(stderr, ERROR_BYTES, max(0, os.fstat(stderr).st_size - ERROR_BYTES))
-    os.close(out)
-    os.close(stderr)
+    for fd in (stdin, stdout, stderr):
+        os.close(fd)
+    flooded = len(printed) > limits["output_bytes"]
     return {
         "exit": -(status & 0x7F) if status & 0x7F else status >> 8,
         "flooded": flooded,

@@ -11,6 +11,7 @@ interpreter it shares with its tests can still forge its verdict. It can do noth
 import builtins
 import os
 import sys
+import traceback
 import types
 import unittest
 import unittest.mock
@@ -54,6 +55,12 @@ def words(error):
         return "an error that cannot be printed"
 
 
+def at_line(error, test):
+    """Of the test, where an assertion says nothing else."""
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == TEST]
+    return " at " + test.split("\n")[lines[0] - 1].strip() if lines else ""
+
+
 def equals_anything(value):
     """Whether the value, or one in the builtin containers that it is made of, claims to be equal to a stranger."""
     todo = [value]
@@ -69,14 +76,12 @@ def equals_anything(value):
 
 
 def watch(namespace, name, function):
-    """Puts the function, as the tests see it, in place of itself. Returns the list of its calls.
+    """Puts the function, as the tests see it, in place of itself.
 
     While it runs the name is its own: a recursion is as deep as it would be."""
-    calls = []
 
     @wraps(function)
     def watched(*arguments, **keywords):
-        calls.append(1)
         namespace[name] = function
         try:
             value = function(*arguments, **keywords)
@@ -87,7 +92,6 @@ def watch(namespace, name, function):
         return value
 
     namespace[name] = function if isinstance(function, type) else watched
-    return calls
 
 
 class Unittest:
@@ -112,9 +116,7 @@ class Unittest:
                 setattr(cases, name, value)
 
 
-def run_units(setup, module, function, before, imports):
-    """{name: words} of the tests up to the first that does not pass; no words where it passed."""
-    outcomes = {}
+def run_units(setup, module, function, before, passed):
     watch(vars(module), setup["entry_point"], function)
     exec(compile(setup["test"], TEST, "exec"), vars(module))
     cases = vars(module)["TestCases"]
@@ -123,37 +125,25 @@ def run_units(setup, module, function, before, imports):
     cases.setUpClass()
     for name, method in methods.items():
         setattr(cases, name, method)
-        try:
-            cases(name).debug()
-        except BaseException as error:
-            imports.blame(error)
-            outcomes[name] = words(error)
-            return outcomes
-        outcomes[name] = ""
+        cases(name).debug()
+        passed.append(name)
         before.put_back()
     cases.tearDownClass()
-    return outcomes
 
 
-def run_check(setup, module, function):
-    """The same of check(candidate), whose helpers and builtins are not the code's. Empty where it called nothing."""
+def run_check(setup, module, function, passed):
+    """check(candidate), whose helpers and builtins are not the code's."""
     namespace = {name: value for name, value in vars(module).items() if name not in vars(builtins)}
     namespace["__name__"] = TEST
     exec(compile(setup["test"], TEST, "exec"), namespace)
-    calls = watch(namespace, setup["entry_point"], function)
-    try:
-        namespace["check"](namespace[setup["entry_point"]])
-    except BaseException as error:
-        frame = error.__traceback__.tb_next
-        line = setup["test"].split("\n")[frame.tb_lineno - 1].strip() if frame else ""
-        return {"check": "%s at %s" % (words(error), line)}
-    return {"check": ""} if calls else {}
+    watch(namespace, setup["entry_point"], function)
+    namespace["check"](namespace[setup["entry_point"]])
+    passed.append("check")
 
 
 def run(setup, module, imports):
-    """What came of the tests, and in `void` why they do not count. A test has passed if it ran to its end, cleaning up
-    included."""
-    before = Unittest()
+    """The names of the tests that ran to their end, cleaning up included, and how it failed, where it did."""
+    before, passed, failed = Unittest(), [], ""
     try:
         with open(SOURCE, "w") as file:
             file.write(setup["code"])
@@ -161,11 +151,13 @@ def run(setup, module, imports):
         before.put_back()
         function = find(module, setup["entry_point"])
         if setup["names"] == ["check"]:
-            return {"outcomes": run_check(setup, module, function), "void": ""}
-        return {"outcomes": run_units(setup, module, function, before, imports), "void": ""}
+            run_check(setup, module, function, passed)
+        else:
+            run_units(setup, module, function, before, passed)
     except BaseException as error:
         imports.blame(error)
-        return {"outcomes": {}, "void": words(error)}
+        failed = words(error) + at_line(error, setup["test"])
+    return {"passed": passed, "failed": failed}
 
 
 def main():

@@ -4,17 +4,15 @@ import resource
 from json import dumps, loads  # by name: the code under test may patch the modules
 from os import _exit, close, dup, fdopen, set_inheritable, write
 
-PRELUDE = "\n".join(
-    [f"from {name} import *" for name in (
-        "string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics",
-        "itertools", "functools", "operator", "io", "sys", "json", "builtins", "typing",
-    )]
-    + [f"import {name}" for name in (
-        "string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics",
-        "itertools", "functools", "operator", "io", "sys", "json",
-    )]
-    + ["sys.setrecursionlimit(50000)"]
+MODULES = (
+    "string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools",
+    "functools", "operator", "io", "sys", "json",
 )  # fmt: skip
+PRELUDE = "\n".join(
+    ["from %s import *" % name for name in (*MODULES, "builtins", "typing")]
+    + ["import %s" % name for name in MODULES]
+    + ["sys.setrecursionlimit(50000)"]
+)
 """LiveCodeBench's own prelude: without it correct answers fail, because its starter code uses List without an import."""
 
 
