@@ -169,8 +169,10 @@ pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;
 \frac{1}{2} == half ;; The answer is one half. ;; \boxed{\text{a half}} ;; \boxed{\text{one half}}
 \frac{2}{3} == \boxed{\text{two thirds}}
 10\% == The answer is ten percent. ;; \boxed{\text{ten percent}} != The answer is twenty percent.
-12 == 12⏎⏎Explanation: multiply 3 by 4. ;; **12 apples**⏎⏎Step 1: She has 3 baskets.⏎Step 2: each holds 4 of them. != 13⏎⏎It is 3 times 4, which is 12
-42 == The answer is forty-two. ;; \boxed{\text{forty two}} ;; Therefore, 42 of the 50 passed. ;; <final_answer>42</final_answer> != forty-three
+12 == 12⏎⏎Explanation: multiply 3 by 4.
+12 == **12 apples**⏎⏎Step 1: She has 3 baskets.⏎Step 2: each holds 4 of them. != 13⏎⏎It is 3 times 4, which is 12
+42 == The answer is forty-two. ;; \boxed{\text{forty two}} ;; Therefore, 42 of the 50 passed.
+42 == <final_answer>42</final_answer> != forty-three
 \frac{2}{3} == 0.666666... ;; It is 0.6666… != 0.667...
 \frac{\pi}{4} == The angle is 45 degrees. != The angle is 40 degrees.
 17 == 12⏎⏎+ 5⏎⏎17 ;; 10 apples⏎⏎Then 7 more.⏎⏎Total: 17 ;; 12⏎⏎Wait, that is wrong. The answer is 17.
