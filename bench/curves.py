@@ -55,13 +55,14 @@ def draw(file: Path) -> None:
     for run in read_json(file)["runs"]:
         for title, windows in _panels(run):
             panels.setdefault(title, paper_points(run["benchmark"])).extend(run_points(_name(run), windows))
+    sheet = [point for points in panels.values() for point in points]
     charts = [
-        scaling_chart(points, title).properties(title=title, width=WIDTH, height=HEIGHT)
+        scaling_chart(points, title, sheet=sheet).properties(title=title, width=WIDTH, height=HEIGHT)
         for title, points in panels.items()
     ]
     alike = dict.fromkeys(("y", "color", "shape", "strokeDash"), "shared")
-    sheet = styled(alt.concat(*charts, columns=3).resolve_scale(**alike))
-    svg = vl_convert.vegalite_to_svg(sheet.properties(background="white", padding=12).to_json())
+    whole = styled(alt.concat(*charts, columns=3).resolve_scale(**alike))
+    svg = vl_convert.vegalite_to_svg(whole.properties(background="white", padding=12).to_json())
     write(file.with_suffix(".svg"), svg.encode())
 
 

@@ -35,13 +35,13 @@ class WatchedEngine(FakeEngine):
 class NarrowEngine(FakeEngine):
     """Runs out of context earlier than it says: one phase ends with "length" before its budget is used."""
 
-    def __init__(self, *args, narrow_phase: int, room: int) -> None:
+    def __init__(self, *args, narrow_phase: int, most: int) -> None:
         super().__init__(*args)
-        self.narrow_phase, self.room = narrow_phase, room
+        self.narrow_phase, self.most = narrow_phase, most
 
     def stream(self, prompt_ids, sampling):
         if len(self.requests) == self.narrow_phase - 1:
-            sampling = replace(sampling, max_tokens=min(self.room, sampling.max_tokens))
+            sampling = replace(sampling, max_tokens=min(self.most, sampling.max_tokens))
         return super().stream(prompt_ids, sampling)
 
 
@@ -206,14 +206,14 @@ async def test_an_answer_that_stops_on_its_last_token_is_whole(scripted, ask):
 
 
 async def test_a_context_that_ends_while_thinking_is_no_cut(ask):
-    engine = NarrowEngine(lambda prompt: "Let me think. " * 50, narrow_phase=1, room=6)
+    engine = NarrowEngine(lambda prompt: "Let me think. " * 50, narrow_phase=1, most=6)
     done = await collect(engine, ask(engine), WINDOW)
     assert (done.end_reason, len(done.trace_ids), done.hint_ids) == ("context_full", 6, ())
     assert len(engine.requests) == 1
 
 
 async def test_a_context_that_ends_while_answering_is_not_the_answers_budget(ask):
-    engine = NarrowEngine(lambda prompt: "Let me think. " * 50, narrow_phase=2, room=6)
+    engine = NarrowEngine(lambda prompt: "Let me think. " * 50, narrow_phase=2, most=6)
     done = await collect(engine, ask(engine), WINDOW)
     assert (done.end_reason, len(done.trace_ids), len(done.answer_ids)) == ("context_full", 20, 6)
 

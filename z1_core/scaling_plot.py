@@ -71,12 +71,15 @@ def _point(label: str, figures: Mapping[str, Any], *, from_paper: bool) -> dict[
     }
 
 
-def scaling_chart(points: Sequence[Mapping[str, Any]], title: str) -> Any:
-    """Intervals as bars, the paper's curves dashed. points: at least one, of run_points and paper_points."""
+def scaling_chart(
+    points: Sequence[Mapping[str, Any]], title: str, *, sheet: Sequence[Mapping[str, Any]] | None = None
+) -> Any:
+    """Intervals as bars, the paper's curves dashed. points: at least one, of run_points and paper_points; sheet: those of
+    all charts beside it, in which a curve looks the same."""
     import altair as alt
 
-    own = list(dict.fromkeys(point["curve"] for point in points if not point["from_paper"]))
-    papers = list(dict.fromkeys(point["curve"] for point in points if point["from_paper"]))
+    named = {point["curve"]: point["from_paper"] for point in sheet or points}
+    own, papers = ([name for name in named if named[name] is is_papers] for is_papers in (False, True))
     beside = {name: BESIDE**place for place, name in enumerate(own)}
     rows = [{**point, "x": point["tokens"] * beside.get(point["curve"], 1)} for point in points]
     low, high = min(row["x"] for row in rows) / 1.25, max(row["x"] for row in rows) * 1.25
