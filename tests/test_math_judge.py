@@ -175,6 +175,8 @@ pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;
 42 == <final_answer>42</final_answer> != forty-three
 \frac{2}{3} == 0.666666... ;; It is 0.6666… != 0.667...
 \frac{\pi}{4} == The angle is 45 degrees. != The angle is 40 degrees.
+\frac{7}{3} == \[⏎f(1) + f(2) = 2 + \frac{1}{3} = \frac{7}{3}⏎\]
+\frac{7}{3} == \[⏎f(1) = 2 + \frac{1}{3} = \frac{7}{3}⏎\ != f(x) = 2 + \frac{2}{3} = \frac{8}{3}
 17 == 12⏎⏎+ 5⏎⏎17 ;; 10 apples⏎⏎Then 7 more.⏎⏎Total: 17 ;; 12⏎⏎Wait, that is wrong. The answer is 17.
 17 == Thus, \(\text{the answer is }17\) ;; $\textbf{Answer: 17}$ != $\text{the answer is }18$
 \text{Yes} == Yes, it is continuous. != No, it is not.

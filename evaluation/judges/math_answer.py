@@ -44,6 +44,8 @@ TERM = re.compile(
 )
 """A variable that is reckoned with."""
 EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])")
+CHAIN = re.compile(r"=(?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+=((?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+)$")
+"""Values that end in one: "f(1) + f(2) = 2 + \\frac{1}{3} = \\frac{7}{3}"."""
 PREDICATE = re.compile(r"\b(?:is|are|was|were|equals)\b:?\s(?:at\s)?|:\s")
 ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
 AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
@@ -126,7 +128,9 @@ def answered(text: str, reference: Reading) -> Reading | None:
 
 
 def _formulas(said: str, predicate: str) -> str:
-    """Those of "so $x = 1$ or $x = -2$." as one answer; or the one that the predicate begins with."""
+    """The end of a chain of values; those of "so $x = 1$ or $x = -2$." as one answer; or the predicate's first."""
+    if chain := CHAIN.search(said):
+        return chain[1]
     found = boxes(DELIMITED.sub(lambda formula: rf"\boxed{{{formula[1] or formula[2]}}}", said))
     if found and len(found[0]) > 1:
         return ", ".join(found[0])
