@@ -16,7 +16,7 @@ from z1_core.engine import Engine
 from z1_core.jsonl import Lines, row_at
 from z1_core.patience import Patience
 from z1_core.sweep import sweep
-from z1_core.thinking import Transcript, answer_from, decoded
+from z1_core.thinking import Transcript, answer_from
 from z1_core.window import Chunk, Completion, Window
 
 Place = tuple[Task, Window]
@@ -115,7 +115,7 @@ class Answering:
             if stored.end_reason == "inside" and len(prefix) == len(stored.trace_ids):
                 run.add(Chunk("trace", stored.trace, prefix, end_reason="inside"))
             elif len(prefix) == window.thinking_tokens:
-                run.add(Chunk("trace", await decoded(self.engine, prefix), prefix))
+                run.add(Chunk("trace", self.engine.text.decode(prefix), prefix))
                 again = answer_from(self.engine, trace.prompt_ids, prefix, window, sampling)
                 async with aclosing(again) as chunks:
                     async for chunk in chunks:
@@ -129,6 +129,6 @@ async def as_one_text(engine: Engine, run: Completion) -> Completion:
     """Where nothing was inserted at the cut, a character that the cut went through belongs to the answer, whole."""
     if run.hint_ids or not run.answer_ids or not run.trace.endswith("\ufffd"):
         return run
-    text = await decoded(engine, [*run.trace_ids, *run.answer_ids])
+    text = engine.text.decode([*run.trace_ids, *run.answer_ids])
     begin = len(run.trace.rstrip("\ufffd"))
     return replace(run, trace=text[:begin], answer=text[begin:])

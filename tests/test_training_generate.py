@@ -243,6 +243,14 @@ async def test_what_ends_a_line_elsewhere_is_text_here_and_nothing_is_made_twice
     assert len(made) == len(engine.requests) == 2
 
 
+async def test_a_folder_of_an_earlier_version_is_refused_in_a_sentence(tmp_path: Path, teacher: FakeEngine):
+    source = question_file(tmp_path, ["Why?"])
+    await generate(teacher, read(source), Teaching(), tmp_path / "out")
+    (tmp_path / "out" / "run.json").write_text('{"model": "z1", "max_tokens": 50}')
+    with pytest.raises(BadInput, match="is not of a run that this version can continue; name another folder"):
+        await generate(teacher, read(source), Teaching(), tmp_path / "out")
+
+
 async def test_a_folder_of_another_run_is_refused(tmp_path: Path, teacher: FakeEngine):
     source = question_file(tmp_path, ["Why?"])
     await generate(teacher, read(source), Teaching(max_tokens=50), tmp_path / "out")

@@ -46,7 +46,10 @@ def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> Non
     if others and not path.exists():
         raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder")
     if path.exists() and is_begun:
-        before, now = _fixed(jsonl.read_json(path)), _fixed(json.loads(json.dumps(record)))
+        there = jsonl.read_json(path)
+        if not isinstance(there, dict) or not isinstance(there.get("settings"), dict):
+            raise BadInput(f"{path} is not of a run that this version can continue; name another folder")
+        before, now = _fixed(there), _fixed(json.loads(json.dumps(record)))
         for name in now.keys() & before.keys():  # another version of the libraries may have other keys
             if before[name] != now[name]:
                 raise BadInput(

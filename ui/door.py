@@ -131,7 +131,7 @@ def _names_an_address(value: Any) -> bool:
 def _told(error: Exception) -> str:
     """Gradio's own sentence where it has one: for names that an endpoint does not have, or has to have."""
     by_name = isinstance(error, TypeError) and _frame(error).name == "construct_args"
-    return f"{error}; {DESCRIBED}" if by_name else WRONG_CALL
+    return f"{str(error).rstrip('.')}; {DESCRIBED}" if by_name else WRONG_CALL
 
 
 def _place(error: Exception) -> str:

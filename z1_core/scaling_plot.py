@@ -79,7 +79,8 @@ def scaling_chart(
     import altair as alt
 
     named = {point["curve"]: point["from_paper"] for point in sheet or points}
-    own, papers = ([name for name in named if named[name] is is_papers] for is_papers in (False, True))
+    own = [name for name, from_paper in named.items() if not from_paper]
+    papers = [name for name, from_paper in named.items() if from_paper]
     beside = {name: BESIDE**place for place, name in enumerate(own)}
     rows = [{**point, "x": point["tokens"] * beside.get(point["curve"], 1)} for point in points]
     low, high = min(row["x"] for row in rows) / 1.25, max(row["x"] for row in rows) * 1.25

@@ -72,11 +72,7 @@ def serve_command(options: argparse.Namespace, model: Model, turn: str | None) -
     the CPU build is not. turn: where a plain client's thinking begins; without it such clients have no window."""
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model.path)]
     command += ["--served-model-name", served_name(model), "--host", options.host, "--port", str(options.port)]
-    command += [
-        "--enable-prefix-caching",
-        "--enable-prompt-tokens-details",
-    ]
-    command += ["--disable-uvicorn-access-log"]
+    command += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--disable-uvicorn-access-log"]
     if turn:
         reasoning = {"reasoning_start_str": turn, "reasoning_end_str": options.hint or read_trained(model.path).hint}
         command += ["--reasoning-config", json.dumps(reasoning)]

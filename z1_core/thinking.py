@@ -47,9 +47,18 @@ async def think(
     Raises ContextOverflow before anything is generated if the four budgets exceed the context; EngineDead.
     """
     tokens = await asyncio.to_thread(check_fits, engine, prompt_ids, window)
+    async with aclosing(_admitted(engine, Job(prompt_ids, window, sampling), tokens, close_window)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _admitted(
+    engine: Engine, job: Job, tokens: int, close_window: asyncio.Event | None = None
+) -> AsyncGenerator[Chunk, None]:
+    """tokens: what it comes to at most."""
     async with (
         engine.session(tokens) as session,
-        aclosing(think_in(session, engine, prompt_ids, window, sampling, close_window)) as chunks,
+        aclosing(think_in(session, engine, job.prompt_ids, job.window, job.sampling, close_window)) as chunks,
     ):
         async for chunk in chunks:
             yield chunk
@@ -190,8 +199,12 @@ async def collect(
     close_window: asyncio.Event | None = None,
 ) -> Completion:
     """Run think() to its end and return what it made."""
+    return await _gathered(prompt_ids, think(engine, prompt_ids, window, sampling, close_window=close_window))
+
+
+async def _gathered(prompt_ids: Sequence[int], run: AsyncGenerator[Chunk, None]) -> Completion:
     transcript = Transcript(prompt_ids)
-    async with aclosing(think(engine, prompt_ids, window, sampling, close_window=close_window)) as chunks:
+    async with aclosing(run) as chunks:
         async for chunk in chunks:
             transcript.add(chunk)
     return transcript.completion()
@@ -203,8 +216,11 @@ async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Com
 
     Raises ContextOverflow, naming the row, before anything is generated.
     """
-    await asyncio.to_thread(_check_all, engine, jobs)
-    runs = [asyncio.ensure_future(collect(engine, job.prompt_ids, job.window, job.sampling)) for job in jobs]
+    tokens = await asyncio.to_thread(_check_all, engine, jobs)
+    runs = [  # checked already, and no thread in between: they come to the engine in their order
+        asyncio.ensure_future(_gathered(job.prompt_ids, _admitted(engine, job, needed)))
+        for job, needed in zip(jobs, tokens, strict=True)
+    ]
     try:
         for run in runs:
             yield await run
@@ -227,12 +243,14 @@ async def generate(
             yield delta
 
 
-def _check_all(engine: Engine, jobs: Sequence[Job]) -> None:
+def _check_all(engine: Engine, jobs: Sequence[Job]) -> list[int]:
+    tokens = []
     for row, job in enumerate(jobs, start=1):
         try:
-            check_fits(engine, job.prompt_ids, job.window)
+            tokens.append(check_fits(engine, job.prompt_ids, job.window))
         except ContextOverflow as error:
             raise ContextOverflow(f"row {row}: {error}") from error
+    return tokens
 
 
 async def _until(closed: asyncio.Event, deltas: AsyncGenerator[Delta, None]) -> AsyncIterator[Delta]:
@@ -260,8 +278,3 @@ def _held_back(engine: Engine, ids: Sequence[int], shown: str) -> str:
     """What the ids hold beyond the text shown so far: a character that the end of the budget left incomplete."""
     whole = engine.text.decode(ids)
     return whole[len(shown) :] if whole.startswith(shown) else ""
-
-
-async def decoded(engine: Engine, ids: Sequence[int]) -> str:
-    """The text of ids."""
-    return engine.text.decode(ids)
