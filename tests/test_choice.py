@@ -59,6 +59,16 @@ C == Option C stands out as the best fit. A and B fail. ;; C best describes it. 
 C == Hence, C is our answer. ;; C is the one. ;; It leaves us with C. ;; All signs point to C. ;; Clearly, C. ;; It's C then.
 C == I settled on C. ;; We go with C here. ;; I'll go for C. ;; The answer's C. ;; Solution: C ;; C, because A is too small
 C == In conclusion, C. ;; We find that C is the correct statement. ;; It would be C
+B == The answer key says B.
+C == That means C. ;; C, I believe. ;; I think C. ;; My guess: C ;; c ;; c) ;; C for sure. ;; C over B. ;; Likely C.
+C == C is the only one that satisfies both. ;; C is the only option left. ;; C looks right. ;; C appears to be correct.
+C == C is probably right. ;; Among these, C is the closest. ;; The closest is C. ;; That is C. ;; Mark C.
+C == The value 5 eV is listed as C. ;; The solution is C. ;; The letter is C. ;; C is what we get. ;; C is better than B.
+C == The answer to this question is C. ;; The answer to the question is option C: 5 eV. ;; The option that matches is C.
+C == The best option among the given ones is C. ;; The only option that satisfies this is C. ;; A? No. B? No. C? Yes.
+C == The answer is A. Wait, no, C. ;; The answer is A. Correction: C. ;; Ruling out A, B, and D, we get C.
+C == So it's between A and C, and C is better. ;; Between B and C, C is more likely.
+C == A) incorrect - the mass is wrong⏎B) incorrect⏎C) correct⏎D) incorrect
 C == A: no. B: no. C: yes. D: no. ;; (A) - wrong⏎(B) - incorrect⏎(C) - correct⏎(D) - wrong
 """
 """The letter == texts that settle on it; ⏎ is a new line."""
@@ -83,6 +93,9 @@ Select C atoms.
 |C|
 Eliminate option C. ;; It is unlikely to be option C. ;; All but option C. ;; Everything except C is right.
 Statement C is true. ;; A remains the same. ;; A fits the curve. ;; A is one of them. ;; A: no. B: no. C: no. D: no.
+Consider option C. ;; Now look at option C. ;; Next: option C. ;; Let me evaluate option C ;; Actually, A and B cancel.
+The option that is wrong is C. ;; The option that can be ruled out is C. ;; That means C = 5. ;; We get C and D.
+I think A is a constant. ;; I don't think C. ;; Which means C is wrong. ;; The answer to A is unknown. ;; C looks wrong.
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
 """
 

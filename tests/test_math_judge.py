@@ -122,6 +122,8 @@ x \in [-2,7] == -2 \le x \le 7 ;; 7 \ge x \ge -2 ;; [-2;7] != -2 < x < 7
 120^\circ == \frac{2\pi}{3} \text{ radians} != \frac{\pi}{3} ;; 120\%
 \begin{pmatrix} 1 \\ 2 \end{pmatrix} == (1, 2) ;; \langle 1, 2 \rangle != (2, 1) ;; \begin{pmatrix} 1 & 2 \end{pmatrix}
 (6,31,-1) == \langle 6,31,-1 \rangle
+5 == \textbf{(A) } 5 ;; \textbf{(A)}\ 5 ;; \text{A) } 5 ;; five (5) != \textbf{(A) } 6
+(3,4) == B(3,4) != B(4,3)
 52_8 == 52_{8} ;; (52)_8 ;; 52_{\text{eight}} ;; 52 \text{ (base 8)} ;; 52 != 42 ;; 52_9 ;; 52 \text{ base } 7
 """
 """Reference == right answers != wrong ones, each in a box."""
@@ -202,6 +204,15 @@ pq == The answer is pq. ;; So the product is pq. ;; **pq** != The answer is p. ;
 -3 == x = −3 ;; The minimum is $-3$, attained at $x = 2$. != 3
 p - q == p - q ;; The answer is -q + p. != The answer is p + q.
 \text{odd} == The function is odd. ;; **Odd** ;; The answer is odd, as f(-x) = -f(x). != The answer is even. ;; Even
+\text{Evelyn} == Evelyn has the greatest speed. != Evelyn does not have it. ;; Evelyn is slower than Carla.
+\text{odd} != Odd functions have f(-x) = -f(x).
+2 == There are two solutions. ;; So she needs exactly two more apples. ;; x has two.⏎⏎All done != There are three.
+42 == x = 42⏎⏎There is only one such value. ;; The value is 42.⏎⏎Note: we used 2 rules.
+0 == There are no such integers.
+\infty == The limit is infinite.
+[-2,7] == x \in [-2, 7] ;; So $x \in [-2, 7]$.
+52_8 == It is 52 (base 8) ;; 52 (base 8) ;; 52 base 8
+5 == The answer to part 2 is 5. ;; 5 apples. She had 2 and got 3. != 5. First, add 2 and 4 to get 6.
 \text{Evelyn} == Answer: Evelyn⏎⏎Hope this helps! ;; The answer is Evelyn. != The answer is Carla.
 1200 == #### 1,200 ;; 5 + 7 = 12⏎#### $1,200 ;; $1,200 ;; **$1,200** ;; \boxed{\$1,200} ;; \boxed{1200\text{ dollars}}
 1,200 == The answer is $1,200. ;; The answer is 1200 dollars, since 2 * 600 = 1200 and 3 * 7 = 21

@@ -29,7 +29,8 @@ VALUE = re.compile(r"(?=[^\n]*\d)(?:\\[A-Za-z]+|[^A-Za-z=\n])+(?:[A-Za-z]{2,}\W*
 DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
-    r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},| here| then| now| overall)?|答案)"
+    r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},| here| then| now| overall"
+    r"|\s(?:to|for|of|among|that|which)\s(?:(?!wrong|incorrect|ruled|eliminat|violat|not\b)[^.,:;?\n$\\]){1,50}?)?|答案)"
     rf"(?:\s+(?:is|are|(?:should|would|must|will|has to|seems to|appears to)(?:\s+{HEDGE})?\s+be|to be)\b"
     r"|['’]s\b|\s*(?:=>|->|→|[:：=|是为])|\s+[-–—](?=\s))"
     rf"(?:[\s:：=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
@@ -50,7 +51,10 @@ REJECTED = re.compile(
     re.IGNORECASE,
 )
 RETRACTS = re.compile(r"\b(?:wait|mistake|wrong|incorrect|correction|error)\b", re.IGNORECASE)
-SMALL_TALK = re.compile(r"^[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$")
+SMALL_TALK = re.compile(
+    r"^[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$"
+    r"|^\W*(?:Note|Remark|Check|Verification)\b[^\n\d]{0,20}:"
+)
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
 
@@ -78,10 +82,10 @@ def final_answers(text: str) -> list[FinalAnswer]:
 
 
 def _leading(text: str) -> list[str]:
-    """A first paragraph that is a value alone, with prose to the end behind it: an answer to "the final answer should be:"
-    that goes on to explain itself."""
-    first, _, rest = text.strip().partition("\n\n")
-    last = rest.rstrip().rpartition("\n")[-1].split()
+    """A first paragraph that is a value alone ("5 apples.": or sentence), with prose to the end behind it: an answer to
+    "the final answer should be:" that goes on to explain itself."""
+    first, *rest = re.split(r"\n\n|(?<=[a-z]\.) (?=[A-Z])", text.strip(), maxsplit=1)
+    last = "".join(rest).rstrip().rpartition("\n")[-1].split()
     return [first] if len(first) < 40 and VALUE.fullmatch(first) and len(last) > 2 else []
 
 

@@ -22,23 +22,26 @@ ENDS_LETTER = (
 
 PREFIX = re.compile(
     r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|no|it is|it's|is|option|choice|letter|answer"
-    r"|by elimination|most likely|probably|definitely|clearly|obviously|certainly|in (?:conclusion|summary))\b)*",
+    r"|by elimination|(?:most )?likely|probably|definitely|clearly|obviously|certainly|in (?:conclusion|summary))\b)*",
     re.IGNORECASE,
 )
+SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is|over [A-J])\W*$")
 REJECTS = re.compile(
-    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|rule)\b|n't\b", re.IGNORECASE
+    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|rule|consider|look|check|evaluate|next|for)\b|n't\b", re.IGNORECASE
 )
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
     r"(?<!not )(?<!n't )(?<!ever )(?<!cannot )\b(?:"
-    r"(?i:(?:leaves?|leaving)(?: us)?|remains is|remains|left is|left with|must be|has to be|can only be"
-    r"|it (?:is|would be|should be)|it's|answer|ans\.)"
-    r"|(?i:(?:correct|right|best|true) \w+ is)|(?i:(?:final|correct|selected|my pick|solution|result|conclusion|letter):)"
-    r"|(?i:(?:this|that|which) is|that's)(?= (?:option|choice|answer|letter)\b)"
-    r"|(?i:match\w*|correspond\w* to|closest to|points? to|agrees with)(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
-    r"|(?i:so|hence|thus|therefore|conclude)(?= \(?[A-J][).]*\s*(?:\n|$))"
+    r"(?i:(?:leaves?|leaving)(?: us)?|remains is|remains|left is|left with|must be|has to be|can only be|listed as"
+    r"|it (?:is|would be|should be)|it's|answer|ans\.|key says|mark|guess(?: is|:))"
+    r"|(?i:(?:correct|right|best|true|closest) (?:\w+ )?is|(?:solution|result|conclusion|letter) is)"
+    r"|(?i:(?:final|correct|selected|my pick|solution|result|conclusion|letter):)"
+    r"|(?i:(?:this|that|which) (?:is|means)|that's)(?= (?:(?:option|choice|answer|letter)\b|[A-J]\.?\s*(?:\n|$)))"
+    r"|(?i:match\w*|correspond\w* to|closest to|points? to|agrees with|we get)"
+    r"(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
+    r"|(?i:so|hence|thus|therefore|conclude|actually,|correction:|wait,(?: no,)?)(?= \(?[A-J][).]*\s*(?:\n|$))"
     r"|(?i:cho(?:ose|osing|se)|pick(?:ed|ing)?|select(?:ed|ing)?|go(?:ing)? (?:with|for)|settled? on|vote(?: for)?)"
-    r"|(?:I|[Ww]e)(?:'d| would)? say)\s+"
+    r"|(?:I|[Ww]e)(?:'d| would)? (?:say|think|believe))\s+"
     r"(?:only |with )?(?=([^\n]{1,40}))"
 )
 TOLD = r"(?i:(yes|correct|right)|no|wrong|incorrect|not correct)\b"
@@ -78,10 +81,12 @@ def _decided(plain: str, letters: str) -> str:
     """Of the last sentence that decides: "the answer is (C)", "option C is correct", "which leaves C"."""
     is_right = re.compile(
         rf"(?<![A-Za-z])(?<!not )(?<!except )(?:\(?([{letters}])\)?|\(([{letters.lower()}])\)),?\s+(?:remains|matches"
-        r"|fits(?:\s+best)?|stands out|is left|it is"
-        r"|(?:is|(?:must|has to|would|seems to) be|seems)\s+(?:(?:the|our|my)\s+)?"
-        r"(?:only\s+|most\s+)?(?:correct|right|best|likely|plausible|consistent|accurate|appropriate|answer|(?<=the\s)one))\b"
-        r"(?=[\s*)]*$|\s*[.,;!\n]|\s+(?:because|since|as|and|while|although|though|option|choice|answer|statement|one|bet)\b)"
+        r"|fits(?:\s+best)?|stands out|is left|it is|is what we (?:want|get|need)"
+        r"|(?:is|(?:must|has to|would|seems to|appears to) be|seems|looks|sounds)\s+(?:(?:the|our|my|probably|clearly|indeed)\s+)*"
+        r"(?:only\s+|most\s+|more\s+)?(?:correct|right|best|better|likely|plausible|consistent|accurate|appropriate|answer"
+        r"|closest|option left|(?<=the\s)one|(?<=only\s)(?:one|option) that))\b"
+        r"(?=[\s*)]*$|\s*[.,;!\n]|(?<=that)|\s+(?:because|since|as|and|while|although|though|than|option|choice|answer"
+        r"|statement|one|bet)\b)"
         rf"|(?<![A-Za-z])\(?([{letters}])\)?\s+best\s+(?:describes|explains|fits|matches|answers)\b"
         rf"|\b(?i:only)\s+(?i:option\s+|choice\s+)?\(?([{letters}])\)?\s+(?:satisfies|fits|matches|works|holds|agrees|is|can)\b"
     )
@@ -103,17 +108,19 @@ def _decided(plain: str, letters: str) -> str:
 def _leading_lines(plain: str, letters: str) -> str:
     """A last sentence that is a letter alone, or ends in one as an option; otherwise all letters that lead lines: a
     repeated list of the options names several, and so settles on none."""
-    told = re.findall(rf"(?<![A-Za-z])\(?([{letters}])\)?\s*[:.–—-]\s*{TOLD}", plain)
+    told = re.findall(rf"(?<![A-Za-z])\(?([{letters}])(?:\)|\)?\s*[:.?–—-])\s*{TOLD}", plain)
     if len({letter for letter, _ in told}) > 1:  # "A: no. B: yes."
         return "".join(letter for letter, yes in told if yes)
     lines = [re.sub(r"^\|\s|\s\|$", "", line.strip()).strip(" \t-•#>") for line in plain.splitlines() if line.strip()]
     last = affirmed(re.split(r"(?<=[.!?])\s+(?=\S)", lines[-1])[-1]) if lines else ""
-    last = PREFIX.sub("", last, count=1)
+    last = PREFIX.sub("", SUFFIX.sub("", last), count=1)
     if reasoned := re.match(rf"\(?([{letters}])\)?,? (?:because|since)\b", last):
         return reasoned[1]
     alone = re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", last)
     if alone and len(last) < 30:
         return _letters_in(last, letters)
+    if re.fullmatch(rf"[{letters.lower()}][).]?", plain.strip()):
+        return plain.strip()[0].upper()
     marked = re.search(rf"(?:(?i:option|choice|→|⇒|=>|->)\s*\(?)([{letters}])\)?[).\s]*$", last)
     if marked and not REJECTS.search(last):
         return marked[1]

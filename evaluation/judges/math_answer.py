@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, improper, spelled
+from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, number, spelled
 from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause, final_answers, trimmed
 
 TEXT = r"\\(?:text(?:bf|it|rm|tt|normal|sf)?|mbox|mathrm|operatorname)\s*\{([^{}]*)\}"
@@ -76,6 +76,9 @@ NOT_ALONE = re.compile(
     r"\?|,|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from)\b|n't\b",
     re.IGNORECASE,
 )
+COUNTED = re.compile(
+    rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt)", re.IGNORECASE
+)
 NUMBERED = re.compile(
     r"^\s*\(?\d+[.)]\s+(?=\D*[A-Za-z])|\b(?:step|example|case|figure|equation|part|problem|question|method)\s+\(?\d+\)?",
     re.IGNORECASE,
@@ -114,7 +117,8 @@ def read_reference(gold: str) -> Reading:
 def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
     read = _in_words if reference.words else _in_parts
-    for place in final_answers(PYTHON.sub("", text)):
+    places = final_answers(PYTHON.sub("", text))
+    for place in places:
         if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
             return None
         said = clause(place.content) if place.kind == "statement" else place.content
@@ -124,7 +128,13 @@ def answered(text: str, reference: Reading) -> Reading | None:
             return reading
         if not reference.words and (reading := _in_prose(said)):
             return reading
-    return None
+    return None if reference.words else next(filter(None, map(_counted, places)), None)
+
+
+def _counted(place: FinalAnswer) -> Reading | None:
+    """A number in words within a sentence: "There are two solutions." """
+    found = COUNTED.findall(place.content) if not REFUSED.search(place.content) else []
+    return Reading(shown=found[0], parts=[str(number(found[0]))]) if len(found) == 1 else None
 
 
 def _formulas(said: str, predicate: str) -> str:
@@ -143,7 +153,7 @@ def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading)
     if (
         is_leading
         or any(words_of(candidate) == reference.words for candidate in candidates)
-        or _says(place, reference.words)
+        or _says(place, reference)
     ):
         return Reading(shown=place.content, words=reference.words)
     if place.kind == "box" or any(map(is_words, candidates)):
@@ -151,10 +161,15 @@ def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading)
     return None
 
 
-def _says(place: FinalAnswer, words: str) -> bool:
-    """Whether a sentence ends in them: "She faces west." It must affirm them, and them alone."""
-    said = words_of(place.content)
-    return place.kind != "box" and said.endswith(f" {words}") and not NOT_ALONE.search(place.content[: -len(words)])
+def _says(place: FinalAnswer, reference: Reading) -> bool:
+    """Whether a sentence ends in them ("She faces west."), or begins in a name: "Evelyn has the greatest average speed."
+    It must affirm them, and them alone."""
+    words, said, around = reference.words, words_of(place.content), ""
+    if said.endswith(f" {words}"):
+        around = place.content[: -len(words)]
+    elif words.title() in reference.shown and said.startswith(f"{words} "):
+        around = place.content[len(words) :]
+    return place.kind != "box" and bool(around) and not NOT_ALONE.search(around)
 
 
 def _in_parts(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
@@ -169,7 +184,7 @@ def _in_parts(place: FinalAnswer, candidates: Sequence[str], reference: Reading)
 
 def variables(latex: str) -> frozenset[str]:
     """Besides the name in "x = 5" or "x < 5"."""
-    bare = re.sub(r"^[A-Za-z\d_,()\s]*=|\\[A-Za-z]+", "", TEXT_COMMAND.sub("", latex))
+    bare = re.sub(r"^[A-Za-z\d_,()\s]*(?:=|\\in(?![a-z]))|\\[A-Za-z]+", "", TEXT_COMMAND.sub("", latex))
     return frozenset() if re.search(r"[<>]|\\[lg]e", latex) else frozenset(re.findall("[A-Za-z]", bare))
 
 

@@ -30,6 +30,8 @@ NUMBER_WORD = (
     rf"(?= \d/\d|(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
 )
 """As the whole answer, or as its base."""
+LABEL = r"^(?:\\text(?:bf|rm|it)?\s*\{\s*\(?[A-E][).:]*\s*\}|\(?[A-E]\))(?:\s|\\ )*"
+"""Of an option: \\textbf{(A) } 5."""
 SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
 
 SPELLINGS = [
@@ -39,11 +41,15 @@ SPELLINGS = [
         "",
     ),
     (r"\\underline(?![A-Za-z])", ""),
+    (rf"{LABEL}(?=-?\d|\\[dt]?frac|\\sqrt|\$)", ""),
+    (r"^[A-Z]\s*(?=\([^()]*,[^()]*\)$)", ""),  # the point B(3, 4)
+    (r"(?<=\d)\s*\(?\s*(?:in )?base[- ](\d+)\)?$", r"_{\1}"),
+    (rf"^(?i:{WORDS})\s*\((\d+)\)$", r"\1"),  # five (5)
     (
         rf"\s*(?:\\text\s*\{{)?\s*\band (a|{WORDS})[- ]({'|'.join(PARTS)})s?\b(?:\s*\}})?",
-        lambda part: f" {_number(part[1]) if part[1] != 'a' else 1}/{PARTS[part[2]]}",
+        lambda part: f" {number(part[1]) if part[1] != 'a' else 1}/{PARTS[part[2]]}",
     ),
-    (NUMBER_WORD, lambda word: f"{word[1]}{_number(word[2])}"),
+    (NUMBER_WORD, lambda word: f"{word[1]}{number(word[2])}"),
     (r"\\text\s*\{\s*\}", ""),
     (r"\\text\s*\{[^{}]*(?:\b(?:is|are|equals)|:):?\s*\}", ""),  # \text{The answer is } 30
     (r"\\text\s*\{([^{}]*\d[^{}]*)\}", r"\1"),
@@ -90,7 +96,7 @@ SPELLINGS = [
     (r"\s*(?:\\text\{\s*)?(?:\bper ?cent(?:age)?\b|\\?%)(?:\s*\})?", r"\\%"),  # a bare % begins a comment
     (rf"(?<![\\A-Za-z])({'|'.join(FUNCTIONS)})(?![A-Za-z])", r"\\\1"),  # sqrt(3)
     (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
-    (r"(?<![A-Za-z\\])inf(?:inity)?(?![A-Za-z])", r"\\infty "),
+    (r"(?<![A-Za-z\\])inf(?:init[ey])?(?![A-Za-z])", r"\\infty "),
     (r"\^(-?\d+)", r"^{\1}"),
     (r"\\[lc]?dots(?![A-Za-z])|\.\.\.", r"\\ldots "),
     (r"^\{([^{}]*,[^{}]*)\}$", r"\\{\1\\}"),
@@ -106,8 +112,8 @@ def spelled(answer: str) -> str:
     return MIXED.sub(lambda mixed: improper(mixed, r"\frac{%d}{%d}"), latex).strip().rstrip(".,;").lstrip("= ").strip()
 
 
-def _number(words: str) -> int:
-    return NUMBERS.index(words.lower().replace(" ", "-"))
+def number(words: str) -> int:
+    return 0 if words.lower() == "no" else NUMBERS.index(words.lower().replace(" ", "-"))
 
 
 def improper(mixed: re.Match[str], form: str) -> str:
