@@ -14,8 +14,11 @@ from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 
 CONNECT_S = 10.0
 KEEP_S = 2.0
-"""How long an idle connection is used again. llama.cpp's server closes it after 5 s, at times between our look and our
-request: that one is then asked once more, on a new connection."""
+"""How long an idle connection to a named server is used again. llama.cpp's server closes it after 5 s, at times between
+our look and our request: that one is then asked once more. Our own process is close by: each call has a new connection,
+as on a busy machine more than one may be stale."""
+
+STALE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 CLOSED = "the model was closed while this ran; send it again"
 REFUSALS = (400, 413, 422)
@@ -38,7 +41,9 @@ class Server:
             "headers": {"Authorization": f"Bearer {key}"},
             "auth": tuple(login.partition(":")[::2]) if login else None,
             "timeout": httpx.Timeout(silence_s, connect=CONNECT_S),
-            "limits": httpx.Limits(max_connections=None, keepalive_expiry=KEEP_S),
+            "limits": httpx.Limits(
+                max_connections=None, max_keepalive_connections=0 if gone else None, keepalive_expiry=KEEP_S
+            ),
             "follow_redirects": True,
             "trust_env": not url.startswith("http://127.0.0.1:"),
         }
@@ -57,7 +62,7 @@ class Server:
         try:
             try:
                 answer = self._waiting.request(method, path, **options)
-            except httpx.RemoteProtocolError:  # see KEEP_S
+            except STALE:
                 answer = self._waiting.request(method, path, **options)
             return answer.raise_for_status()
         except httpx.HTTPError as error:

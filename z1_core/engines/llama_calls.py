@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from z1_core.engines.calls import STALE
 from z1_core.errors import BadInput
 from z1_core.window import Sampling
 
@@ -53,6 +54,6 @@ async def complete(
     body["response_fields"] = ["tokens", "stop_type", "timings"]
     try:
         answer = await client.post("/completion", json=body)
-    except httpx.RemoteProtocolError:  # see calls.KEEP_S
+    except STALE:
         answer = await client.post("/completion", json=body)
     return answer.raise_for_status().json()
