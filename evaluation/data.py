@@ -144,12 +144,13 @@ def _local(source: Source | Made, data: Path) -> Files:
 
 def _from_hub(source: Source) -> Files:
     """The files at a commit, from the cache or the network."""
-    import huggingface_hub
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import logging
 
-    huggingface_hub.utils.logging.set_verbosity_error()  # it would warn of each of its retries
+    logging.set_verbosity_error()  # it would warn of each of its retries
     try:
         paths = [
-            Path(huggingface_hub.hf_hub_download(source.repo, name, repo_type="dataset", revision=source.revision))
+            Path(hf_hub_download(source.repo, name, repo_type="dataset", revision=source.revision))
             for name in source.files
         ]
     except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise

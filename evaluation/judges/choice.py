@@ -27,7 +27,9 @@ PREFIX = re.compile(
 )
 SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is|over [A-J])\W*$")
 REJECTS = re.compile(
-    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|rule|consider|look|check|evaluate|next|for)\b|n't\b", re.IGNORECASE
+    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|rule|consider|look|check|evaluate|next"
+    r"|for)\b|n't\b",
+    re.IGNORECASE,
 )
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
@@ -82,7 +84,8 @@ def _decided(plain: str, letters: str) -> str:
     is_right = re.compile(
         rf"(?<![A-Za-z])(?<!not )(?<!except )(?:\(?([{letters}])\)?|\(([{letters.lower()}])\)),?\s+(?:remains|matches"
         r"|fits(?:\s+best)?|stands out|is left|it is|is what we (?:want|get|need)"
-        r"|(?:is|(?:must|has to|would|seems to|appears to) be|seems|looks|sounds)\s+(?:(?:the|our|my|probably|clearly|indeed)\s+)*"
+        r"|(?:is|(?:must|has to|would|seems to|appears to) be|seems|looks|sounds)\s+"
+        r"(?:(?:the|our|my|probably|clearly|indeed)\s+)*"
         r"(?:only\s+|most\s+|more\s+)?(?:correct|right|best|better|likely|plausible|consistent|accurate|appropriate|answer"
         r"|closest|option left|(?<=the\s)one|(?<=only\s)(?:one|option) that))\b"
         r"(?=[\s*)]*$|\s*[.,;!\n]|(?<=that)|\s+(?:because|since|as|and|while|although|though|than|option|choice|answer"

@@ -77,7 +77,8 @@ NOT_ALONE = re.compile(
     re.IGNORECASE,
 )
 COUNTED = re.compile(
-    rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt)", re.IGNORECASE
+    rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt)",
+    re.IGNORECASE,
 )
 NUMBERED = re.compile(
     r"^\s*\(?\d+[.)]\s+(?=\D*[A-Za-z])|\b(?:step|example|case|figure|equation|part|problem|question|method)\s+\(?\d+\)?",
@@ -150,11 +151,7 @@ def _formulas(said: str, predicate: str) -> str:
 
 def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
     is_leading = place.kind != "box" and words_of(place.content.partition(",")[0]) == reference.words  # "Yes, it is."
-    if (
-        is_leading
-        or any(words_of(candidate) == reference.words for candidate in candidates)
-        or _says(place, reference)
-    ):
+    if is_leading or any(words_of(candidate) == reference.words for candidate in candidates) or _says(place, reference):
         return Reading(shown=place.content, words=reference.words)
     if place.kind == "box" or any(map(is_words, candidates)):
         return Reading(shown=place.content)
