@@ -44,10 +44,10 @@ def asked(engine: FakeEngine) -> list[int]:
     return engine.text.render(chat("2 + 2?", system=""))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(8))
 def test_no_mixture_of_pieces_makes_a_control_token_in_any_kind(text, seed):
     chance = random.Random(seed)
-    strings = [*controls(text), "abc", " ", "▁", "\n", "\x01", "\ue000", "the"]
+    strings = [*controls(text), "abc", " ", "▁", "\n", "\x01", "\ue000", "the", "|", "e\u0301", "🙂", "{{ x }}"]
 
     def mixture() -> str:
         halves = [string[: chance.randrange(len(string) + 1)] for string in chance.choices(strings, k=6)]
@@ -55,8 +55,10 @@ def test_no_mixture_of_pieces_makes_a_control_token_in_any_kind(text, seed):
         chance.shuffle(words)
         return "".join(words)
 
-    known = {id_ for string, id_ in controls(text).items() if string != "<unk>"}  # a character that nobody knows
-    for _ in range(5):
+    known = {
+        id_ for string, id_ in controls(text).items() if string.strip() and string != "<unk>"
+    }  # an unknown character
+    for _ in range(10):
         said = mixture()
         rendered = text.render([{"role": "user", "content": said}])
         skeleton = text.render([{"role": "user", "content": "x"}])
