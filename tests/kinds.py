@@ -86,17 +86,3 @@ def unigram(*, template: str = LLAMA2) -> TokenizerText:
         [AddedToken(text, special=True, normalized=False) for text in ("<unk>", "<s>", "</s>")]
     )
     return TokenizerText.of_config(tokenizer, template, {"eos_token": "</s>", "bos_token": "<s>"})
-
-
-def kinds() -> dict[str, TokenizerText]:
-    return {
-        "no tags": small_text(),
-        "opened by the model": byte_level(QWEN3),
-        "opened by the template": byte_level(R1),
-        "tags that decoders hide": byte_level(R1, special=True),
-        "ChatML": byte_level(CHATML),
-        "tokens inside tokens": with_more_tokens(),
-        "SentencePiece": sentencepiece(),
-        "SentencePiece, legacy": sentencepiece(legacy=True),
-        "Unigram": unigram(),
-    }
