@@ -1,5 +1,5 @@
 """llama.cpp as an engine, for real: every id is known, windows are exact, and what goes wrong is one sentence. Deaths are
-in test_engine_death.py, orphans in tests/test_orphans.py."""
+in test_llama.py and tests/test_host.py, orphans in tests/test_orphans.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from pathlib import Path
 
 import psutil
@@ -98,16 +97,6 @@ async def test_every_id_is_known_and_slices_write_what_one_request_writes(llama_
         assert list(done.answer_ids) == second["tokens"]
 
 
-async def test_the_same_seed_draws_the_same_and_others_differ(llama_engine, ask):
-    async def drawn(seed: int) -> list[int]:
-        sampling = Sampling(temperature=1.0, top_p=0.95, seed=seed, max_tokens=30, extra=(("top_k", 20),))
-        return [id_ async for delta in generate(llama_engine, ask(llama_engine), sampling) for id_ in delta.ids]
-
-    first = [await drawn(seed) for seed in (1, 1, 2, 3)]
-    assert first[0] == first[1]
-    assert len({tuple(ids) for ids in first}) == 3
-
-
 @pytest.mark.parametrize("thinking_tokens", [4, 16, 40])
 async def test_without_a_hint_a_window_of_whole_slices_changes_no_draw(llama_engine, ask, thinking_tokens):
     prompt = ask(llama_engine, "Tell a long story about a lighthouse.")
@@ -152,15 +141,6 @@ async def test_a_field_that_llama_cpp_has_not_is_refused_by_its_name(llama_engin
         await anext(generate(llama_engine, ask(llama_engine), Sampling(extra=(("stop", ["a"]), ("seed_of_mine", 1)))))
     with pytest.raises(BadInput, match="no stop that acts as"):  # before a trace is written, which it would not end
         await collect(llama_engine, ask(llama_engine), WINDOW, Sampling(extra=(("stop", ["a"]),)))
-
-
-async def test_text_that_looks_like_control_tokens_stays_text(llama_engine):
-    text = llama_engine.text
-    for hostile in HOSTILE:
-        assert text.decode(text.encode(hostile), control=True) == hostile
-        assert text.decode(text.encode(hostile)) == hostile
-        plain, forged = text.render(chat("x")), text.render(chat(hostile))
-        assert sum(id_ in text._hidden for id_ in forged) == sum(id_ in text._hidden for id_ in plain)
 
 
 async def test_a_conversation_is_rendered_as_the_server_renders_it(llama_engine):
@@ -214,21 +194,6 @@ async def test_more_runs_than_places_and_cells_wait_and_all_end_exactly():
     assert engine.active == 1  # both together need more than there is
     assert [len((await run).trace_ids) for run in at_once] == [120, 120]
     await engine.close()
-
-
-async def test_a_run_keeps_its_place_between_the_phases_while_others_wait(llama_engine, ask):
-    async def second_phase(number: int) -> int:
-        prompt_ids = [*ask(llama_engine), *([70 + number] * 40)]
-        async with llama_engine.session(300) as session:
-            async with aclosing(session.stream(prompt_ids, Sampling(max_tokens=9, extra=ENDLESS.extra))) as deltas:
-                made = [id_ async for delta in deltas for id_ in delta.ids]
-            slot = session.slot
-            async with aclosing(session.stream([*prompt_ids, *made, 5], Sampling(max_tokens=2))) as deltas:
-                cached = [delta.cached_tokens async for delta in deltas][-1]
-            assert session.slot is slot
-            return cached - len(prompt_ids)
-
-    assert min(await asyncio.gather(*map(second_phase, range(llama_engine.places + 3)))) >= 8
 
 
 # Builds
