@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -53,10 +54,19 @@ async def test_the_settings_of_a_draw_do_what_they_say(llama_engine, ask):
     wild = await written(llama_engine, prompt_ids, 12, temperature=2.0, seed=7)
     assert wild != greedy
     assert await written(llama_engine, prompt_ids, 12, temperature=2.0, seed=7) == wild
-    others = [await written(llama_engine, prompt_ids, 12, temperature=2.0, seed=seed) for seed in (8, None, None)]
-    assert len({tuple(ids) for ids in (wild, *others)}) == 4
     forced = (IGNORE_EOS, ("logit_bias", {str(wild[0]): 100.0}))  # a key of JSON is a text
     assert set(await written(llama_engine, prompt_ids, 12, extra=forced)) == {wild[0]}
+
+
+async def test_drawn_runs_keep_the_window_and_repeat_by_their_seed_alone(llama_engine, ask):
+    """window-11: greedy runs kept the budget, sampled ones never did."""
+    drawn = Sampling(temperature=1.0, top_p=0.95, extra=(("top_k", 20), IGNORE_EOS))
+    window = Window(thinking_tokens=32, answer_tokens=1)
+    seeds = (1, 1, 2, None, None)
+    runs = [await collect(llama_engine, ask(llama_engine), window, replace(drawn, seed=seed)) for seed in seeds]
+    assert {len(run.trace_ids) for run in runs} == {32}
+    assert runs[0].trace_ids == runs[1].trace_ids
+    assert len({run.trace_ids for run in runs}) == 4
 
 
 async def test_no_run_ends_before_its_least_tokens_wherever_a_slice_begins(llama_engine, ask):
