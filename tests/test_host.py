@@ -530,25 +530,6 @@ def test_interrupting_the_wait_cancels_what_runs_there(engine_loop):
     assert ended.wait(30)
 
 
-def test_closing_the_loop_cancels_what_still_runs_and_may_be_repeated():
-    thread = LoopThread()
-    begun, ended = threading.Event(), threading.Event()
-
-    async def endless() -> None:
-        begun.set()
-        try:
-            await asyncio.sleep(60)
-        finally:
-            ended.set()
-
-    running = asyncio.run_coroutine_threadsafe(endless(), thread.loop)
-    assert begun.wait(30)
-    thread.close()
-    thread.close()
-    assert ended.is_set()
-    assert running.cancelled()
-
-
 async def test_a_call_that_comes_as_the_loop_closes_ends_too():
     """It is refused or cancelled: none waits for a loop that is gone."""
     for _ in range(20):

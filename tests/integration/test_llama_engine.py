@@ -16,10 +16,9 @@ import pytest
 from tests.tiny_gguf import CONTROL, USER_DEFINED, write_tiny
 from z1_core import gguf_header
 from z1_core.engines import llama, llama_process
-from z1_core.engines.calls import Server
 from z1_core.engines.llama import LlamaEngine
 from z1_core.engines.llama_calls import PLAIN, complete
-from z1_core.errors import BadInput, EngineDead, ModelUnavailable
+from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.models import embedded_file
 from z1_core.prompt import chat
 from z1_core.thinking import collect, generate
@@ -287,11 +286,6 @@ def test_another_server_is_recognised_and_what_does_not_fit_is_said(llama_server
     monkeypatch.setenv("Z1_API_KEY", "wrong")
     assert main(["Hi", "--server-url", server.url]) == 2
     assert "refuses the key" in capsys.readouterr().err
-
-
-def test_a_server_that_is_gone_is_said():
-    with pytest.raises(EngineDead, match=r"nothing listens at http://127\.0\.0\.1:9"):
-        LlamaEngine.connect(Server("http://127.0.0.1:9", key="none"))
 
 
 # What a terminal waits for
