@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tests.stub_server import MODEL, StubServer, until
 from tests.tokenizer_files import write_tokenizer
 from z1_core import __main__ as cli
+from z1_core.engines import server as module
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.engines.server import ServerEngine
 from z1_core.engines.tokenizer_text import TokenizerText
@@ -27,6 +28,11 @@ from z1_core.window import Sampling, Window
 
 LONG, SHORT = "When does the train arrive?", "Hello"
 SMALL = Window(thinking_tokens=20, answer_tokens=200)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch) -> None:
+    monkeypatch.setattr(module, "RETRIES", 0)
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ def serve() -> Iterator[Callable[..., StubServer]]:
 
 
 def connect(server: StubServer, **options) -> ServerEngine:
-    engine = ServerEngine.start(server.url, **{"retries": 0, **options})
+    engine = ServerEngine.start(server.url, **options)
     server.forget()
     return engine
 
@@ -134,7 +140,7 @@ def test_a_key_that_no_header_can_carry_is_told(serve, monkeypatch, key):
 
 async def test_a_login_in_the_address_is_sent_and_never_shown(serve):
     server = serve()
-    engine = ServerEngine.start(server.url.replace("//", "//me:p%40ss@"), retries=0)
+    engine = ServerEngine.start(server.url.replace("//", "//me:p%40ss@"))
     await generated(engine, 2)
     assert server.headers[-1]["authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
     await asyncio.to_thread(server.stop)
@@ -144,9 +150,10 @@ async def test_a_login_in_the_address_is_sent_and_never_shown(serve):
     server.start()
 
 
-async def test_a_busy_server_is_asked_again_before_anything_has_come_and_never_after(serve):
+async def test_a_busy_server_is_asked_again_before_anything_has_come_and_never_after(serve, monkeypatch):
     server = serve()
-    engine = connect(server, retries=2)
+    monkeypatch.setattr(module, "RETRIES", 2)
+    engine = connect(server)
     server.failures_left = 2
     assert len(await generated(engine, 5)) == 5
     assert len(server.bodies) == 3
@@ -217,7 +224,7 @@ def test_without_any_tokenizer_the_remedy_is_named(serve):
 )
 def test_a_wrong_address_is_told(url, words):
     with pytest.raises(Z1Error, match=words) as caught:
-        ServerEngine.start(url, retries=0)
+        ServerEngine.start(url)
     assert "\n" not in str(caught.value)
 
 
@@ -256,7 +263,7 @@ def test_what_a_server_lacks_is_told_in_one_sentence(serve, manners, options, wo
 def test_a_server_that_speaks_no_tls_is_told_apart(serve):
     server = serve()
     with pytest.raises(ModelUnavailable, match="does not speak TLS as expected; try http://"):
-        ServerEngine.start(server.url.replace("http:", "https:"), retries=0)
+        ServerEngine.start(server.url.replace("http:", "https:"))
 
 
 def test_an_untrusted_certificate_is_told_and_can_be_trusted(serve, tmp_path, monkeypatch):
@@ -303,9 +310,10 @@ async def test_a_server_killed_in_mid_answer_is_told_and_the_text_so_far_stays(s
     assert len(await generated(engine, 5)) == 5, "the next stream works when it is back"
 
 
-async def test_a_server_that_falls_silent_is_given_up(serve):
+async def test_a_server_that_falls_silent_is_given_up(serve, monkeypatch):
     server = serve()
-    engine = connect(server, silence_s=0.3)
+    monkeypatch.setattr(module, "SILENCE_S", 0.3)
+    engine = connect(server)
     server.engine.seconds_per_token = 5
     with pytest.raises(EngineDead, match="has sent nothing for too long"):
         await generated(engine, 9)
