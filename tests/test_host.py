@@ -75,74 +75,96 @@ def wait_for(host: EngineHost, state: str) -> str:
     return host.status().text
 
 
+class Models:
+    """Starts an engine for each model that is named, as start_engine does. engines: all that were started, in order.
+
+    refused: model -> what starting it raises. may_load: until it is set, none gets ready. downloads: models that have to
+    be downloaded, in two pieces, each of which waits for may_go_on.
+    """
+
+    def __init__(self) -> None:
+        self.engines: list[FakeEngine] = []
+        self.asked: list[str | None] = []
+        self.refused: dict[str | None, Exception] = {}
+        self.may_load = threading.Event()
+        self.may_load.set()
+        self.downloads: set[str] = set()
+        self.may_go_on = threading.Semaphore(0)
+        self.pace_s = 0.0
+
+    def __call__(self, report, *, model=None, progress=None) -> FakeEngine:
+        self.asked.append(model)
+        if model in self.downloads:
+            report(f"downloading {model}")
+            for so_far in (0, 40, 100):
+                progress(so_far, 100)
+                assert self.may_go_on.acquire(timeout=30)
+        report(f"loading {model}")
+        assert self.may_load.wait(30)
+        if model in self.refused:
+            raise self.refused[model]
+        self.engines.append(FakeEngine(seconds_per_token=self.pace_s))
+        self.engines[-1].name = model or "small"
+        return self.engines[-1]
+
+
+@pytest.fixture
+def models(monkeypatch) -> Models:
+    monkeypatch.setattr(host_module, "WATCH_EVERY_S", 0.01)
+    monkeypatch.setattr(host_module, "IDLE_LOOK_S", 0.01)
+    return Models()
+
+
 # Starting
 
 
-def test_the_engine_starts_in_the_background_and_tells_its_stages(hosted):
-    may_go_on = threading.Event()
-    engine = FakeEngine()
-
-    def start(report):
-        report("downloading a model")
-        may_go_on.wait(5)
-        return engine
-
-    host = hosted(start)
+def test_the_engine_starts_in_the_background_tells_its_stages_and_is_warm_when_it_is_ready(hosted, models):
+    models.may_load.clear()
+    host = hosted(models)
     assert (host.status().state, host.status().text) == ("failed", "not started")
     host.start()  # returns while the engine still starts
-    wait_until(lambda: host.status().text == "downloading a model")
+    wait_until(lambda: host.status().text == "loading None")
     assert host.status().state == "starting"
-    with pytest.raises(EngineDead, match="the model is not ready: downloading a model"):
+    with pytest.raises(EngineDead, match="the model is not ready: loading None"):
         host.engine()
-    may_go_on.set()
-    assert wait_for(host, "ready") == "scripted engine is ready"
-    assert host.engine() is engine
-    assert engine.active == 0
+    models.may_load.set()
+    assert wait_for(host, "ready") == "small is ready"
+    (engine,) = models.engines
     (warm_up,) = engine.requests
+    assert (host.engine(), engine.active) == (engine, 0)
     assert warm_up.sampling.max_tokens < 10
 
 
-def test_starting_twice_starts_one_engine(hosted):
-    started = []
-
-    def start(report):
-        started.append(1)
-        time.sleep(0.05)
-        return FakeEngine()
-
-    host = hosted(start)
+def test_starting_twice_starts_one_engine(hosted, models):
+    models.may_load.clear()
+    host = hosted(models)
     callers = [threading.Thread(target=host.start) for _ in range(8)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
+    models.may_load.set()
     wait_for(host, "ready")
     host.start()
-    assert (len(started), host.status().state) == (1, "ready")
+    assert (len(models.asked), host.status().state) == (1, "ready")
 
 
-def test_a_failed_start_is_told_in_words_and_can_be_tried_again(hosted):
-    outcomes = iter([ModelUnavailable("the Hub knows no model a/b; check its name"), FakeEngine()])
-
-    def start(report):
-        outcome = next(outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    host = hosted(start)
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ModelUnavailable("the Hub knows no model a/b"), "the Hub knows no model a/b"),
+        (KeyError("x"), host_module.FAULT),
+    ],
+)
+def test_a_failed_start_is_told_in_words_and_can_be_tried_again(hosted, models, caplog, error, told):
+    models.refused[None] = error
+    host = hosted(models)
     host.start()
-    assert wait_for(host, "failed") == "the Hub knows no model a/b; check its name"
+    assert wait_for(host, "failed") == told
+    assert ("KeyError" in caplog.text) == isinstance(error, KeyError), "a fault of the program is logged with its trace"
+    del models.refused[None]
     host.start()
     wait_for(host, "ready")
-
-
-def test_a_fault_of_the_program_is_logged_and_told_without_its_trace(hosted, caplog):
-    host = hosted(lambda report: {}["missing"])
-    host.start()
-    wait_until(lambda: host.status().text.startswith("the engine did not start"))
-    assert "KeyError" not in host.status().text
-    assert "KeyError" in caplog.text
 
 
 def test_an_engine_that_dies_while_warming_up_is_a_failed_start(hosted):
@@ -234,46 +256,6 @@ def test_closing_closes_the_engine_ends_its_thread_and_may_be_repeated():
 
 
 # Starting again by itself
-
-
-class Models:
-    """Starts an engine for each model that is named, as start_engine does. engines: all that were started, in order.
-
-    refused: model -> what starting it raises. may_load: until it is set, none gets ready. downloads: models that have to
-    be downloaded, in two pieces, each of which waits for may_go_on.
-    """
-
-    def __init__(self) -> None:
-        self.engines: list[FakeEngine] = []
-        self.asked: list[str | None] = []
-        self.refused: dict[str | None, Exception] = {}
-        self.may_load = threading.Event()
-        self.may_load.set()
-        self.downloads: set[str] = set()
-        self.may_go_on = threading.Semaphore(0)
-        self.pace_s = 0.0
-
-    def __call__(self, report, *, model=None, progress=None) -> FakeEngine:
-        self.asked.append(model)
-        if model in self.downloads:
-            report(f"downloading {model}")
-            for so_far in (0, 40, 100):
-                progress(so_far, 100)
-                assert self.may_go_on.acquire(timeout=30)
-        report(f"loading {model}")
-        assert self.may_load.wait(30)
-        if model in self.refused:
-            raise self.refused[model]
-        self.engines.append(FakeEngine(seconds_per_token=self.pace_s))
-        self.engines[-1].name = model or "small"
-        return self.engines[-1]
-
-
-@pytest.fixture
-def models(monkeypatch) -> Models:
-    monkeypatch.setattr(host_module, "WATCH_EVERY_S", 0.01)
-    monkeypatch.setattr(host_module, "IDLE_LOOK_S", 0.01)
-    return Models()
 
 
 def test_an_engine_that_dies_is_started_again_at_once_and_says_why(running, models):

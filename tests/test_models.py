@@ -86,18 +86,12 @@ def vllm(model: str | None, **options) -> models.Model:
 # llama.cpp: the embedded model
 
 
-@pytest.mark.parametrize("model", [EMBEDDED_NAME, EMBEDDED_SOURCE])
-def test_the_embedded_model_is_read_where_it_lies_and_no_network_is_asked(hub, package, model):
-    assert llama(model) == models.Model(EMBEDDED_NAME, EMBEDDED_SOURCE, package)
-    assert is_on_disk(EMBEDDED_NAME)
-    assert hub.asked == []
-
-
-@pytest.mark.parametrize("model", [None, SHIFT_NAME])
-def test_without_a_name_llama_gets_the_embedded_model_with_the_adapter_of_this_repository(hub, package, model):
-    found = llama(model)
-    assert found == models.Model(SHIFT_NAME, SHIFT_NAME, package, models.SHIFT / "adapter.gguf")
+def test_without_a_name_llama_gets_the_embedded_model_with_our_adapter_and_no_network_is_asked(hub, package):
+    assert llama(EMBEDDED_NAME) == llama(EMBEDDED_SOURCE) == models.Model(EMBEDDED_NAME, EMBEDDED_SOURCE, package)
+    found = llama(None)
+    assert found == llama(SHIFT_NAME) == models.Model(SHIFT_NAME, SHIFT_NAME, package, models.SHIFT / "adapter.gguf")
     assert (found.made_in / "z1_training.json").is_file()
+    assert is_on_disk(EMBEDDED_NAME)
     assert is_on_disk(SHIFT_NAME)
     assert hub.asked == []
 
@@ -148,18 +142,16 @@ def adapter(tmp_path: Path, package) -> Path:
     return folder
 
 
-def test_a_folder_with_an_adapter_is_the_embedded_model_with_it(adapter, package):
+def test_a_folder_with_an_adapter_is_the_embedded_model_with_it_and_is_refused_for_another(adapter, package):
     found = llama(str(adapter))
     assert (found.name, found.source, found.path) == (f"{EMBEDDED_NAME} with shift", str(adapter), package)
     assert (found.adapter, found.made_in) == (adapter / "adapter.gguf", adapter)
     assert is_on_disk(str(adapter))
-
-
-@pytest.mark.parametrize("settings", ["", "[]", "{}", '{"base_model_name_or_path": "org/other"}'])
-def test_an_adapter_for_another_model_is_refused(adapter, settings):
-    (adapter / "adapter_config.json").write_text(settings)
-    message = refusal(lambda: llama(str(adapter)))
-    assert "is for 'org/other'; merge it" in message if "other" in settings else "export it again" in message
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "org/other"}')
+    assert "is for 'org/other'; merge it" in refusal(lambda: llama(str(adapter)))
+    for settings in ("", "[]", "{}"):
+        (adapter / "adapter_config.json").write_text(settings)
+        assert "export it again" in refusal(lambda: llama(str(adapter)))
 
 
 # llama.cpp: a file

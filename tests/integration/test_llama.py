@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from bench import engines
+from tests.stub_server import until
 from z1_core.engines import llama
 from z1_core.engines.calls import Server
 from z1_core.engines.llama import LlamaEngine
@@ -169,8 +170,7 @@ async def test_all_runs_end_when_its_process_is_killed_those_too_that_wait_for_a
     engine = LlamaEngine.start(embedded_file(), max_model_len=512, places=2)
     window = Window(thinking_tokens=200, answer_tokens=9)
     runs = [asyncio.ensure_future(collect(engine, ask(engine), window, ENDLESS)) for _ in range(5)]
-    await asyncio.sleep(0.5)
-    assert engine.active == 2
+    await until(lambda: engine.active == 2)
     os.kill(engine.process.pid, signal.SIGKILL)
     for ended in await asyncio.wait_for(asyncio.gather(*runs, return_exceptions=True), 30):
         assert isinstance(ended, EngineDead)
