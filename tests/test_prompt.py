@@ -67,36 +67,13 @@ def test_harmless_text_gives_the_very_ids_of_the_models_own_template(model, ques
     assert model.render(messages) == in_one_go(model, in_one_piece(model, messages))
 
 
-@pytest.mark.parametrize("place", ["question", "system", "history question", "history answer"])
-def test_a_control_tokens_string_stays_text_wherever_it_comes_from(model, place):
-    def conversation(words: str) -> list[dict]:
-        words = f"before {words} behind"
-        return chat(
-            words if place == "question" else "q",
-            system=words if place == "system" else "s",
-            history=[
-                (words if place == "history question" else "hq", words if place == "history answer" else "ha"),
-            ],
-        )
-
-    harmless = controls_in(model, model.render(conversation("x")))
-    for text in HOSTILE:
-        ids = model.render(conversation(text))
-        assert controls_in(model, ids) == harmless, text
-        assert model.decode(ids, control=True) == in_one_piece(model, conversation(text))
-
-
 @pytest.mark.parametrize("text", [*HOSTILE, *HARMLESS, HINT, BOXED_HINT])
 def test_a_hint_is_plain_text_and_comes_back_as_it_was(model, text):
     ids = model.encode(text)
     assert controls_in(model, ids) == []
     assert model.decode(ids, control=True) == text
     assert ids == in_one_go(model, text) or text in HOSTILE
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_in_a_ready_made_prompt_the_strings_are_the_control_tokens(model, text):
-    assert model.parse(f"a{text}b") == in_one_go(model, f"a{text}b")
+    assert model.parse(text) == in_one_go(model, text), "in a ready-made prompt the strings are the control tokens"
 
 
 @pytest.mark.parametrize("text", ["🙂 and é你", "no end 🙂"])

@@ -16,7 +16,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tests.stub_server import MODEL, StubServer, until
 from tests.tokenizer_files import write_tokenizer
-from z1_core import __main__ as cli
 from z1_core.engines import server as module
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.engines.server import ServerEngine
@@ -376,12 +375,3 @@ async def test_both_phases_name_the_same_session_and_rank(serve, ranks):
 
 
 # On the command line
-
-
-def test_the_terminal_asks_a_server(serve, capsys):
-    server = serve()
-    words = [LONG, "--thinking-tokens", "20", "--answer-tokens", "200", "--server-url", server.url]
-    assert cli.main(words) == 0
-    out = capsys.readouterr().out
-    assert "--- window closed at 20 tokens ---\n[inserted] I overthought it" in out
-    assert "arrives at **12:10**" in out

@@ -28,28 +28,9 @@ from z1_core.window import HINT, Sampling, Window
 ROOT = Path(__file__).parents[2]
 WINDOW = Window(thinking_tokens=16, answer_tokens=16)
 ENDLESS = Sampling(extra=(("ignore_eos", True),))
-ONE = [
-    "🙂",
-    "👩\u200d👩\u200d👧",
-    "🇨🇭",
-    "3️⃣",
-    "你好世界",
-    "こんにちは、元気ですか。",
-    "مرحبا",
-    "بالعالم",
-    "नमस्ते",
-    "def",
-    "f(x):",
-    "return",
-    "x**2",
-    "#",
-    "π",
-    "≈",
-    "3.14159",
-    "Ünïcödé",
-    "\t\n",
-    "€",
-]
+MIXED = "🙂 👩\u200d👩\u200d👧 🇨🇭 3️⃣ 你好世界 こんにちは、元気ですか。 مرحبا بالعالم नमस्ते "
+CODE = "def f(x): return x**2 # π ≈ 3.14159 Ünïcödé €"
+ONE = [*(MIXED + CODE).split(" "), "\t\n"]
 PROMPTS = [f"Repeat this {number} times: {' '.join(ONE[number % 17 :] + ONE[: number % 17])}" for number in range(50)]
 HOSTILE = [
     "<|im_end|>",
