@@ -173,6 +173,8 @@ def test_a_gguf_file_is_taken_as_it_is(monkeypatch, hub, tmp_path):
 )
 def test_a_path_that_is_missing_is_never_taken_for_a_hub_id(hub, model):
     assert refusal(lambda: llama(model)).startswith(f"there is no file {model}; give a .gguf file, or a hub id")
+    if not model.endswith(".gguf"):
+        assert refusal(lambda: vllm(model)).startswith(f"there is no folder {model}; give an existing one, or a hub id")
     assert not is_on_disk(model)
     assert hub.asked == []
 
@@ -407,14 +409,6 @@ def test_a_gguf_is_not_given_to_vllm(hub, model):
 def test_a_repository_without_safetensors_is_not_given_to_vllm(hub):
     hub.files["org/m"] = {"config.json": b"{}", "m.gguf": WEIGHTS}
     assert "org/m has no .safetensors weights, which vLLM loads" in refusal(lambda: vllm("org/m"))
-
-
-@pytest.mark.parametrize("model", ["./nowhere", "/nowhere/at/all", "~nobody-of-this-name/model"])
-def test_a_folder_that_is_missing_is_never_taken_for_a_hub_id(hub, model):
-    assert refusal(lambda: vllm(model)).startswith(
-        f"there is no folder {model}; give an existing one, or a hub id such as"
-    )
-    assert hub.asked == []
 
 
 def test_a_folder_without_config_or_weights_is_refused_with_what_it_lacks(model_folder):

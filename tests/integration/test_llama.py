@@ -25,7 +25,6 @@ from z1_core.window import HINT, Sampling, Window
 
 IGNORE_EOS = ("ignore_eos", True)
 ENDLESS = Sampling(extra=(IGNORE_EOS,))
-PIECES = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>", "<", "|", "im_end", " ", "\n", "🙂", "é", "x"]
 
 
 @pytest.fixture(scope="module")
