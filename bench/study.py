@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 
 from evaluation.rows import BadRow, read_rows
-from z1_core.engines.address import Address
+from z1_core.engines.calls import shown_address
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.prompt import chat
@@ -67,7 +67,7 @@ async def in_turns(
 def _shown(name: str, value: Any) -> Any:
     """As JSON; a server's address without its login."""
     if value and name in ("server_url", "beside"):
-        return Address.of(value).root
+        return shown_address(value)
     return str(value) if isinstance(value, Path) else value
 
 

@@ -148,9 +148,9 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     """Every option by its name, as it was given or by default; a server's address without its login."""
     values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     if options.server_url:
-        from z1_core.engines.address import Address
+        from z1_core.engines.calls import shown_address
 
-        values["server_url"] = Address.of(options.server_url).root
+        values["server_url"] = shown_address(options.server_url)
     return values
 
 

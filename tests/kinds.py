@@ -41,6 +41,15 @@ def byte_level(template: str = QWEN3, *, special: bool = False) -> TokenizerText
 
 
 @cache
+def with_more_tokens(template: str | None = CHATML) -> TokenizerText:
+    """As the tokenizers of today: tool and thinking tags, tokens inside and across other tokens, runs of blanks."""
+    tokenizer = Tokenizer.from_str(small_text().tokenizer.to_str())
+    tokenizer.add_special_tokens(["<|im_", "|im_", "end|>", "<think>", "</think>", "[INST]", "[[INST"])
+    tokenizer.add_tokens(["<tool_call>", "</tool_call>", "    ", "\n\n"])
+    return TokenizerText.of_config(tokenizer, template, {"eos_token": "<|im_end|>"})
+
+
+@cache
 def sentencepiece(*, legacy: bool = False, template: str = LLAMA2) -> TokenizerText:
     """As Llama 2 and Mistral: BPE over characters with bytes to fall back on, and a space before what it is given.
 
@@ -77,16 +86,3 @@ def unigram(*, template: str = LLAMA2) -> TokenizerText:
         [AddedToken(text, special=True, normalized=False) for text in ("<unk>", "<s>", "</s>")]
     )
     return TokenizerText.of_config(tokenizer, template, {"eos_token": "</s>", "bos_token": "<s>"})
-
-
-def kinds() -> dict[str, TokenizerText]:
-    return {
-        "no tags": small_text(),
-        "opened by the model": byte_level(QWEN3),
-        "opened by the template": byte_level(R1),
-        "tags that decoders hide": byte_level(R1, special=True),
-        "ChatML": byte_level(CHATML),
-        "SentencePiece": sentencepiece(),
-        "SentencePiece, legacy": sentencepiece(legacy=True),
-        "Unigram": unigram(),
-    }

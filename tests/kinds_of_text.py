@@ -8,19 +8,9 @@ from functools import cache
 from tokenizers import Tokenizer
 
 from tests.hostile_texts import CONTROL
-from tests.kinds import sentencepiece, unigram
+from tests.kinds import QWEN3, sentencepiece, unigram, with_more_tokens
 from z1_core.engines.fake import CHATML, small_text
 from z1_core.engines.tokenizer_text import TokenizerText
-
-THINKS_IN_TAGS = """{%- for message in messages %}
-    {%- set content = message.content %}
-    {%- if message.role == 'assistant' and '</think>' in content %}
-        {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
-    {%- endif %}
-    {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"""
-"""As Qwen3's: an earlier thought is left out."""
 
 THINKS_AT_ONCE = """{{- bos_token }}
 {%- for message in messages %}
@@ -59,11 +49,12 @@ def kinds() -> dict[str, TokenizerText]:
     every = sorted({string for family in CONTROL.values() for string in family})
     return {
         "byte-level": small_text(),
-        "qwen 3": with_tokens([*chatml, *CONTROL["qwen 3"]], THINKS_IN_TAGS, eos_token="<|im_end|>"),
+        "qwen 3": with_tokens([*chatml, *CONTROL["qwen 3"]], QWEN3, eos_token="<|im_end|>"),
         "r1": with_tokens([*deepseek, "<think>", "</think>"], THINKS_AT_ONCE, bos_token=bos, eos_token=eos),
         "sentencepiece": sentencepiece(template=INST),
         "sentencepiece, legacy": sentencepiece(legacy=True, template=INST),
         "unigram": unigram(template=INST),
+        "tokens inside tokens": with_more_tokens(),
         "every family": with_tokens(every, CHATML, eos_token="<|im_end|>"),
     }
 

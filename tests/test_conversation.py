@@ -261,7 +261,7 @@ async def test_a_run_is_one_stream_of_views_and_what_goes_wrong_is_a_sentence_in
 
 async def test_tokenising_keeps_no_loop_waiting(host: EngineHost, monkeypatch):
     """The tokenizer may be a server's, and slow: neither the page's loop nor the engine's may stand still for it."""
-    threads, loops = set(), {threading.get_ident(), await host.thread.submit(ident())}
+    threads, loops = set(), {threading.get_ident(), await asyncio.wrap_future(host.thread.begin(ident()))}
     text = copy.copy(host.engine().text)
 
     def noted(call):

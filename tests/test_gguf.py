@@ -3,6 +3,7 @@
 import struct
 import time
 from collections import namedtuple
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +83,17 @@ def refusal(file: Path) -> str:
     return message
 
 
-def test_a_header_is_read(made):
-    data = gguf()
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_header_is_read(made, version):
+    ordinary = {"qwen2.pooling_type": 0, "qwen2.attention.causal": True, "general.type": "model", "split.count": 1}
+    data = gguf(ordinary, version=version)
     assert read_header(made(data)) == GgufHeader(
         context_tokens=4096,
         cache_bytes_per_token=4 * 2 * (8 + 8) * 2,
         weight_bytes=len(data),
         has_chat_template=True,
     )
+    assert not read_header(made(gguf({"tokenizer.chat_template": None}))).has_chat_template
 
 
 @pytest.mark.parametrize(
@@ -104,18 +108,6 @@ def test_a_header_is_read(made):
 )
 def test_the_cache_is_counted_by_heads_and_layers(made, changed, bytes_per_token):
     assert read_header(made(gguf(changed))).cache_bytes_per_token == bytes_per_token
-
-
-def test_what_may_be_missing(made):
-    assert not read_header(made(gguf({"tokenizer.chat_template": None}, version=2))).has_chat_template
-
-
-def test_a_vocabulary_of_150_000_takes_no_time(made):
-    words = [f"word-{n}" for n in range(150_000)]
-    file = made(gguf({"tokenizer.ggml.tokens": words, "tokenizer.ggml.merges": words, "x": list(range(150_000))}))
-    start = time.perf_counter()
-    read_header(file)
-    assert time.perf_counter() - start < 1.5  # 0.1 s; the package gguf takes 50 times that
 
 
 # Files that are not whole, or no GGUF
@@ -139,12 +131,8 @@ def test_a_header_that_was_cut_off_is_refused_wherever_it_was(made):
     ],
     ids=["empty", "three bytes", "a pointer of git", "version 1", "version 4", "big-endian"],
 )
-def test_another_format_is_named(made, data, words):
+def test_another_format_is_named(made, tmp_path, data, words):
     assert words in refusal(made(data))
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path):
-    assert f"{tmp_path / 'no.gguf'} cannot be read: No such file" in refusal(tmp_path / "no.gguf")
     assert f"{tmp_path} cannot be read: Is a directory" in refusal(tmp_path)
 
 
@@ -160,22 +148,17 @@ HUGE = 2**64 - 1
         b"GGUF" + struct.pack("<IQQ", 3, HUGE, 1),
         b"GGUF" + struct.pack("<IQQ", 3, 1, HUGE),
         b"GGUF" + struct.pack("<IQQQ", 3, 1, 1, HUGE),
-        b"GGUF" + struct.pack("<IQQQ", 3, 1, 1, 2**62) + bytes(100),
         gguf({"x": struct.pack("<IQ", 8, HUGE)}),
         gguf({"x": struct.pack("<IIQ", 9, 8, HUGE)}),
-        gguf({"x": struct.pack("<IIQ", 9, 0, HUGE)}),
         gguf({"x": struct.pack("<IIQQ", 9, 8, HUGE, HUGE - 8)}),
         gguf({"x": struct.pack("<IIQ", 9, 9, 1)}),
         gguf({"x": struct.pack("<I", 13)}),
         gguf(tensors=[]),
         gguf({"general.architecture": None}),
-        gguf({"general.architecture": 7}),
         gguf({"qwen2.context_length": None}),
-        gguf({"qwen2.block_count": 0}),
         gguf({"qwen2.block_count": "many"}),
         gguf({"qwen2.attention.head_count": 0}),
         gguf({"qwen2.attention.head_count_kv": [-1, 1]}),
-        gguf({"qwen2.attention.head_count_kv": ["2"]}),
         gguf({"qwen2.attention.head_count_kv": [1] * 5000}),
         gguf({"qwen2.attention.key_length": 2**32 - 1, "qwen2.block_count": 2**32 - 1}),
     ],
@@ -191,6 +174,11 @@ def test_the_longest_headers_end_in_time(made):
         start = time.perf_counter()
         assert "is damaged" in refusal(made(data))
         assert time.perf_counter() - start < 10
+    words = [f"word-{n}" for n in range(150_000)]
+    file = made(gguf({"tokenizer.ggml.tokens": words, "tokenizer.ggml.merges": words, "x": list(range(150_000))}))
+    start = time.perf_counter()
+    read_header(file)
+    assert time.perf_counter() - start < 1.5  # 0.1 s; the package gguf takes 50 times that
 
 
 # Models that the window cannot be shown with
@@ -215,34 +203,35 @@ def test_a_model_that_cannot_go_on_from_token_ids_is_refused(made, changed, word
     assert words in refusal(made(gguf(changed)))
 
 
-def test_settings_that_say_the_ordinary_thing_do_no_harm(made):
-    ordinary = {"qwen2.pooling_type": 0, "qwen2.attention.causal": True, "general.type": "model", "split.count": 1}
-    assert read_header(made(gguf(ordinary))).has_chat_template
-
-
 # Memory
 
 
 HEADER = GgufHeader(32_768, 10_000, 500_000_000, True)
 
 
-def test_what_fits_is_let_through():
-    check_memory(HEADER, context_tokens=4096, cells=10_000, free_bytes=800_000_000, name="Tiny")
-
-
-def test_what_does_not_fit_is_refused_with_the_numbers_and_the_remedy():
-    with pytest.raises(ModelUnavailable) as refused:
-        check_memory(HEADER, context_tokens=4096, cells=100_000, free_bytes=800_000_000, name="Tiny")
-    assert str(refused.value) == (
-        "Tiny needs 1,700 MB of memory (500 MB of weights, 1,000 MB to keep 100,000 tokens) and 800 MB are free: lower "
-        "--max-model-len (now 4,096), choose a smaller model or close other programs"
-    )
-
-
-def test_a_shorter_context_is_no_remedy_where_the_weights_do_not_fit():
-    with pytest.raises(ModelUnavailable, match="600 MB are free: choose a smaller model or close") as refused:
-        check_memory(HEADER, context_tokens=4096, cells=1, free_bytes=600_000_000, name="Tiny")
-    assert "--max-model-len" not in str(refused.value)
+@pytest.mark.parametrize(
+    ("cells", "free_mb", "words"),
+    [
+        (10_000, 800, ""),
+        (
+            100_000,
+            800,
+            "Tiny needs 1,700 MB of memory (500 MB of weights, 1,000 MB to keep 100,000 tokens) and 800 MB are free: lower "
+            "--max-model-len (now 4,096), choose a smaller model or close other programs",
+        ),
+        (
+            1,
+            600,
+            "Tiny needs 700 MB of memory (500 MB of weights, 0 MB to keep 1 tokens) and 600 MB are free: choose a smaller "
+            "model or close other programs",
+        ),
+    ],
+    ids=["fits", "is too long", "weighs too much"],
+)
+def test_what_does_not_fit_is_refused_with_the_numbers_and_a_remedy_that_helps(cells, free_mb, words):
+    with pytest.raises(ModelUnavailable) if words else nullcontext() as refused:
+        check_memory(HEADER, context_tokens=4096, cells=cells, free_bytes=free_mb * 10**6, name="Tiny")
+    assert not words or str(refused.value) == words
 
 
 def test_a_container_bounds_the_free_memory(monkeypatch, tmp_path):
@@ -258,7 +247,3 @@ def test_a_container_bounds_the_free_memory(monkeypatch, tmp_path):
     assert free_memory_bytes() == 0
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory_bytes() == 5000
-
-
-def test_the_free_memory_of_this_machine_is_known():
-    assert 10**7 < free_memory_bytes() < 10**14

@@ -1,11 +1,11 @@
 """Any reasoning model: with tags for its thoughts or without, byte-level BPE or SentencePiece, with a system role or not."""
 
-import random
 from dataclasses import replace
 
 import pytest
 
-from tests.kinds import R1, byte_level, kinds, sentencepiece
+from tests.kinds import R1, byte_level, sentencepiece
+from tests.kinds_of_text import kinds
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput
 from z1_core.insertion import check_fits
@@ -44,26 +44,6 @@ def asked(engine: FakeEngine) -> list[int]:
     return engine.text.render(chat("2 + 2?", system=""))
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_no_mixture_of_pieces_makes_a_control_token_in_any_kind(text, seed):
-    chance = random.Random(seed)
-    strings = [*controls(text), "abc", " ", "▁", "\n", "\x01", "\ue000", "the"]
-
-    def mixture() -> str:
-        halves = [string[: chance.randrange(len(string) + 1)] for string in chance.choices(strings, k=6)]
-        words = [*halves, *chance.choices(strings, k=6)]
-        chance.shuffle(words)
-        return "".join(words)
-
-    known = {id_ for string, id_ in controls(text).items() if string != "<unk>"}  # a character that nobody knows
-    for _ in range(5):
-        said = mixture()
-        rendered = text.render([{"role": "user", "content": said}])
-        skeleton = text.render([{"role": "user", "content": "x"}])
-        assert known.isdisjoint(text.encode(said))
-        assert [id_ for id_ in rendered if id_ in known] == [id_ for id_ in skeleton if id_ in known]
-
-
 def test_the_operators_hint_may_hold_any_control_token(text):
     for string, id_ in controls(text).items():
         assert text.encode(f"abc{string}abc", control=True).count(id_) == 1
@@ -84,14 +64,10 @@ def test_of_a_trace_that_ends_by_itself_the_answer_is_what_stands_behind_the_tho
     assert trace_answer(tagged.thoughts, opens + trace) == answer
 
 
-def test_a_model_that_opens_its_thoughts_itself_may_answer_without_one():
-    assert (
-        trace_answer(byte_level().thoughts, "4, as <think> is only a word here") == "4, as <think> is only a word here"
-    )
-
-
-def test_a_model_without_tags_answers_with_all_of_its_trace():
-    assert trace_answer(None, "a </think> b") == "a </think> b"
+def test_a_trace_without_a_thought_is_the_answer():
+    """Of a model that opens its thoughts itself, and of one that knows no tags."""
+    trace = "4, as <think> is only a word here"
+    assert trace_answer(byte_level().thoughts, trace) == trace_answer(None, trace) == trace
 
 
 async def test_an_open_thought_is_closed_before_the_hint(tagged):
@@ -122,12 +98,6 @@ async def test_a_visitors_tag_stays_text_and_the_thought_is_closed_all_the_same(
     done = await collect(engine, asked(engine), replace(WINDOW, hint="</think>So", hint_is_text=True))
     assert done.hint_ids.count(tagged.thoughts.closes_id) == 1
     assert done.hint_ids[-len(tagged.encode("</think>So")) :] == tuple(tagged.encode("</think>So"))
-
-
-async def test_without_a_hint_nothing_is_inserted(tagged):
-    engine = thinker(tagged)
-    done = await collect(engine, asked(engine), replace(WINDOW, hint=None))
-    assert done.hint_ids == ()
 
 
 async def test_the_end_of_the_thought_counts_for_the_total(tagged):

@@ -64,7 +64,7 @@ async def test_every_engine_counts_its_places(ask):
 
 
 async def hold(places: Engine, log: list, name: str, *, tokens: int = 1, steps: int = 3) -> None:
-    async with places.place(tokens):
+    async with places.session(tokens):
         log.append(name)
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -80,7 +80,7 @@ async def test_first_come_first_served_and_who_gives_up_leaves_the_line():
     await asyncio.gather(*runs, return_exceptions=True)
     assert "".join(log) == "abdegh"
     assert places.waiting == 0
-    async with places.place(100):  # all is free again
+    async with places.session(100):  # all is free again
         pass
 
 
@@ -98,11 +98,11 @@ async def test_a_large_run_is_not_overtaken_for_ever_by_small_ones():
 async def test_one_more_than_may_wait_is_told_so_at_once():
     places = Engine(1)
     places.most_waiting = 2
-    async with places.place(1):
+    async with places.session(1):
         waiting = [asyncio.ensure_future(hold(places, [], "x")) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Busy, match=r"^too many are waiting \(2\); try again in a minute$"):
-            async with places.place(1):
+            async with places.session(1):
                 pass
     await asyncio.gather(*waiting)
 

@@ -114,11 +114,6 @@ def test_the_page_and_llama_up_to_its_process_need_no_proc_and_no_affinity():
     assert "scripted engine is ready" in said
 
 
-def test_a_proc_that_is_not_there_is_really_not_there():
-    said = run(LIKE_MACOS, "from pathlib import Path; print(Path('/proc/self').exists(), asked, hasattr(os, 'fork'))")
-    assert said == "False ['/proc/self'] True\n"
-
-
 def test_nothing_on_the_way_imports_what_only_posix_has():
     said = run(THEIRS, LIKE_WINDOWS, IMPORT_ALL, UP_TO_THE_CHILD, "z1_core.engines.llama_child.end_with_the_pipe()")
     assert "up to the child" in said

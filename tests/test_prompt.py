@@ -1,11 +1,10 @@
 """Text stays text: whatever a person or a model writes, only the chat template puts control tokens into a prompt."""
 
-import random
 from itertools import product
 
 import pytest
-from tokenizers import Tokenizer
 
+from tests.kinds import with_more_tokens
 from z1_core.engines.fake import CHATML, small_text
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, ContextOverflow
@@ -20,7 +19,7 @@ HARMLESS = [
     "π ≈ 3.14159; 你好, мир; 🙂👩‍👩‍👧 é e\u0301",
     "if a<b and |x|>0: print('<|not_a_token|>', '<im_end>')",
     "\x00\x07\ufeff\u200b\u202e",
-    "```python\nprint(1 << 2 | 3)\n```",
+    "```python\ndef f():\n\n    print(1 << 2 | 3)\n```",
 ]
 HOSTILE = [
     "<|im_end|>",
@@ -34,14 +33,6 @@ HOSTILE = [
     "<|im_end|",
     "|im_end|>",
 ]
-
-
-def with_more_tokens(template: str | None = CHATML) -> TokenizerText:
-    """As the tokenizers of today: tool and thinking tags, tokens inside and across other tokens, runs of blanks."""
-    tokenizer = Tokenizer.from_str(small_text().tokenizer.to_str())
-    tokenizer.add_special_tokens(["<|im_", "|im_", "end|>", "<think>", "</think>", "[INST]", "[[INST"])
-    tokenizer.add_tokens(["<tool_call>", "</tool_call>", "    ", "\n\n"])
-    return TokenizerText.of_config(tokenizer, template, {"eos_token": "<|im_end|>"})
 
 
 TEXTS = {"chatml": small_text(), "many added tokens": with_more_tokens()}
@@ -76,74 +67,13 @@ def test_harmless_text_gives_the_very_ids_of_the_models_own_template(model, ques
     assert model.render(messages) == in_one_go(model, in_one_piece(model, messages))
 
 
-@pytest.mark.parametrize("place", ["question", "system", "history question", "history answer"])
-def test_a_control_tokens_string_stays_text_wherever_it_comes_from(model, place):
-    def conversation(words: str) -> list[dict]:
-        words = f"before {words} behind"
-        return chat(
-            words if place == "question" else "q",
-            system=words if place == "system" else "s",
-            history=[
-                (words if place == "history question" else "hq", words if place == "history answer" else "ha"),
-            ],
-        )
-
-    harmless = controls_in(model, model.render(conversation("x")))
-    for text in HOSTILE:
-        ids = model.render(conversation(text))
-        assert controls_in(model, ids) == harmless, text
-        assert model.decode(ids, control=True) == in_one_piece(model, conversation(text))
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_the_template_alone_would_have_let_the_string_through(text):
-    """What the others guard against is real: in the plain template each of these strings makes control tokens."""
-    model = TEXTS["many added tokens"]
-    ids = in_one_go(model, in_one_piece(model, chat(text)))
-    assert len(controls_in(model, ids)) > len(controls_in(model, model.render(chat("x"))))
-
-
 @pytest.mark.parametrize("text", [*HOSTILE, *HARMLESS, HINT, BOXED_HINT])
 def test_a_hint_is_plain_text_and_comes_back_as_it_was(model, text):
     ids = model.encode(text)
     assert controls_in(model, ids) == []
     assert model.decode(ids, control=True) == text
-
-
-@pytest.mark.parametrize("hint", [HINT, BOXED_HINT])
-def test_the_published_hints_are_encoded_as_the_tokenizer_does_it(model, hint):
-    assert model.encode(hint) == in_one_go(model, hint)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_no_mixture_of_pieces_ever_makes_a_control_token(model, seed):
-    """Control-token strings, whole, halved and nested, between ordinary characters, in every place of a conversation."""
-    chance = random.Random(seed)
-
-    def mixture() -> str:
-        return "x" + "".join(piece(chance, model) for _ in range(chance.randrange(1, 25)))
-
-    for _ in range(10):
-        messages = chat(mixture(), system=mixture(), history=[(mixture(), mixture())])
-        ids = model.render(messages)
-        skeleton = model.render(chat("x", system="x", history=[("x", "x")]))
-        assert controls_in(model, ids) == controls_in(model, skeleton)
-        assert model.decode(ids, control=True) == in_one_piece(model, messages)
-        hint = mixture()
-        assert controls_in(model, model.encode(hint)) == []
-        assert model.decode(model.encode(hint), control=True) == hint
-
-
-def piece(chance: random.Random, model: TokenizerText) -> str:
-    token = chance.choice([*added(model).values()])
-    cut = chance.randrange(len(token) + 1)
-    other = chance.choice(["<|im_end|>", "<", "|", ">", " ", "\n", "e\u0301", "🙂", "word", "\ue000", "{{ x }}"])
-    return chance.choice([token, token[:cut], token[cut:], token[:cut] + other + token[cut:], other])
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_in_a_ready_made_prompt_the_strings_are_the_control_tokens(model, text):
-    assert model.parse(f"a{text}b") == in_one_go(model, f"a{text}b")
+    assert ids == in_one_go(model, text) or text in HOSTILE
+    assert model.parse(text) == in_one_go(model, text), "in a ready-made prompt the strings are the control tokens"
 
 
 @pytest.mark.parametrize("text", ["🙂 and é你", "no end 🙂"])
@@ -153,13 +83,6 @@ def test_a_decoder_tells_the_text_that_is_whole_and_hides_control_tokens(model, 
     told = [step(id_) for id_ in ids]
     assert "".join(told) == text
     assert "\ufffd" not in "".join(told)
-
-
-def test_blanks_that_are_tokens_of_their_own_are_no_control_tokens():
-    """Some tokenizers add runs of blanks or line breaks as tokens; code must not be taken apart at each of them."""
-    model = TEXTS["many added tokens"]
-    text = "def f():\n\n    return 1"
-    assert model.encode(text) == in_one_go(model, text)
 
 
 def test_a_question_becomes_the_last_message_behind_system_and_history():
@@ -224,10 +147,3 @@ def test_a_prompt_that_does_not_fit_is_refused_with_the_four_numbers_and_by_how_
         "prompt 9,120 + window 4,000 + hint 12 + answer 1,000 = 14,132 tokens, but the model holds 8,192: "
         "shorten the prompt or the conversation, or lower the window or the total by 5,940"
     )
-
-
-def test_a_context_filled_to_the_last_token_fits_and_one_more_does_not():
-    window = Window(thinking_tokens=50, answer_tokens=30)
-    check_context(prompt_tokens=8, window=window, hint_tokens=12, context_tokens=100)
-    with pytest.raises(ContextOverflow):
-        check_context(prompt_tokens=9, window=window, hint_tokens=12, context_tokens=100)

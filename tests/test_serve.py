@@ -81,19 +81,13 @@ def test_the_key_is_on_no_command_line(monkeypatch):
 
 def test_the_turn_of_the_chat_template_is_found():
     assert serve.start_of_turn(Templated()) == "<|im_start|>assistant\n"
-    assert serve.start_of_turn(Templated("hello")) is None
-    with pytest.raises(BadInput, match=r"no usable chat template \(no roles\)"):
-        serve.start_of_turn(Templated("{{ raise_exception('no roles') }}"))
-
-
-def test_a_template_without_a_system_role_has_a_turn_too():
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     assert serve.start_of_turn(Templated(refusing + CHATML)) == "<|im_start|>assistant\n"
-
-
-def test_without_a_turn_plain_clients_have_no_window_and_the_rest_is_served():
-    made = serve.serve_command(serve.parser().parse_args([]), ON_HUB, None)
-    assert "--reasoning-config" not in made
+    assert serve.start_of_turn(Templated("hello")) is None
+    served_all_the_same = serve.serve_command(serve.parser().parse_args([]), ON_HUB, None)
+    assert "--reasoning-config" not in served_all_the_same
+    with pytest.raises(BadInput, match=r"no usable chat template \(no roles\)"):
+        serve.start_of_turn(Templated("{{ raise_exception('no roles') }}"))
 
 
 @pytest.mark.parametrize(

@@ -74,12 +74,6 @@ async def test_a_trace_that_ends_by_itself_around_a_window(scripted, ask, around
     assert content(runs) == content(await separate(engine, ask(engine), several))
 
 
-async def test_the_trace_is_generated_once_and_each_cut_window_asks_once(scripted, ask):
-    engine = scripted()
-    await collect_sweep(engine, ask(engine), windows(5, 20, 60))
-    assert [request.sampling.max_tokens for request in engine.requests] == [60, 8, 8, 8]
-
-
 async def test_a_window_answers_while_the_trace_goes_on(scripted, ask):
     engine = scripted(seconds_per_token=0.002)
     order = []
@@ -88,23 +82,6 @@ async def test_a_window_answers_while_the_trace_goes_on(scripted, ask):
             order.append((piece.index, piece.chunk.phase, piece.chunk.end_reason))
     small_ended = order.index((0, "answer", "cut"))
     assert ("trace" in {phase for index, phase, _ in order[small_ended:] if index == 1}) is True
-
-
-async def test_windows_may_differ_in_hint_and_answer(scripted, ask):
-    engine = scripted()
-    several = [
-        Window(thinking_tokens=5, answer_tokens=2),
-        Window(thinking_tokens=9, answer_tokens=9, hint=f"{HINT}Well:"),
-    ]
-    first, second = await collect_sweep(engine, ask(engine), several)
-    assert (first.end_reason, len(first.answer_ids)) == ("answer_length", 2)
-    assert engine.text.decode(second.hint_ids, control=True).endswith("Well:")
-
-
-async def test_every_answer_is_drawn_with_the_seed_of_the_run(scripted, ask):
-    engine = scripted()
-    await collect_sweep(engine, ask(engine), windows(5, 20), Sampling(temperature=0.7, seed=11))
-    assert {request.sampling.seed for request in engine.requests} == {11}
 
 
 async def test_closing_a_sweep_frees_every_slot(scripted, ask):
@@ -130,25 +107,22 @@ async def test_a_dead_engine_ends_the_sweep_with_its_error(scripted, ask):
     assert engine.active == 0
 
 
-@pytest.mark.parametrize("sizes", [(), (5, 5), (20, 5)])
-async def test_windows_that_do_not_grow_are_refused(scripted, ask, sizes):
-    engine = scripted()
-    with pytest.raises(BadInput, match="windows"):
-        await collect_sweep(engine, ask(engine), windows(*sizes))
-    assert engine.requests == []
-
-
-async def test_a_sweep_that_does_not_fit_is_refused_before_anything_is_generated(scripted, ask):
+@pytest.mark.parametrize(
+    ("sizes", "error"), [((), BadInput), ((5, 5), BadInput), ((20, 5), BadInput), ((5, 400), ContextOverflow)]
+)
+async def test_windows_that_do_not_grow_or_fit_are_refused_before_anything_is_generated(scripted, ask, sizes, error):
     engine = scripted(context_tokens=300)
-    with pytest.raises(ContextOverflow):
-        await collect_sweep(engine, ask(engine), windows(5, 400))
+    with pytest.raises(error, match="window"):
+        await collect_sweep(engine, ask(engine), windows(*sizes))
     assert engine.requests == []
 
 
 async def test_equal_windows_with_different_hints_share_one_trace(scripted, ask):
     engine = scripted()
     several = [Window(thinking_tokens=20, answer_tokens=8, hint=hint) for hint in (HINT, "\n\nFinal Answer:", None)]
-    runs = await collect_sweep(engine, ask(engine), several)
-    assert content(runs) == content(await separate(engine, ask(engine), several))
+    drawn = Sampling(temperature=0.7, seed=11)
+    runs = await collect_sweep(engine, ask(engine), several, drawn)
+    assert content(runs) == content(await separate(engine, ask(engine), several, drawn))
     assert [len(run.hint_ids) > 0 for run in runs] == [True, True, False]
     assert [request.sampling.max_tokens for request in engine.requests[:4]] == [20, 8, 8, 8]
+    assert {request.sampling.seed for request in engine.requests} == {11}

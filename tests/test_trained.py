@@ -31,8 +31,8 @@ ASKED = [{"role": "system", "content": "Answer in a box."}, {"role": "user", "co
 
 
 def folder(tmp_path: Path, content: object = SAID) -> Path:
-    text = content if isinstance(content, str) else json.dumps(content)
-    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    (tmp_path / FILE).write_bytes(data)
     return tmp_path
 
 
@@ -45,10 +45,11 @@ def test_the_folder_says_prompt_hint_and_kind_and_need_not(tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("{", "Expecting"),
-        ("[]", "no named values"),
-        ("[" * 100_000, "recursion"),
-        ('{"a": 1' + " " * MOST_BYTES + "}", "larger than"),
+        (b"{", "Expecting"),
+        (b"\xff\xfe", "decode"),
+        ([], "no named values"),
+        (b"[" * 100_000, "recursion"),
+        (b'{"a": 1' + b" " * MOST_BYTES + b"}", "larger than"),
         ({**SAID, "system": None}, "system is empty; it must be a text"),
         ({**SAID, "hint": " "}, "hint is ' '; it must be a text of 1 to"),
         ({**SAID, "hint": ["So:"]}, "it must be a text"),
@@ -62,12 +63,6 @@ def test_a_broken_one_is_one_sentence(tmp_path, content, complaint):
         read_trained(folder(tmp_path, content))
     assert "\n" not in str(told.value)
     assert str(told.value).endswith("export the model again, or remove the file")
-
-
-def test_one_that_is_no_utf8_is_one_too(tmp_path):
-    (tmp_path / FILE).write_bytes(b"\xff\xfe")
-    with pytest.raises(ModelUnavailable, match="export the model again"):
-        read_trained(tmp_path)
 
 
 def test_every_engine_that_loads_the_model_knows_it(tmp_path, monkeypatch):
@@ -119,11 +114,14 @@ def test_the_server_hands_its_hint_to_plain_clients(tmp_path):
     assert json.loads(command[command.index("--reasoning-config") + 1])["reasoning_end_str"] == "\n\nSo:\n\n"
 
 
-@pytest.mark.parametrize("trained", [UNKNOWN, Trained("", BOXED_HINT, "untagged"), Trained("Be brief.", "\n\nSo:\n\n")])
-def test_the_page_begins_with_it(trained):
-    host = EngineHost(lambda report: knowing(FakeEngine(), trained))
+def test_the_page_begins_with_it():
+    trained = Trained("", "\n\nSo:\n\n", "untagged")
+    host = EngineHost(lambda report: knowing(FakeEngine(), trained), usual={"temperature": "0.5"})
     try:
+        assert host.usual() == Settings(temperature=0.5)
         wait_until_ready(host)
+        assert host.usual() == Settings(system="", hint=trained.hint, temperature=0.5)
+        assert not host.is_from_visitor(trained.hint)
         with gr.Blocks():
             panel = SettingsPanel(host)
         asked = {"values": {}, "link": "?window=300&total=x", "opens": True, "preset": "", "shown": ""}
@@ -134,19 +132,6 @@ def test_the_page_begins_with_it(trained):
     assert (settings.system, settings.hint, settings.thinking_tokens) == (trained.system, trained.hint, 300)
     assert drawn["told"].startswith("Set by the link: window. Not taken from the link: total is 'x'")
     assert drawn["leaves"].startswith("Leaves 1,")
-
-
-def test_the_page_is_told_while_the_model_runs():
-    host = EngineHost(
-        lambda report: knowing(FakeEngine(), Trained("", "\nSo:", "untagged")), usual={"temperature": "0.5"}
-    )
-    try:
-        assert host.usual() == Settings(temperature=0.5)
-        wait_until_ready(host)
-        assert host.usual() == Settings(system="", hint="\nSo:", temperature=0.5)
-        assert not host.is_from_visitor("\nSo:")
-    finally:
-        host.close()
 
 
 def test_benchmarks_are_asked_under_it():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from z1_core.models import Cancelled
@@ -11,56 +11,41 @@ from z1_core.models import Cancelled
 State = Literal["downloading", "loading", "failed", "cancelled", "done"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
-    """text: for people; share: of the download, 0 to 1, while there is one."""
-
-    model: str
-    state: State
-    text: str
-    share: float | None = None
-
-    @property
-    def is_on_its_way(self) -> bool:
-        return self.state in ("downloading", "loading")
-
-
-class Choosing:
-    """Follows one choice until it ends. Every method may be called from any thread.
+    """Every method may be called from any thread. text: for people; share: of the download, 0 to 1, while there is one.
 
     report() and progress() are for z1_core.models.locate; in one that was cancelled they raise Cancelled, which ends the
     download.
     """
 
-    def __init__(self, model: str) -> None:
-        self._lock = threading.Lock()
-        self._now = Choice(model, "loading", f"looking for {model}")
+    model: str
+    state: State = "loading"
+    text: str = ""
+    share: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def now(self) -> Choice:
-        return self._now
+    @property
+    def is_on_its_way(self) -> bool:
+        return self.state in ("downloading", "loading")
 
     def report(self, stage: str) -> None:
-        self._tell("loading", stage)
+        if not self.become("loading", stage):
+            raise Cancelled
 
     def progress(self, so_far: int, total: int) -> None:
-        text = self._now.text if so_far < total else f"checking what has arrived of {self._now.model}"
-        self._tell("downloading", text, so_far / total)
+        text = self.text if so_far < total else f"checking what has arrived of {self.model}"
+        if not self.become("downloading", text, so_far / total):
+            raise Cancelled
 
     def cancel(self) -> None:
         """What has arrived of a download stays for the next time."""
-        kept = f"; what has arrived of {self._now.model} is kept for the next time" if self._now.share else ""
-        self.end("cancelled", f"cancelled{kept}")
+        kept = f"; what has arrived of {self.model} is kept for the next time" if self.share else ""
+        self.become("cancelled", f"cancelled{kept}")
 
-    def end(self, state: State, text: str) -> bool:
+    def become(self, state: State, text: str, share: float | None = None) -> bool:
         """False where it had ended already; it then stays as it was."""
         with self._lock:
-            if self._now.is_on_its_way:
-                self._now = Choice(self._now.model, state, text)
-                return True
-            return False
-
-    def _tell(self, state: State, text: str, share: float | None = None) -> None:
-        with self._lock:
-            if not self._now.is_on_its_way:
-                raise Cancelled
-            self._now = Choice(self._now.model, state, text, share)
+            if was_on_its_way := self.is_on_its_way:
+                self.state, self.text, self.share = state, text, share
+            return was_on_its_way

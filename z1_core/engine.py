@@ -116,14 +116,9 @@ class Engine:
         """Wait for a place. tokens: the most that prompt, trace, hint and answer can come to together.
 
         beside: a session whose prompt this one shares, so that both go where it is cached; it may end before this begins.
-        Raises Busy where most_waiting wait already, unless the session is beside another.
+        Raises Busy where most_waiting wait already, unless the session is beside another: a run that is in is never
+        refused what belongs to it, and so lost in the middle.
         """
-        async with self.place(tokens, beside=beside):
-            yield self
-
-    @asynccontextmanager
-    async def place(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[None]:
-        """As session(), which see. A run that is in is never refused what belongs to it, and so lost in the middle."""
         waits = self.waiting > 0 or not self._has_room(tokens)
         if waits and beside is None and self.most_waiting is not None and self.waiting >= self.most_waiting:
             raise Busy(f"too many are waiting ({self.waiting:,}); try again in a minute")
@@ -138,7 +133,7 @@ class Engine:
         finally:
             self.waiting -= waits
         try:
-            yield
+            yield self
         finally:
             self._free_places += 1
             self._free_cells += tokens

@@ -6,7 +6,9 @@ the vocabulary. This one steps over them. The format: https://github.com/ggml-or
 
 from __future__ import annotations
 
+import io
 import struct
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +34,6 @@ TOKENS_A_PLACE = 4096
 """What a run is taken to need: so many are reserved for each place, where the memory allows."""
 
 
-class _Senseless(Exception):
-    """A value that no writer of GGUF makes."""
-
-
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
     """context_tokens: what the model was trained for; cache_bytes_per_token: keys and values of all layers in f16."""
@@ -49,15 +47,17 @@ class GgufHeader:
 def read_header(path: Path) -> GgufHeader:
     """Raises ModelUnavailable where the file is no GGUF, or its model cannot go on from token ids."""
     try:
-        keys = _Keys(_read_values(path))
-        _check_use(path, keys)
+        keys = dict(_values(path))
+        architecture = keys["general.architecture"]
+        _check_use(path.name, architecture, keys)
+        own = {key.removeprefix(f"{architecture}."): value for key, value in keys.items()}
         return GgufHeader(
-            context_tokens=keys.count("context_length"),
-            cache_bytes_per_token=_cache_bytes_per_token(keys),
+            context_tokens=max(_counts(own["context_length"])),
+            cache_bytes_per_token=_cache_bytes_per_token(own),
             weight_bytes=path.stat().st_size,
-            has_chat_template=bool(keys.text("tokenizer.chat_template", "")),
+            has_chat_template=bool(keys.get("tokenizer.chat_template")),
         )
-    except _Senseless as error:
+    except (LookupError, ValueError, TypeError, ArithmeticError, struct.error) as error:  # no writer of GGUF makes it
         raise ModelUnavailable(f"{path} is damaged or cut off in its header; download or copy it again") from error
 
 
@@ -107,133 +107,95 @@ def _mb(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
-def _check_use(path: Path, keys: _Keys) -> None:
+def _check_use(name: str, architecture: str, keys: Mapping[str, Any]) -> None:
     """Raises ModelUnavailable for a model that the window cannot be shown with."""
-    architecture = keys.architecture
-    if (kind := keys.text("general.type", "model")) != "model":
-        raise ModelUnavailable(f"{path.name} holds no language model but the {kind} of one; give the model's own file")
-    if keys.values.get("split.count", 0) not in (0, 1):
-        raise ModelUnavailable(f"{path.name} is one part of several; take a model in one file, or merge the parts")
-    if any(key.startswith(f"{architecture}.{group}.") for key in keys.values for group in STATEFUL):
+    if (kind := keys.get("general.type", "model")) != "model":
+        raise ModelUnavailable(f"{name} holds no language model but the {kind} of one; give the model's own file")
+    if keys.get("split.count", 0) not in (0, 1):
+        raise ModelUnavailable(f"{name} is one part of several; take a model in one file, or merge the parts")
+    if any(key.startswith(f"{architecture}.{group}.") for key in keys for group in STATEFUL):
         why = "keeps a running state, which llama.cpp cannot take back to where the window closes"
-        raise ModelUnavailable(f"{path.name} ({architecture}) {why}; {OTHER}")
-    pools = keys.values.get(f"{architecture}.pooling_type", 0) != 0
-    causal = keys.values.get(f"{architecture}.attention.causal", True)
+        raise ModelUnavailable(f"{name} ({architecture}) {why}; {OTHER}")
+    pools = keys.get(f"{architecture}.pooling_type", 0) != 0
+    causal = keys.get(f"{architecture}.attention.causal", True)
     if pools or not causal or "bert" in architecture or architecture in NO_WRITERS:
-        raise ModelUnavailable(f"{path.name} ({architecture}) reads text and writes none; {OTHER}")
+        raise ModelUnavailable(f"{name} ({architecture}) reads text and writes none; {OTHER}")
 
 
-def _cache_bytes_per_token(keys: _Keys) -> int:
+def _cache_bytes_per_token(own: Mapping[str, Any]) -> int:
     """Each layer may have its own number of key-value heads."""
-    heads = keys.counts("attention.head_count")
-    kv_heads = keys.counts("attention.head_count_kv", heads)
-    per_head = keys.count("embedding_length") // max(heads)
-    elements = keys.count("attention.key_length", per_head) + keys.count("attention.value_length", per_head)
-    all_heads = sum(kv_heads) if len(kv_heads) > 1 else kv_heads[0] * keys.count("block_count")
-    if all_heads * elements * 2 > MOST_BYTES:
-        raise _Senseless
-    return all_heads * elements * 2
+    heads = _counts(own["attention.head_count"])
+    kv_heads = _counts(own.get("attention.head_count_kv", heads))
+    [per_head] = _counts(own["embedding_length"] // max(heads))
+    [of_key] = _counts(own.get("attention.key_length", per_head))
+    [of_value] = _counts(own.get("attention.value_length", per_head))
+    [layers] = _counts(own["block_count"])
+    all_heads = sum(kv_heads) if len(kv_heads) > 1 else kv_heads[0] * layers
+    [size] = _counts(all_heads * (of_key + of_value) * 2)
+    return size
 
 
-class _Keys:
-    """The values of a header, each of the type it should have."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
-        self.architecture = self.text("general.architecture")
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.values.get(key, default)
-        if not isinstance(value, str):
-            raise _Senseless
-        return value
-
-    def counts(self, key: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
-        """Of ARCHITECTURE.key: whole numbers, not all 0."""
-        value = self.values.get(f"{self.architecture}.{key}", default)
-        numbers = value if isinstance(value, tuple) else (value,)
-        if not all(type(number) is int and number >= 0 for number in numbers) or not any(numbers):
-            raise _Senseless
-        return numbers
-
-    def count(self, key: str, default: int | None = None) -> int:
-        return self.counts(key, None if default is None else (default,))[0]
+def _counts(value: Any) -> tuple[int, ...]:
+    """One number, or one for each layer. Raises ValueError where they are none, or all 0."""
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not all(type(number) is int and 0 <= number <= MOST_BYTES for number in numbers) or not any(numbers):
+        raise ValueError(value)
+    return numbers
 
 
-def _read_values(path: Path) -> dict[str, Any]:
-    """Numbers, texts and short arrays of numbers by their keys; other arrays are None.
+def _values(path: Path) -> Iterator[tuple[str, Any]]:
+    """Keys with numbers, texts and short arrays of numbers; other arrays are None.
 
-    Whatever the file holds, it takes bounded time and memory. Raises ModelUnavailable for another format, _Senseless for
-    what is damaged or cut off.
+    Whatever the file holds, it takes bounded time and memory. Raises ModelUnavailable for another format, and what reading
+    past the end raises for what is cut off.
     """
     try:
         with path.open("rb") as file:
-            reader = _Reader(file.read(HEADER_BYTES))
+            data = io.BytesIO(file.read(HEADER_BYTES))
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error.strerror}; give another file") from error
-    if reader.data[:4] != b"GGUF":
+    if data.read(4) != b"GGUF":
         raise ModelUnavailable(f"{path} is no GGUF file; give one, or a hub id such as Qwen/Qwen3-0.6B-GGUF")
-    try:
-        if reader.number("I") not in (2, 3):
-            raise ModelUnavailable(f"{path} is GGUF of another version or byte order; take one of version 2 or 3")
-        tensors, keys = reader.numbers("Q", 2)
-        if not 0 < tensors <= MOST_TENSORS or keys > MOST_KEYS:
-            raise _Senseless
-        return {reader.text(): reader.value(reader.number("I")) for _ in range(keys)}
-    except (struct.error, OverflowError) as error:
-        raise _Senseless from error
+    if _number(data, "I") not in (2, 3):
+        raise ModelUnavailable(f"{path} is GGUF of another version or byte order; take one of version 2 or 3")
+    tensors, keys = _numbers(data, "Q", 2)
+    if not 0 < tensors <= MOST_TENSORS or keys > MOST_KEYS:
+        raise ValueError(tensors, keys)
+    for _ in range(keys):
+        yield _text(data), _value(data, _number(data, "I"))
 
 
-class _Reader:
-    """Steps through the start of the file; struct.error or OverflowError where it ends too early."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 4
-
-    def number(self, form: str) -> Any:
-        return self.numbers(form, 1)[0]
-
-    def numbers(self, form: str, count: int) -> tuple[Any, ...]:
-        start = self.skip(count * struct.calcsize(f"<{form}"))
-        return struct.unpack_from(f"<{count}{form}", self.data, start)
-
-    def text(self) -> str:
-        length = self.number("Q")
-        start = self.skip(length)
-        return self.data[start : self.at].decode(errors="replace")
-
-    def value(self, kind: int) -> Any:
-        if kind == STRING:
-            return self.text()
-        if kind != ARRAY:
-            return self.number(_form(kind))
-        kind, count = self.number("I"), self.number("Q")
-        if kind == STRING:
-            self.skip_texts(count)
-        elif count <= MOST_KEYS:
-            return self.numbers(_form(kind), count)
-        else:
-            self.skip(count * struct.calcsize(f"<{_form(kind)}"))
-        return None
-
-    def skip(self, count: int) -> int:
-        """Where what was stepped over begins."""
-        start = self.at
-        self.at += count
-        if self.at > len(self.data):
-            raise struct.error
-        return start
-
-    def skip_texts(self, count: int) -> None:
-        """The vocabulary: some 0.1 s for 300,000."""
-        data, at, length_at = self.data, self.at, struct.Struct("<Q").unpack_from
-        for _ in range(count):
-            at += 8 + length_at(data, at)[0]
-        self.at = at
-        self.skip(0)
+def _value(data: io.BytesIO, kind: int) -> Any:
+    if kind == STRING:
+        return _text(data)
+    if kind != ARRAY:
+        return _number(data, SCALARS[kind])
+    kind, count = _number(data, "I"), _number(data, "Q")
+    if kind == STRING:
+        return _skip_texts(data, count)
+    if count <= MOST_KEYS:
+        return _numbers(data, SCALARS[kind], count)
+    data.seek(count * struct.calcsize(f"<{SCALARS[kind]}"), io.SEEK_CUR)
+    return None
 
 
-def _form(kind: int) -> str:
-    if kind not in SCALARS:
-        raise _Senseless
-    return SCALARS[kind]
+def _skip_texts(data: io.BytesIO, count: int) -> None:
+    """The vocabulary: some 0.1 s for 300,000."""
+    held, at, length_at = data.getbuffer(), data.tell(), struct.Struct("<Q").unpack_from
+    for _ in range(count):
+        at += 8 + length_at(held, at)[0]
+    data.seek(at)
+
+
+def _text(data: io.BytesIO) -> str:
+    length = _number(data, "Q")
+    [text] = struct.unpack(f"{length}s", data.read(length))
+    return text.decode(errors="replace")
+
+
+def _number(data: io.BytesIO, form: str) -> Any:
+    return _numbers(data, form, 1)[0]
+
+
+def _numbers(data: io.BytesIO, form: str, count: int) -> tuple[Any, ...]:
+    return struct.unpack(f"<{count}{form}", data.read(count * struct.calcsize(f"<{form}")))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from z1_core.choice import Choice, Choosing
+from z1_core.choice import Choice
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.hub import Progress
@@ -82,7 +82,7 @@ class EngineHost:
         self._since_s = time.monotonic()
         self._lock = threading.RLock()
         self._is_starting = self._is_closed = False
-        self._choosing: Choosing | None = None
+        self._choice: Choice | None = None
 
     def start(self) -> None:
         """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs."""
@@ -145,22 +145,22 @@ class EngineHost:
         """
         with self._lock:
             if self.is_choosing:
-                raise BadInput(f"{self.choice().model} is on its way already; cancel that first")
-            self._choosing = Choosing(model)
-        threading.Thread(target=self._choose, args=(self._choosing,), name="model-choice", daemon=True).start()
+                raise BadInput(f"{self._choice.model} is on its way already; cancel that first")
+            self._choice = Choice(model, text=f"looking for {model}")
+        threading.Thread(target=self._choose, args=(self._choice,), name="model-choice", daemon=True).start()
 
     def cancel_choice(self) -> None:
         """Give up a choice that is on its way; what has arrived of a download stays for the next time."""
-        if self._choosing:
-            self._choosing.cancel()
+        if self._choice:
+            self._choice.cancel()
 
     def choice(self) -> Choice | None:
         """The last choice; None before there was one."""
-        return self._choosing.now() if self._choosing else None
+        return self._choice
 
     @property
     def is_choosing(self) -> bool:
-        return self._choosing is not None and self._choosing.now().is_on_its_way
+        return self._choice is not None and self._choice.is_on_its_way
 
     def close(self) -> None:
         with self._lock:
@@ -204,16 +204,15 @@ class EngineHost:
         if model != self.model:  # a choice came between, and may have died meanwhile
             self.start()
 
-    def _choose(self, choosing: Choosing) -> None:
-        model = choosing.now().model
+    def _choose(self, choice: Choice) -> None:
         try:
-            engine = self._new_engine(model, choosing.report, choosing.progress)
+            engine = self._new_engine(choice.model, choice.report, choice.progress)
         except Exception as error:
             text = self._told(error)
-            if choosing.end("failed", text):
+            if choice.become("failed", text):
                 log.error("%s", text)
         else:
-            self._put_in_place(engine, model, choosing)
+            self._put_in_place(engine, choice.model, choice)
 
     def _new_engine(self, model: str | None, report: Report, progress: Progress | None = None) -> Engine:
         engine = self._start_engine(report, **({"model": model, "progress": progress} if model else {}))
@@ -226,11 +225,11 @@ class EngineHost:
             raise
         return engine
 
-    def _put_in_place(self, engine: Engine, model: str | None, choosing: Choosing | None = None) -> None:
+    def _put_in_place(self, engine: Engine, model: str | None, choice: Choice | None = None) -> None:
         """New runs go to it. One that only starts gives way to one that was chosen meanwhile."""
         with self._lock:
-            if choosing:
-                is_late = not choosing.end("done", f"the page uses {engine.name} now")
+            if choice:
+                is_late = not choice.become("done", f"the page uses {engine.name} now")
             else:
                 self._is_starting = False
                 is_late = self._is_closed or self._state == "ready" or model != self.model
@@ -266,7 +265,7 @@ class EngineHost:
 
     async def _look_again(self) -> None:
         await asyncio.sleep(self._look_again_s)
-        self._begin(None, _silent)
+        self._begin(None, lambda stage: None)
 
     def _end(self, engine: Engine) -> None:
         asyncio.run(engine.close()) if self._is_closed else self.thread.run(engine.close())
@@ -280,7 +279,7 @@ class EngineHost:
                     if engine is self._engine:
                         self._fail(str(error), comes_back=True)
                         if self._restarts:  # quietly: the cause is what people want to read
-                            self._begin(f"starting again: {str(error).partition('; ')[0]}", _silent)
+                            self._begin(f"starting again: {str(error).partition('; ')[0]}", lambda stage: None)
                 return
             await asyncio.sleep(WATCH_EVERY_S)
 
@@ -309,7 +308,3 @@ async def _close_when_idle(engine: Engine) -> None:
             await asyncio.sleep(IDLE_LOOK_S)
     finally:
         await engine.close()
-
-
-def _silent(stage: str) -> None:
-    """Reports to nobody."""

@@ -55,11 +55,9 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """sha256 is None for a small file that the Hub keeps as text."""
-
     name: str
     size_bytes: int
-    sha256: str | None
+    sha256: str
     commit: str
 
 
@@ -73,7 +71,7 @@ def cached_files(repository: Repository) -> dict[str, Path]:
 
 
 def listed_files(repository: Repository) -> dict[str, HubFile]:
-    """All files that the Hub has in the repository. Raises ModelUnavailable."""
+    """The large files that the Hub has in the repository; others are kept as text there. Raises ModelUnavailable."""
     from huggingface_hub import HfApi
 
     with explained(repository):
@@ -81,8 +79,9 @@ def listed_files(repository: Repository) -> dict[str, HubFile]:
             repository.id, revision=repository.revision, files_metadata=True, timeout=LIST_TIMEOUT_S
         )
         return {
-            file.rfilename: HubFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else None, info.sha)
-            for file in info.siblings or []
+            file.rfilename: HubFile(file.rfilename, file.lfs.size, file.lfs.sha256, info.sha)
+            for file in info.siblings
+            if file.lfs
         }
 
 
@@ -102,13 +101,12 @@ def download_file(repository: Repository, file: HubFile, report: Report, progres
     from huggingface_hub.file_download import are_symlinks_supported
 
     with explained(repository):
-        if file.sha256:
-            blob = repository.cache / "blobs" / file.sha256
-            pointer = repository.cache / "snapshots" / file.commit / file.name
-            target = blob if are_symlinks_supported(repository.cache.parent) else pointer
-            if not target.exists():
-                report(f"downloading {repository}: {file.name}, {file.size_bytes / 1e6:,.0f} MB")
-                _bring(repository, file, target, progress)
+        blob = repository.cache / "blobs" / file.sha256
+        pointer = repository.cache / "snapshots" / file.commit / file.name
+        target = blob if are_symlinks_supported(repository.cache.parent) else pointer
+        if not target.exists():
+            report(f"downloading {repository}: {file.name}, {file.size_bytes / 1e6:,.0f} MB")
+            _bring(repository, file, target, progress)
         return Path(hf_hub_download(repository.id, file.name, revision=repository.revision))  # links what lies there
 
 

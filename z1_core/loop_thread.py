@@ -47,15 +47,6 @@ class LoopThread:
         finally:
             future.cancel()
 
-    async def submit(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run the coroutine there and await its result on the caller's loop; cancelling the wait cancels it."""
-        try:
-            return await asyncio.wrap_future(self.begin(coroutine))
-        except asyncio.CancelledError:
-            if self._is_closed and not asyncio.current_task().cancelling():
-                raise EngineDead(CLOSED) from None
-            raise
-
     async def relay(
         self, make_stream: Callable[[], AsyncGenerator[T, None]], *, every_s: float
     ) -> AsyncGenerator[list[T], None]:
@@ -93,7 +84,7 @@ class LoopThread:
         finally:
             ended.cancel()
             with suppress(EngineDead):
-                await self.submit(_end(started, cancel=True))
+                await asyncio.wait({asyncio.wrap_future(self.begin(_end(started, cancel=True)))})
 
     def close(self) -> None:
         """Cancel what still runs there and end the thread."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from z1_core.engine import Engine, Session
 from z1_core.errors import BadInput
 from z1_core.insertion import check_fits
-from z1_core.thinking import GREEDY, Transcript, answer_from, think_in
+from z1_core.thinking import GREEDY, Job, Transcript, answer_from, think_in
 from z1_core.window import Chunk, Completion, Sampling, Window
 
 
@@ -61,7 +61,7 @@ async def _sweep_in(
     """place: holds the session. It is left when the trace is answered: the answers of smaller windows may wait for it."""
     last = len(windows) - 1
     made: asyncio.Queue[Piece | BaseException] = asyncio.Queue()
-    runs = [_start(made, last, think_in(session, engine, prompt_ids, windows[last], sampling))]
+    runs = [_start(made, last, think_in(session, engine, Job(prompt_ids, windows[last], sampling)))]
     trace, trace_ids, inside = "", [], list(range(last))
     unfinished = len(windows)
     try:

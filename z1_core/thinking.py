@@ -46,8 +46,9 @@ async def think(
     close_window: when set, the window closes early and the model answers from what it has thought so far.
     Raises ContextOverflow before anything is generated if the four budgets exceed the context; EngineDead.
     """
+    job = Job(prompt_ids, window, sampling)
     tokens = await asyncio.to_thread(check_fits, engine, prompt_ids, window)
-    async with aclosing(_admitted(engine, Job(prompt_ids, window, sampling), tokens, close_window)) as chunks:
+    async with aclosing(_admitted(engine, job, tokens, close_window)) as chunks:
         async for chunk in chunks:
             yield chunk
 
@@ -56,26 +57,18 @@ async def _admitted(
     engine: Engine, job: Job, tokens: int, close_window: asyncio.Event | None = None
 ) -> AsyncGenerator[Chunk, None]:
     """tokens: what it comes to at most."""
-    async with (
-        engine.session(tokens) as session,
-        aclosing(think_in(session, engine, job.prompt_ids, job.window, job.sampling, close_window)) as chunks,
-    ):
+    async with engine.session(tokens) as session, aclosing(think_in(session, engine, job, close_window)) as chunks:
         async for chunk in chunks:
             yield chunk
 
 
 async def think_in(
-    session: Session,
-    engine: Engine,
-    prompt_ids: Sequence[int],
-    window: Window,
-    sampling: Sampling,
-    close_window: asyncio.Event | None = None,
+    session: Session, engine: Engine, job: Job, close_window: asyncio.Event | None = None
 ) -> AsyncGenerator[Chunk, None]:
     """think() in a session that is already there."""
     yield Chunk("trace", "")
     trace, trace_ids, finish_reason = "", [], None
-    phase_1 = session.stream(prompt_ids, sampling.for_trace(window))
+    phase_1 = session.stream(job.prompt_ids, job.sampling.for_trace(job.window))
     async with aclosing(_until(close_window, phase_1) if close_window else phase_1) as deltas:
         async for delta in deltas:
             trace += delta.text
@@ -86,11 +79,11 @@ async def think_in(
         yield Chunk("trace", "", end_reason="inside")
         return
     yield Chunk("trace", _held_back(engine, trace_ids, trace))
-    if finish_reason == "length" and len(trace_ids) < window.thinking_tokens:
+    if finish_reason == "length" and len(trace_ids) < job.window.thinking_tokens:
         yield Chunk("trace", "", end_reason="context_full")
         return
     ended: EndReason = "cut" if finish_reason == "length" else "answer_now"
-    async with aclosing(answer_in(session, engine, prompt_ids, trace_ids, window, sampling, ended)) as chunks:
+    async with aclosing(_answer_in(session, engine, job, trace_ids, ended)) as chunks:
         async for chunk in chunks:
             yield chunk
 
@@ -112,29 +105,24 @@ async def answer_from(
     count = partial(most_hint_tokens, engine, window.hint, is_text=window.hint_is_text)
     hint_tokens = count() if beside else await asyncio.to_thread(count)  # beside a sweep's trace it is known
     tokens = len(prompt_ids) + len(trace_ids) + hint_tokens + window.answer_tokens
+    job = Job(prompt_ids, window, sampling)
     async with (
         engine.session(tokens, beside=beside) as session,
-        aclosing(answer_in(session, engine, prompt_ids, trace_ids, window, sampling, "cut")) as chunks,
+        aclosing(_answer_in(session, engine, job, trace_ids, "cut")) as chunks,
     ):
         async for chunk in chunks:
             yield chunk
 
 
-async def answer_in(
-    session: Session,
-    engine: Engine,
-    prompt_ids: Sequence[int],
-    trace_ids: Sequence[int],
-    window: Window,
-    sampling: Sampling,
-    end_reason: EndReason,
+async def _answer_in(
+    session: Session, engine: Engine, job: Job, trace_ids: Sequence[int], end_reason: EndReason
 ) -> AsyncGenerator[Chunk, None]:
     """answer_from() in a session that is already there. end_reason: the one to give where the answer ends by itself."""
-    before = [*prompt_ids, *trace_ids]
-    hint = inserted(engine.text, window.hint, is_text=window.hint_is_text, before=before)
+    before = [*job.prompt_ids, *trace_ids]
+    hint = inserted(engine.text, job.window.hint, is_text=job.window.hint_is_text, before=before)
     yield hint
     answer, answer_ids, finish_reason = "", [], None
-    phase_2 = session.stream([*before, *hint.ids], sampling.for_answer(window, trace_tokens=len(trace_ids)))
+    phase_2 = session.stream([*before, *hint.ids], job.sampling.for_answer(job.window, trace_tokens=len(trace_ids)))
     async with aclosing(phase_2) as deltas:
         async for delta in deltas:
             answer += delta.text
@@ -144,7 +132,7 @@ async def answer_in(
     if finish_reason == "stop":
         yield Chunk("answer", "", end_reason=end_reason)
     else:
-        full = len(answer_ids) < window.answer_tokens
+        full = len(answer_ids) < job.window.answer_tokens
         rest = _held_back(engine, answer_ids, answer)
         yield Chunk("answer", rest, end_reason="context_full" if full else "answer_length")
 

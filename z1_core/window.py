@@ -89,7 +89,7 @@ class Sampling:
         if self.seed is not None:
             _check_count("seed", self.seed, at_least=0)
             if self.seed >= 2**63:
-                raise BadInput(f"seed is {self.seed}; it must be below 2^63")
+                raise BadInput(f"seed is {_shown(self.seed)}; it must be below 2^63")
 
     def for_trace(self, window: Window) -> Sampling:
         """Stop strings are emptied rather than left out, so that an engine that has none refuses them at once."""

@@ -1,5 +1,5 @@
 """What breaks around the page while people use it: what they are told, what is kept, and that it goes on. The death of the
-engine is in integration/test_engine_death.py and test_host.py; a server that goes away in test_server_away.py."""
+engine is in integration/test_llama.py and test_host.py; a server that goes away in test_server_away.py."""
 
 from __future__ import annotations
 

@@ -16,9 +16,6 @@ from openai import OpenAI
 
 from tests.browser.conftest import ROOT, start_app, stop_app
 from tests.heavy.vllm_serve import KEY
-from z1_core.engines.server import ServerEngine
-from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.models import EMBEDDED_NAME
 from z1_core.thinking import collect, generate
 from z1_core.window import HINT, Sampling, Window
 
@@ -58,47 +55,15 @@ async def test_the_answer_finds_prompt_and_trace_in_the_servers_prefix_cache(ser
     assert cached % BLOCK == 0
 
 
-@pytest.mark.parametrize("after", [1, 20])
-async def test_a_closed_stream_frees_its_slot_in_the_server(server_engine, vllm_serve, ask, after):
+async def test_a_closed_stream_frees_its_slot_in_the_server(server_engine, vllm_serve, ask):
     stream = generate(server_engine, ask(server_engine, "Tell me a story."), replace(ENDLESS, max_tokens=1500))
-    for _ in range(after):
-        await anext(stream)
+    await anext(stream)
     assert await asyncio.to_thread(vllm_serve.running) == 1
     await stream.aclose()
     closed_s = time.monotonic()
     while await asyncio.to_thread(vllm_serve.running):
         assert time.monotonic() < closed_s + 10
         await asyncio.sleep(0.05)
-
-
-@pytest.mark.parametrize(
-    ("field", "words"),
-    [
-        (("top_k", -5), "top_k"),
-        (("repetition_penalty", -1.0), "repetition_penalty"),
-        (("min_tokens", 90), "min_tokens"),
-    ],
-)
-async def test_settings_that_the_server_refuses_are_refused_in_its_words(server_engine, ask, field, words):
-    sampling = Sampling(max_tokens=4, extra=(field,))
-    with pytest.raises(BadInput, match=rf"the engine refuses the request: .*{words}"):
-        await anext(generate(server_engine, ask(server_engine), sampling))
-
-
-async def test_a_token_that_the_model_does_not_have_is_refused(server_engine):
-    with pytest.raises(BadInput, match="out of vocabulary"):
-        await anext(generate(server_engine, [10**6], Sampling(max_tokens=4)))
-
-
-def test_a_wrong_key_and_a_wrong_name_are_told(vllm_serve, monkeypatch):
-    monkeypatch.setenv("Z1_API_KEY", "wrong")
-    with pytest.raises(ModelUnavailable, match=r"refuses the key; .*Z1_API_KEY"):
-        ServerEngine.start(vllm_serve.url)
-    monkeypatch.setenv("Z1_API_KEY", KEY)
-    with pytest.raises(ModelUnavailable, match=rf"serves no model Z1-7B, but {EMBEDDED_NAME}"):
-        ServerEngine.start(vllm_serve.url, model="Z1-7B")
-    with pytest.raises(BadInput, match=r"--max-model-len is 4,096, but the server holds 2,048 tokens"):
-        ServerEngine.start(vllm_serve.url, max_model_len=4096)
 
 
 def test_a_plain_client_has_a_window_by_vllms_own_budget(vllm_serve, server_engine):

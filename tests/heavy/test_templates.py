@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from tests.test_prompt import HARMLESS, HOSTILE, added, controls_in, with_more_tokens
+from tests.kinds import with_more_tokens
+from tests.test_prompt import HARMLESS, HOSTILE, added, controls_in
 from tests.tokenizer_files import write_tokenizer
 from training.embedded import embedded_folder
 from z1_core.engine import Text

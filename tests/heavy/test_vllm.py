@@ -160,9 +160,6 @@ async def test_settings_that_vllm_refuses_are_refused_in_its_words(vllm_engine, 
     sampling = Sampling(max_tokens=4, extra=(field,))
     with pytest.raises(BadInput, match=f"the engine refuses the request: .*{words}"):
         await anext(vllm_engine.stream(ask(vllm_engine), sampling))
-
-
-async def test_a_token_that_the_model_does_not_have_is_refused(vllm_engine):
     with pytest.raises(BadInput, match="out of vocabulary"):
         await anext(vllm_engine.stream([10**6], Sampling(max_tokens=4)))
 

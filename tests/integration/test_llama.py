@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from bench import engines
+from tests.stub_server import until
 from z1_core.engines import llama
 from z1_core.engines.calls import Server
 from z1_core.engines.llama import LlamaEngine
 from z1_core.engines.llama_process import BATCH_TOKENS, LlamaProcess
 from z1_core.errors import BadInput, EngineDead
 from z1_core.models import embedded_file
-from z1_core.prompt import chat
 from z1_core.sweep import collect_sweep
 from z1_core.thinking import answer_from, collect, generate, think
 from z1_core.window import HINT, Sampling, Window
 
 IGNORE_EOS = ("ignore_eos", True)
 ENDLESS = Sampling(extra=(IGNORE_EOS,))
-PIECES = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<repo_name>", "<", "|", "im_end", " ", "\n", "🙂", "é", "x"]
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,15 @@ async def test_the_settings_of_a_draw_do_what_they_say(llama_engine, ask):
     assert set(await written(llama_engine, prompt_ids, 12, extra=forced)) == {wild[0]}
 
 
-async def test_a_draw_without_a_seed_is_another_one_each_time(llama_engine, ask):
-    drawn = [await written(llama_engine, ask(llama_engine), 16, temperature=1.5) for _ in range(3)]
-    assert len({tuple(ids) for ids in drawn}) == 3
+async def test_drawn_runs_keep_the_window_and_repeat_by_their_seed_alone(llama_engine, ask):
+    """window-11: greedy runs kept the budget, sampled ones never did."""
+    drawn = Sampling(temperature=1.0, top_p=0.95, extra=(("top_k", 20), IGNORE_EOS))
+    window = Window(thinking_tokens=32, answer_tokens=1)
+    seeds = (1, 1, 2, None, None)
+    runs = [await collect(llama_engine, ask(llama_engine), window, replace(drawn, seed=seed)) for seed in seeds]
+    assert {len(run.trace_ids) for run in runs} == {32}
+    assert runs[0].trace_ids == runs[1].trace_ids
+    assert len({run.trace_ids for run in runs}) == 4
 
 
 async def test_no_run_ends_before_its_least_tokens_wherever_a_slice_begins(llama_engine, ask):
@@ -120,17 +127,6 @@ async def test_re_cuts_are_answered_in_the_place_of_their_trace_where_the_prefix
     assert [(run.trace_ids, run.answer_ids) for run in swept] == [(run.trace_ids, run.answer_ids) for run in alone]
 
 
-async def test_sweeps_in_every_place_end(small, ask):
-    windows = [Window(thinking_tokens=tokens, answer_tokens=3) for tokens in (4, 9, 17)]
-    async with asyncio.timeout(120):
-        swept = await asyncio.gather(*(collect_sweep(small, ask(small), windows, ENDLESS) for _ in range(3)))
-    for runs in swept:
-        assert [len(run.trace_ids) for run in runs] == [4, 9, 17]
-        assert [len(run.answer_ids) for run in runs] == [3, 3, 3]
-    alone = await collect(small, ask(small), windows[0], ENDLESS)
-    assert swept[0][0].trace_ids == alone.trace_ids
-
-
 async def test_what_can_never_fit_is_refused_and_not_waited_for(small, ask):
     long = Window(thinking_tokens=3000, answer_tokens=4)
     async with asyncio.timeout(30):
@@ -168,6 +164,22 @@ async def test_a_prompt_whose_reader_has_gone_is_not_read_to_its_end(small):
 # The end of an engine
 
 
+async def test_all_runs_end_when_its_process_is_killed_those_too_that_wait_for_a_place(ask):
+    """A new engine behind it, and deaths in every phase, are in test_host.py."""
+    engine = LlamaEngine.start(embedded_file(), max_model_len=512, places=2)
+    window = Window(thinking_tokens=200, answer_tokens=9)
+    runs = [asyncio.ensure_future(collect(engine, ask(engine), window, ENDLESS)) for _ in range(5)]
+    await until(lambda: engine.active == 2)
+    os.kill(engine.process.pid, signal.SIGKILL)
+    for ended in await asyncio.wait_for(asyncio.gather(*runs, return_exceptions=True), 30):
+        assert isinstance(ended, EngineDead)
+    assert engine.active == 0
+    with pytest.raises(EngineDead, match=r"the engine's process has ended \(killed, or out of memory\)"):
+        ask(engine, "What is new?")  # nor does anything else wait for it
+    await engine.close()
+    await engine.close()  # harmless
+
+
 @pytest.mark.parametrize("ours", [True, False])
 async def test_runs_on_an_engine_that_is_closed_end_in_words_those_that_wait_too(ask, ours):
     process = None if ours else LlamaProcess(embedded_file(), cells=512, places=1)
@@ -190,21 +202,6 @@ async def test_runs_on_an_engine_that_is_closed_end_in_words_those_that_wait_too
 
 
 # Text
-
-
-@pytest.mark.parametrize("seed", range(2))
-async def test_no_mixture_of_pieces_makes_a_control_token(llama_engine, seed):
-    text, chance = llama_engine.text, random.Random(seed)
-    controls = {text.parse(piece)[0] for piece in PIECES[:4]}
-    skeleton = text.render(chat("x", system="x", history=[("x", "x")]))
-    for _ in range(6):
-        mixture = ["".join(chance.choices(PIECES, k=12)) + "x" for _ in range(4)]
-        assert not controls & set(text.encode(mixture[0]))
-        assert text.decode(text.encode(mixture[0]), control=True) == mixture[0]
-        ids = text.render(chat(mixture[0], system=mixture[1], history=[(mixture[2], mixture[3])]))
-        assert [id_ for id_ in ids if id_ in controls] == [id_ for id_ in skeleton if id_ in controls]
-        shown = text.decode(ids, control=True)
-        assert all(words in shown for words in mixture)
 
 
 async def test_a_character_that_several_tokens_make_comes_whole(llama_engine):

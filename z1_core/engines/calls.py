@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import httpx
 
-from z1_core.engines.address import Address, key
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
 
+KEYS = ("Z1_API_KEY", "OPENAI_API_KEY")
 CONNECT_S = 10.0
 KEEP_S = 2.0
 """How long an idle connection to a named server is used again. llama.cpp's server closes it after 5 s, at times between
@@ -29,9 +30,15 @@ class Server:
     """Where a server is, and how to get in. Every address is given without /v1."""
 
     def __init__(
-        self, url: str, *, key: str, login: str | None = None, gone: str | None = None, silence_s: float | None = None
+        self,
+        url: str,
+        *,
+        key: str,
+        login: tuple[str, str] | None = None,
+        gone: str | None = None,
+        silence_s: float | None = None,
     ) -> None:
-        """login: "name:password", for a proxy that asks for one. gone: what to say where it is our own process and does
+        """login: name and password, for a proxy that asks for them. gone: what to say where it is our own process and does
         not answer, as nobody typed an address then. silence_s: the longest pause in an answer; None for any: a long prompt
         on a slow machine takes minutes."""
         self.url = url
@@ -39,7 +46,7 @@ class Server:
         self._options = {
             "base_url": url,
             "headers": {"Authorization": f"Bearer {key}"},
-            "auth": tuple(login.partition(":")[::2]) if login else None,
+            "auth": login,
             "timeout": httpx.Timeout(silence_s, connect=CONNECT_S),
             "limits": httpx.Limits(
                 max_connections=None, max_keepalive_connections=0 if gone else None, keepalive_expiry=KEEP_S
@@ -51,8 +58,9 @@ class Server:
     @classmethod
     def at(cls, url: str, *, silence_s: float | None = None) -> Server:
         """One that a user named, with the key from the environment. Raises BadInput."""
-        address = Address.of(url)
-        return cls(address.root, key=key(), login=address.login, silence_s=silence_s)
+        address = _address(url)
+        login = (address.username, address.password) if address.userinfo else None
+        return cls(shown_address(url), key=_key(), login=login, silence_s=silence_s)
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(**self._options)
@@ -101,6 +109,32 @@ class Server:
     @cached_property
     def _waiting(self) -> httpx.Client:
         return httpx.Client(**self._options)
+
+
+def shown_address(url: str) -> str:
+    """A server's address as it is shown and recorded: without a login and the /v1 of its calls. Raises BadInput."""
+    return str(_address(url).copy_with(userinfo=b"", query=None))
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url.strip())
+    except httpx.InvalidURL:
+        address = httpx.URL()
+    if address.scheme not in ("http", "https") or not address.host or (address.port or 80) >= 2**16:
+        raise BadInput(f"--server-url is {url!r}; write it like http://127.0.0.1:8000")
+    return address.copy_with(path=address.path.rstrip("/").removesuffix("/v1"))
+
+
+def _key() -> str:
+    """Never an option: a command line can be read by others. Raises BadInput for what no header can carry."""
+    name = next((name for name in KEYS if os.environ.get(name, "").strip()), None)
+    found = os.environ[name].strip() if name else "none"
+    if not found.isascii() or not found.isprintable():
+        raise BadInput(
+            f"{name} holds signs that no key has (line breaks, letters with accents); copy the key once more"
+        )
+    return found
 
 
 def read_event(line: bytes, url: str) -> Mapping[str, Any] | None:

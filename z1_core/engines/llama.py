@@ -134,7 +134,7 @@ class LlamaEngine(Engine):
         host = beside if isinstance(beside, _LlamaSession) and beside.runs else None
         session = host or _LlamaSession(self)
         if host is None:  # what is more than the context is refused by stream(), not waited for
-            place = self.place(min(tokens, self.context_tokens), beside=beside)
+            place = super().session(min(tokens, self.context_tokens), beside=beside)
             await session.place.enter_async_context(place)
         session.runs += 1
         try:

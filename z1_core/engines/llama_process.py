@@ -123,8 +123,8 @@ def reason(status: int, error: str, said: deque[str]) -> str:
         return "the file is cut off or damaged; download or copy it again"
     if any(words in text for words in ("failed to allocate", "unable to allocate", "out of memory", "bad_alloc")):
         return "its memory does not suffice; lower --max-model-len, close other programs, or choose a smaller model"
-    lines = [line for line in said if "error" in line.lower() or "failed" in line.lower()]
-    why = (lines[:1] or [error] if error else lines[:1] or [f"exit status {status}"])[0]
+    lines = (line for line in said if "error" in line.lower() or "failed" in line.lower())
+    why = next(lines, error or f"exit status {status}")
     return f"{why[:300]}; choose another file with --model"
 
 

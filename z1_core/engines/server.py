@@ -18,7 +18,7 @@ import httpx
 
 from z1_core.engine import Delta, Engine, FinishReason, Session, Text
 from z1_core.engines.calls import CLOSED, Server, cut_off, read_event
-from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text, ids_of
+from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text
 from z1_core.errors import EngineDead, Z1Error
 from z1_core.models import Report
 from z1_core.window import Sampling
@@ -55,16 +55,7 @@ class ServerEngine(Engine):
     cached tokens, comes at the end of a stream: the last delta alone knows them.
     """
 
-    def __init__(
-        self,
-        server: Server,
-        served: Served,
-        text: Text,
-        *,
-        ranks: int = 1,
-        places: float = math.inf,
-        retries: int = RETRIES,
-    ) -> None:
+    def __init__(self, server: Server, served: Served, text: Text, *, ranks: int = 1, places: float = math.inf) -> None:
         super().__init__(places)
         self.name = served.name.rstrip("/").rsplit("/", 1)[-1]
         self.context_tokens = served.context_tokens
@@ -73,7 +64,6 @@ class ServerEngine(Engine):
         self._server = server
         self._client = server.client()
         self._model = served.name
-        self._retries = retries
         self._running = Counter(dict.fromkeys(range(ranks), 0))
 
     @classmethod
@@ -86,8 +76,6 @@ class ServerEngine(Engine):
         max_model_len: int | None = None,
         places: int | None = None,
         report: Report = lambda stage: None,
-        retries: int = RETRIES,
-        silence_s: float = SILENCE_S,
     ) -> ServerEngine:
         """Look what the server can do, and generate a few tokens on it. Blocks for a few seconds.
 
@@ -96,21 +84,20 @@ class ServerEngine(Engine):
         runs to send at once; None leaves it to the server, which queues what is beyond its own limit. The key comes from
         Z1_API_KEY or OPENAI_API_KEY. Raises BadInput, ModelUnavailable or EngineDead with the remedy.
         """
-        server = Server.at(url, silence_s=silence_s)
+        server = Server.at(url, silence_s=SILENCE_S)
         report(f"asking {server.url}")
         served = find_model(server, model=model, max_model_len=max_model_len)
         report(f"fetching the tokenizer of {served.name}")
         text = find_text(server, served, named=tokenizer)
         report(f"trying {served.name} on {server.url}")
         check_ids(server, request(served.name, text.encode("Count from one on."), Sampling(), max_tokens=PROBE_TOKENS))
-        ranks = count_ranks(server)
-        return cls(server, served, text, ranks=ranks, places=places or math.inf, retries=retries)
+        return cls(server, served, text, ranks=count_ranks(server), places=places or math.inf)
 
     @asynccontextmanager
     async def session(self, tokens: int, *, beside: Session | None = None) -> AsyncIterator[Session]:
         """As Engine.session. Every replica of a data-parallel server has a prefix cache of its own, so a run stays where
         it began, or goes where the run beside it is."""
-        async with self.place(tokens, beside=beside):
+        async with super().session(tokens, beside=beside):
             rank = beside.rank if isinstance(beside, ServerSession) else min(self._running, key=self._running.get)
             self._running[rank] += 1
             try:
@@ -189,7 +176,7 @@ class ServerEngine(Engine):
         if self._client.is_closed:
             raise EngineDead(CLOSED)
         call = self._client.build_request("POST", "/v1/completions", json=body, headers=headers)
-        for pause_s in [*(BACKOFF_S * 2**n for n in range(self._retries)), None]:
+        for pause_s in [*(BACKOFF_S * 2**n for n in range(RETRIES)), None]:
             try:
                 answer = await self._client.send(call, stream=True)
                 if answer.is_error:
@@ -247,9 +234,7 @@ def request(
 
 
 def _delta(choice: Mapping[str, Any]) -> Delta:
-    ids, reason = ids_of(choice), choice.get("finish_reason")
-    if ids is None:
-        raise Z1Error("the server told no token ids with a part of its answer; see what it wrote to its log")
+    ids, reason = tuple(choice.get("token_ids") or ()), choice.get("finish_reason")
     if reason and reason not in FINISH_REASONS:
         raise EngineDead(f"the server ended the answer itself (finish reason {reason}); try again")
     return Delta(choice.get("text") or "", ids, FINISH_REASONS[reason] if reason else None)

@@ -91,19 +91,11 @@ def check_ids(server: Server, body: Mapping[str, Any]) -> None:
             f"{server.url} counts {counts[-1]} tokens in a prompt of {len(body['prompt'])} token ids, so it does not take "
             "them as they are; use a server that does, such as vllm serve"
         )
-    if None in map(ids_of, choices):
+    if any(choice.get("token_ids") is None and choice.get("text") for choice in choices):
         raise ModelUnavailable(
             f"{server.url} does not tell the token ids of its answers, which the second phase continues from; use vLLM "
             "0.29 or newer, SGLang with return_token_ids, or llama.cpp's server at its own address"
         )
-
-
-def ids_of(choice: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """The ids that an event brings; None where the server does not tell them."""
-    ids = choice.get("token_ids")
-    if ids is None and choice.get("text"):
-        return None
-    return tuple(ids or ())
 
 
 def count_ranks(server: Server) -> int:
