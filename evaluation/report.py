@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluation import tables
-from evaluation.results import Results, parts, read_results
+from evaluation.results import Results, read_results
 from evaluation.summary import at_each_window, pairs, sides, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput
@@ -79,13 +79,12 @@ def _report(run: Results) -> dict[str, Any]:
 
 def _made_with(run: Results) -> str:
     """When and with what, in short."""
-    starts = parts(run.run)
-    times = [str(part["started_at"])[:16].replace("T", " ") for part in starts if part.get("started_at")]
-    commits = dict.fromkeys(str(part["commit"])[:12] for part in starts if part.get("commit"))
-    facts = {"started (UTC)": times, "commit": commits, "answer tokens": [str(run.run.get("answer_tokens"))]}
-    facts["temperature"] = [str((run.run.get("sampling") or {}).get("temperature"))]
-    told = [f"{name} {', '.join(values)}" for name, values in facts.items() if values]
-    return " · ".join([*told, "all settings and versions: run.json, judge.json"])
+    parts = run.run.get("parts", ())
+    times = ", ".join(part["started_at"][:16].replace("T", " ") for part in parts)
+    commits = ", ".join(dict.fromkeys(part["commit"][:12] for part in parts if part["commit"]))
+    told = [f"started (UTC) {times}", f"commit {commits or 'unknown'}", f"answer tokens {run.run['answer_tokens']}"]
+    told += [f"temperature {run.run['sampling']['temperature']}", "all settings and versions: run.json, judge.json"]
+    return " · ".join(told)
 
 
 def _comparison(runs: Sequence[Results], out: Path) -> None:

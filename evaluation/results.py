@@ -16,7 +16,7 @@ from evaluation.store import run_record
 from z1_core.errors import BadInput
 from z1_core.jsonl import own_lines
 
-CUT_REASONS = {"cut", "answer_length", "answer_now"}
+CUT_REASONS = {"cut", "answer_length"}
 WINDOW = "window"
 KEY = ["problem_id", "sample", "thinking_tokens"]
 """Names one answer."""
@@ -63,7 +63,7 @@ class Results:
 
     @property
     def model(self) -> str:
-        return str(self.run.get("model") or "unknown model")
+        return self.run["model"]
 
 
 def read_results(folder: Path) -> Results:
@@ -75,24 +75,19 @@ def read_results(folder: Path) -> Results:
     return Results(folder=folder, run=run, benchmarks=benchmarks)
 
 
-def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What was recorded at each start of the run: versions, commit, time, machine."""
-    return run.get("parts") or [run]
-
-
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
     problems = _table(folder / "problems.jsonl", PROBLEM, _asked)
     answers = _table(folder / "answers.jsonl", ANSWER, _answered).merge(problems, on="problem_id")
     answers = answers.merge(_table(folder / "verdicts.jsonl", VERDICT, _judged), how="left", on=KEY)
     return BenchmarkResults(
-        benchmark=str(facts.get("benchmark") or folder.name),
-        method=str(facts.get("method") or WINDOW),
-        title=str(facts.get("title") or folder.name),
+        benchmark=facts["benchmark"],
+        method=facts["method"],
+        title=facts["title"],
         problems=len(problems),
         answers=answers.astype({"trace_tokens": int, "answer_tokens": int, "cut": bool}),
-        windows=sorted({*answers.thinking_tokens, *(run.get("windows") or ())}),
-        samples=int(run.get("samples") or 1),
-        bad_rows=[str(row) for row in facts.get("bad_rows") or ()],
+        windows=run["windows"],
+        samples=run["samples"],
+        bad_rows=facts["bad_rows"],
     )
 
 
@@ -110,25 +105,25 @@ def _table(path: Path, columns: Sequence[str], make: Callable[[Mapping[str, Any]
 
 
 def _key(row: Mapping[str, Any]) -> list:
-    return [str(row["problem_id"]), int(row.get("sample", 0)), int(row["thinking_tokens"])]
+    return [row["problem_id"], row["sample"], row["thinking_tokens"]]
 
 
 def _asked(row: Mapping[str, Any]) -> list:
     """Label names and values come from data sets, and no table holds halves of characters."""
-    labels = {_plain(name): _plain(value) for name, value in (row["labels"] or {}).items()}
-    return [str(row["problem_id"]), row.get("sha256"), labels]
+    labels = {_plain(name): _plain(value) for name, value in row["labels"].items()}
+    return [row["problem_id"], row.get("sha256"), labels]
 
 
-def _plain(value: object) -> str:
-    return str(value).encode("utf-8", "replace").decode()
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _answered(row: Mapping[str, Any]) -> list:
     """Without a hint (--hint none) an answer of its own still tells a cut."""
-    end_reason, answer_tokens = str(row["end_reason"]), len(row.get("answer_ids") or ())
-    cut = bool(row.get("hint_ids") or answer_tokens) or end_reason in CUT_REASONS
+    answer_tokens, end_reason = len(row["answer_ids"]), row["end_reason"]
+    cut = bool(row["hint_ids"] or answer_tokens) or end_reason in CUT_REASONS
     return [*_key(row), len(row["trace_ids"]), answer_tokens, cut, end_reason]
 
 
 def _judged(row: Mapping[str, Any]) -> list:
-    return [*_key(row), str(row["status"]), str(row.get("judged") or "")]
+    return [*_key(row), row["status"], row["judged"]]

@@ -56,22 +56,29 @@ def write_lines(path: Path, rows: list[dict]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def part(day: int) -> dict:
+    return {
+        "started_at": f"2025-05-0{day}T10:00:00+00:00",
+        "commit": "0123456789abcdef",
+        "versions": {"torch": "2.13.0"},
+    }
+
+
 class Run:
     """Writes a result folder as evaluation.run and evaluation.judge do. statuses(number, sample, window) -> a status."""
 
     def __init__(self, folder: Path, *, model: str = "made/Up-7B", windows=WINDOWS, samples: int = 1) -> None:
         self.folder, self.windows, self.samples = folder, windows, samples
         self.record = {
-            "model": model, "engine": "FakeEngine", "commit": "0123456789abcdef", "started_at": "2025-05-01T10:00:00+00:00",
-            "windows": list(windows), "answer_tokens": 64, "samples": samples, "hint": HINT, "versions": {"torch": "2.13.0"},
-            "sampling": {"temperature": 0.0, "top_p": 1.0, "seed": None}, "benchmarks": {},
+            "model": model, "windows": list(windows), "answer_tokens": 64, "samples": samples,
+            "sampling": {"temperature": 0.0, "top_p": 1.0, "seed": None}, "benchmarks": {}, "parts": [part(1)],
         }  # fmt: skip
 
     def add(
         self, name: str, *, title: str, problems=8, statuses=None, method="window", hint=HINT, bad_rows=()
     ) -> "Run":
         benchmark = name.split(".")[0]
-        about = {"title": title, "benchmark": benchmark, "method": method, "origin": "repo@abc", "sha256": "00ff"}
+        about = {"title": title, "benchmark": benchmark, "method": method, "origin": "repo@abc"}
         self.record["benchmarks"][name] = {**about, "problems": problems, "bad_rows": list(bad_rows)}
         asked, answers, verdicts = [], [], []
         for number in range(problems):
@@ -226,13 +233,13 @@ def test_measured_curves_are_kept_small_and_drawn_again(run, tmp_path, monkeypat
     ):
         assert measured.main(words) == 2
         assert says in capsys.readouterr().err
-    run.record["options"] = {"out": str(run.folder)}
+    run.record["parts"] = [{**part(1), "options": {"out": str(run.folder)}}]
     run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
     write_report(run.folder)
     assert measured.main(["mine", str(run.folder)]) == 0
     (kept,) = read_json(tmp_path / "measured/mine.json")["runs"]
     assert (kept["model"], kept["problems"], len(kept["windows"])) == ("made/Up-7B", 8, 3)
-    assert kept["parts"] == [{name: run.record[name] for name in ("started_at", "versions", "commit", "engine")}]
+    assert kept["parts"] == [part(1)]
     assert str(tmp_path) not in (tmp_path / "measured/mine.json").read_text()
     drawn = (tmp_path / "measured/mine.svg").read_text()
     assert "MATH500, 8 problems" in drawn
@@ -363,12 +370,7 @@ def test_all_files_are_there_and_the_same_folder_gives_the_same(run, figures, re
 
 
 def test_every_start_of_a_run_is_told(run):
-    run.record["parts"] = [
-        {"started_at": f"2025-05-0{day}T10:00:00+00:00", "commit": "0123456789abcdef", "versions": {"torch": "2.13.0"}}
-        for day in (1, 2)
-    ]
-    for name in ("started_at", "commit", "versions"):
-        del run.record[name]
+    run.record["parts"] = [part(1), part(2)]
     run.add("math500", title="MATH500")
     write_report(run.folder)
     text = (run.folder / "report.md").read_text()
