@@ -19,9 +19,8 @@ from tqdm import tqdm
 
 from evaluation import store
 from evaluation.benchmarks import benchmark
-from evaluation.data import find, problems
+from evaluation.data import find, names_of, problems
 from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_texts
-from evaluation.plan import asked
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.record import PACKAGES, Answer, answers, key_of, problem_of, sha256_of
 from evaluation.responses import judge_responses
@@ -76,7 +75,7 @@ def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter
 
     statuses: Counter[str] = Counter()
     tasks = {options.folder / name: facts for name, facts in run["benchmarks"].items()}
-    code = any(asked(facts).gold_field is None for facts in tasks.values())
+    code = any(benchmark(facts["benchmark"]).gold_field is None for facts in tasks.values())
     with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
         begin(options, list(tasks), tools)
         for folder, facts in tasks.items():
@@ -104,7 +103,7 @@ def begin(options: argparse.Namespace, tasks: list[Path], tools: Judges) -> None
 
 def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespace, tools: Judges) -> Counter[str]:
     """What has a verdict that counts is left alone. Each new one is a line the moment it is made."""
-    of, one_writes = asked(facts), Lock()
+    of, one_writes = benchmark(facts["benchmark"]), Lock()
     verdicts = {key_of(line.row): line.row for line in own_lines(folder / "verdicts.jsonl")}
     path, total = folder / "answers.jsonl", 0
     left: defaultdict[str, list[int]] = defaultdict(list)
@@ -151,18 +150,20 @@ def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collec
             yield problem_of(line.row)
     if not elsewhere:
         return
-    files = find(of, data=data)
-    for problem in problems(of, files):
+    paths = find(of, data=data)
+    for problem in problems(of, paths):
         if (asked_for := elsewhere.pop(problem.id, None)) is None:
             continue
         if sha256_of(problem) != asked_for:
             raise BadInput(
-                f"problem {problem.id!r} of {files.origin} is not as it was asked; give the run's own file with --data"
+                f"problem {problem.id!r} of {names_of(paths)} is not as it was asked; give the run's own file with --data"
             )
         yield problem
         if not elsewhere:
             return
-    raise BadInput(f"{files.origin} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data")
+    raise BadInput(
+        f"{names_of(paths)} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data"
+    )
 
 
 if __name__ == "__main__":

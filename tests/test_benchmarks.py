@@ -10,7 +10,6 @@ import pickle
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -248,23 +247,6 @@ def test_livecodebench_asks_in_the_words_of_its_source(shared_data):
     assert min(problem.labels["month"] for problem in problems) == "2023-05"
     errata = Counter(problem.labels.get("erratum") for problem in problems)
     assert errata == {None: 865, "several right answers": 9, "broken tests": 4, "interactive": 2}
-
-
-def test_livecodebench_can_be_limited_to_a_date_window(shared_data):
-    recent = replace(benchmark("livecodebench"), date_from="2024-09-01")
-    assert len(load(recent, data=statements(shared_data)).problems) == 213
-    one_day = replace(recent, date_from="2025-01-04", date_to="2025-01-04")
-    assert {problem.labels["month"] for problem in load(one_day, data=statements(shared_data)).problems} == {"2025-01"}
-
-
-def test_livecodebench_releases_add_files():
-    lcb = benchmark("livecodebench")
-    assert lcb.title == "LiveCodeBench v5"
-    assert lcb.source.files == ("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl")
-    assert replace(lcb, release="v1").source.files == ("test.jsonl",)
-    for wrong in ({"release": "v9"}, {"date_from": "soon"}, {"date_from": "2024-09-02", "date_to": "2024-09-01"}):
-        with pytest.raises(BadInput):
-            replace(lcb, **wrong)
 
 
 def packed(value: Any) -> str:

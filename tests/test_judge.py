@@ -23,8 +23,11 @@ from evaluation.benchmarks import benchmark
 from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_answer, judge_text, judges
 from evaluation.problem import Judges, Problem
-from evaluation.record import KEPT_REFERENCE_CHARS, Answer, Key, key_of, problem_row
+from evaluation.record import KEPT_REFERENCE_CHARS, Answer, Key, key_of, problem_row, sha256_of
+from z1_core.engines.fake import FakeEngine
 from z1_core.jsonl import Lines, read_json, rows, write_json, write_lines
+from z1_core.trained import Trained
+from z1_core.window import HINT
 
 ROOT = Path(__file__).parents[1]
 
@@ -104,7 +107,7 @@ def test_a_judge_that_fails_is_a_harness_error_and_not_a_wrong_answer(tools):
 
 
 TASK = {
-    "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "selection": {}, "origin": "f",
+    "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "origin": "f",
     "data": None, "bad_rows": [],
 }  # fmt: skip
 ANSWER = {
@@ -127,7 +130,7 @@ def write_run(folder: Path, *, answers: Mapping[str, Sequence[dict]] = {}, probl
             problem = Problem(
                 id=name, messages=({"role": "user", "content": "?"},), reference={"answer": name.removeprefix("p")}
             )
-            asked.add(problem_row(problem, [1], "?"))
+            asked.add(problem_row(problem, sha256_of(problem), [1], "?"))
             for size, changed in zip((4, 8), answers.get(name, ({}, {})), strict=True):
                 given.add({"problem_id": name, "sample": 0, "thinking_tokens": size, **ANSWER, **changed})
     return folder
@@ -256,38 +259,34 @@ def test_kill_9_at_random_moments_loses_no_verdict(tmp_path, ready, kills):
 
 
 @pytest.fixture
-def hidden(tmp_path) -> Path:
-    """A run of LiveCodeBench on the scripted engine, whose second problem has long tests."""
+def hidden(tmp_path, monkeypatch) -> Path:
+    """A run of LiveCodeBench on the scripted engine, trained under a system prompt of its own. The second problem has long
+    tests."""
+    monkeypatch.setattr(FakeEngine, "trained", Trained("Be brief.", HINT, "untagged"))
     tests = [{"input": str(n), "output": str(n * n)} for n in (3, 5)]
     long = [{"input": "7" + " " * KEPT_REFERENCE_CHARS, "output": "49"}]
     made = [
         {"question_id": name, "question_content": f"Square, {name}", "private_test_cases": json.dumps(private)}
         for name, private in (("short", tests), ("long", long))
     ]
-    data = tmp_path / "test.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in made))
-    words = [
-        "livecodebench",
-        "--data",
-        data,
-        "--out",
-        tmp_path / "out",
-        "--windows",
-        300,
-        "--answer-tokens",
-        8,
-        "--fake",
-    ]
-    assert run.main([str(word) for word in words]) == 0
+    data, out = tmp_path / "test.jsonl", tmp_path / "out"
+    write_lines(data, made)
+    ask("livecodebench", "--data", data, "--out", out)
     program = "```python\nprint(int(input()) ** 2)\n```"
-    path = tmp_path / "out" / "livecodebench" / "answers.jsonl"
+    path = out / "livecodebench" / "answers.jsonl"
     write_lines(path, [{**row, **INSIDE, "trace": program} for row in rows(path)])
     return data
+
+
+def ask(*words: object) -> None:
+    given = [*words, "--windows", 300, "--answer-tokens", 8, "--fake"]
+    assert run.main([str(word) for word in given]) == 0
 
 
 def test_long_tests_stay_in_the_data_and_are_found_there_again(tmp_path, hidden, ready):
     out = tmp_path / "out"
     short, long = rows(out / "livecodebench" / "problems.jsonl")
+    assert short["messages"][0] == {"role": "system", "content": "Be brief."}
     assert "25" in short["reference"]["private_test_cases"]
     assert long["reference"] is None
     assert command.main([str(out)]) == 0
@@ -301,10 +300,9 @@ def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
     with Lines(data) as file:
         for number in range(20):
             file.add({"question_id": str(number), "question_content": "?", "private_test_cases": tests})
-    words = ["livecodebench", "--data", data, "--out", out, "--windows", 300, "--answer-tokens", 8, "--fake"]
     tracemalloc.start()
     try:
-        assert run.main([str(word) for word in words]) == 0
+        ask("livecodebench", "--data", data, "--out", out)
         assert command.main([str(out)]) == 0
         assert tracemalloc.get_traced_memory()[1] < data.stat().st_size / 2
     finally:

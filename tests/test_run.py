@@ -14,12 +14,10 @@ from pathlib import Path
 import pytest
 
 from evaluation import run as command
-from evaluation.plan import FORCED_HINT, arms, make_plan
+from evaluation.plan import FORCED_HINT, make_plan
 from evaluation.record import Key, key_of
 from z1_core.engines.fake import FakeEngine, small_text
-from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, rows
-from z1_core.trained import Trained
 from z1_core.window import BOXED_HINT, HINT
 
 ROOT = Path(__file__).parents[1]
@@ -210,9 +208,7 @@ def test_a_trace_that_ended_by_itself_is_the_answer_of_a_larger_window(evaluate,
 
 
 def test_hints_and_methods_are_compared_on_the_same_traces(evaluate):
-    code, _, out = evaluate(
-        *SMALL, "--limit", 4, "--hint", "plain", "boxed", "none", "--method", "window", "budget-forcing"
-    )
+    code, _, out = evaluate(*SMALL, "--limit", 4, "--hint", "plain", "boxed", "none", "budget-forcing")
     assert code == 0
     tasks = ("gsm8k", "gsm8k.boxed-hint", "gsm8k.no-hint", "gsm8k.budget-forcing")
     by_task = {name: answers_of(out, name) for name in tasks}
@@ -302,7 +298,7 @@ def rows_in(path: Path) -> int:
         (("--temperature", 3), "temperature is 3.0"),
         (("--hint", "plain", "plain"), "a hint is named twice"),
         (("--hint", ""), "--hint is empty"),
-        (("--release", "v4"), "--release selects from livecodebench, not from gsm8k"),
+        (("--hint", "budget-forcing", FORCED_HINT), "a hint is named twice"),
         (("math500",), "--data is the file of one benchmark"),
         (("gsm8k",), "a benchmark is named twice"),
     ],
@@ -336,22 +332,6 @@ def test_a_malformed_row_is_named_and_the_others_are_asked(evaluate, questions, 
     assert len(read_json(out / "run.json")["benchmarks"]["gsm8k"]["bad_rows"]) == 2
 
 
-def test_a_dry_run_shows_prompts_and_cost_and_runs_nothing(evaluate):
-    code, said, out = evaluate(*SMALL, "--dry-run")
-    assert code == 0
-    assert "<|im_start|>user\nWhat is 1 and 1?" in said
-    assert "12 traces of at most 40 tokens, 36 answers of at most 8: at most 768 tokens." in said
-    assert not out.exists()
-
-
-def test_a_dry_run_asks_as_the_model_was_trained_to_be_asked(evaluate, monkeypatch):
-    monkeypatch.setattr(FakeEngine, "trained", Trained("Be brief.", HINT, "untagged"))
-    assert (
-        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 1 and 1?"
-        in evaluate(*SMALL, "--dry-run")[1]
-    )
-
-
 def test_ctrl_c_says_how_to_go_on(evaluate, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -360,11 +340,3 @@ def test_ctrl_c_says_how_to_go_on(evaluate, monkeypatch):
     code, said, _ = evaluate(*SMALL)
     assert code == 130
     assert "give the same command again to go on" in said
-
-
-def test_arms_of_methods_and_hints():
-    assert [arm.name for arm in arms(["window"], ["plain"])] == [""]
-    assert [arm.name for arm in arms(["budget-forcing"], ["plain"])] == ["budget-forcing"]
-    assert arms(["window"], ["Well:"])[0].name.startswith("hint-")
-    with pytest.raises(BadInput):
-        arms(["window", "budget-forcing"], [FORCED_HINT])

@@ -75,7 +75,7 @@ def test_a_file_that_is_replaced_is_the_old_or_the_new_one(tmp_path, monkeypatch
 
 
 def settings(**changed) -> dict:
-    task = {"benchmark": "gsm8k", "method": "window", "hint": "So:", "selection": {}, **changed.pop("task", {})}
+    task = {"benchmark": "gsm8k", "method": "window", "hint": "So:", **changed.pop("task", {})}
     return {
         "model": "m",
         "windows": [2, 4],
@@ -98,7 +98,6 @@ def test_a_run_grows_by_windows_samples_and_tasks(tmp_path):
     [
         ({"model": "n"}, 'its model is "m", not "n"; give the same options to continue it, or name another folder'),
         ({"task": {"hint": "Well:"}}, 'its gsm8k.hint is "So:", not "Well:"'),
-        ({"task": {"selection": {"release": "v4"}}}, 'its gsm8k.selection is {}, not {"release": "v4"}'),
     ],
 )
 def test_other_settings_are_named(tmp_path, changed, complaint):
