@@ -7,7 +7,6 @@ outside with values it never sees.
 import marshal
 import os
 import sys
-import traceback
 import types
 from base64 import b64decode
 from json import dumps
@@ -46,8 +45,7 @@ def attempt(action):
     try:
         return action()
     except BaseException as error:
-        lines = traceback.format_exc(limit=-3).strip()[-1500:]
-        return {"error": "%s: %s" % (type(error).__name__, str(error)[:300]), "traceback": lines}
+        return {"error": "%s: %s" % (type(error).__name__, str(error)[:300])}
 
 
 def main():
@@ -65,10 +63,8 @@ def main():
 
     channel.send(attempt(start))
     while True:
-        request = channel.receive()
-        reply = attempt(lambda: call(request["arguments"]))  # noqa: B023  (called at once)
-        reply["nonce"] = request["nonce"]
-        channel.send(reply)
+        packed = channel.receive()["arguments"]
+        channel.send(attempt(lambda: call(packed)))  # noqa: B023  (called at once)
 
 
 if __name__ == "__main__":

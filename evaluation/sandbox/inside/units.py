@@ -48,13 +48,6 @@ class Stranger:
     """Nothing of the code's can be equal to it."""
 
 
-def words(error):
-    try:
-        return (type(error).__name__ + ": " + str(error)).rstrip(": ")[:600]
-    except BaseException:
-        return "an error that cannot be printed"
-
-
 def at_line(error, test):
     """Of the test, where an assertion says nothing else."""
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == TEST]
@@ -156,7 +149,7 @@ def run(setup, module, imports):
             run_units(setup, module, function, before, passed)
     except BaseException as error:
         imports.blame(error)
-        failed = words(error) + at_line(error, setup["test"])
+        failed = ("%s: %s" % (type(error).__name__, error)).rstrip(": ")[:600] + at_line(error, setup["test"])
     return {"passed": passed, "failed": failed}
 
 
