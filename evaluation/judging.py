@@ -40,11 +40,11 @@ def judges(*, code: bool = True, unsafe_sandbox: bool = False, python: str | Non
         yield Judges(math=math, sandbox=Sandbox(unsafe=unsafe_sandbox, python=python) if code else None)
 
 
-def fingerprint() -> str:
+def fingerprint(python: str | None) -> str:
     """Of this judge: verdicts of one with another fingerprint may differ."""
     root = Path(__file__).parents[1]
     files = sorted(path for pattern in DECIDES for path in root.glob(pattern))
-    contents = [version("math-verify").encode(), *(path.read_bytes() for path in files)]
+    contents = [str(python).encode(), version("math-verify").encode(), *(path.read_bytes() for path in files)]
     return hashlib.sha256(b"\0".join(contents)).hexdigest()
 
 
@@ -74,13 +74,12 @@ def judge_answer(answer: Answer, judge: Callable[[str], Verdict]) -> dict[str, A
         "thinking_tokens": answer.thinking_tokens,
         **asdict(verdict or judge(answer.trace)),
         "judged": judged,
-        "sha256": sha256_of_texts(answer),
     }
 
 
-def sha256_of_texts(answer: Answer) -> str:
-    """A verdict holds for these texts only."""
-    return hashlib.sha256(f"{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
+def sha256_of_case(answer: Answer, judge: str) -> str:
+    """A verdict holds for these texts and this judge only."""
+    return hashlib.sha256(f"{judge}\0{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def in_threads(work: Callable[[Item], None], items: Iterable[Item]) -> None:

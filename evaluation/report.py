@@ -1,14 +1,13 @@
 """The report on one or several runs: figures with their uncertainty, and plots. The page shows the answers themselves.
 
 python -m evaluation.report results/z1                    # summary.json, report.md, report.html, scaling.png, in it
-python -m evaluation.report results/z1 results/other      # both, and how they compare: z1/comparison.md, .json, .png
+python -m evaluation.report results/z1 results/other      # both, and how they compare: z1/comparison.md, comparison.png
 """
 
 from __future__ import annotations
 
 import argparse
 import html
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,7 +92,6 @@ def _comparison(runs: Sequence[Results], out: Path) -> None:
         raise BadInput("the runs have no judged problem at the same window in common; judge them, or compare others")
     table = _as_markdown(tables.pairs_table(found))
     write(out / "comparison.png", as_png(scaling_charts(runs)))
-    write(out / "comparison.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     write(out / "comparison.md", f"# Comparison\n\n![{SCALING}](comparison.png)\n\n{table}\n")
     print(table)
 

@@ -183,14 +183,13 @@ def test_only_what_has_no_verdict_is_judged(tmp_path, judged_texts):
     assert (tmp_path / "gsm8k" / "verdicts.jsonl").read_bytes().startswith(before)
 
 
-def test_verdicts_of_another_judge_are_made_again(tmp_path, judged_texts, monkeypatch, capsys):
+def test_verdicts_of_another_judge_are_made_again(tmp_path, judged_texts, monkeypatch):
     write_run(tmp_path)
     command.main([str(tmp_path)])
     judged_texts.clear()
-    monkeypatch.setattr(command, "fingerprint", lambda: "changed")
+    monkeypatch.setattr(command, "fingerprint", lambda python: "changed")
     command.main([str(tmp_path)])
     assert len(judged_texts) == 2
-    assert "these verdicts are of another judge; all are made again" in capsys.readouterr().err
     command.main([str(tmp_path), "--again"])
     assert len(judged_texts) == 4
     assert len(kept_verdicts(tmp_path)) == 4

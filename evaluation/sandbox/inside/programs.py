@@ -1,7 +1,7 @@
 """Driver for programs that read stdin: each test runs the program as __main__ in a fresh fork.
 
-Input and output are files in memory; the limit on files bounds what it prints, of which the first part is sent. The parent never runs foreign code; the
-judge keeps the time. It knows inputs only, no expected outputs.
+Input and output are files in memory; the limit on files bounds what it prints, of which the first part is sent. The parent
+never runs foreign code; the judge keeps the time. It knows inputs only, no expected outputs.
 """
 
 import os
