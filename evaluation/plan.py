@@ -131,7 +131,6 @@ def make_plan(options: argparse.Namespace) -> Plan:
     if options.samples > 1 and options.temperature == 0:
         raise BadInput(f"{options.samples} samples at temperature 0 are all the same; raise --temperature")
     chosen = [benchmark(name) for name in options.benchmarks]
-    check_windows([Window(thinking_tokens=size, answer_tokens=options.answer_tokens) for size in options.windows])
     plan = Plan(
         benchmarks=chosen,
         data=options.data,
@@ -145,6 +144,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
             temperature=options.temperature, top_p=options.top_p, seed=options.seed if options.temperature else None
         ),
     )
+    for arm in plan.arms:
+        check_windows([plan.window(size, arm) for size in plan.sizes])
     for each in chosen:
         next(plan.problems(each))  # at least one is usable
     return plan
@@ -152,8 +153,6 @@ def make_plan(options: argparse.Namespace) -> Plan:
 
 def arms(hints: Sequence[str]) -> list[Arm]:
     """One for each hint: a name, or a text."""
-    if "" in hints:
-        raise BadInput(f"--hint is empty; give {', '.join(NAMED)}, or a text")
     made = [NAMED.get(hint) or Arm(f"hint-{hashlib.sha256(hint.encode()).hexdigest()[:8]}", hint) for hint in hints]
     if len({arm.hint for arm in made}) < len(made):
         raise BadInput("a hint is named twice; name each once")

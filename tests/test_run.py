@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from evaluation import run as command
+from evaluation import store
 from evaluation.plan import FORCED_HINT, make_plan
 from evaluation.record import Key, key_of
 from z1_core.engines.fake import FakeEngine, small_text
@@ -82,25 +83,18 @@ def test_the_record_of_a_run_names_everything(evaluate, questions):
     task = run["benchmarks"]["gsm8k"]
     assert (task["data"], task["origin"], task["bad_rows"]) == (str(questions), "test.jsonl", [])
     [part] = run["parts"]
-    assert part.keys() == {
-        "started_at",
-        "versions",
-        "commit",
-        "machine",
-        "engine",
-        "dtype",
-        "thoughts",
-        "trained",
-        "options",
-    }
+    named = "started_at versions commit machine engine dtype thoughts trained options"
+    assert part.keys() == set(named.split())
     assert part["options"].keys() == vars(command.parser().parse_args([])).keys()
     assert (part["options"]["limit"], part["options"]["concurrency"]) == (2, 32)
 
 
-def test_a_run_that_goes_on_keeps_what_its_first_part_was_made_with(evaluate, monkeypatch):
-    evaluate(*SMALL, "--limit", 2)
-    monkeypatch.setattr(command, "about", lambda: {"versions": {"python": "4.0"}, "commit": "later"})
+def test_the_same_command_again_adds_no_answer_and_a_part_of_its_own(evaluate, monkeypatch):
     _, _, out = evaluate(*SMALL, "--limit", 2)
+    before = (out / "gsm8k" / "answers.jsonl").read_bytes()
+    monkeypatch.setattr(command, "about", lambda: {"versions": {"python": "4.0"}, "commit": "later"})
+    assert evaluate(*SMALL, "--limit", 2)[0] == 0
+    assert (out / "gsm8k" / "answers.jsonl").read_bytes() == before
     first, second = read_json(out / "run.json")["parts"]
     assert (second["commit"], second["versions"]) == ("later", {"python": "4.0"})
     assert first["versions"]["python"] != "4.0"
@@ -109,13 +103,6 @@ def test_a_run_that_goes_on_keeps_what_its_first_part_was_made_with(evaluate, mo
 def test_the_record_holds_no_login():
     options = command.parser().parse_args(["--server-url", "http://me:secret@127.0.0.1:8000/v1"])
     assert command.given(options)["server_url"] == "http://127.0.0.1:8000"
-
-
-def test_the_same_command_again_adds_nothing(evaluate):
-    _, _, out = evaluate(*SMALL)
-    before = (out / "gsm8k" / "answers.jsonl").read_bytes()
-    assert evaluate(*SMALL)[0] == 0
-    assert (out / "gsm8k" / "answers.jsonl").read_bytes() == before
 
 
 def test_only_what_is_missing_is_made_again(evaluate):
@@ -141,22 +128,44 @@ def content(row: dict) -> str:
 
 def test_other_settings_do_not_go_into_the_folder(evaluate, questions, tmp_path):
     evaluate(*SMALL)
-    code, said, _ = evaluate("--windows", 5, 20, "--answer-tokens", 9)
-    assert code == 2
-    assert "holds another run: its answer_tokens is 8, not 9" in said
     others = tmp_path / "others.jsonl"
     others.write_text("".join(questions.read_text().splitlines(keepends=True)[1:]))
-    code, said, out = evaluate(*SMALL, data=others)
-    assert code == 2
-    assert f"problem 1 of gsm8k is not the one that {out} asked; name another --out" in said
+    for words, data, complaint in (
+        (("--windows", 5, "--answer-tokens", 9), questions, "holds another run: its answer_tokens is 8, not 9"),
+        (
+            ("--temperature", 1),
+            questions,
+            'its sampling is {"temperature": 0.0, "top_p": 1.0, "seed": null}, not {"temp',
+        ),
+        ((), others, f"problem 1 of gsm8k is not the one that {tmp_path / 'out'} asked; name another --out"),
+    ):
+        code, said, out = evaluate(*SMALL, *words, data=data)
+        assert (code, complaint in said) == (2, True), said
+    with store.held(out, name=".lock"):
+        assert "another process is at work in" in evaluate(*SMALL)[1]
     assert len(read_json(out / "run.json")["parts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("thesis.tex", "dear reader", "holds other files and no run.json"),
+        ("run.json", "dear reader", "is no JSON"),
+        ("run.json", '{"benchmarks": {"gsm8k": {}}}', "begun by an earlier version"),
+    ],
+)
+def test_a_folder_of_something_else_is_left_alone(evaluate, tmp_path, name, content, complaint):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text(content)
+    code, said, out = evaluate(*SMALL)
+    assert (code, complaint in said) == (2, True), said
+    assert (out / name).read_text() == content
 
 
 GROWN = [
     ("a larger limit", ["--limit", 3], ["--limit", 5]),
-    ("a smaller limit", ["--limit", 5], ["--limit", 3]),
+    ("fewer problems and windows", ["--limit", 5], ["--limit", 3, "--windows", 20]),
     ("a smaller, a middle and a larger window", ["--windows", 20], ["--windows", 5, 20, 30, 60]),
-    ("fewer windows", ["--windows", 5, 20, 40], ["--windows", 20]),
     ("a hint", [], ["--hint", "plain", "boxed", "none"]),
     ("another hint alone", ["--hint", "boxed"], ["--hint", "plain", "--limit", 2]),
     ("samples", ["--temperature", 0.5], ["--temperature", 0.5, "--samples", 3]),
@@ -187,11 +196,12 @@ def test_a_smaller_window_and_another_hint_are_answered_from_the_stored_trace(ev
     evaluate("--windows", 40, "--answer-tokens", 8, "--limit", 3)
     asked: list[int] = []
     stream = FakeEngine.stream
-    monkeypatch.setattr(
-        FakeEngine,
-        "stream",
-        lambda self, ids, sampling: asked.append(sampling.max_tokens) or stream(self, ids, sampling),
-    )
+
+    def noted(self: FakeEngine, ids, sampling):
+        asked.append(sampling.max_tokens)
+        return stream(self, ids, sampling)
+
+    monkeypatch.setattr(FakeEngine, "stream", noted)
     evaluate("--windows", 5, 40, "--answer-tokens", 8, "--limit", 3, "--hint", "plain", "none")
     assert asked == [8] * 9, "answers only"
 
@@ -254,19 +264,15 @@ def test_kill_9_at_random_moments_changes_no_answer(questions, tmp_path, kills):
         return [str(word) for word in (*given, "--concurrency", 3, FAKE)]
 
     def started(out: Path) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, "-m", "evaluation.run", *words(out)],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        command_line = [sys.executable, "-m", "evaluation.run", *words(out)]
+        return subprocess.Popen(command_line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     answers, undisturbed = Path("gsm8k/answers.jsonl"), tmp_path / "undisturbed"
     assert command.main(words(undisturbed)) == 0
     killed, chance = tmp_path / "killed", random.Random("kill")
     for _ in range(kills):
         process, before = started(killed), rows_in(killed / answers)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while rows_in(killed / answers) <= before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.25))
@@ -297,7 +303,7 @@ def rows_in(path: Path) -> int:
         (("--concurrency", 0), "--concurrency is 0"),
         (("--temperature", 3), "temperature is 3.0"),
         (("--hint", "plain", "plain"), "a hint is named twice"),
-        (("--hint", ""), "--hint is empty"),
+        (("--hint", ""), "the hint is empty"),
         (("--hint", "budget-forcing", FORCED_HINT), "a hint is named twice"),
         (("math500",), "--data is the file of one benchmark"),
         (("gsm8k",), "a benchmark is named twice"),
