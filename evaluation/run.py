@@ -29,7 +29,7 @@ from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.insertion import check_fits
-from z1_core.jsonl import Lines, own_lines, write_json
+from z1_core.jsonl import Lines, rows, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
@@ -85,13 +85,14 @@ async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespac
         with store.held(out, name=".lock"), ExitStack() as stack:
             run = store.merged(out, settings(plan, model=engine.name, context_tokens=engine.context_tokens))
             asked = {each.name: ask(engine, plan, each) for each in plan.benchmarks}
-            new = {task.name: not_there_yet(out / task.name, asked[task.benchmark.name].rows) for task in plan.tasks}
+            problems = {task.name: all_asked(out / task.name, asked[task.benchmark.name].rows) for task in plan.tasks}
             for task in plan.tasks:
                 run["benchmarks"][task.name]["bad_rows"] = asked[task.benchmark.name].bad_rows
             run["parts"].append(part_of(engine, options))
             write_json(out / "run.json", run)
-            for name, rows in new.items():
-                add_lines(out / name / "problems.jsonl", rows)
+            for name, of in problems.items():
+                (out / name).mkdir(exist_ok=True)
+                write_lines(out / name / "problems.jsonl", of)
             paths = {task.name: out / task.name / "answers.jsonl" for task in plan.tasks}
             done = {name: {answer.key: begin for begin, answer in answers(path)} for name, path in paths.items()}
             files = {name: stack.enter_context(Lines(path)) for name, path in paths.items()}
@@ -147,21 +148,15 @@ def ask(engine: Engine, plan: Plan, of: Benchmark) -> Asked:
     return asked
 
 
-def not_there_yet(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those behind the problems asked before. Raises BadInput where these are other ones."""
-    before = [line.row["sha256"] for line in own_lines(folder / "problems.jsonl")]
-    for number, (old, row) in enumerate(zip(before, rows, strict=False), start=1):
-        if old != row["sha256"]:
+def all_asked(folder: Path, now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The problems asked before, and those behind them. Raises BadInput where these are other ones."""
+    before = rows(folder / "problems.jsonl")
+    for number, (old, new) in enumerate(zip(before, now, strict=False), start=1):
+        if old["sha256"] != new["sha256"]:
             raise BadInput(
                 f"problem {number} of {folder.name} is not the one that {folder.parent} asked; name another --out"
             )
-    return rows[len(before) :]
-
-
-def add_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    with Lines(path) as file:
-        for row in rows:
-            file.add(row)
+    return [*before, *now[len(before) :]]
 
 
 if __name__ == "__main__":
