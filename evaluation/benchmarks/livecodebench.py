@@ -107,15 +107,12 @@ def _question(content: str, starter: str) -> str:
     return f"\n{REQUEST}\n\nQuestion: {content}\n\n{request}\n```python\n{block}\n```\n\n"
 
 
-def _func_name(metadata: Any) -> str | None:
+def _func_name(metadata: str) -> str | None:
     """Which function the tests call; None for a program that reads stdin."""
     try:
-        values = json.loads(metadata) if isinstance(metadata, str) else metadata
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"the field 'metadata' is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise BadInput("the field 'metadata' holds no names and values")
-    return values.get("func_name") or None
+        return json.loads(metadata).get("func_name") or None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise BadInput(f"the field 'metadata' is no JSON object: {error}") from error
 
 
 def _function_test(test: Mapping[str, str]) -> FunctionTest:

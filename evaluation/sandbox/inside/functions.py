@@ -12,9 +12,7 @@ from base64 import b64decode
 from json import dumps
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from z1_inside import PRELUDE, Channel, apply_limits, find
-
-SOURCE = "solution.py"
+from z1_inside import PRELUDE, SOURCE, Channel, apply_limits, compiled, find
 
 
 def load(code):
@@ -22,10 +20,8 @@ def load(code):
     module = types.ModuleType("solution")
     module.__file__ = SOURCE
     sys.modules["solution"] = module
-    with open(SOURCE, "w") as file:
-        file.write(code)
     exec(PRELUDE, module.__dict__)
-    exec(compile(code, SOURCE, "exec"), module.__dict__)
+    exec(compiled(code), module.__dict__)
     return module
 
 

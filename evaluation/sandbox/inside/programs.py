@@ -9,10 +9,9 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from z1_inside import PRELUDE, Channel, apply_limits
+from z1_inside import PRELUDE, SOURCE, Channel, apply_limits, compiled
 
 ERROR_BYTES = 4000
-SOURCE = "solution.py"
 
 
 def run_as_main(code, namespace):
@@ -73,9 +72,7 @@ def main():
     namespace = {"__name__": "__main__", "__builtins__": __builtins__, "__file__": SOURCE}
     exec(PRELUDE, namespace)
     try:
-        with open(SOURCE, "w") as file:
-            file.write(setup["code"])
-        code = compile(setup["code"], SOURCE, "exec")
+        code = compiled(setup["code"])
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         channel.send({"error": "%s: %s" % (type(error).__name__, error)})
         return None
