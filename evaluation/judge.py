@@ -76,7 +76,7 @@ def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter
     statuses: Counter[str] = Counter()
     tasks = {options.folder / name: facts for name, facts in run["benchmarks"].items()}
     code = any(benchmark(facts["benchmark"]).gold_field is None for facts in tasks.values())
-    judge = fingerprint(options.python)
+    judge = f"{fingerprint()} {options.python}"
     with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
         made_with = {"sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions(PACKAGES)}
         write_json(options.folder / "judge.json", {"judge": judge, "python": options.python, **made_with})

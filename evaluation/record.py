@@ -77,13 +77,13 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["problem_id"], row["sample"], row["thinking_tokens"]
 
 
-def problem_row(problem: Problem, sha256: str, prompt_ids: Sequence[int], prompt_text: str) -> dict[str, Any]:
-    """A line of problems.jsonl. sha256: of the problem as the data has it, whatever system prompt a model was trained
-    under. reference is None where it is too long to be kept."""
+def problem_row(problem: Problem, prompt_ids: Sequence[int], prompt_text: str) -> dict[str, Any]:
+    """A line of problems.jsonl. sha256: of the problem as the data has it. reference is None where it is too long to be
+    kept."""
     kept = len(json.dumps(problem.reference)) <= KEPT_REFERENCE_CHARS
     return {
         "problem_id": problem.id,
-        "sha256": sha256,
+        "sha256": sha256_of(problem),
         "messages": list(problem.messages),
         "prefill": problem.prefill,
         "reference": problem.reference if kept else None,

@@ -24,7 +24,7 @@ from evaluation.answering import Answering, missing
 from evaluation.plan import Plan, add_plan_options, make_plan, settings
 from evaluation.pool import pooled
 from evaluation.problem import Benchmark
-from evaluation.record import about, answers, problem_row, sha256_of
+from evaluation.record import about, answers, problem_row
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
@@ -135,14 +135,15 @@ def ask(engine: Engine, plan: Plan, of: Benchmark) -> Asked:
     asked = Asked(rows=[], bad_rows=[])
     largest = [plan.window(plan.sizes[-1], arm) for arm in plan.arms]
     for problem in plan.problems(of, asked.bad_rows.append):
-        of_model = replace(problem, messages=engine.trained.asked(problem.messages))
-        ids = of_model.prompt_ids(engine.text)
+        messages = engine.trained.asked(problem.messages)
+        ids = replace(problem, messages=messages).prompt_ids(engine.text)
         try:
             for window in largest:
                 check_fits(engine, ids, window)
         except ContextOverflow as error:
             raise ContextOverflow(f"{of.name}, problem {problem.id}: {error}") from error
-        asked.rows.append(problem_row(of_model, sha256_of(problem), ids, engine.text.decode(ids, control=True)))
+        row = problem_row(problem, ids, engine.text.decode(ids, control=True))
+        asked.rows.append(row | {"messages": messages})
     for complaint in asked.bad_rows:
         print(f"left out: {complaint}", file=sys.stderr)
     return asked

@@ -23,7 +23,7 @@ from evaluation.benchmarks import benchmark
 from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_answer, judge_text, judges
 from evaluation.problem import Judges, Problem
-from evaluation.record import KEPT_REFERENCE_CHARS, Answer, Key, key_of, problem_row, sha256_of
+from evaluation.record import KEPT_REFERENCE_CHARS, Answer, Key, key_of, problem_row
 from z1_core.engines.fake import FakeEngine
 from z1_core.jsonl import Lines, read_json, rows, write_json, write_lines
 from z1_core.trained import Trained
@@ -121,7 +121,7 @@ def write_run(folder: Path, *, answers: Mapping[str, Sequence[dict]] = {}, probl
         for name in (f"p{n}" for n in range(1, problems + 1)):
             asks = {"role": "user", "content": "?"}
             problem = Problem(id=name, messages=(asks,), reference={"answer": name.removeprefix("p")})
-            asked.add(problem_row(problem, sha256_of(problem), [1], "?"))
+            asked.add(problem_row(problem, [1], "?"))
             for size, changed in zip((4, 8), answers.get(name, ({}, {})), strict=True):
                 given.add({"problem_id": name, "sample": 0, "thinking_tokens": size, **ANSWER, **changed})
     return folder
@@ -179,7 +179,7 @@ def test_a_verdict_holds_for_its_texts_and_its_judge(tmp_path, judged_texts, mon
     write_lines(answers, [{**first, "answer": "It is 9."}, *others])
     assert judged_now() == ["It is 9."]
     assert list(kept_verdicts(tmp_path).values()).count("right") == 1
-    monkeypatch.setattr(command, "fingerprint", lambda python: "changed")
+    monkeypatch.setattr(command, "fingerprint", lambda: "changed")
     assert len(judged_now()) == 4
     assert judged_now() == []
     assert len(judged_now("--again")) == 4
@@ -265,6 +265,7 @@ def test_long_tests_stay_in_the_data_and_are_found_there_again(tmp_path, hidden,
     out = tmp_path / "out"
     short, long = rows(out / "livecodebench" / "problems.jsonl")
     assert short["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert "<|im_start|>system\nBe brief.<|im_end|>" in short["prompt_text"]
     assert "25" in short["reference"]["private_test_cases"]
     assert long["reference"] is None
     assert command.main([str(out)]) == 0

@@ -336,13 +336,3 @@ def test_a_malformed_row_is_named_and_the_others_are_asked(evaluate, questions, 
     assert "left out: line 3 of damaged.jsonl: not JSON" in said
     assert len(rows(out / "gsm8k" / "answers.jsonl")) == 9
     assert len(read_json(out / "run.json")["benchmarks"]["gsm8k"]["bad_rows"]) == 2
-
-
-def test_ctrl_c_says_how_to_go_on(evaluate, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command, "start_engine", interrupted)
-    code, said, _ = evaluate(*SMALL)
-    assert code == 130
-    assert "give the same command again to go on" in said

@@ -95,7 +95,7 @@ except OSError:
     printed(code, sandbox, "full True")
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", "3.10", "3.13"])
 def test_other_interpreters_run_by_path(version):
     found = sorted(PYENV.glob(f"{version}.*/bin/python3")) if PYENV.is_dir() else []
     python = str(found[0]) if found else shutil.which(f"python{version}")
