@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.results import parts
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write, write_json
 from z1_core.program import program
@@ -41,7 +40,7 @@ def take(name: str, runs: Sequence[Path]) -> None:
                 raise BadInput(f"{run} lacks answers or verdicts; finish the run and judge it")
             about = {"model": summary["model"], **summary["run"]}
             kept = {key: about[key] for key in ABOUT if key in about} | {key: task[key] for key in KEPT}
-            kept["parts"] = [{key: part[key] for key in OF_A_PART if key in part} for part in parts(about)]
+            kept["parts"] = [{key: part[key] for key in OF_A_PART if key in part} for part in about["parts"]]
             found.append(kept)
     write_json(FOLDER / f"{name}.json", {"runs": found})
 

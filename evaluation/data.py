@@ -1,7 +1,7 @@
 """Where a benchmark's rows come from: a file or folder of the user's, or the Hugging Face Hub at a recorded commit.
 
-    files = find(benchmark("math500"), data=Path("test.jsonl"))
-    for problem in problems(benchmark("math500"), files, limit=20): ...
+    paths = find(benchmark("math500"), data=Path("test.jsonl"))
+    for problem in problems(benchmark("math500"), paths, limit=20): ...
 
 One row is in memory at a time: LiveCodeBench's are gigabytes. One that cannot be used is named with its line and its
 reason, and the others go on.
@@ -9,7 +9,7 @@ reason, and the others go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,39 +33,25 @@ class Source:
     files: tuple[str, ...]
     gated: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """Rows that a command writes, and nobody keeps."""
-
-    command: str
+    def __str__(self) -> str:
+        return f"{self.repo}@{self.revision}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Rows, file after file. origin: the file's name, or repo@commit, for people. data: the file or folder of the user's;
-    None where they come from the Hub."""
-
-    paths: tuple[Path, ...]
-    origin: str
-    data: Path | None = None
-
-
-def find(benchmark: Benchmark, *, data: Path | str | None = None) -> Files:
+def find(benchmark: Benchmark, *, data: Path | str | None = None) -> list[Path]:
     """data: a file, or a folder that holds the files named in the benchmark's source; without it the Hub is asked.
     Raises BadInput where the files cannot be had.
     """
     source = benchmark.source
     if data is not None:
         return _local(source, Path(data))
-    if isinstance(source, Made):
-        raise BadInput(f"the rows of {benchmark.title} are made by {source.command}; give its file with --data")
+    if isinstance(source, str):
+        raise BadInput(f"the rows of {benchmark.title} are made by {source}; give its file with --data")
     return _from_hub(source)
 
 
 def problems(
     benchmark: Benchmark,
-    files: Files,
+    paths: Sequence[Path],
     *,
     limit: int | None = None,
     tell: Callable[[str], None] = lambda complaint: None,
@@ -76,27 +62,28 @@ def problems(
     tell: is called for each row that is left out.
     Raises BadInput where no row is usable.
     """
-    if limit is not None and limit < 1:
-        raise BadInput(f"--limit is {limit}; it must be at least 1")
     ids: set[str] = set()
     first_fault = ""
-    for row in (row for path in files.paths for row in read_rows(path)):
+    for row in (row for path in paths for row in read_rows(path)):
         outcome = _outcome(benchmark, row, ids)
         if isinstance(outcome, BadRow):
             first_fault = first_fault or f": {outcome}"
             tell(str(outcome))
-        elif outcome is not None:
-            ids.add(outcome.id)
-            yield outcome
-            if len(ids) == limit:
-                break
+            continue
+        ids.add(outcome.id)
+        yield outcome
+        if len(ids) == limit:
+            break
     if not ids:
-        reason = first_fault or " in it that was asked for"
-        raise BadInput(f"{files.origin} has no usable row for {benchmark.title}{reason}")
+        raise BadInput(f"{names_of(paths)} has no usable row for {benchmark.title}{first_fault}")
 
 
-def _outcome(benchmark: Benchmark, row: Row | BadRow, ids: Container[str]) -> Problem | BadRow | None:
-    """None for a row that is not asked. ids: of the problems that were there before."""
+def names_of(paths: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in paths)
+
+
+def _outcome(benchmark: Benchmark, row: Row | BadRow, ids: Container[str]) -> Problem | BadRow:
+    """ids: of the problems that were there before."""
     if isinstance(row, BadRow):
         return row
     where, fields = row
@@ -104,9 +91,7 @@ def _outcome(benchmark: Benchmark, row: Row | BadRow, ids: Container[str]) -> Pr
         problem = benchmark.make_problem(fields)
     except BadInput as error:
         return BadRow(where, str(error))
-    if problem is not None and problem.id in ids:
-        return BadRow(where, f"the id {problem.id!r} was there before")
-    return problem
+    return BadRow(where, f"the id {problem.id!r} was there before") if problem.id in ids else problem
 
 
 def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
@@ -132,30 +117,29 @@ def labels_of(row: Mapping[str, Any], *names: str) -> dict[str, str]:
     return {name: str(row[name]) for name in names if row.get(name) not in (None, "")}
 
 
-def _local(source: Source | Made, data: Path) -> Files:
-    if data.is_dir() and isinstance(source, Made):
+def _local(source: Source | str, data: Path) -> list[Path]:
+    if data.is_dir() and isinstance(source, str):
         raise BadInput(f"{data} is a folder; give --data the file itself")
-    paths = tuple(data / name for name in source.files) if data.is_dir() else (data,)
+    paths = [data / name for name in source.files] if data.is_dir() else [data]
     for path in paths:
         if not path.is_file():
             raise BadInput(f"there is no file {path}; check --data")
-    return Files(paths=paths, origin=", ".join(path.name for path in paths), data=data.resolve())
+    return paths
 
 
-def _from_hub(source: Source) -> Files:
+def _from_hub(source: Source) -> list[Path]:
     """The files at a commit, from the cache or the network."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()  # it would warn of each of its retries
     try:
-        paths = [
+        return [
             Path(hf_hub_download(source.repo, name, repo_type="dataset", revision=source.revision))
             for name in source.files
         ]
     except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
         raise BadInput(_refusal(error, source)) from error
-    return Files(paths=tuple(paths), origin=f"{source.repo}@{source.revision}")
 
 
 def _refusal(error: Exception, source: Source) -> str:

@@ -19,14 +19,13 @@ from tqdm import tqdm
 
 from evaluation import store
 from evaluation.benchmarks import benchmark
-from evaluation.data import find, problems
-from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_texts
-from evaluation.plan import asked
+from evaluation.data import find, names_of, problems
+from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_case
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.record import PACKAGES, Answer, answers, key_of, problem_of, sha256_of
 from evaluation.responses import judge_responses
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, own_lines, read_json, row_at, write_json
+from z1_core.jsonl import Lines, own_lines, row_at, write_json
 from z1_core.program import program
 from z1_core.provenance import versions
 from z1_core.statuses import STATUSES
@@ -76,41 +75,30 @@ def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter
 
     statuses: Counter[str] = Counter()
     tasks = {options.folder / name: facts for name, facts in run["benchmarks"].items()}
-    code = any(asked(facts).gold_field is None for facts in tasks.values())
+    code = any(benchmark(facts["benchmark"]).gold_field is None for facts in tasks.values())
+    judge = f"{fingerprint()} {options.python}"
     with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
-        begin(options, list(tasks), tools)
+        made_with = {"sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions(PACKAGES)}
+        write_json(options.folder / "judge.json", {"judge": judge, "python": options.python, **made_with})
         for folder, facts in tasks.items():
-            statuses += judge_task(folder, facts, options, tools)
+            if options.again:
+                (folder / "verdicts.jsonl").unlink(missing_ok=True)
+            of = benchmark(facts["benchmark"])
+            statuses += judge_task(folder, of, options.data or facts["data"], tools, judge)
     write_report(options.folder)
     print(", ".join(f"{statuses[name]} {name}" for name in STATUSES if statuses[name]))
     print(f"the report is {options.folder / 'report.html'}")
     return statuses
 
 
-def begin(options: argparse.Namespace, tasks: list[Path], tools: Judges) -> None:
-    """Record the judge, and remove the verdicts that another one made."""
-    path = options.folder / "judge.json"
-    judge = {"judge": fingerprint(), "python": options.python}
-    before = read_json(path) if path.exists() else {}
-    is_another = any(before.get(name) != value for name, value in judge.items())
-    if options.again or is_another:
-        verdicts = [folder / "verdicts.jsonl" for folder in tasks if (folder / "verdicts.jsonl").exists()]
-        if verdicts and not options.again:
-            print("these verdicts are of another judge; all are made again", file=sys.stderr)
-        for verdict in verdicts:
-            verdict.unlink()
-    write_json(path, {**judge, "sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions(PACKAGES)})
-
-
-def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespace, tools: Judges) -> Counter[str]:
-    """What has a verdict that counts is left alone. Each new one is a line the moment it is made."""
-    of, one_writes = asked(facts), Lock()
+def judge_task(folder: Path, of: Benchmark, data: Path | None, tools: Judges, judge: str) -> Counter[str]:
+    """What has a verdict that counts, of this judge, is left alone. Each new one is a line the moment it is made."""
     verdicts = {key_of(line.row): line.row for line in own_lines(folder / "verdicts.jsonl")}
-    path, total = folder / "answers.jsonl", 0
+    path, total, one_writes = folder / "answers.jsonl", 0, Lock()
     left: defaultdict[str, list[int]] = defaultdict(list)
     for begin, answer in answers(path):
         total += 1
-        if not is_judged(answer, verdicts.get(answer.key)):
+        if not is_judged(answer, verdicts.get(answer.key), judge):
             left[answer.problem_id].append(begin)
     todo = sum(map(len, left.values()))
     with (
@@ -118,25 +106,25 @@ def judge_task(folder: Path, facts: Mapping[str, Any], options: argparse.Namespa
         tqdm(total=total, initial=total - todo, desc=folder.name, unit="answer") as bar,
     ):
 
-        def judge(problem: Problem) -> None:
+        def judge_problem(problem: Problem) -> None:
             judge_once = cache(partial(judge_text, of, problem, tools=tools))
             for begin in left[problem.id]:
-                row = judge_answer(Answer(**row_at(path, begin)), judge_once)
+                answer = Answer(**row_at(path, begin))
+                row = judge_answer(answer, judge_once) | {"sha256": sha256_of_case(answer, judge)}
                 with one_writes:
                     file.add(row)
                     verdicts[key_of(row)] = row
                     bar.update()
 
-        in_threads(judge, with_references(folder / "problems.jsonl", of, options.data or facts["data"], left))
+        in_threads(judge_problem, with_references(folder / "problems.jsonl", of, data, left))
     return Counter(row["status"] for row in verdicts.values())
 
 
-def is_judged(answer: Answer, verdict: Mapping[str, Any] | None) -> bool:
+def is_judged(answer: Answer, verdict: Mapping[str, Any] | None, judge: str) -> bool:
     """What could not be judged is tried again."""
-    if verdict is None or verdict.get("sha256") != sha256_of_texts(answer):
+    if verdict is None or verdict.get("sha256") != sha256_of_case(answer, judge):
         return False
-    status = STATUSES.get(verdict["status"])
-    return status is not None and status.is_counted
+    return STATUSES[verdict["status"]].is_counted
 
 
 def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collection[str]) -> Iterator[Problem]:
@@ -151,18 +139,20 @@ def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collec
             yield problem_of(line.row)
     if not elsewhere:
         return
-    files = find(of, data=data)
-    for problem in problems(of, files):
+    paths = find(of, data=data)
+    for problem in problems(of, paths):
         if (asked_for := elsewhere.pop(problem.id, None)) is None:
             continue
         if sha256_of(problem) != asked_for:
             raise BadInput(
-                f"problem {problem.id!r} of {files.origin} is not as it was asked; give the run's own file with --data"
+                f"problem {problem.id!r} of {names_of(paths)} is not as it was asked; give the run's own file with --data"
             )
         yield problem
         if not elsewhere:
             return
-    raise BadInput(f"{files.origin} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data")
+    raise BadInput(
+        f"{names_of(paths)} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data"
+    )
 
 
 if __name__ == "__main__":

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from threading import Event, Lock
 from typing import Any, TypeVar
 
 from evaluation.judges.mathematics import MathJudge
+from evaluation.pool import pooled
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from evaluation.record import Answer
 from evaluation.sandbox.bubblewrap import Sandbox
@@ -72,32 +74,22 @@ def judge_answer(answer: Answer, judge: Callable[[str], Verdict]) -> dict[str, A
         "thinking_tokens": answer.thinking_tokens,
         **asdict(verdict or judge(answer.trace)),
         "judged": judged,
-        "sha256": sha256_of_texts(answer),
     }
 
 
-def sha256_of_texts(answer: Answer) -> str:
-    """A verdict holds for these texts only."""
-    return hashlib.sha256(f"{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
+def sha256_of_case(answer: Answer, judge: str) -> str:
+    """A verdict holds for these texts and this judge only."""
+    return hashlib.sha256(f"{judge}\0{answer.trace}\0{answer.answer}".encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def in_threads(work: Callable[[Item], None], items: Iterable[Item]) -> None:
     """Do the work for each item, in threads on all cores (it is done in child processes). An item is taken when there is a
     thread for it, so that few are in memory; a failure ends the others."""
     workers = len(os.sched_getaffinity(0))
-    left, one_takes, stopped = iter(items), Lock(), Event()
 
-    def take() -> None:
-        while not stopped.is_set():
-            with one_takes:
-                item = next(left, None)
-            if item is None:
-                return
-            work(item)
+    async def all_of_it() -> None:
+        with ThreadPoolExecutor(workers) as threads:
+            in_a_thread = partial(asyncio.get_running_loop().run_in_executor, threads, work)
+            await pooled(in_a_thread, items, workers)
 
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for each in as_completed([pool.submit(take) for _ in range(workers)]):
-                each.result()
-        finally:
-            stopped.set()
+    asyncio.run(all_of_it())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.benchmarks import BENCHMARKS, benchmark
-from evaluation.data import Files, find, problems
+from evaluation.data import find, problems
 from evaluation.problem import Benchmark, Problem
 from z1_core.errors import BadInput
 from z1_core.sweep import check_windows
@@ -35,7 +35,12 @@ class Arm:
     hint: str | None
 
 
-NAMED = {"plain": Arm("", HINT), "boxed": Arm("boxed-hint", BOXED_HINT), "none": Arm("no-hint", None)}
+NAMED = {
+    "plain": Arm("", HINT),
+    "boxed": Arm("boxed-hint", BOXED_HINT),
+    "none": Arm("no-hint", None),
+    "budget-forcing": Arm("budget-forcing", FORCED_HINT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """files: of each benchmark, by its name; of their problems the first `limit` are asked. The rest applies to all."""
+    """data: the user's own file of rows. paths: the files of each benchmark, by its name; of their problems the first
+    `limit` are asked."""
 
     benchmarks: Sequence[Benchmark]
-    files: dict[str, Files]
+    data: Path | None
+    paths: Mapping[str, Sequence[Path]]
     limit: int | None
     arms: Sequence[Arm]
     sizes: Sequence[int]
@@ -77,7 +84,7 @@ class Plan:
         return self.samples * len(self.arms) * len(self.sizes)
 
     def problems(self, of: Benchmark, tell: Callable[[str], None] = lambda complaint: None) -> Iterator[Problem]:
-        return problems(of, self.files[of.name], limit=self.limit, tell=tell)
+        return problems(of, self.paths[of.name], limit=self.limit, tell=tell)
 
     def for_model(self, trained: Trained) -> Plan:
         """With the hint that the model was trained for in the place of the plain one."""
@@ -106,13 +113,8 @@ def add_plan_options(options: argparse.ArgumentParser) -> None:
     add("--temperature", type=float, default=0.0, help="0 is greedy (default)")
     add("--top-p", type=float, default=1.0)
     add("--seed", type=int, default=0, help="for temperatures above 0 (default 0)")
-    add("--method", nargs="+", choices=["window", "budget-forcing"], default=["window"])
-    add(
-        "--hint", nargs="+", default=["plain"], help="plain, boxed, none, or a text; several compare on the same traces"
-    )
-    add("--release", help="livecodebench: which release (default v5, the paper's)")
-    add("--date-from", metavar="YYYY-MM-DD", help="livecodebench: contests from this day on")
-    add("--date-to", metavar="YYYY-MM-DD", help="livecodebench: contests up to this day")
+    hints = f"{', '.join(NAMED)}, or a text; several compare on the same traces"
+    add("--hint", nargs="+", default=["plain"], help=hints)
 
 
 def make_plan(options: argparse.Namespace) -> Plan:
@@ -123,17 +125,18 @@ def make_plan(options: argparse.Namespace) -> Plan:
         raise BadInput("a benchmark is named twice; name each once")
     if options.data and len(options.benchmarks) > 1:
         raise BadInput("--data is the file of one benchmark; run the others separately")
-    if options.samples < 1:
-        raise BadInput(f"--samples is {options.samples}; it must be at least 1")
+    for name in ("limit", "samples"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise BadInput(f"--{name} is {value}; it must be at least 1")
     if options.samples > 1 and options.temperature == 0:
         raise BadInput(f"{options.samples} samples at temperature 0 are all the same; raise --temperature")
-    chosen = [_selected(benchmark(name), options) for name in options.benchmarks]
-    check_windows([Window(thinking_tokens=size, answer_tokens=options.answer_tokens) for size in options.windows])
+    chosen = [benchmark(name) for name in options.benchmarks]
     plan = Plan(
         benchmarks=chosen,
-        files={each.name: find(each, data=options.data) for each in chosen},
+        data=options.data,
+        paths={each.name: find(each, data=options.data) for each in chosen},
         limit=options.limit,
-        arms=arms(options.method, options.hint),
+        arms=arms(options.hint),
         sizes=options.windows,
         answer_tokens=options.answer_tokens,
         samples=options.samples,
@@ -141,38 +144,19 @@ def make_plan(options: argparse.Namespace) -> Plan:
             temperature=options.temperature, top_p=options.top_p, seed=options.seed if options.temperature else None
         ),
     )
+    for arm in plan.arms:
+        check_windows([plan.window(size, arm) for size in plan.sizes])
     for each in chosen:
         next(plan.problems(each))  # at least one is usable
     return plan
 
 
-def arms(methods: Sequence[str], hints: Sequence[str]) -> list[Arm]:
-    """One for each hint of the window, and one for budget forcing, whose phrase is its own."""
-    made = [_arm(hint) for hint in hints] if "window" in methods else []
-    if "budget-forcing" in methods:
-        made.append(Arm("budget-forcing", FORCED_HINT))
+def arms(hints: Sequence[str]) -> list[Arm]:
+    """One for each hint: a name, or a text."""
+    made = [NAMED.get(hint) or Arm(f"hint-{hashlib.sha256(hint.encode()).hexdigest()[:8]}", hint) for hint in hints]
     if len({arm.hint for arm in made}) < len(made):
         raise BadInput("a hint is named twice; name each once")
     return made
-
-
-def _arm(hint: str) -> Arm:
-    if not hint:
-        raise BadInput("--hint is empty; give plain, boxed, none, or a text")
-    return NAMED.get(hint) or Arm(f"hint-{hashlib.sha256(hint.encode()).hexdigest()[:8]}", hint)
-
-
-SELECTION = ("release", "date_from", "date_to")
-
-
-def _selected(found: Benchmark, options: argparse.Namespace) -> Benchmark:
-    given = {name: getattr(options, name) for name in SELECTION}
-    given = {name: value for name, value in given.items() if value is not None}
-    if not given:
-        return found
-    if found.name != "livecodebench":
-        raise BadInput(f"--{next(iter(given)).replace('_', '-')} selects from livecodebench, not from {found.name}")
-    return replace(found, **given)
 
 
 def settings(plan: Plan, *, model: str, context_tokens: int) -> dict[str, Any]:
@@ -184,24 +168,16 @@ def settings(plan: Plan, *, model: str, context_tokens: int) -> dict[str, Any]:
         "answer_tokens": plan.answer_tokens,
         "samples": plan.samples,
         "sampling": {name: getattr(plan.sampling, name) for name in ("temperature", "top_p", "seed")},
-        "benchmarks": {task.name: _task_settings(task, plan.files[task.benchmark.name]) for task in plan.tasks},
+        "benchmarks": {task.name: _task_settings(task, plan.data) for task in plan.tasks},
     }
 
 
-def _task_settings(task: Task, files: Files) -> dict[str, Any]:
-    selection = {name: vars(task.benchmark)[name] for name in SELECTION if name in vars(task.benchmark)}
+def _task_settings(task: Task, data: Path | None) -> dict[str, Any]:
     return {
         "title": task.title,
         "benchmark": task.benchmark.name,
         "method": task.arm.name or "window",
         "hint": task.arm.hint,
-        "selection": selection,
-        "origin": files.origin,
-        "data": files.data and str(files.data),
+        "origin": data.name if data else str(task.benchmark.source),
+        "data": data and str(data.resolve()),
     }
-
-
-def asked(facts: Mapping[str, Any]) -> Benchmark:
-    """The benchmark of a task in run.json."""
-    found = benchmark(facts["benchmark"])
-    return replace(found, **facts["selection"]) if facts["selection"] else found

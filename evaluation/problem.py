@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from z1_core.statuses import STATUSES
 
 if TYPE_CHECKING:
-    from evaluation.data import Made, Source
+    from evaluation.data import Source
     from evaluation.judges.mathematics import MathJudge
     from evaluation.sandbox.bubblewrap import Sandbox
     from z1_core.engine import Text
@@ -64,14 +64,13 @@ class Benchmark(Protocol):
     """On the command line, "math500"."""
     title: str
     """In tables, "MATH500"."""
-    source: Source | Made
-    """Where its rows come from: of themselves when no --data is given, or by a command whose file it then names."""
+    source: Source | str
+    """Its rows on the Hub, for when no --data is given; or the command that makes a file of them."""
     gold_field: str | None
     """The one entry of `reference` that is all the judge needs; None where it needs tests."""
 
-    def make_problem(self, row: Mapping[str, Any]) -> Problem | None:
-        """The problem of one row; None for one that is not asked, as outside of a date window. Raises BadInput, saying
-        what is wrong with the row."""
+    def make_problem(self, row: Mapping[str, Any]) -> Problem:
+        """The problem of one row. Raises BadInput, saying what is wrong with the row."""
         ...
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:

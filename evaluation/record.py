@@ -78,7 +78,8 @@ def key_of(row: Mapping[str, Any]) -> Key:
 
 
 def problem_row(problem: Problem, prompt_ids: Sequence[int], prompt_text: str) -> dict[str, Any]:
-    """A line of problems.jsonl. reference is None where it is too long to be kept."""
+    """A line of problems.jsonl. sha256: of the problem as the data has it. reference is None where it is too long to be
+    kept."""
     kept = len(json.dumps(problem.reference)) <= KEPT_REFERENCE_CHARS
     return {
         "problem_id": problem.id,

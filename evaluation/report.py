@@ -1,14 +1,13 @@
 """The report on one or several runs: figures with their uncertainty, and plots. The page shows the answers themselves.
 
 python -m evaluation.report results/z1                    # summary.json, report.md, report.html, scaling.png, in it
-python -m evaluation.report results/z1 results/other      # both, and how they compare: z1/comparison.md, .json, .png
+python -m evaluation.report results/z1 results/other      # both, and how they compare: z1/comparison.md, comparison.png
 """
 
 from __future__ import annotations
 
 import argparse
 import html
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluation import tables
-from evaluation.results import Results, parts, read_results
+from evaluation.results import Results, read_results
 from evaluation.summary import at_each_window, pairs, sides, summarize
 from evaluation.tables import Table
 from z1_core.errors import BadInput
@@ -79,13 +78,12 @@ def _report(run: Results) -> dict[str, Any]:
 
 def _made_with(run: Results) -> str:
     """When and with what, in short."""
-    starts = parts(run.run)
-    times = [str(part["started_at"])[:16].replace("T", " ") for part in starts if part.get("started_at")]
-    commits = dict.fromkeys(str(part["commit"])[:12] for part in starts if part.get("commit"))
-    facts = {"started (UTC)": times, "commit": commits, "answer tokens": [str(run.run.get("answer_tokens"))]}
-    facts["temperature"] = [str((run.run.get("sampling") or {}).get("temperature"))]
-    told = [f"{name} {', '.join(values)}" for name, values in facts.items() if values]
-    return " · ".join([*told, "all settings and versions: run.json, judge.json"])
+    parts = run.run.get("parts", ())
+    times = ", ".join(part["started_at"][:16].replace("T", " ") for part in parts)
+    commits = ", ".join(dict.fromkeys(part["commit"][:12] for part in parts if part["commit"]))
+    told = [f"started (UTC) {times}", f"commit {commits or 'unknown'}", f"answer tokens {run.run['answer_tokens']}"]
+    told += [f"temperature {run.run['sampling']['temperature']}", "all settings and versions: run.json, judge.json"]
+    return " · ".join(told)
 
 
 def _comparison(runs: Sequence[Results], out: Path) -> None:
@@ -94,7 +92,6 @@ def _comparison(runs: Sequence[Results], out: Path) -> None:
         raise BadInput("the runs have no judged problem at the same window in common; judge them, or compare others")
     table = _as_markdown(tables.pairs_table(found))
     write(out / "comparison.png", as_png(scaling_charts(runs)))
-    write(out / "comparison.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     write(out / "comparison.md", f"# Comparison\n\n![{SCALING}](comparison.png)\n\n{table}\n")
     print(table)
 

@@ -5,52 +5,44 @@ results = read_results(Path("OUT")); results.benchmarks["math500"].answers.statu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from evaluation.record import Answer, answers, key_of
 from evaluation.store import run_record
 from z1_core.errors import BadInput
-from z1_core.jsonl import own_lines
+from z1_core.jsonl import Line, own_lines
 
-CUT_REASONS = {"cut", "answer_length", "answer_now"}
 WINDOW = "window"
+"""The project's own method; others are named by what differs."""
 KEY = ["problem_id", "sample", "thinking_tokens"]
-"""Names one answer."""
-PROBLEM = ["problem_id", "sha256", "labels"]
-ANSWER = [*KEY, "trace_tokens", "answer_tokens", "cut", "end_reason"]
-VERDICT = [*KEY, "status", "judged"]
+FIGURES = ["trace_tokens", "answer_tokens", "cut", "end_reason"]
+COLUMNS = [*KEY, *FIGURES, "status", "judged", "sha256", "labels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkResults:
-    """benchmark: what was asked, "math500"; method: "window" for the project's own, else in what the window differs.
+    """facts: of the task, as in run.json; run: run.json itself. answers: COLUMNS; the verdict is None where the judge has
+    not been yet. problems: how many were asked."""
 
-    answers: ANSWER, VERDICT and PROBLEM; the verdict is NaN where the judge has not been yet. problems: how many were
-    asked.
-    """
-
-    benchmark: str
-    method: str
-    title: str
+    facts: Mapping[str, Any]
+    run: Mapping[str, Any]
     problems: int
     answers: pd.DataFrame
-    windows: Sequence[int]
-    samples: int
-    bad_rows: Sequence[str]
 
     @property
     def plain_title(self) -> str:
         """Of the benchmark, whatever the method."""
-        return self.title.removesuffix(f", {self.method.replace('-', ' ')}")
+        return self.facts["title"].removesuffix(f", {self.facts['method'].replace('-', ' ')}")
 
     @property
     def missing(self) -> int:
         """Answers that the run has still to give."""
-        return max(0, self.problems * self.samples * len(self.windows) - len(self.answers))
+        return max(0, self.problems * self.run["samples"] * len(self.run["windows"]) - len(self.answers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +52,6 @@ class Results:
     folder: Path
     run: Mapping[str, Any]
     benchmarks: Mapping[str, BenchmarkResults]
-
-    @property
-    def model(self) -> str:
-        return str(self.run.get("model") or "unknown model")
 
 
 def read_results(folder: Path) -> Results:
@@ -75,60 +63,32 @@ def read_results(folder: Path) -> Results:
     return Results(folder=folder, run=run, benchmarks=benchmarks)
 
 
-def parts(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What was recorded at each start of the run: versions, commit, time, machine."""
-    return run.get("parts") or [run]
-
-
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
-    problems = _table(folder / "problems.jsonl", PROBLEM, _asked)
-    answers = _table(folder / "answers.jsonl", ANSWER, _answered).merge(problems, on="problem_id")
-    answers = answers.merge(_table(folder / "verdicts.jsonl", VERDICT, _judged), how="left", on=KEY)
-    return BenchmarkResults(
-        benchmark=str(facts.get("benchmark") or folder.name),
-        method=str(facts.get("method") or WINDOW),
-        title=str(facts.get("title") or folder.name),
-        problems=len(problems),
-        answers=answers.astype({"trace_tokens": int, "answer_tokens": int, "cut": bool}),
-        windows=sorted({*answers.thinking_tokens, *(run.get("windows") or ())}),
-        samples=int(run.get("samples") or 1),
-        bad_rows=[str(row) for row in facts.get("bad_rows") or ()],
-    )
-
-
-def _table(path: Path, columns: Sequence[str], make: Callable[[Mapping[str, Any]], list]) -> pd.DataFrame:
-    """A row a line; where a key is there twice, as of what was judged again, the last one holds. Raises BadInput for a
-    line that a run does not write."""
+    problems = {line.row["problem_id"]: _labels(line) for line in own_lines(folder / "problems.jsonl")}
+    verdicts = {key_of(line.row): line.row for line in own_lines(folder / "verdicts.jsonl")}
     rows = []
-    for line in own_lines(path):
-        try:
-            rows.append(make(line.row))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete the line") from error
-    key = [name for name in KEY if name in columns]
-    return pd.DataFrame(rows, columns=list(columns), dtype=object).drop_duplicates(key, keep="last")
+    for _, answer in answers(folder / "answers.jsonl"):
+        verdict = verdicts.get(answer.key, {})
+        judged = (verdict.get("status"), verdict.get("judged"))
+        rows.append((*answer.key, *_figures(answer), *judged, *problems[answer.problem_id]))
+    table = pd.DataFrame(rows, columns=COLUMNS).astype({"status": object, "labels": object, "cut": bool})
+    return BenchmarkResults(facts=facts, run=run, problems=len(problems), answers=table)
 
 
-def _key(row: Mapping[str, Any]) -> list:
-    return [str(row["problem_id"]), int(row.get("sample", 0)), int(row["thinking_tokens"])]
+def _labels(line: Line) -> tuple[str, dict[str, str]]:
+    """And the hash, of a problem. Names and values come from data sets, and no table holds halves of characters."""
+    try:
+        labels = {_plain(name): _plain(value) for name, value in line.row["labels"].items()}
+    except KeyError as error:
+        raise BadInput(f"{line.where} is not what a run writes (it lacks {error}); delete the line") from error
+    return line.row.get("sha256"), labels
 
 
-def _asked(row: Mapping[str, Any]) -> list:
-    """Label names and values come from data sets, and no table holds halves of characters."""
-    labels = {_plain(name): _plain(value) for name, value in (row["labels"] or {}).items()}
-    return [str(row["problem_id"]), row.get("sha256"), labels]
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
-def _plain(value: object) -> str:
-    return str(value).encode("utf-8", "replace").decode()
-
-
-def _answered(row: Mapping[str, Any]) -> list:
+def _figures(answer: Answer) -> tuple[int, int, bool, str]:
     """Without a hint (--hint none) an answer of its own still tells a cut."""
-    end_reason, answer_tokens = str(row["end_reason"]), len(row.get("answer_ids") or ())
-    cut = bool(row.get("hint_ids") or answer_tokens) or end_reason in CUT_REASONS
-    return [*_key(row), len(row["trace_ids"]), answer_tokens, cut, end_reason]
-
-
-def _judged(row: Mapping[str, Any]) -> list:
-    return [*_key(row), str(row["status"]), str(row.get("judged") or "")]
+    is_cut = bool(answer.hint_ids or answer.answer_ids) or answer.end_reason in ("cut", "answer_length")
+    return len(answer.trace_ids), len(answer.answer_ids), is_cut, answer.end_reason

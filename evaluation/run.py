@@ -25,18 +25,16 @@ from evaluation.plan import Plan, add_plan_options, make_plan, settings
 from evaluation.pool import pooled
 from evaluation.problem import Benchmark
 from evaluation.record import about, answers, problem_row
-from z1_core.engine import Engine, Text
-from z1_core.engines import start_engine, text_of
+from z1_core.engine import Engine
+from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.insertion import check_fits
-from z1_core.jsonl import Lines, own_lines, write_json
+from z1_core.jsonl import Lines, rows, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
-from z1_core.trained import Trained
 
 FAKE_SECONDS_PER_TOKEN = 0.001
-DRY_RUN_PROMPTS = 2
 
 
 class Asked(NamedTuple):
@@ -54,7 +52,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--out", type=Path, metavar="DIR", help="results (default: results/MODEL)")
     options.add_argument("--concurrency", type=int, default=32, metavar="N", help="traces at a time (default 32)")
     add_wait_option(options)
-    options.add_argument("--dry-run", action="store_true", help="print the first prompts and the cost, run nothing")
     add_engine_options(options)
     return options
 
@@ -69,34 +66,12 @@ def main(argv: list[str] | None = None) -> int:
         raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
     server_wait_s(options)
     plan = make_plan(options)
-    if options.dry_run:
-        with text_of(options) as (text, trained):
-            print(preview(plan, text, trained))
-        return 0
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
     plan = plan.for_model(engine.trained)
     out = options.out or Path("results") / engine.name.replace("/", "_")
     answers = asyncio.run(_run(engine, plan, out, options))
     print(f"{answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
     return 0
-
-
-def preview(plan: Plan, text: Text, trained: Trained) -> str:
-    """The first prompts of each benchmark as the model would see them, and the most tokens the run can take."""
-    parts, problems = [], 0
-    for each in plan.benchmarks:
-        for number, problem in enumerate(plan.problems(each, lambda complaint: parts.append(f"left out: {complaint}"))):
-            problems += 1
-            if number < DRY_RUN_PROMPTS:
-                ids = replace(problem, messages=trained.asked(problem.messages)).prompt_ids(text)
-                parts.append(f"--- {each.name}, {problem.id}: {len(ids)} tokens\n{text.decode(ids, control=True)}")
-    traces, answers = problems * plan.samples, problems * plan.answers_each
-    tokens = traces * plan.sizes[-1] + answers * plan.answer_tokens
-    parts.append(
-        f"{traces:,} traces of at most {plan.sizes[-1]:,} tokens, {answers:,} answers of at most {plan.answer_tokens:,}: "
-        f"at most {tokens:,} tokens. Traces that end by themselves cost less."
-    )
-    return "\n\n".join(parts)
 
 
 def say(stage: str) -> None:
@@ -110,13 +85,14 @@ async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespac
         with store.held(out, name=".lock"), ExitStack() as stack:
             run = store.merged(out, settings(plan, model=engine.name, context_tokens=engine.context_tokens))
             asked = {each.name: ask(engine, plan, each) for each in plan.benchmarks}
-            new = {task.name: not_there_yet(out / task.name, asked[task.benchmark.name].rows) for task in plan.tasks}
+            problems = {task.name: all_asked(out / task.name, asked[task.benchmark.name].rows) for task in plan.tasks}
             for task in plan.tasks:
                 run["benchmarks"][task.name]["bad_rows"] = asked[task.benchmark.name].bad_rows
             run["parts"].append(part_of(engine, options))
             write_json(out / "run.json", run)
-            for name, rows in new.items():
-                add_lines(out / name / "problems.jsonl", rows)
+            for name, of in problems.items():
+                (out / name).mkdir(exist_ok=True)
+                write_lines(out / name / "problems.jsonl", of)
             paths = {task.name: out / task.name / "answers.jsonl" for task in plan.tasks}
             done = {name: {answer.key: begin for begin, answer in answers(path)} for name, path in paths.items()}
             files = {name: stack.enter_context(Lines(path)) for name, path in paths.items()}
@@ -158,35 +134,30 @@ def ask(engine: Engine, plan: Plan, of: Benchmark) -> Asked:
     """Go through the data once. Raises ContextOverflow, naming the problem, where a prompt does not fit."""
     asked = Asked(rows=[], bad_rows=[])
     largest = [plan.window(plan.sizes[-1], arm) for arm in plan.arms]
-    for row in plan.problems(of, asked.bad_rows.append):
-        problem = replace(row, messages=engine.trained.asked(row.messages))
-        ids = problem.prompt_ids(engine.text)
+    for problem in plan.problems(of, asked.bad_rows.append):
+        messages = engine.trained.asked(problem.messages)
+        ids = replace(problem, messages=messages).prompt_ids(engine.text)
         try:
             for window in largest:
                 check_fits(engine, ids, window)
         except ContextOverflow as error:
             raise ContextOverflow(f"{of.name}, problem {problem.id}: {error}") from error
-        asked.rows.append(problem_row(problem, ids, engine.text.decode(ids, control=True)))
+        row = problem_row(problem, ids, engine.text.decode(ids, control=True))
+        asked.rows.append(row | {"messages": messages})
     for complaint in asked.bad_rows:
         print(f"left out: {complaint}", file=sys.stderr)
     return asked
 
 
-def not_there_yet(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those behind the problems asked before. Raises BadInput where these are other ones."""
-    before = [line.row["sha256"] for line in own_lines(folder / "problems.jsonl")]
-    for number, (old, row) in enumerate(zip(before, rows, strict=False), start=1):
-        if old != row["sha256"]:
+def all_asked(folder: Path, now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The problems asked before, and those behind them. Raises BadInput where these are other ones."""
+    before = rows(folder / "problems.jsonl")
+    for number, (old, new) in enumerate(zip(before, now, strict=False), start=1):
+        if old["sha256"] != new["sha256"]:
             raise BadInput(
                 f"problem {number} of {folder.name} is not the one that {folder.parent} asked; name another --out"
             )
-    return rows[len(before) :]
-
-
-def add_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    with Lines(path) as file:
-        for row in rows:
-            file.add(row)
+    return [*before, *now[len(before) :]]
 
 
 if __name__ == "__main__":

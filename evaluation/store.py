@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json
 
-TASK_FACTS = ("benchmark", "method", "hint", "selection")
+TASK_FACTS = ("benchmark", "method", "hint")
 """Of a task's facts in run.json, those that must be the same; which problems are asked is seen from the problems."""
 
 

@@ -13,10 +13,9 @@ from evaluation.problem import Benchmark, Problem
 class Loaded:
     problems: list[Problem]
     bad_rows: list[str]
-    origin: str
 
 
 def load(benchmark: Benchmark, *, data: Path | str | None = None, limit: int | None = None) -> Loaded:
-    files, bad_rows = find(benchmark, data=data), []
-    found = list(problems(benchmark, files, limit=limit, tell=bad_rows.append))
-    return Loaded(problems=found, bad_rows=bad_rows, origin=files.origin)
+    bad_rows: list[str] = []
+    found = list(problems(benchmark, find(benchmark, data=data), limit=limit, tell=bad_rows.append))
+    return Loaded(problems=found, bad_rows=bad_rows)

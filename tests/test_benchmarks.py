@@ -10,7 +10,6 @@ import pickle
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +19,21 @@ from evaluation.benchmarks import BENCHMARKS, benchmark
 from evaluation.benchmarks.livecodebench import decode_tests
 from evaluation.data import find
 from evaluation.judges.extract import answering_code, with_head, without_demo
-from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_text
+from evaluation.judging import judges as all_judges
 from evaluation.problem import Judges, Problem
 from evaluation.rows import read_rows
-from evaluation.sandbox.bubblewrap import Sandbox
 from tests.loading import load
 from training.procedural import main as make_rows
-from z1_core.errors import BadInput, Z1Error
+from z1_core.errors import BadInput
 
 BOXED = r"Please reason step by step, and put your final answer within \boxed{}."
 
 
 @pytest.fixture(scope="module")
 def judges() -> Iterator[Judges]:
-    try:
-        sandbox = Sandbox()
-    except Z1Error as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    with MathJudge(workers=1) as math:
-        yield Judges(math=math, sandbox=sandbox)
+    with all_judges() as tools:
+        yield tools
 
 
 def fenced(code: str) -> str:
@@ -57,8 +49,6 @@ def test_every_benchmark_is_found_by_name():
     for name, each in BENCHMARKS.items():
         assert benchmark(name).name == name
         assert name == "procedural" or len(each.source.revision) == 40
-    with pytest.raises(BadInput, match="no benchmark 'math5000'; there are math500, gpqa"):
-        benchmark("math5000")
 
 
 @pytest.mark.parametrize(
@@ -124,10 +114,8 @@ def test_the_working_of_a_made_question_is_right_until_it_is_taken_back(procedur
     for problem, row in zip(loaded.problems, rows, strict=True):
         assert problem.messages == ({"role": "user", "content": row["question"]},)
         assert problem.labels == {"family": row["family"], "difficulty": f"{row['family']} {row['difficulty']}"}
-        assert made.judge(problem, row["response"], judges).status == "right"
-        assert (
-            made.judge(problem, row["response"] + " Wait, that is wrong: the answer is 987.", judges).status == "wrong"
-        )
+        for behind, status in (("", "right"), (" Wait, that is wrong: the answer is 987.", "wrong")):
+            assert made.judge(problem, row["response"] + behind, judges).status == status
 
 
 @pytest.mark.parametrize(
@@ -204,19 +192,15 @@ def test_gpqa_is_judged_by_the_letter(gpqa_file, judges):
     problem = load(gpqa, data=gpqa_file).problems[0]
     right = problem.reference["letter"]
     wrong = next(letter for letter in "ABCD" if letter != right)
-    verdict = gpqa.judge(problem, rf"Hence \boxed{{{right}}}.", judges)
-    assert (verdict.status, verdict.extracted) == ("right", right)
-    verdict = gpqa.judge(problem, rf"Hence \boxed{{{wrong}}}.", judges)
-    assert (verdict.status, verdict.extracted) == ("wrong", wrong)
+    for letter, status in ((right, "right"), (wrong, "wrong")):
+        verdict = gpqa.judge(problem, rf"Hence \boxed{{{letter}}}.", judges)
+        assert (verdict.status, verdict.extracted) == (status, letter)
     assert gpqa.judge(problem, "", judges).status == "no_answer"
 
 
 def test_gpqa_shows_every_option_whole_and_refuses_a_row_that_lacks_one():
-    options = {
-        "Correct Answer": "ln 2 = [(a - b) / (a b)]",
-        "Incorrect Answer 1": "[x]",
-        "Incorrect Answer 2": "c = [d]^2",
-    }
+    brackets = {"Correct Answer": "ln 2 = [(a - b) / (a b)]", "Incorrect Answer 1": "[x]"}
+    options = {**brackets, "Incorrect Answer 2": "c = [d]^2"}
     shown = user_text(benchmark("gpqa").make_problem({**GPQA_ROWS[0], **options}))
     for option in (*options.values(), GPQA_ROWS[0]["Incorrect Answer 3"]):
         assert sum(line[3:] == option and line[:3] in ("A. ", "B. ", "C. ", "D. ") for line in shown.splitlines()) == 1
@@ -248,23 +232,6 @@ def test_livecodebench_asks_in_the_words_of_its_source(shared_data):
     assert min(problem.labels["month"] for problem in problems) == "2023-05"
     errata = Counter(problem.labels.get("erratum") for problem in problems)
     assert errata == {None: 865, "several right answers": 9, "broken tests": 4, "interactive": 2}
-
-
-def test_livecodebench_can_be_limited_to_a_date_window(shared_data):
-    recent = replace(benchmark("livecodebench"), date_from="2024-09-01")
-    assert len(load(recent, data=statements(shared_data)).problems) == 213
-    one_day = replace(recent, date_from="2025-01-04", date_to="2025-01-04")
-    assert {problem.labels["month"] for problem in load(one_day, data=statements(shared_data)).problems} == {"2025-01"}
-
-
-def test_livecodebench_releases_add_files():
-    lcb = benchmark("livecodebench")
-    assert lcb.title == "LiveCodeBench v5"
-    assert lcb.source.files == ("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl", "test5.jsonl")
-    assert replace(lcb, release="v1").source.files == ("test.jsonl",)
-    for wrong in ({"release": "v9"}, {"date_from": "soon"}, {"date_from": "2024-09-02", "date_to": "2024-09-01"}):
-        with pytest.raises(BadInput):
-            replace(lcb, **wrong)
 
 
 def packed(value: Any) -> str:
@@ -317,18 +284,11 @@ def livecodebench_rows(shared_data: Path) -> dict[str, dict[str, Any]]:
     by_id = {row["question_id"]: row for _, row in read_rows(statements(shared_data))}
     for _, sample in read_rows(shared_data / "livecodebench_sample/code_eval_live_code_bench_v1.jsonl"):
         number = json.loads(sample["labels"])["task_id"].split("/")[1]
-        content = zlib.decompress(base64.b64decode(sample["test"]))
-        stored = json.loads(pickle.loads(content)["input_output"])
-        tests = [
-            {"input": each, "output": output, "testtype": "functional" if stored["fn_name"] else "stdin"}
-            for each, output in zip(stored["inputs"], stored["outputs"], strict=True)
-        ]
-        rows[number] = {
-            **by_id[number],
-            "public_test_cases": json.dumps(tests[:1]),
-            "private_test_cases": packed(json.dumps(tests[1:])),
-            "metadata": json.dumps({"func_name": stored["fn_name"]} if stored["fn_name"] else {}),
-        }
+        stored = json.loads(pickle.loads(zlib.decompress(base64.b64decode(sample["test"])))["input_output"])
+        pairs = zip(stored["inputs"], stored["outputs"], strict=True)
+        public, *private = [{"input": given, "output": output} for given, output in pairs]
+        tests = {"public_test_cases": json.dumps([public]), "private_test_cases": packed(json.dumps(private))}
+        rows[number] = {**by_id[number], **tests, "metadata": json.dumps({"func_name": stored["fn_name"]})}
     return rows
 
 
@@ -350,19 +310,15 @@ def test_livecodebench_passes_a_right_program_and_no_other(shared_data, judges, 
     assert (verdict.status, verdict.extracted.strip()) == ("right", SOLUTIONS[number])
     for idle in ("pass", SOLUTIONS[number].replace("print", "str").replace("> 60", "> 90")):
         assert lcb.judge(problem, fenced(idle), judges).status == "wrong"
-    assert lcb.judge(problem, "I do not know.", judges).status == "no_answer"
-    assert lcb.judge(problem, "", judges).status == "no_answer"
+    for text in ("I do not know.", ""):
+        assert lcb.judge(problem, text, judges).status == "no_answer"
 
 
 def test_a_line_separator_inside_an_argument_does_not_end_it(judges):
     lcb = benchmark("livecodebench")
-    test = {"input": '"a\u2028b\u0085"\n2', "output": '"a\u2028b\u0085a\u2028b\u0085"', "testtype": "functional"}
-    row = {
-        "question_id": "twice",
-        "question_content": "Repeat the text.",
-        "private_test_cases": json.dumps([test], ensure_ascii=False),
-        "metadata": json.dumps({"func_name": "f"}),
-    }
+    test = {"input": '"a\u2028b\u0085"\n2', "output": '"a\u2028b\u0085a\u2028b\u0085"'}
+    row = {"question_id": "twice", "question_content": "Repeat the text.", "metadata": json.dumps({"func_name": "f"})}
+    row["private_test_cases"] = json.dumps([test], ensure_ascii=False)
     assert lcb.judge(lcb.make_problem(row), fenced("def f(s, n): return s * n"), judges).status == "right"
 
 
@@ -425,22 +381,20 @@ def test_humaneval_asks_for_the_function_in_a_block(shared_data):
     assert problem.reference["test"] not in user_text(problem)
 
 
-@pytest.mark.parametrize("number", [0, 38])
-def test_humaneval_puts_the_prompts_imports_and_helpers_in_front(shared_data, judges, number):
+def test_humaneval_puts_the_prompts_imports_and_helpers_in_front(shared_data, judges):
     """38 decodes what the prompt's own helper encodes, and its tests call that helper."""
     humaneval = benchmark("humaneval")
-    rows = [row for _, row in read_rows(shared_data / "humaneval/HumanEval.jsonl")]
-    row = rows[number]
+    row = [row for _, row in read_rows(shared_data / "humaneval/HumanEval.jsonl")][38]
     problem = humaneval.make_problem(row)
     head = row["prompt"][row["prompt"].rindex("def ") :]
-    function = head + row["canonical_solution"]
-    for code in (row["prompt"] + row["canonical_solution"], function, row["canonical_solution"]):
-        verdict = humaneval.judge(problem, fenced(code), judges)
-        assert verdict.status == "right", (code, verdict)
-    assert humaneval.judge(problem, fenced(head + "    pass"), judges).status == "wrong"
-    assert humaneval.judge(problem, fenced("pass"), judges).status == "wrong"
-    assert humaneval.judge(problem, fenced(""), judges).status == "no_answer"
-    assert humaneval.judge(problem, "", judges).status == "no_answer"
+    for code, status in (
+        (head + row["canonical_solution"], "right"),
+        (row["canonical_solution"], "right"),
+        (head + "    pass", "wrong"),
+        ("pass", "wrong"),
+        ("", "no_answer"),
+    ):
+        assert humaneval.judge(problem, fenced(code), judges).status == status, code
 
 
 F = "def f(x):\n    return x"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import os
 import subprocess
 import sys
@@ -16,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.benchmarks import benchmark
 from evaluation.judges.extract import extract_code
 from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin, read_json
 from evaluation.judges.unit_tests import judge_check, judge_unittest
-from evaluation.problem import Verdict
+from evaluation.problem import Judges, Verdict
+from evaluation.rows import read_rows
 from evaluation.sandbox.bubblewrap import Sandbox
 from evaluation.sandbox.session import MOST_WAITING
 from tests.shares import count_of, sample_or_all
@@ -198,7 +198,7 @@ def test_waiting_for_a_busy_processor_is_not_the_programs_time(tools):
 
 def test_each_test_has_the_whole_time_limit(tools):
     code = "import time; time.sleep(0.8); print('x')"
-    assert judge_stdin(code, [StdinTest("", "x")] * 4, **tools).status == "right"
+    assert judge_stdin(code, [StdinTest("", "x")] * 3, **tools).status == "right"
 
 
 DIGITS = "7" * 6000
@@ -259,9 +259,8 @@ def test_integers_of_any_length_go_in_and_come_back(tools):
         ("x + 1", SEVENS, "wrong"),
         ("1", SEVENS, "wrong"),
     ):
-        verdict = judge_function(
-            f"def f(x): return {body}", [FunctionTest([SEVENS], expected)], entry_point="f", **tools
-        )
+        tests = [FunctionTest([SEVENS], expected)]
+        verdict = judge_function(f"def f(x): return {body}", tests, entry_point="f", **tools)
         assert verdict.status == status, verdict.detail
 
 
@@ -283,17 +282,21 @@ def test_a_check_has_helpers_and_builtins_of_its_own(tools):
     )
 
 
-def test_tests_may_be_coroutines(tools):
-    test = unit_tests("self.assertEqual(await f(), 1)").replace("    def", "    async def")
-    test = test.replace("unittest.TestCase", "unittest.IsolatedAsyncioTestCase")
-    for code, status in (("async def f(): return 1", "right"), ("async def f(): return 2", "wrong")):
-        assert judge_unittest(code, test, entry_point="f", **tools).status == status
+COROUTINES = (
+    "import unittest\nclass TestCases(unittest.IsolatedAsyncioTestCase):\n    async def test_1(self):\n        {}\n"
+)
 
 
-def test_a_recursive_function_may_go_as_deep_under_its_tests(tools):
-    code = "def task_func(n): return 0 if n == 0 else task_func(n - 1)"
-    test = unit_tests("self.assertEqual(task_func(900), 0)")
-    assert judge_unittest(code, test, entry_point="task_func", **tools).status == "right"
+@pytest.mark.parametrize(
+    ("code", "test", "status"),
+    [
+        ("async def f(): return 1", COROUTINES.format("self.assertEqual(await f(), 1)"), "right"),
+        ("async def f(): return 2", COROUTINES.format("self.assertEqual(await f(), 1)"), "wrong"),
+        ("def f(n): return 0 if n == 0 else f(n - 1)", unit_tests("self.assertEqual(f(900), 0)"), "right"),
+    ],
+)
+def test_tests_may_be_coroutines_and_a_function_may_go_deep(tools, code, test, status):
+    assert judge_unittest(code, test, entry_point="f", **tools).status == status
 
 
 def test_missing_libraries_are_not_judged_and_named(tools):
@@ -311,10 +314,7 @@ def test_missing_libraries_are_not_judged_and_named(tools):
         ("import tensorflow.keras\ndef f(): return 1", "not_judged"),
         ("def f():\n    from tensorflow import keras\n    return 1", "not_judged"),
         ("import importlib\ndef f(): return importlib.import_module('tensorflow')", "not_judged"),
-        (
-            "def f():\n    try: import tensorflow\n    except ImportError as e: raise ImportError('x') from e",
-            "not_judged",
-        ),
+        ("def f():\n try: import tensorflow\n except ImportError as e: raise ImportError('x') from e", "not_judged"),
         ("try: import tensorflow\nexcept ImportError: pass\ndef f(): return 1", "right"),
         ("try: import tensorflow\nexcept ImportError: pass\ndef f(): return 0", "wrong"),
     ],
@@ -332,22 +332,21 @@ def test_zero_tests_never_pass(tools):
 
 
 def humaneval(folder: Path, sandbox: Sandbox, body: str | None):
-    for line in (folder / "humaneval" / "HumanEval.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        code, test = row["prompt"] + (body or row["canonical_solution"]), f"{row['prompt']}\n\n{row['test']}"
-        options = {"entry_point": row["entry_point"], "sandbox": sandbox, "time_limit_s": 15}
-        yield row["task_id"], partial(judge_check, code, test, **options)
+    of, tools = benchmark("humaneval"), Judges(math=None, sandbox=sandbox)
+    for _, row in read_rows(folder / "humaneval" / "HumanEval.jsonl"):
+        code = row["prompt"] + (body or row["canonical_solution"])
+        yield row["task_id"], partial(of.judge, of.make_problem(row), f"```python\n{code}\n```", tools)
 
 
 def bigcodebench(folder: Path, sandbox: Sandbox, body: str | None):
     """Those that need the standard library alone, the slow one first, beside the others."""
-    rows = json.loads((folder / "bigcodebench_hard" / "bigcodebench_hard.json").read_text())
-    for name, row in sorted(rows.items(), key=lambda item: item[0] != SLOW_TASK):
-        libs = ast.literal_eval(row["libs"])
-        if all(lib.split(".")[0] in sys.stdlib_module_names | {"cgi"} for lib in libs):
-            code = row["code_prompt"] + (body or row["canonical_solution"]) + "\n"
-            options = {"entry_point": row["entry_point"], "libs": libs, "time_limit_s": 240}
-            yield name, partial(judge_unittest, code, row["test"], sandbox=sandbox, **options)
+    of, tools = benchmark("bigcodebench"), Judges(math=None, sandbox=sandbox)
+    rows = [row for _, row in read_rows(folder / "bigcodebench_hard" / "bigcodebench_hard.json")]
+    for row in sorted(rows, key=lambda row: row["task_id"] != SLOW_TASK):
+        problem = of.make_problem(row)
+        if all(lib.split(".")[0] in sys.stdlib_module_names | {"cgi"} for lib in problem.reference["libs"]):
+            text = row["code_prompt"] + (body or row["canonical_solution"]) + "\n```"
+            yield problem.id, partial(of.judge, problem, text, tools)
 
 
 def leetcode(folder: Path, sandbox: Sandbox, body: str | None):

@@ -24,7 +24,10 @@ from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_answer, judge_text, judges
 from evaluation.problem import Judges, Problem
 from evaluation.record import KEPT_REFERENCE_CHARS, Answer, Key, key_of, problem_row
+from z1_core.engines.fake import FakeEngine
 from z1_core.jsonl import Lines, read_json, rows, write_json, write_lines
+from z1_core.trained import Trained
+from z1_core.window import HINT
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,15 +58,8 @@ def answered(*, trace: str = "", answer: str = "", hint: bool = True) -> Answer:
 
 
 SEVEN = Problem(id="p", messages=(), reference={"answer": "7"})
-SQUARE = Problem(
-    id="p",
-    messages=(),
-    reference={
-        "public_test_cases": "[]",
-        "private_test_cases": '[{"input": "3", "output": "9"}]',
-        "func_name": "square",
-    },
-)
+TESTS = {"public_test_cases": "[]", "private_test_cases": '[{"input": "3", "output": "9"}]', "func_name": "square"}
+SQUARE = Problem(id="p", messages=(), reference=TESTS)
 FENCED = "```python\ndef square(n):\n    return n * n\n```"
 
 
@@ -88,12 +84,11 @@ def test_which_text_is_judged(tools, answer, status, judged):
     assert (verdict["status"], verdict["judged"]) == (status, judged)
 
 
-@pytest.mark.parametrize("cut", [2, 20, len(FENCED) - 1])
+@pytest.mark.parametrize("cut", [2, len(FENCED) - 1])
 def test_a_fence_that_straddles_the_cut_is_one_program(tools, cut):
     answer = answered(trace=FENCED[:cut], answer=FENCED[cut:], hint=False)
-    assert (
-        judge_answer(answer, partial(judge_text, benchmark("livecodebench"), SQUARE, tools=tools))["status"] == "right"
-    )
+    verdict = judge_answer(answer, partial(judge_text, benchmark("livecodebench"), SQUARE, tools=tools))
+    assert verdict["status"] == "right"
 
 
 def test_a_judge_that_fails_is_a_harness_error_and_not_a_wrong_answer(tools):
@@ -104,7 +99,7 @@ def test_a_judge_that_fails_is_a_harness_error_and_not_a_wrong_answer(tools):
 
 
 TASK = {
-    "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "selection": {}, "origin": "f",
+    "title": "GSM8K", "benchmark": "gsm8k", "method": "window", "hint": "so:", "origin": "f",
     "data": None, "bad_rows": [],
 }  # fmt: skip
 ANSWER = {
@@ -124,9 +119,8 @@ def write_run(folder: Path, *, answers: Mapping[str, Sequence[dict]] = {}, probl
     write_json(folder / "run.json", run)
     with Lines(folder / "gsm8k" / "problems.jsonl") as asked, Lines(folder / "gsm8k" / "answers.jsonl") as given:
         for name in (f"p{n}" for n in range(1, problems + 1)):
-            problem = Problem(
-                id=name, messages=({"role": "user", "content": "?"},), reference={"answer": name.removeprefix("p")}
-            )
+            asks = {"role": "user", "content": "?"}
+            problem = Problem(id=name, messages=(asks,), reference={"answer": name.removeprefix("p")})
             asked.add(problem_row(problem, [1], "?"))
             for size, changed in zip((4, 8), answers.get(name, ({}, {})), strict=True):
                 given.add({"problem_id": name, "sample": 0, "thinking_tokens": size, **ANSWER, **changed})
@@ -166,43 +160,30 @@ def test_a_text_is_judged_once_whatever_the_windows_that_hold_it(tmp_path, judge
     assert len(kept_verdicts(tmp_path)) == 4
 
 
-def test_only_what_has_no_verdict_is_judged(tmp_path, judged_texts):
+def test_a_verdict_holds_for_its_texts_and_its_judge(tmp_path, judged_texts, monkeypatch):
+    def judged_now(*words: str) -> list[str]:
+        judged_texts.clear()
+        assert command.main([str(tmp_path), *words]) == 0
+        return sorted(judged_texts)
+
     write_run(tmp_path)
-    command.main([str(tmp_path)])
-    before = (tmp_path / "gsm8k" / "verdicts.jsonl").read_bytes()
-    judged_texts.clear()
-    command.main([str(tmp_path)])
-    assert judged_texts == []
-    with Lines(tmp_path / "gsm8k" / "answers.jsonl") as given:
+    answers, verdicts = (tmp_path / "gsm8k" / f"{name}.jsonl" for name in ("answers", "verdicts"))
+    assert judged_now() == [r"\boxed{1}"] * 2
+    before = verdicts.read_bytes()
+    assert judged_now() == []
+    with Lines(answers) as given:
         given.add({"problem_id": "p1", "sample": 0, "thinking_tokens": 16, **ANSWER, "answer": "It is 5."})
-    command.main([str(tmp_path)])
-    assert judged_texts == ["It is 5."]
-    assert (tmp_path / "gsm8k" / "verdicts.jsonl").read_bytes().startswith(before)
-
-
-def test_verdicts_of_another_judge_are_made_again(tmp_path, judged_texts, monkeypatch, capsys):
-    write_run(tmp_path)
-    command.main([str(tmp_path)])
-    judged_texts.clear()
+    assert judged_now() == ["It is 5."]
+    assert verdicts.read_bytes().startswith(before)
+    first, *others = rows(answers)
+    write_lines(answers, [{**first, "answer": "It is 9."}, *others])
+    assert judged_now() == ["It is 9."]
+    assert list(kept_verdicts(tmp_path).values()).count("right") == 1
     monkeypatch.setattr(command, "fingerprint", lambda: "changed")
-    command.main([str(tmp_path)])
-    assert len(judged_texts) == 2
-    assert "these verdicts are of another judge; all are made again" in capsys.readouterr().err
-    command.main([str(tmp_path), "--again"])
-    assert len(judged_texts) == 4
-    assert len(kept_verdicts(tmp_path)) == 4
-
-
-def test_verdicts_of_other_texts_are_made_again(tmp_path, judged_texts):
-    write_run(tmp_path)
-    command.main([str(tmp_path)])
-    (tmp_path / "gsm8k" / "problems.jsonl").unlink()
-    (tmp_path / "gsm8k" / "answers.jsonl").unlink()
-    write_run(tmp_path, answers={"p1": ({"answer": "It is 9."}, {})})
-    judged_texts.clear()
-    command.main([str(tmp_path)])
-    assert judged_texts == ["It is 9."]
-    assert list(kept_verdicts(tmp_path).values()).count("wrong") == 3
+    assert len(judged_now()) == 4
+    assert judged_now() == []
+    assert len(judged_now("--again")) == 4
+    assert len(rows(verdicts)) == len(kept_verdicts(tmp_path)) == 5
 
 
 def test_a_harness_error_makes_the_exit_code_and_is_tried_again(tmp_path, ready, monkeypatch, capsys):
@@ -235,7 +216,7 @@ def test_kill_9_at_random_moments_loses_no_verdict(tmp_path, ready, kills):
             [sys.executable, "-m", "evaluation.judge", str(tmp_path)],
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (path.exists() and path.stat().st_size > len(before)) and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.05))
@@ -256,38 +237,35 @@ def test_kill_9_at_random_moments_loses_no_verdict(tmp_path, ready, kills):
 
 
 @pytest.fixture
-def hidden(tmp_path) -> Path:
-    """A run of LiveCodeBench on the scripted engine, whose second problem has long tests."""
+def hidden(tmp_path, monkeypatch) -> Path:
+    """A run of LiveCodeBench on the scripted engine, trained under a system prompt of its own. The second problem has long
+    tests."""
+    monkeypatch.setattr(FakeEngine, "trained", Trained("Be brief.", HINT, "untagged"))
     tests = [{"input": str(n), "output": str(n * n)} for n in (3, 5)]
     long = [{"input": "7" + " " * KEPT_REFERENCE_CHARS, "output": "49"}]
     made = [
         {"question_id": name, "question_content": f"Square, {name}", "private_test_cases": json.dumps(private)}
         for name, private in (("short", tests), ("long", long))
     ]
-    data = tmp_path / "test.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in made))
-    words = [
-        "livecodebench",
-        "--data",
-        data,
-        "--out",
-        tmp_path / "out",
-        "--windows",
-        300,
-        "--answer-tokens",
-        8,
-        "--fake",
-    ]
-    assert run.main([str(word) for word in words]) == 0
+    data, out = tmp_path / "test.jsonl", tmp_path / "out"
+    write_lines(data, made)
+    ask("livecodebench", "--data", data, "--out", out)
     program = "```python\nprint(int(input()) ** 2)\n```"
-    path = tmp_path / "out" / "livecodebench" / "answers.jsonl"
+    path = out / "livecodebench" / "answers.jsonl"
     write_lines(path, [{**row, **INSIDE, "trace": program} for row in rows(path)])
     return data
+
+
+def ask(*words: object) -> None:
+    given = [*words, "--windows", 300, "--answer-tokens", 8, "--fake"]
+    assert run.main([str(word) for word in given]) == 0
 
 
 def test_long_tests_stay_in_the_data_and_are_found_there_again(tmp_path, hidden, ready):
     out = tmp_path / "out"
     short, long = rows(out / "livecodebench" / "problems.jsonl")
+    assert short["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert "<|im_start|>system\nBe brief.<|im_end|>" in short["prompt_text"]
     assert "25" in short["reference"]["private_test_cases"]
     assert long["reference"] is None
     assert command.main([str(out)]) == 0
@@ -297,14 +275,13 @@ def test_long_tests_stay_in_the_data_and_are_found_there_again(tmp_path, hidden,
 
 def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
     data, out = tmp_path / "test.jsonl", tmp_path / "out"
-    tests = json.dumps([{"input": "7" + " " * 2_000_000, "output": "49"}])
-    with Lines(data) as file:
-        for number in range(20):
-            file.add({"question_id": str(number), "question_content": "?", "private_test_cases": tests})
-    words = ["livecodebench", "--data", data, "--out", out, "--windows", 300, "--answer-tokens", 8, "--fake"]
+    tests = json.dumps([{"input": "7" + " " * 1_000_000, "output": "49"}])
+    write_lines(
+        data, [{"question_id": f"{n}", "question_content": "?", "private_test_cases": tests} for n in range(20)]
+    )
     tracemalloc.start()
     try:
-        assert run.main([str(word) for word in words]) == 0
+        ask("livecodebench", "--data", data, "--out", out)
         assert command.main([str(out)]) == 0
         assert tracemalloc.get_traced_memory()[1] < data.stat().st_size / 2
     finally:
@@ -312,24 +289,25 @@ def test_data_of_any_size_take_the_memory_of_a_few_rows(tmp_path, ready):
     assert sum(path.stat().st_size for path in out.rglob("*.jsonl")) < 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("damage", "complaint"),
-    [
-        (lambda path: path.unlink(), "test.jsonl; check --data"),
-        (
-            lambda path: path.write_text(path.read_text().replace("49", "48")),
-            "'long' of test.jsonl is not as it was asked",
-        ),
-        (lambda path: path.write_text(path.read_text().splitlines()[0] + "\n"), "test.jsonl lacks problem 'long'"),
-    ],
-    ids=["gone", "changed", "shortened"],
-)
-def test_data_that_are_gone_or_changed_are_told_and_may_lie_elsewhere(
-    tmp_path, hidden, ready, capsys, damage, complaint
-):
+DAMAGE = {
+    "gone": (lambda path: path.unlink(), "test.jsonl; check --data"),
+    "changed": (
+        lambda path: path.write_text(path.read_text().replace("49", "48")),
+        "test.jsonl is not as it was asked",
+    ),
+    "shortened": (
+        lambda path: path.write_text(path.read_text().splitlines()[0] + "\n"),
+        "test.jsonl lacks problem 'long'",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_data_that_are_gone_or_changed_are_told_and_may_lie_elsewhere(tmp_path, hidden, ready, capsys, damage):
+    do, complaint = DAMAGE[damage]
     elsewhere = tmp_path / "elsewhere.jsonl"
     elsewhere.write_bytes(hidden.read_bytes())
-    damage(hidden)
+    do(hidden)
     assert command.main([str(tmp_path / "out")]) == 2
     assert complaint in capsys.readouterr().err
     assert command.main([str(tmp_path / "out"), "--data", str(elsewhere)]) == 0
@@ -343,19 +321,6 @@ def responses(tmp_path: Path, *given: object) -> str:
     path = tmp_path / "responses.jsonl"
     path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in given))
     return str(path)
-
-
-def test_answers_made_elsewhere_are_judged_in_order_with_their_fields_kept(tmp_path, ready, capsys):
-    given = [
-        {"gold": r"\frac{1}{2}", "response": r"so \boxed{0.5}", "run": 7},
-        {"gold": "3", "response": "4"},
-        {"gold": "3", "response": ""},
-    ]
-    assert command.main(["--benchmark", "math500", "--responses", responses(tmp_path, *given)]) == 0
-    made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [row["status"] for row in made] == ["right", "wrong", "no_answer"]
-    assert made[0]["run"] == 7
-    assert {"response", "extracted", "detail"} <= made[1].keys()
 
 
 def test_answers_by_problem_id_need_the_data(tmp_path, ready, capsys):
@@ -380,6 +345,8 @@ ODD_ROWS = [
     ({"gold": "42", "response": ["42"]}, "no_answer", "the response is no text but list"),
     ({"gold": "42", "response": ""}, "no_answer", "nothing was written"),
     ({"gold": "42", "response": 42}, "right", ""),
+    ({"gold": r"\frac{1}{2}", "response": r"so \boxed{0.5}", "run": 7}, "right", ""),
+    ({"gold": "3", "response": "4"}, "wrong", "reference is 3"),
     ({"gold": 42, "response": "\\boxed{42}", "kept": [1]}, "right", ""),
     ({"gold": None, "response": "42"}, "harness_error", '"gold" is no answer but null'),
     ({"response": "42"}, "harness_error", "problem_id None, which math500 does not hold"),
@@ -406,10 +373,6 @@ def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, ready, capsys, shar
         (["nowhere"], "there is no run.json in nowhere; name the --out folder of a run"),
         (["--responses", "x"], "--responses needs --benchmark NAME"),
         (["--benchmark", "maths", "--responses", "x"], "there is no benchmark 'maths'"),
-        (
-            ["--benchmark", "humaneval", "--responses", "x", "--python", "/bin/false"],
-            "/bin/false does not run as a Python",
-        ),
         (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "there is no file nowhere.jsonl; name a JSONL file"),
     ],
 )
@@ -424,11 +387,3 @@ def test_code_is_not_judged_by_a_gold_text(tmp_path, capsys):
     given = responses(tmp_path, {"gold": "x", "response": "y"})
     assert command.main(["--benchmark", "humaneval", "--responses", given]) == 1
     assert "humaneval is judged by tests" in verdicts(capsys)[0]["detail"]
-
-
-def test_mathematics_is_judged_without_a_sandbox(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    given = responses(tmp_path, {"gold": "1", "response": "1"})
-    assert command.main(["--benchmark", "math500", "--responses", given]) == 0
-    assert command.main(["--benchmark", "humaneval", "--responses", given]) == 2
-    assert "bubblewrap (the program bwrap) is not installed" in capsys.readouterr().err

@@ -56,22 +56,29 @@ def write_lines(path: Path, rows: list[dict]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def part(day: int) -> dict:
+    return {
+        "started_at": f"2025-05-0{day}T10:00:00+00:00",
+        "commit": "0123456789abcdef",
+        "versions": {"torch": "2.13.0"},
+    }
+
+
 class Run:
     """Writes a result folder as evaluation.run and evaluation.judge do. statuses(number, sample, window) -> a status."""
 
     def __init__(self, folder: Path, *, model: str = "made/Up-7B", windows=WINDOWS, samples: int = 1) -> None:
         self.folder, self.windows, self.samples = folder, windows, samples
         self.record = {
-            "model": model, "engine": "FakeEngine", "commit": "0123456789abcdef", "started_at": "2025-05-01T10:00:00+00:00",
-            "windows": list(windows), "answer_tokens": 64, "samples": samples, "hint": HINT, "versions": {"torch": "2.13.0"},
-            "sampling": {"temperature": 0.0, "top_p": 1.0, "seed": None}, "benchmarks": {},
+            "model": model, "windows": list(windows), "answer_tokens": 64, "samples": samples,
+            "sampling": {"temperature": 0.0, "top_p": 1.0, "seed": None}, "benchmarks": {}, "parts": [part(1)],
         }  # fmt: skip
 
     def add(
         self, name: str, *, title: str, problems=8, statuses=None, method="window", hint=HINT, bad_rows=()
     ) -> "Run":
         benchmark = name.split(".")[0]
-        about = {"title": title, "benchmark": benchmark, "method": method, "origin": "repo@abc", "sha256": "00ff"}
+        about = {"title": title, "benchmark": benchmark, "method": method, "origin": "repo@abc"}
         self.record["benchmarks"][name] = {**about, "problems": problems, "bad_rows": list(bad_rows)}
         asked, answers, verdicts = [], [], []
         for number in range(problems):
@@ -124,6 +131,7 @@ def windows_of(folder: Path, name: str = "math500") -> dict[int, dict]:
 
 
 def test_figures_of_a_run_that_can_be_counted_by_hand(run):
+    run.record["parts"] = [part(1), part(2)]
     # traces of 40, 80, ... 320 tokens; the first five are right at every window, one times out, one says nothing
     status = {5: "timeout", 6: "no_answer", 7: "wrong"}
     run.add("math500", title="MATH500", statuses=lambda number, *_: status.get(number, "right"))
@@ -137,6 +145,8 @@ def test_figures_of_a_run_that_can_be_counted_by_hand(run):
         "statuses": {"right": 5, "wrong": 1, "no_answer": 1, "timeout": 1, "harness_error": 0, "not_judged": 0},
         "without_verdict": 0, "from_trace": 3, "pass_at_k": {},
     }  # fmt: skip
+    said = "started (UTC) 2025-05-01 10:00, 2025-05-02 10:00 · commit 0123456789ab · answer tokens 64 · temperature 0.0"
+    assert said in (run.folder / "report.md").read_text()
 
 
 def test_what_could_not_be_judged_is_in_no_accuracy_and_a_harness_error_is_the_exit_code(run, capsys):
@@ -199,13 +209,8 @@ def test_tables_by_label_add_up_and_stand_in_the_order_people_expect(run, monkey
     run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
     run.add("code", title="Code")
     made = {name: task["by_label"] for name, task in write_report(run.folder)["benchmarks"].items()}
-    assert {value: of[0]["n"] for value, of in made["math500"]["level"].items()} == {
-        "1": 2,
-        "2": 2,
-        "3": 2,
-        "4": 1,
-        "5": 1,
-    }
+    levels = {value: of[0]["n"] for value, of in made["math500"]["level"].items()}
+    assert levels == {"1": 2, "2": 2, "3": 2, "4": 1, "5": 1}
     subjects = {name: of[0]["accuracy"] for name, of in made["math500"]["subject"].items()}
     assert subjects == {"Algebra": 0.0, "Geometry": 1.0}
     assert list(made["code"]["difficulty"]) == ["easy", "medium", "hard"]
@@ -226,13 +231,13 @@ def test_measured_curves_are_kept_small_and_drawn_again(run, tmp_path, monkeypat
     ):
         assert measured.main(words) == 2
         assert says in capsys.readouterr().err
-    run.record["options"] = {"out": str(run.folder)}
+    run.record["parts"] = [{**part(1), "options": {"out": str(run.folder)}}]
     run.add("math500", title="MATH500", statuses=lambda number, *_: "right" if number % 2 else "wrong")
     write_report(run.folder)
     assert measured.main(["mine", str(run.folder)]) == 0
     (kept,) = read_json(tmp_path / "measured/mine.json")["runs"]
     assert (kept["model"], kept["problems"], len(kept["windows"])) == ("made/Up-7B", 8, 3)
-    assert kept["parts"] == [{name: run.record[name] for name in ("started_at", "versions", "commit", "engine")}]
+    assert kept["parts"] == [part(1)]
     assert str(tmp_path) not in (tmp_path / "measured/mine.json").read_text()
     drawn = (tmp_path / "measured/mine.svg").read_text()
     assert "MATH500, 8 problems" in drawn
@@ -241,12 +246,6 @@ def test_measured_curves_are_kept_small_and_drawn_again(run, tmp_path, monkeypat
     (tmp_path / "measured/mine.svg").unlink()
     assert measured.main([]) == 0
     assert (tmp_path / "measured/mine.svg").read_text() == drawn
-
-
-def test_the_report_on_gpqa_asks_to_keep_its_questions_private(run):
-    run.add("gpqa", title="GPQA-Diamond")
-    write_report(run.folder)
-    assert "not to publish its questions" in (run.folder / "report.md").read_text()
 
 
 def test_the_papers_row_stands_beside_and_is_marked(run):
@@ -316,6 +315,7 @@ def test_hostile_text_stays_text_and_nothing_runs_or_is_fetched(tmp_path, figure
     assert "default-src 'none'; style-src 'unsafe-inline';" in page
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//|url\(|@import""", page)
     assert "<img" not in text
+    assert "not to publish its questions" in text, "of GPQA"
 
 
 def test_two_methods_of_one_run_are_compared_on_the_same_problems(run):
@@ -336,10 +336,8 @@ def test_two_runs_are_compared_on_the_problems_that_both_have(tmp_path, figures,
     other = Run(tmp_path / "y" / "run", windows=(128, 512))
     other.add("math500", title="MATH500", problems=6, statuses=lambda *_: "wrong")
     assert main([str(one), str(other.folder)]) == 0
-    pairs = json.loads((one / "comparison.json").read_text())
-    assert [(pair["thinking_tokens"], pair["n"], pair["only_first"], pair["only_other"]) for pair in pairs] == [
-        (128, 6, 6, 0)
-    ]
+    (row,) = [line for line in (one / "comparison.md").read_text().splitlines() if line.startswith("| MATH500")]
+    assert row.endswith("| 128 | 6 | 100.0 % | 0.0 % | −100.0 | 6 | 0 | 0.031 |")
     assert (one / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert f"Up-7B, {other.folder}" in capsys.readouterr().out, "folders of one name are told apart"
 
@@ -362,37 +360,9 @@ def test_all_files_are_there_and_the_same_folder_gives_the_same(run, figures, re
     assert not [str(warning.message) for warning in recwarn if "altair" in str(warning.message)]
 
 
-def test_every_start_of_a_run_is_told(run):
-    run.record["parts"] = [
-        {"started_at": f"2025-05-0{day}T10:00:00+00:00", "commit": "0123456789abcdef", "versions": {"torch": "2.13.0"}}
-        for day in (1, 2)
-    ]
-    for name in ("started_at", "commit", "versions"):
-        del run.record[name]
-    run.add("math500", title="MATH500")
-    write_report(run.folder)
-    text = (run.folder / "report.md").read_text()
-    assert "started (UTC) 2025-05-01 10:00, 2025-05-02 10:00 · commit 0123456789ab · answer tokens 64" in text
-
-
-def test_a_file_that_cannot_be_written_leaves_the_old_one(run, capsys):
-    run.add("math500", title="MATH500")
-    (run.folder / "report.html.part").mkdir()  # stands in the way of the draft, for root as well
-    (run.folder / "report.html").write_text("old")
-    assert main([str(run.folder)]) == 2
-    assert capsys.readouterr().err.startswith("error: ")
-    assert (run.folder / "report.html").read_text() == "old"
-
-
 @pytest.mark.parametrize(
     ("record", "named"),
-    [
-        (None, "there is no folder"),
-        ("", "run.json"),
-        ("{", "run.json"),
-        ("{}", "names no benchmark"),
-        ("[]", "names no"),
-    ],
+    [(None, "there is no folder"), ("", "run.json"), ("{}", "names no benchmark"), ("[]", "names no")],
 )
 def test_a_folder_that_is_no_result_is_refused_in_one_sentence(tmp_path, capsys, record, named):
     if record is not None:
@@ -401,22 +371,19 @@ def test_a_folder_that_is_no_result_is_refused_in_one_sentence(tmp_path, capsys,
     assert main([str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    assert named in error
+    assert (error.count("\n"), named in error) == (1, True)
 
 
-@pytest.mark.parametrize("line", ["nonsense\n", "[1]\n", '{"problem_id": "math500/0"}\n', "\udcff\n", "again"])
+@pytest.mark.parametrize("line", ["nonsense", '{"problem_id": "math500/0"}'])
 @pytest.mark.parametrize("name", ["problems", "answers"])
 def test_a_line_that_cannot_be_read_is_named(run, capsys, line, name):
     run.add("math500", title="MATH500")
     path = run.folder / "math500" / f"{name}.jsonl"
-    lines = path.read_bytes().split(b"\n")
-    lines.insert(1, line.strip().encode("utf-8", "surrogateescape"))
-    path.write_bytes(b"\n".join(lines))
+    first, rest = path.read_text().split("\n", 1)
+    path.write_text(f"{first}\n{line}\n{rest}")
     assert main([str(run.folder)]) == 2
     error = capsys.readouterr().err
-    assert f"line 2 of {path}" in error
-    assert error.count("\n") == 1
+    assert (error.count("\n"), f"line 2 of {path}" in error) == (1, True)
 
 
 def test_judging_again_replaces_a_verdict(run):

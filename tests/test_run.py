@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 
 from evaluation import run as command
-from evaluation.plan import FORCED_HINT, arms, make_plan
+from evaluation import store
+from evaluation.plan import FORCED_HINT, make_plan
 from evaluation.record import Key, key_of
 from z1_core.engines.fake import FakeEngine, small_text
-from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, rows
-from z1_core.trained import Trained
 from z1_core.window import BOXED_HINT, HINT
 
 ROOT = Path(__file__).parents[1]
@@ -84,25 +83,18 @@ def test_the_record_of_a_run_names_everything(evaluate, questions):
     task = run["benchmarks"]["gsm8k"]
     assert (task["data"], task["origin"], task["bad_rows"]) == (str(questions), "test.jsonl", [])
     [part] = run["parts"]
-    assert part.keys() == {
-        "started_at",
-        "versions",
-        "commit",
-        "machine",
-        "engine",
-        "dtype",
-        "thoughts",
-        "trained",
-        "options",
-    }
+    named = "started_at versions commit machine engine dtype thoughts trained options"
+    assert part.keys() == set(named.split())
     assert part["options"].keys() == vars(command.parser().parse_args([])).keys()
     assert (part["options"]["limit"], part["options"]["concurrency"]) == (2, 32)
 
 
-def test_a_run_that_goes_on_keeps_what_its_first_part_was_made_with(evaluate, monkeypatch):
-    evaluate(*SMALL, "--limit", 2)
-    monkeypatch.setattr(command, "about", lambda: {"versions": {"python": "4.0"}, "commit": "later"})
+def test_the_same_command_again_adds_no_answer_and_a_part_of_its_own(evaluate, monkeypatch):
     _, _, out = evaluate(*SMALL, "--limit", 2)
+    before = (out / "gsm8k" / "answers.jsonl").read_bytes()
+    monkeypatch.setattr(command, "about", lambda: {"versions": {"python": "4.0"}, "commit": "later"})
+    assert evaluate(*SMALL, "--limit", 2)[0] == 0
+    assert (out / "gsm8k" / "answers.jsonl").read_bytes() == before
     first, second = read_json(out / "run.json")["parts"]
     assert (second["commit"], second["versions"]) == ("later", {"python": "4.0"})
     assert first["versions"]["python"] != "4.0"
@@ -111,13 +103,6 @@ def test_a_run_that_goes_on_keeps_what_its_first_part_was_made_with(evaluate, mo
 def test_the_record_holds_no_login():
     options = command.parser().parse_args(["--server-url", "http://me:secret@127.0.0.1:8000/v1"])
     assert command.given(options)["server_url"] == "http://127.0.0.1:8000"
-
-
-def test_the_same_command_again_adds_nothing(evaluate):
-    _, _, out = evaluate(*SMALL)
-    before = (out / "gsm8k" / "answers.jsonl").read_bytes()
-    assert evaluate(*SMALL)[0] == 0
-    assert (out / "gsm8k" / "answers.jsonl").read_bytes() == before
 
 
 def test_only_what_is_missing_is_made_again(evaluate):
@@ -143,22 +128,44 @@ def content(row: dict) -> str:
 
 def test_other_settings_do_not_go_into_the_folder(evaluate, questions, tmp_path):
     evaluate(*SMALL)
-    code, said, _ = evaluate("--windows", 5, 20, "--answer-tokens", 9)
-    assert code == 2
-    assert "holds another run: its answer_tokens is 8, not 9" in said
     others = tmp_path / "others.jsonl"
     others.write_text("".join(questions.read_text().splitlines(keepends=True)[1:]))
-    code, said, out = evaluate(*SMALL, data=others)
-    assert code == 2
-    assert f"problem 1 of gsm8k is not the one that {out} asked; name another --out" in said
+    for words, data, complaint in (
+        (("--windows", 5, "--answer-tokens", 9), questions, "holds another run: its answer_tokens is 8, not 9"),
+        (
+            ("--temperature", 1),
+            questions,
+            'its sampling is {"temperature": 0.0, "top_p": 1.0, "seed": null}, not {"temp',
+        ),
+        ((), others, f"problem 1 of gsm8k is not the one that {tmp_path / 'out'} asked; name another --out"),
+    ):
+        code, said, out = evaluate(*SMALL, *words, data=data)
+        assert (code, complaint in said) == (2, True), said
+    with store.held(out, name=".lock"):
+        assert "another process is at work in" in evaluate(*SMALL)[1]
     assert len(read_json(out / "run.json")["parts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("thesis.tex", "dear reader", "holds other files and no run.json"),
+        ("run.json", "dear reader", "is no JSON"),
+        ("run.json", '{"benchmarks": {"gsm8k": {}}}', "begun by an earlier version"),
+    ],
+)
+def test_a_folder_of_something_else_is_left_alone(evaluate, tmp_path, name, content, complaint):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text(content)
+    code, said, out = evaluate(*SMALL)
+    assert (code, complaint in said) == (2, True), said
+    assert (out / name).read_text() == content
 
 
 GROWN = [
     ("a larger limit", ["--limit", 3], ["--limit", 5]),
-    ("a smaller limit", ["--limit", 5], ["--limit", 3]),
+    ("fewer problems and windows", ["--limit", 5], ["--limit", 3, "--windows", 20]),
     ("a smaller, a middle and a larger window", ["--windows", 20], ["--windows", 5, 20, 30, 60]),
-    ("fewer windows", ["--windows", 5, 20, 40], ["--windows", 20]),
     ("a hint", [], ["--hint", "plain", "boxed", "none"]),
     ("another hint alone", ["--hint", "boxed"], ["--hint", "plain", "--limit", 2]),
     ("samples", ["--temperature", 0.5], ["--temperature", 0.5, "--samples", 3]),
@@ -189,11 +196,12 @@ def test_a_smaller_window_and_another_hint_are_answered_from_the_stored_trace(ev
     evaluate("--windows", 40, "--answer-tokens", 8, "--limit", 3)
     asked: list[int] = []
     stream = FakeEngine.stream
-    monkeypatch.setattr(
-        FakeEngine,
-        "stream",
-        lambda self, ids, sampling: asked.append(sampling.max_tokens) or stream(self, ids, sampling),
-    )
+
+    def noted(self: FakeEngine, ids, sampling):
+        asked.append(sampling.max_tokens)
+        return stream(self, ids, sampling)
+
+    monkeypatch.setattr(FakeEngine, "stream", noted)
     evaluate("--windows", 5, 40, "--answer-tokens", 8, "--limit", 3, "--hint", "plain", "none")
     assert asked == [8] * 9, "answers only"
 
@@ -210,9 +218,7 @@ def test_a_trace_that_ended_by_itself_is_the_answer_of_a_larger_window(evaluate,
 
 
 def test_hints_and_methods_are_compared_on_the_same_traces(evaluate):
-    code, _, out = evaluate(
-        *SMALL, "--limit", 4, "--hint", "plain", "boxed", "none", "--method", "window", "budget-forcing"
-    )
+    code, _, out = evaluate(*SMALL, "--limit", 4, "--hint", "plain", "boxed", "none", "budget-forcing")
     assert code == 0
     tasks = ("gsm8k", "gsm8k.boxed-hint", "gsm8k.no-hint", "gsm8k.budget-forcing")
     by_task = {name: answers_of(out, name) for name in tasks}
@@ -258,19 +264,15 @@ def test_kill_9_at_random_moments_changes_no_answer(questions, tmp_path, kills):
         return [str(word) for word in (*given, "--concurrency", 3, FAKE)]
 
     def started(out: Path) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, "-m", "evaluation.run", *words(out)],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        command_line = [sys.executable, "-m", "evaluation.run", *words(out)]
+        return subprocess.Popen(command_line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     answers, undisturbed = Path("gsm8k/answers.jsonl"), tmp_path / "undisturbed"
     assert command.main(words(undisturbed)) == 0
     killed, chance = tmp_path / "killed", random.Random("kill")
     for _ in range(kills):
         process, before = started(killed), rows_in(killed / answers)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while rows_in(killed / answers) <= before and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.25))
@@ -301,8 +303,8 @@ def rows_in(path: Path) -> int:
         (("--concurrency", 0), "--concurrency is 0"),
         (("--temperature", 3), "temperature is 3.0"),
         (("--hint", "plain", "plain"), "a hint is named twice"),
-        (("--hint", ""), "--hint is empty"),
-        (("--release", "v4"), "--release selects from livecodebench, not from gsm8k"),
+        (("--hint", ""), "the hint is empty"),
+        (("--hint", "budget-forcing", FORCED_HINT), "a hint is named twice"),
         (("math500",), "--data is the file of one benchmark"),
         (("gsm8k",), "a benchmark is named twice"),
     ],
@@ -334,37 +336,3 @@ def test_a_malformed_row_is_named_and_the_others_are_asked(evaluate, questions, 
     assert "left out: line 3 of damaged.jsonl: not JSON" in said
     assert len(rows(out / "gsm8k" / "answers.jsonl")) == 9
     assert len(read_json(out / "run.json")["benchmarks"]["gsm8k"]["bad_rows"]) == 2
-
-
-def test_a_dry_run_shows_prompts_and_cost_and_runs_nothing(evaluate):
-    code, said, out = evaluate(*SMALL, "--dry-run")
-    assert code == 0
-    assert "<|im_start|>user\nWhat is 1 and 1?" in said
-    assert "12 traces of at most 40 tokens, 36 answers of at most 8: at most 768 tokens." in said
-    assert not out.exists()
-
-
-def test_a_dry_run_asks_as_the_model_was_trained_to_be_asked(evaluate, monkeypatch):
-    monkeypatch.setattr(FakeEngine, "trained", Trained("Be brief.", HINT, "untagged"))
-    assert (
-        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 1 and 1?"
-        in evaluate(*SMALL, "--dry-run")[1]
-    )
-
-
-def test_ctrl_c_says_how_to_go_on(evaluate, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command, "start_engine", interrupted)
-    code, said, _ = evaluate(*SMALL)
-    assert code == 130
-    assert "give the same command again to go on" in said
-
-
-def test_arms_of_methods_and_hints():
-    assert [arm.name for arm in arms(["window"], ["plain"])] == [""]
-    assert [arm.name for arm in arms(["budget-forcing"], ["plain"])] == ["budget-forcing"]
-    assert arms(["window"], ["Well:"])[0].name.startswith("hint-")
-    with pytest.raises(BadInput):
-        arms(["window", "budget-forcing"], [FORCED_HINT])

@@ -13,7 +13,6 @@ from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, 
 from evaluation.judges.unit_tests import judge_unittest
 from evaluation.sandbox import bubblewrap as sandbox_module
 from evaluation.sandbox.bubblewrap import Sandbox
-from evaluation.sandbox.interpreter import inspect_interpreter
 from z1_core.errors import BadInput, Z1Error
 
 PYENV = Path("~/.pyenv/versions").expanduser()
@@ -27,11 +26,6 @@ def sandbox() -> Sandbox:
 def printed(code: str, sandbox: Sandbox, expected: str):
     verdict = judge_stdin(code, [StdinTest("", expected)], sandbox=sandbox, time_limit_s=10)
     assert verdict.status == "right", verdict.detail
-
-
-def test_its_kind_is_recorded(sandbox):
-    assert sandbox.kind == "bubblewrap"
-    assert Sandbox(unsafe=True).kind == "limits only"
 
 
 def test_stdin_is_a_real_file_in_every_way_programs_read_it(sandbox):
@@ -101,7 +95,7 @@ except OSError:
     printed(code, sandbox, "full True")
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", "3.10", "3.13"])
 def test_other_interpreters_run_by_path(version):
     found = sorted(PYENV.glob(f"{version}.*/bin/python3")) if PYENV.is_dir() else []
     python = str(found[0]) if found else shutil.which(f"python{version}")
@@ -117,25 +111,21 @@ def test_other_interpreters_run_by_path(version):
     assert judge_unittest("def f(x): return x", test, **options).status == "wrong"
 
 
-def test_a_path_that_is_no_interpreter_is_named():
-    with pytest.raises(BadInput, match=r"/nowhere/python .*--python"):
-        Sandbox(python="/nowhere/python")
-
-
 @pytest.mark.parametrize(
     ("does", "said"),
     [
         ("echo 'pyenv: command not found' >&2; exit 127", "it ends with 127 and says 'pyenv: command not found'"),
-        ("exit 3", "it ends with 3 and says ''"),
         ("echo hello", "it ends with 0 and says 'hello'"),
+        (None, "No such file or directory"),
     ],
 )
 def test_why_a_program_is_no_interpreter_is_one_sentence(tmp_path, does, said):
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\n{does}\n")
-    program.chmod(0o755)
+    if does:
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
     with pytest.raises(BadInput) as refused:
-        inspect_interpreter(str(program))
+        Sandbox(python=str(program))
     assert str(refused.value) == f"{program} does not run as a Python interpreter: {said}; name another --python"
 
 
@@ -157,6 +147,7 @@ def test_where_bubblewrap_fails_it_refuses_with_its_words(monkeypatch, tmp_path)
 def test_unsafe_mode_still_judges_and_cleans_up():
     before = set(Path("/tmp").glob("z1-sandbox-*"))
     unsafe = Sandbox(unsafe=True)
+    assert unsafe.kind == "limits only"
     printed("print(sum(range(4)))", unsafe, "6")
     assert set(Path("/tmp").glob("z1-sandbox-*")) == before
 

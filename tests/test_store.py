@@ -1,4 +1,4 @@
-"""The files of a run: whole lines only, and never two runs in one folder."""
+"""The files of a run: whole lines only, the old content or the new one. Who may write to a folder: test_run.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from evaluation import store
 from z1_core import jsonl
 from z1_core.errors import BadInput, Z1Error
 
@@ -72,58 +71,3 @@ def test_a_file_that_is_replaced_is_the_old_or_the_new_one(tmp_path, monkeypatch
         jsonl.write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
-
-
-def settings(**changed) -> dict:
-    task = {"benchmark": "gsm8k", "method": "window", "hint": "So:", "selection": {}, **changed.pop("task", {})}
-    return {
-        "model": "m",
-        "windows": [2, 4],
-        "samples": 1,
-        "benchmarks": {changed.pop("name", "gsm8k"): task},
-        **changed,
-    }
-
-
-def test_a_run_grows_by_windows_samples_and_tasks(tmp_path):
-    jsonl.write_json(tmp_path / "run.json", {**store.merged(tmp_path, settings()), "parts": [{"commit": "c"}]})
-    run = store.merged(tmp_path, settings(windows=[1, 4, 8], samples=3, name="gsm8k.boxed-hint"))
-    assert (run["windows"], run["samples"], list(run["benchmarks"])) == ([1, 2, 4, 8], 3, ["gsm8k", "gsm8k.boxed-hint"])
-    assert run["parts"] == [{"commit": "c"}]
-    assert store.merged(tmp_path, settings(windows=[2]))["windows"] == [2, 4]
-
-
-@pytest.mark.parametrize(
-    ("changed", "complaint"),
-    [
-        ({"model": "n"}, 'its model is "m", not "n"; give the same options to continue it, or name another folder'),
-        ({"task": {"hint": "Well:"}}, 'its gsm8k.hint is "So:", not "Well:"'),
-        ({"task": {"selection": {"release": "v4"}}}, 'its gsm8k.selection is {}, not {"release": "v4"}'),
-    ],
-)
-def test_other_settings_are_named(tmp_path, changed, complaint):
-    jsonl.write_json(tmp_path / "run.json", store.merged(tmp_path, settings()))
-    with pytest.raises(BadInput) as caught:
-        store.merged(tmp_path, settings(**changed))
-    assert complaint in str(caught.value)
-
-
-def test_two_processes_do_not_share_a_folder(tmp_path):
-    with (
-        store.held(tmp_path, name=".lock"),
-        pytest.raises(BadInput, match="another process is at work in"),
-        store.held(tmp_path, name=".lock"),
-    ):
-        pass
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "thesis.tex").write_text("dear reader")
-    with pytest.raises(BadInput, match=r"holds other files and no run\.json"):
-        store.merged(tmp_path, settings())
-    (tmp_path / "thesis.tex").rename(tmp_path / "run.json")
-    with pytest.raises(BadInput, match="is no JSON"):
-        store.merged(tmp_path, settings())
-    jsonl.write_json(tmp_path / "run.json", settings())
-    with pytest.raises(BadInput, match="begun by an earlier version"):
-        store.merged(tmp_path, settings())

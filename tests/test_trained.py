@@ -139,5 +139,5 @@ def test_benchmarks_are_asked_under_it():
     assert UNKNOWN.asked(ASKED) == ASKED
     assert Trained("", HINT, "untagged").asked(ASKED) == ASKED[1:]
     assert Trained("Be brief.", HINT, "tagged").asked(ASKED)[0] == {"role": "system", "content": "Be brief."}
-    plan = Plan([], {}, None, arms(["window"], ["plain", "boxed"]), [1], 1, 1, None)
+    plan = Plan([], None, {}, None, arms(["plain", "boxed"]), [1], 1, 1, None)
     assert [arm.hint for arm in plan.for_model(Trained("", "So:", "untagged")).arms] == ["So:", BOXED_HINT]

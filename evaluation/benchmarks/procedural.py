@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.data import Made, text_field
+from evaluation.data import text_field
 from evaluation.problem import Judges, Problem, Verdict
 from z1_core.final_answer import clause, final_answers
 
-SOURCE = Made("python -m training.procedural --split test --rows 1000 --out test.jsonl")
+SOURCE = "python -m training.procedural --split test --rows 1000 --out test.jsonl"
 GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from evaluation.judges.programs import Failed, ask, judged
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
-from evaluation.sandbox.interpreter import missing_libraries
 from evaluation.sandbox.session import Limits, Session
 
 UNITTEST_LIMITS = Limits(resident_bytes=8 << 30, processes=128, open_files=512, folder_bytes=256 << 20)
@@ -46,11 +45,9 @@ def judge_unittest(
     tests are no Python.
     """
     tree = ast.parse(test_source)
-    needed = tuple(sorted({lib.partition(".")[0] for lib in (*libs, *_imports(tree))}))
-    if missing := missing_libraries(sandbox.python, needed):
-        return Verdict(status="not_judged", detail=f"libraries missing: {', '.join(missing)}")
+    needed = sorted({lib.partition(".")[0] for lib in (*libs, *_imports(tree))})
     setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": _test_names(tree)}
-    return _judged(setup, sandbox, time_limit_s)
+    return _judged(setup | {"needed": needed}, sandbox, time_limit_s)
 
 
 def judge_check(code: str, test_source: str, *, entry_point: str, sandbox: Sandbox, time_limit_s: float) -> Verdict:
@@ -58,20 +55,21 @@ def judge_check(code: str, test_source: str, *, entry_point: str, sandbox: Sandb
 
     Helpers that both define are the test's in the test: a benchmark that puts the prompt in front of it keeps the prompt's.
     """
-    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": ["check"]}
+    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": ["check"], "needed": []}
     return _judged(setup, sandbox, time_limit_s)
 
 
 def _judged(setup: dict[str, Any], sandbox: Sandbox, time_limit_s: float) -> Verdict:
     """Right only if the token is the run's own and every test that the source names passed."""
     token, names = secrets.token_hex(16), setup["names"]
+    libraries = {*setup["needed"], *LIBRARIES.split()}
 
     def run_tests(session: Session) -> None:
         kinds = {"token": str, "missing": list, "passed": list, "failed": str}
         answer = ask(session, setup | {"token": token}, time_limit_s, "the tests", **kinds)
         if answer["token"] != token:
             raise Failed("the verdict is not the driver's")
-        if missing := [name for name in answer["missing"] if name in LIBRARIES.split()]:
+        if missing := [name for name in answer["missing"] if name in libraries]:
             raise Failed(f"libraries missing: {', '.join(missing)}", status="not_judged")
         if answer["failed"] or answer["passed"] != names:
             raise Failed(f"{len(answer['passed'])} of {len(names)} tests passed, then {answer['failed']}")

@@ -1,4 +1,4 @@
-"""What an interpreter given by its path needs to run in the sandbox, and which libraries it has. Asked once per path."""
+"""What an interpreter given by its path needs to run in the sandbox. Asked once per path."""
 
 from __future__ import annotations
 
@@ -16,15 +16,6 @@ import json, os, sys
 prefixes = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix]
 print(json.dumps([sys.executable, prefixes]))
 """
-LIBRARIES_QUESTION = """
-import importlib.util, json, sys
-def missing(name):
-    try:
-        return importlib.util.find_spec(name) is None
-    except Exception:
-        return True
-print(json.dumps([name for name in sys.argv[1:] if missing(name)]))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +29,7 @@ class Interpreter:
 @functools.lru_cache(maxsize=32)
 def inspect_interpreter(python: str) -> Interpreter:
     """Asks the interpreter itself: a pyenv shim or a virtual environment knows where its parts lie. Raises BadInput."""
-    executable, prefixes = _asked(python, QUESTION)
+    executable, prefixes = _asked(python)
     places = {*prefixes, *(os.path.realpath(prefix) for prefix in prefixes)}
     outside = sorted(place for place in places if not f"{place}/".startswith("/usr/"))
     tops = [
@@ -47,14 +38,8 @@ def inspect_interpreter(python: str) -> Interpreter:
     return Interpreter(executable, tuple(tops))
 
 
-@functools.lru_cache(maxsize=1024)
-def missing_libraries(python: str, libraries: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `libraries` (import names) that `python` cannot find. Finding is enough: importing some takes seconds."""
-    return tuple(_asked(python, LIBRARIES_QUESTION, *libraries)) if libraries else ()
-
-
-def _asked(python: str, question: str, *arguments: str) -> list:
-    command = [python, "-I", "-c", question, *arguments]
+def _asked(python: str) -> list:
+    command = [python, "-I", "-c", QUESTION]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)  # noqa: S603
         return json.loads(done.stdout)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NoReturn
 
 from z1_core.errors import Z1Error
 
@@ -117,41 +117,32 @@ class _Clock:
         self._timeout_s = timeout_s
         self._resident_bytes = resident_bytes
         self._started = self._looked = time.monotonic()
-        self._first: Look | None = None
+        self._first: dict[str, float] | None = None
 
     def look(self) -> None:
         """At the processes, every now and then. Raises NoAnswer when the time is up, or too much memory held."""
         now = time.monotonic()
         if now < self._looked + LOOK_EVERY_S:
             return
-        self._looked, seen = now, look(self._root)
-        self._first = self._first or seen
-        if seen.resident_bytes > self._resident_bytes:
-            raise NoAnswer(f"its processes held {seen.resident_bytes >> 20} MiB together")
-        waited_s = min(seen.waited_since(self._first), MOST_WAITING * self._timeout_s)
-        if now > self._started + self._timeout_s + waited_s:
+        self._looked = now
+        resident_bytes, waited_s = look(self._root)
+        self._first = waited_s if self._first is None else self._first
+        if resident_bytes > self._resident_bytes:
+            raise NoAnswer(f"its processes held {resident_bytes >> 20} MiB together")
+        longest_s = max((total - self._first.get(thread, 0.0) for thread, total in waited_s.items()), default=0.0)
+        if now > self._started + self._timeout_s + min(longest_s, MOST_WAITING * self._timeout_s):
             raise TimeUp(f"took longer than {self._timeout_s:g} s")
 
 
-class Look(NamedTuple):
-    """A process and all below it: memory held, and for each thread how long it was ready to run and did not, in s."""
-
-    resident_bytes: int
-    waited_s: dict[str, float]
-
-    def waited_since(self, before: Look) -> float:
-        """Of the thread that waited longest."""
-        return max((waited - before.waited_s.get(name, 0.0) for name, waited in self.waited_s.items()), default=0.0)
-
-
-def look(root: int) -> Look:
-    """At the processes as they are. A daemon stays below the first process of its namespace."""
-    resident_bytes, waited, inside = 0, {}, [str(root)]
+def look(root: int) -> tuple[int, dict[str, float]]:
+    """At a process and all below it: bytes of memory held, and for each thread how long it was ready to run and did not,
+    in s. A daemon stays below the first process of its namespace."""
+    resident_bytes, waited_s, inside = 0, {}, [str(root)]
     for pid in inside:
         for thread in glob(f"/proc/{pid}/task/*"):
             with contextlib.suppress(OSError):  # it has ended
                 inside += Path(f"{thread}/children").read_text().split()
-                waited[thread] = int(Path(f"{thread}/schedstat").read_text().split()[1]) / 1e9
+                waited_s[thread] = int(Path(f"{thread}/schedstat").read_text().split()[1]) / 1e9
         with contextlib.suppress(OSError):
             resident_bytes += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
-    return Look(resident_bytes, waited)
+    return resident_bytes, waited_s

@@ -6,7 +6,6 @@ import ast
 import asyncio
 import json
 import sys
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,14 @@ import pytest
 from evaluation import judge, run
 from evaluation.plan import make_plan
 from evaluation.record import key_of
+from tests.shares import some_now
 from tests.standins import codeforces_problems, leetcode_problems
-from z1_core.jsonl import read_json, rows
+from z1_core.jsonl import read_json, rows, write_lines
 from z1_core.sweep import collect_sweep
 from z1_core.thinking import collect
 from z1_core.window import Sampling, Window
 
 PROBLEMS = 2
-thorough = pytest.mark.thorough
 
 
 class Kept:
@@ -39,61 +38,35 @@ class Kept:
 
 def standard_library_tasks(folder: Path, to: Path) -> Path:
     """The shortest of BigCodeBench's that need nothing else."""
-    rows = json.loads((folder / "bigcodebench_hard" / "bigcodebench_hard.json").read_text())
-    small = [
-        (name, row)
-        for name, row in rows.items()
-        if all(library in sys.stdlib_module_names for library in ast.literal_eval(row["libs"]))
-    ]
-    shortest = sorted(small, key=lambda each: len(each[1]["complete_prompt"]))[:PROBLEMS]
-    to.write_text(json.dumps(dict(shortest)))
+    tasks = json.loads((folder / "bigcodebench_hard" / "bigcodebench_hard.json").read_text())
+    small = {name: row for name, row in tasks.items() if sys.stdlib_module_names >= {*ast.literal_eval(row["libs"])}}
+    shortest = sorted(small, key=lambda name: len(small[name]["complete_prompt"]))[:PROBLEMS]
+    to.write_text(json.dumps({name: small[name] for name in shortest}))
     return to
 
 
 def as_livecodebench(folder: Path, to: Path) -> Path:
     """The shortest stand-ins in LiveCodeBench's form: half of them functions, half programs that read stdin."""
-    by_length = sorted(leetcode_problems(folder), key=lambda each: len(each.statement))
-    functions = islice((each for each in by_length if each.tests), PROBLEMS // 2)
-    made = [
-        {
-            "question_id": problem.id,
-            "question_content": problem.statement,
-            "starter_code": problem.starter_code,
-            "metadata": json.dumps({"func_name": problem.entry_point}),
-            "private_test_cases": json.dumps(
-                [
-                    {
-                        "input": "\n".join(map(json.dumps, test.arguments)),
-                        "output": json.dumps(test.expected),
-                        "testtype": "functional",
-                    }
-                    for test in problem.tests
-                ]
-            ),
-        }
-        for problem in functions
-    ]
+    functions = sorted((each for each in leetcode_problems(folder) if each.tests), key=lambda each: len(each.statement))
     programs = sorted(codeforces_problems(folder), key=lambda each: len(each[0]))
-    made += [
-        {
-            "question_id": f"codeforces-{number}",
-            "question_content": statement,
-            "private_test_cases": json.dumps(
-                [{"input": test.input, "output": test.output, "testtype": "stdin"} for test in tests]
-            ),
-        }
-        for number, (statement, tests) in enumerate(programs[: PROBLEMS // 2])
-    ]
-    to.write_text("".join(json.dumps(row) + "\n" for row in made))
+    made = []
+    for problem in functions[: PROBLEMS // 2]:
+        tests = [("\n".join(map(json.dumps, test.arguments)), json.dumps(test.expected)) for test in problem.tests]
+        function = {"starter_code": problem.starter_code, "metadata": json.dumps({"func_name": problem.entry_point})}
+        made.append(function | contest_row(problem.id, problem.statement, tests))
+    for number, (statement, tests) in enumerate(programs[: PROBLEMS // 2]):
+        made.append(contest_row(f"codeforces-{number}", statement, [(test.input, test.output) for test in tests]))
+    write_lines(to, made)
     return to
 
 
+def contest_row(name: str, statement: str, tests: list[tuple[str, str]]) -> dict[str, str]:
+    hidden = json.dumps([{"input": given, "output": output} for given, output in tests])
+    return {"question_id": name, "question_content": statement, "private_test_cases": hidden}
+
+
 @pytest.mark.parametrize(
-    "name",
-    [
-        "livecodebench",
-        *(pytest.param(name, marks=thorough) for name in ("math500", "gsm8k", "humaneval", "bigcodebench")),
-    ],
+    "name", some_now(["livecodebench", "math500", "gsm8k", "humaneval", "bigcodebench"], now=["livecodebench"])
 )
 async def test_a_benchmark_runs_from_its_rows_to_the_report(llama_engine, shared_data, tmp_path, name):
     data = {

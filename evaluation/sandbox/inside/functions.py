@@ -7,15 +7,12 @@ outside with values it never sees.
 import marshal
 import os
 import sys
-import traceback
 import types
 from base64 import b64decode
 from json import dumps
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from z1_inside import PRELUDE, Channel, apply_limits, find
-
-SOURCE = "solution.py"
+from z1_inside import PRELUDE, SOURCE, Channel, apply_limits, compiled, find
 
 
 def load(code):
@@ -23,10 +20,8 @@ def load(code):
     module = types.ModuleType("solution")
     module.__file__ = SOURCE
     sys.modules["solution"] = module
-    with open(SOURCE, "w") as file:
-        file.write(code)
     exec(PRELUDE, module.__dict__)
-    exec(compile(code, SOURCE, "exec"), module.__dict__)
+    exec(compiled(code), module.__dict__)
     return module
 
 
@@ -46,8 +41,7 @@ def attempt(action):
     try:
         return action()
     except BaseException as error:
-        lines = traceback.format_exc(limit=-3).strip()[-1500:]
-        return {"error": "%s: %s" % (type(error).__name__, str(error)[:300]), "traceback": lines}
+        return {"error": "%s: %s" % (type(error).__name__, str(error)[:300])}
 
 
 def main():
@@ -65,10 +59,8 @@ def main():
 
     channel.send(attempt(start))
     while True:
-        request = channel.receive()
-        reply = attempt(lambda: call(request["arguments"]))  # noqa: B023  (called at once)
-        reply["nonce"] = request["nonce"]
-        channel.send(reply)
+        packed = channel.receive()["arguments"]
+        channel.send(attempt(lambda: call(packed)))  # noqa: B023  (called at once)
 
 
 if __name__ == "__main__":

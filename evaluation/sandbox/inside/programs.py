@@ -1,7 +1,7 @@
 """Driver for programs that read stdin: each test runs the program as __main__ in a fresh fork.
 
-Input and output are files in memory; the limit on files bounds what it prints. The parent never runs foreign code; the
-judge keeps the time. It knows inputs only, no expected outputs.
+Input and output are files in memory; the limit on files bounds what it prints, of which the first part is sent. The parent
+never runs foreign code; the judge keeps the time. It knows inputs only, no expected outputs.
 """
 
 import os
@@ -9,10 +9,9 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from z1_inside import PRELUDE, Channel, apply_limits
+from z1_inside import PRELUDE, SOURCE, Channel, apply_limits, compiled
 
 ERROR_BYTES = 4000
-SOURCE = "solution.py"
 
 
 def run_as_main(code, namespace):
@@ -46,15 +45,13 @@ def run_test(request, limits, channel):
     status = os.waitpid(pid, 0)[1]
     if limits["own_namespace"]:
         kill_all()
-    printed = os.pread(stdout, limits["output_bytes"] + 1, 0)
+    printed = os.pread(stdout, limits["output_bytes"], 0)
     errors = os.pread(stderr, ERROR_BYTES, max(0, os.fstat(stderr).st_size - ERROR_BYTES))
     for fd in (stdin, stdout, stderr):
         os.close(fd)
-    flooded = len(printed) > limits["output_bytes"]
     return {
         "exit": -(status & 0x7F) if status & 0x7F else status >> 8,
-        "flooded": flooded,
-        "stdout": "" if flooded else printed.decode(errors="replace"),
+        "stdout": printed.decode(errors="replace"),
         "stderr": errors.decode(errors="replace"),
     }
 
@@ -75,9 +72,7 @@ def main():
     namespace = {"__name__": "__main__", "__builtins__": __builtins__, "__file__": SOURCE}
     exec(PRELUDE, namespace)
     try:
-        with open(SOURCE, "w") as file:
-            file.write(setup["code"])
-        code = compile(setup["code"], SOURCE, "exec")
+        code = compiled(setup["code"])
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         channel.send({"error": "%s: %s" % (type(error).__name__, error)})
         return None

@@ -16,6 +16,9 @@ PRELUDE = "\n".join(
 """LiveCodeBench's own prelude: without it correct answers fail, because its starter code uses List without an import."""
 
 
+SOURCE = "solution.py"
+
+
 class Channel:
     """JSON lines over the private socket. Not inherited by programs the code under test starts."""
 
@@ -44,6 +47,13 @@ class Channel:
     def close(self):
         self._reader.close()
         close(self.fd)
+
+
+def compiled(code):
+    """The file is there, too, for tracebacks and for code that reads itself."""
+    with open(SOURCE, "w") as file:
+        file.write(code)
+    return compile(code, SOURCE, "exec")
 
 
 def find(module, name):
