@@ -86,8 +86,8 @@ async def test_what_would_teach_not_to_stop_is_left_out_with_its_reason(tmp_path
 
 
 async def test_the_budget_is_what_the_context_leaves(teacher: FakeEngine):
-    row, reason = await write_trajectory(teacher, question("a", "Long, please"), Teaching(max_tokens=10_000))
-    assert reason == "truncated"
+    row = await write_trajectory(teacher, question("a", "Long, please"), Teaching(max_tokens=10_000))
+    assert row["reason"] == "truncated"
     prompt = teacher.requests[0].prompt_ids
     assert teacher.requests[0].sampling.max_tokens == 400 - len(prompt)
     assert row["response"].startswith("and so on")
@@ -217,7 +217,7 @@ def test_two_processes_do_not_write_into_one_folder(tmp_path: Path, capsys: pyte
     finally:
         run.kill()
         run.wait()
-    assert "another process is writing in" in capsys.readouterr().err
+    assert "another process is at work in" in capsys.readouterr().err
 
 
 def test_odd_questions_are_passed_over_up_to_a_share_and_refused_before_a_model_is_loaded(tmp_path: Path, capsys):

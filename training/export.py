@@ -59,15 +59,9 @@ def _record_of(checkpoint: Path) -> dict[str, Any]:
         return read_json(checkpoint / RECORD)
     if not (checkpoint / run_folder.COMPLETE).exists():
         raise BadInput(f"{checkpoint} is no whole checkpoint; name one that holds {run_folder.COMPLETE}")
-    run, data = read_json(checkpoint.parent / run_folder.RUN), read_json(checkpoint.parent / run_folder.DATA)
-    return {
-        "system": data["settings"]["system"],
-        "hint": HINT,
-        **{name: run[name] for name in ("kind", "base", "revision", "commit", "versions")},
-        "step": run_folder.step_of(checkpoint),
-        "settings": run["settings"],
-        "data": data,
-    }
+    run = read_json(checkpoint.parent / run_folder.RUN)
+    step = run_folder.step_of(checkpoint)
+    return {"system": run["data"]["settings"]["system"], "hint": HINT, "step": step, **run}
 
 
 def _load(checkpoint: Path, record: Mapping[str, Any]) -> PreTrainedModel:

@@ -1,7 +1,6 @@
 """The folder of a run: run.json says what it is, checkpoint-N can be resumed from, log.jsonl tells how it went.
 
 RUN/run.json             settings, data, model, versions and commit; a run with other settings is refused here
-RUN/data.json            the manifest of the data
 RUN/checkpoint-N/        weights, optimiser, random state; whole only if it holds COMPLETE
 RUN/log.jsonl            one JSON object a step logged, and one an evaluation
 RUN/model/               the export
@@ -21,7 +20,6 @@ from z1_core.errors import BadInput
 
 COMPLETE = "COMPLETE"
 LOG = "log.jsonl"
-DATA = "data.json"
 RUN = "run.json"
 LOCK = ".lock"
 FREE = {
@@ -34,8 +32,8 @@ FREE = {
 def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> None:
     """Write run.json, or compare with the one that is there. Raises BadInput, naming what differs, for another run.
 
-    record: "settings", "data" and "revision" must be the same, the rest may have changed. is_begun: there is something to
-    lose.
+    record: "settings", "fingerprint" (of the data) and "revision" must be the same, the rest may have changed. is_begun:
+    there is something to lose.
     """
     path = out / RUN
     try:
@@ -61,7 +59,7 @@ def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> Non
 
 def _fixed(record: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in record["settings"].items() if name not in FREE}
-    return {**settings, "data": record.get("data"), "model revision": record.get("revision")}
+    return {**settings, "data": record.get("fingerprint"), "model revision": record.get("revision")}
 
 
 def checkpoints(out: Path) -> list[Path]:

@@ -13,9 +13,9 @@ from tests.heavy.tiny_training import make_data, make_model, train
 from tests.small_disk import disk_of
 from training import manifest
 from training.adapter import save_adapter
-from training.embedded import embedded_folder
 from training.export import RECORD, export
 from training.export import main as export_main
+from training.pretrained import embedded_folder
 from z1_core.engines.fake import small_text
 from z1_core.engines.llama import LlamaEngine
 from z1_core.errors import BadInput, Z1Error

@@ -255,12 +255,14 @@ def test_too_few_rows_for_one_step_are_refused(tmp_path, model, data):
 )
 def test_the_folder_of_another_run_is_refused(tmp_path, model, data, changes):
     first = make_plan(model, data, tmp_path / "run").record
-    run_folder.claim(tmp_path / "run", {**first, "data": "what was tried before"})
+    run_folder.claim(tmp_path / "run", {**first, "fingerprint": "of what was tried before"})
     run_folder.claim(tmp_path / "run", first, is_begun=False)
     again = make_plan(model, data, tmp_path / "run", per_device_train_batch_size=4, report_to="tensorboard").record
     run_folder.claim(tmp_path / "run", again)
     name, value = next(iter(changes.items()))
-    other = {**first, "data": value} if name == "data" else {**first, "settings": {**first["settings"], name: value}}
+    other = (
+        {**first, "fingerprint": value} if name == "data" else {**first, "settings": {**first["settings"], name: value}}
+    )
     with pytest.raises(BadInput, match=f"holds another run: its {name} is"):
         run_folder.claim(tmp_path / "run", other)
 

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tests.test_prompt import HARMLESS, HOSTILE, added, controls_in, with_more_tokens
 from tests.tokenizer_files import write_tokenizer
-from training.embedded import embedded_folder
+from training.pretrained import embedded_folder
 from z1_core.engine import Text
 from z1_core.engines.fake import CHATML
 from z1_core.engines.llama import LlamaEngine
