@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,8 +25,8 @@ from z1_core.engine import Engine, FinishReason
 from z1_core.engines.llama_calls import sampling_fields
 from z1_core.errors import Z1Error
 from z1_core.sweep import sweep
-from z1_core.thinking import GREEDY, Transcript, generate, think
-from z1_core.window import Sampling, Window
+from z1_core.thinking import GREEDY, generate, think
+from z1_core.window import Chunk, Sampling, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,28 +109,26 @@ async def _native(load: Load, prompt_ids: Sequence[int]) -> Row:
 
 
 async def _ours(load: Load, prompt_ids: Sequence[int]) -> Row:
-    transcript = Transcript(prompt_ids)
-    first_token_s = 0.0
     async with aclosing(think(load.engine, prompt_ids, load.window, load.sampling)) as chunks:
-        async for chunk in chunks:
-            if chunk.ids and not first_token_s:
-                first_token_s = time.monotonic() - transcript.started_s
-            transcript.add(chunk)
-    done = transcript.completion()
-    return Row(first_token_s, len(done.trace_ids), len(done.answer_ids), bool(done.hint_ids))
+        return await _counted(chunks)
 
 
 async def _swept(load: Load, prompt_ids: Sequence[int]) -> Row:
     """The prefix that a smaller window is given of the trace was written once."""
-    started_s, first_token_s, last = time.monotonic(), 0.0, len(load.windows) - 1
-    tokens = {"trace": 0, "hint": 0, "answer": 0}
+    last = len(load.windows) - 1
     async with aclosing(sweep(load.engine, prompt_ids, load.windows, load.sampling)) as pieces:
-        async for piece in pieces:
-            if piece.chunk.phase == "trace" and piece.index != last:
-                continue
-            if piece.chunk.ids and not first_token_s:
-                first_token_s = time.monotonic() - started_s
-            tokens[piece.chunk.phase] += len(piece.chunk.ids)
+        return await _counted(
+            piece.chunk async for piece in pieces if piece.chunk.phase != "trace" or piece.index == last
+        )
+
+
+async def _counted(chunks: AsyncIterator[Chunk]) -> Row:
+    started_s, first_token_s = time.monotonic(), 0.0
+    tokens = {"trace": 0, "hint": 0, "answer": 0}
+    async for chunk in chunks:
+        if chunk.ids and not first_token_s:
+            first_token_s = time.monotonic() - started_s
+        tokens[chunk.phase] += len(chunk.ids)
     return Row(first_token_s, tokens["trace"], tokens["answer"], bool(tokens["hint"]))
 
 

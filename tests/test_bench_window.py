@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bench import window
-from bench.ways import WAYS, Row, find, run
+from bench.ways import WAYS, Row, run
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.errors import BadInput, ContextOverflow, EngineDead, Z1Error
 from z1_core.prompt import chat
@@ -109,11 +109,6 @@ def test_figures_of_known_rows():
     assert (made["tokens"], made["tokens_per_s"]) == (150 + 25, 87.5)
     assert (made["first_token_ms"], made["first_token_p95_ms"]) == pytest.approx((300, 480))
     assert (made["rows_cut"], made["max_trace_tokens"]) == (2, 50)
-
-
-def test_find_takes_the_first_place():
-    assert find([1, 2], [0, 1, 1, 2, 1, 2]) == 2
-    assert find([1, 2], [1]) is find([1, 2], [2, 1]) is None
 
 
 @pytest.mark.parametrize("header", ["<|im_start|>assistant\n", ""])
