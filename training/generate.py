@@ -20,7 +20,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -46,6 +47,7 @@ from z1_core.provenance import versions
 from z1_core.window import Sampling
 
 FAKE_SECONDS_PER_TOKEN = 0.001
+FILES = ("trajectories.jsonl", "left_out.jsonl")
 LEFT_OUT = ("truncated", "empty", "prompt_too_long")
 
 
@@ -91,36 +93,6 @@ async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) ->
     return row if row["response"].strip() else row | {"reason": "empty"}
 
 
-class Output:
-    """The two files of a run, and which questions are in them."""
-
-    def __init__(self, stack: ExitStack, out: Path) -> None:
-        self._files = [stack.enter_context(Lines(out / name)) for name in ("trajectories.jsonl", "left_out.jsonl")]
-        self.counts = dict.fromkeys(("trajectories", *LEFT_OUT), 0)
-        self._done: dict[str, bytes] = {}
-        for file in self._files:
-            for line in own_lines(file.path):
-                self._remember(line.row)
-
-    def add(self, row: dict[str, Any]) -> None:
-        self._files["reason" in row].add(row)
-        self._remember(row)
-
-    def has(self, question: Row) -> bool:
-        """Raises BadInput where the id was another question's when the run began."""
-        known = self._done.get(question.id)
-        if known not in (None, digest(question.question)):
-            raise BadInput(
-                f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
-                "or name another folder with --out"
-            )
-        return known is not None
-
-    def _remember(self, row: dict[str, Any]) -> None:
-        self.counts[row.get("reason", "trajectories")] += 1
-        self._done[row["id"]] = digest(row["question"])
-
-
 async def generate(
     engine: Engine,
     questions: Sequence[Row],
@@ -129,7 +101,7 @@ async def generate(
     *,
     concurrency: int = 64,
     wait_s: float = 0,
-) -> dict[str, int]:
+) -> Counter[str]:
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
 
     wait_s: how long to wait for a server that goes away in mid-run.
@@ -138,18 +110,35 @@ async def generate(
     with held(out, name=run_folder.LOCK), ExitStack() as stack:
         settings = {"model": engine.name, **asdict(teaching)}
         run_folder.claim(out, {"settings": settings, "versions": versions(("tokenizers", "jinja2"))})
-        output = Output(stack, out)
-        waiting = [question for question in questions if not output.has(question)]
-        done = len(questions) - len(waiting)
-        bar = stack.enter_context(tqdm(total=len(questions), initial=done, unit="row", disable=None))
+        done = {row["id"]: digest(row["question"]) for row in finished(out)}
+        waiting = [question for question in questions if _is_new(question, done)]
+        kept, left_out = (stack.enter_context(Lines(out / name)) for name in FILES)
+        bar = stack.enter_context(
+            tqdm(total=len(questions), initial=len(questions) - len(waiting), unit="row", disable=None)
+        )
         patience = Patience(engine, wait_s, _say)
 
         async def teach(question: Row) -> None:
-            output.add(await write_trajectory(engine, question, teaching))
+            row = await write_trajectory(engine, question, teaching)
+            (left_out if "reason" in row else kept).add(row)
             bar.update()
 
         await pooled(lambda question: patience.insist(partial(teach, question)), waiting, concurrency)
-        return output.counts
+        return Counter(row.get("reason", "trajectories") for row in finished(out))
+
+
+def finished(out: Path) -> Iterator[dict[str, Any]]:
+    return (line.row for name in FILES for line in own_lines(out / name))
+
+
+def _is_new(question: Row, done: Mapping[str, bytes]) -> bool:
+    """Raises BadInput where the id was another question's when the run began."""
+    if question.id in done and done[question.id] != digest(question.question):
+        raise BadInput(
+            f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
+            "or name another folder with --out"
+        )
+    return question.id not in done
 
 
 def parser() -> argparse.ArgumentParser:
@@ -184,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"left out: {left_out or 'none'}")
 
 
-async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:
+async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> Counter[str]:
     wait_s = server_wait_s(options)
     try:
         return await generate(engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s)
