@@ -23,7 +23,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,8 @@ class Teaching:
 
     def sampling_of(self, question: Row, budget_tokens: int) -> Sampling:
         """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
-        sampling = Sampling(temperature=self.temperature, max_tokens=budget_tokens)
-        drawn = int.from_bytes(digest(f"{self.seed}:{question.id}")[:7], "big")
-        return replace(sampling, seed=drawn) if self.temperature else sampling
+        seed = int.from_bytes(digest(f"{self.seed}:{question.id}")[:7], "big") if self.temperature else None
+        return Sampling(temperature=self.temperature, max_tokens=budget_tokens, seed=seed)
 
 
 async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) -> dict[str, Any]:

@@ -13,7 +13,6 @@ The same files, settings and seed give the same bytes. The texts stay on disk.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from codecs import BOM_UTF8
 from collections import Counter
@@ -31,7 +30,7 @@ from training.loops import loop_in
 from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, hash_file
 from training.selection import MODES, select
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, write_json
+from z1_core.jsonl import Lines, row_at, write_json
 from z1_core.program import program
 
 FILTERS = ("loop", "duplicate", "near_duplicate")
@@ -76,7 +75,7 @@ class Pool:
         self._benchmarks = Benchmarks(settings.against, settings.ngram)
         self._questions = Questions(
             near="near_duplicate" in self._filters,
-            question_at=lambda place: json.loads(line_of(self.rows[place]))["question"],
+            question_at=lambda place: row_at(self.rows[place].source, self.rows[place].begin)["question"],
         )
 
     def take(self, row: Row) -> tuple[str, str] | None:
