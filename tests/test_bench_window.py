@@ -95,14 +95,6 @@ async def test_tokens_are_traces_and_answers_as_written_without_hints(scripted, 
     assert line["max_trace_tokens"] == WINDOW
 
 
-async def test_warming_up_runs_few_rows_on_few_tokens(scripted):
-    engine = scripted(LONG)
-    for way in ("plain", "published", "ours"):
-        await window.measure(way, load_for(engine, questions=["One?"] * 9), 0)
-    assert max(budgets(engine)) == 2 * window.WARM_UP_TOKENS + HINT_TOKENS
-    assert len(engine.requests) == window.WARM_UP_ROWS * 5
-
-
 def test_figures_of_known_rows():
     rows = [Row(0.1 * n, trace_tokens=10 * n, answer_tokens=5, cut=n % 2 == 0) for n in range(1, 6)]
     made = window.figures(rows, 2.0)

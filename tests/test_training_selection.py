@@ -60,12 +60,6 @@ def test_the_order_of_the_file_does_not_matter(mode: str):
     assert [shuffled_ids[place] for place in select(shuffled_ids, shuffled_tokens, **choice)] == before
 
 
-def test_ties_go_to_the_smaller_id():
-    ids = ["c", "a", "b"]
-    for mode in ("longest", "shortest"):
-        assert select(ids, [5, 5, 5], mode=mode, budget=10) == [1, 2]
-
-
 def test_random_takes_so_many_rows_and_a_smaller_draw_lies_in_a_larger():
     ids, tokens = [f"row-{n}" for n in range(500)], [9] * 500
     small, large = (select(ids, tokens, mode="random", rows=rows, seed=3) for rows in (50, 200))

@@ -24,11 +24,6 @@ def sample(shared_data: Path) -> list[Row]:
     return list(Rows([shared_data / "trajectories_sample" / "train.jsonl"]))
 
 
-@pytest.fixture(scope="module")
-def math500(shared_data: Path) -> str:
-    return str(shared_data / "math500" / "test.jsonl")
-
-
 PROSE = "First we count the apples, then we divide them by two, and in the end each child has {}. "
 
 
@@ -52,23 +47,17 @@ def test_a_sentence_that_comes_back_with_another_number_is_no_loop_and_the_same_
 
 
 @pytest.mark.parametrize(("n", "accused"), [(8, 10), (13, 0)])
-def test_every_math500_question_of_the_sample_is_found_and_hardly_a_program_accused(
-    sample: list[Row], math500: str, n: int, accused: int
+def test_every_benchmark_question_of_the_sample_is_found_and_hardly_another_accused(
+    sample: list[Row], shared_data: Path, n: int, accused: int
 ):
-    """All 1,000 mathematical rows answer MATH500. 51 of its questions are shorter than 13 words, 13 than 8."""
-    benchmark = Benchmarks([math500], n)
-    found = {each.id for each in sample if benchmark.match(each.question)}
-    assert len({id_ for id_ in found if id_.startswith("math")}) == 1000
-    assert len(found) - 1000 <= accused
-
-
-def test_the_livecodebench_questions_of_the_sample_are_found_and_gsm8k_ones_are_not(
-    sample: list[Row], shared_data: Path
-):
-    livecodebench = Benchmarks([str(shared_data / "livecodebench_v5_statements/problems.jsonl")], 13)
-    found = [each.id for each in sample if livecodebench.match(each.question)]
-    assert len(found) > 990
-    assert all(id_.startswith("code") for id_ in found)
+    """All 1,000 mathematical rows answer MATH500, of which 51 questions are shorter than 13 words, 13 than 8; the programs
+    answer LiveCodeBench."""
+    kinds = (("math500/test", "math", 1000), ("livecodebench_v5_statements/problems", "code", 991))
+    for file, kind, least in kinds:
+        benchmark = Benchmarks([str(shared_data / f"{file}.jsonl")], n)
+        found = [each.id for each in sample if benchmark.match(each.question)]
+        assert sum(id_.startswith(kind) for id_ in found) >= least
+        assert sum(not id_.startswith(kind) for id_ in found) <= accused
     gsm8k = Benchmarks([str(shared_data / "gsm8k" / "test.jsonl")], 13)
     assert not any(gsm8k.match(each.question) for each in sample)
 

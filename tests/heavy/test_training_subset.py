@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.small_disk import disk_of
-from training.subset import main
+from training.rows import Rows
+from training.subset import Pool, Settings, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -191,3 +192,11 @@ def test_a_full_disk_leaves_no_half_subset(tmp_path: Path, capsys: pytest.Captur
         told = refusal(capsys, source, "--out", tmp_path / "out")
     assert "out cannot be written: File too large; free some space, then give the same command again" in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]
+
+
+def test_the_texts_stay_on_disk(tmp_path: Path):
+    limits = {"mode": "all", "budget": None, "rows": None, "seed": 42, "max_bad": 0}
+    pool = Pool(Settings(**limits, filters=(), against=(), ngram=13))
+    for row in Rows([written(tmp_path / "in.jsonl", rows(3))]):
+        assert pool.take(row) is None
+    assert [(row.question, row.response, row.answer) for row in pool.rows] == [("", "", "")] * 3
