@@ -22,6 +22,10 @@ COMPLETE = "COMPLETE"
 LOG = "log.jsonl"
 RUN = "run.json"
 LOCK = ".lock"
+LABELS = {
+    "loss": "training: mean over the step's labelled tokens",
+    "held_out_loss": "held out: mean over rows of each row's mean",
+}
 FREE = {
     *("output_dir", "data", "dry_run", "run_name", "report_to", "project", "disable_tqdm", "logging_steps"),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "save_total_limit"),
@@ -36,11 +40,8 @@ def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> Non
     there is something to lose.
     """
     path = out / RUN
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        others = {file.name for file in out.iterdir()} - {LOCK, f"{RUN}.part"}
-    except OSError as error:
-        raise BadInput(f"the folder {out} cannot be used ({error.strerror}); name another one") from error
+    out.mkdir(parents=True, exist_ok=True)
+    others = {file.name for file in out.iterdir()} - {LOCK, f"{RUN}.part"}
     if others and not path.exists():
         raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder")
     if path.exists() and is_begun:
@@ -87,3 +88,21 @@ def rewind_log(path: Path, step: int) -> None:
     """Forget what was logged beyond the checkpoint that the run goes on from; it will be logged again."""
     if path.exists():
         jsonl.write_lines(path, [line for line in jsonl.rows(path) if line["step"] <= step])
+
+
+def plot(out: Path) -> None:
+    """Write RUN/loss.png, the loss over the steps, out of the log."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    lines = jsonl.rows(out / LOG)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, label), look in zip(LABELS.items(), ({"color": "0.7"}, {"marker": "."}), strict=True):
+        if points := [(line["step"], line[name]) for line in lines if name in line]:
+            axes.plot(*zip(*points, strict=True), label=label, **look)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(out.resolve().name, parse_math=False)
+    axes.set(xlabel="step", ylabel="cross-entropy of a token")
+    axes.legend()
+    figure.savefig(out / "loss.png", dpi=130)

@@ -180,7 +180,6 @@ def train(run: Plan) -> None:
     from accelerate import PartialState
 
     from training.export import export
-    from training.plots import plot_run
     from training.recipe import one_sentence
 
     state = PartialState()
@@ -208,7 +207,7 @@ def train(run: Plan) -> None:
     if state.is_main_process:
         if not (run.out / "model").exists():  # a run that is given again is finished already
             export(run_folder.checkpoints(run.out)[-1], run.out / "model")
-        plot_run(run.out)
+        run_folder.plot(run.out)
     trainer.accelerator.wait_for_everyone()
 
 
