@@ -1,39 +1,40 @@
 """How the page holds many visitors: errors, text in another's stream, how soon and how evenly it writes, and its memory.
 
-python -m bench.load                                           # 64 visitors and 4 programs at once, scripted engine
+python -m bench.load --rounds 3                                  # 64 visitors at once, scripted engine
 python -m bench.load --engine llama --visitors 16 --minutes 10   # is its memory flat?
 
-It starts a page of its own on this machine, and ends it. A visitor follows the stream of events as the browser does, a
-program calls /think by gradio_client. first_s: from the click to the first update; gap_s: between updates, 95th percentile.
-foreign: runs in which another's tag was seen. others, page_cores: cores that other programs and the page took meanwhile.
+It starts a page of its own on this machine, and ends it. A visitor follows the stream of events as the browser does.
+first_s: from the click to the first update; gap_s: between updates, 95th percentile. foreign: runs in which another's tag
+was seen. page_cores: what the page took of the processor; MB, grown: its memory and its engine's at the end of a round, and
+by how much more than at its begin.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import httpx
 import numpy as np
 import pandas as pd
 import psutil
-from gradio_client import Client
 
-from bench.study import machine, others_cpu_s
+from bench.study import add_study_options, check, in_turns, table
 from bench.visitors import TAG, Page, Seen, Visitor
 from z1_core.errors import Z1Error
 from z1_core.program import program
 
-START_S, END_S, SAMPLE_S = 120, 10, 5
+START_S, END_S = 120, 10
 WINDOW, TOTAL = 400, 480
 """Some 16 s at 30 tokens a second."""
 
@@ -71,122 +72,93 @@ def _address(log, process: psutil.Popen) -> str:
     raise Z1Error(f"the page did not start: {log.read()[-500:]}")
 
 
-async def visit(visitor: Visitor, tag: str, until_s: float) -> list[Seen]:
-    """One run on a page that is open, and more until then."""
-    seen = [await visitor.ask(QUESTION.format(tag), window=WINDOW, total=TOTAL)]
-    while time.monotonic() < until_s:
-        seen.append(await visitor.ask(QUESTION.format(tag), window=WINDOW, total=TOTAL))
-    return [_checked(each, tag) for each in seen]
+async def measure(
+    client: httpx.AsyncClient, page: Page, process: psutil.Process, options: argparse.Namespace, number: int
+) -> dict[str, Any]:
+    """All visitors at once. Round 0 is one of them, who asks until the engine answers."""
+    if number == 0:
+        return await warm(Visitor(client, page))
+    visitors = [Visitor(client, page) for _ in range(options.visitors)]
+    await asyncio.gather(*(visitor.open() for visitor in visitors))
+    before, begun_s = usage(process), time.monotonic()
+    until_s = begun_s + 60 * options.minutes
+    visits = [visit(visitor, f"visitor-{place:03}", until_s) for place, visitor in enumerate(visitors, start=1)]
+    many = await asyncio.gather(*visits)
+    after, wall_s = usage(process), time.monotonic() - begun_s
+    return {
+        **figures([seen for each in many for seen in each]),
+        "page_cores": (after["cpu_s"] - before["cpu_s"]) / wall_s,
+        **{name: after[name] for name in ("page_MB", "engine_MB")},
+        **{f"{name}_grown": after[name] - before[name] for name in ("page_MB", "engine_MB")},
+    }
 
 
-def call(address: str, tag: str) -> Seen:
-    """A program's run."""
-    seen, begun_s, before_s = Seen(), time.monotonic(), None
-    try:
-        client = Client(address, verbose=False)
-        begun_s = time.monotonic()
-        asked = {"prompt": QUESTION.format(tag), "thinking_tokens": WINDOW, "total_tokens": TOTAL}
-        for update in client.submit(**asked, api_name="/think"):
-            before_s = seen.update(json.dumps(update), begun_s, before_s)
-    except Exception as error:  # of gradio_client's many kinds: counted, whichever it is
-        seen.error = f"{type(error).__name__}: {error}"
-    return _checked(seen, tag)
-
-
-def _checked(seen: Seen, tag: str) -> Seen:
-    if tag not in seen.tags and not seen.error:
-        seen.error = "nothing of its own came"
-    seen.tags.discard(tag)
-    return seen
-
-
-async def warm(client: httpx.AsyncClient, page: Page) -> None:
-    """Until the engine answers."""
+async def warm(visitor: Visitor) -> dict[str, Any]:
     for _ in range(START_S):
-        if TAG.search((await Visitor(client, page).ask("I am visitor-000", window=8, total=60)).last):
-            return
+        if TAG.search((await visitor.ask("I am visitor-000", window=8, total=60)).last):
+            return {}
         await asyncio.sleep(1)
     raise Z1Error(f"the engine did not answer within {START_S} s")
 
 
-async def load(address: str, process: psutil.Process, options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    limits = httpx.Limits(max_keepalive_connections=0)  # the server ends idle ones after 5 s; browsers ask again then
-    async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
-        page = await Page.open(client)
-        await warm(client, page)
-        visitors = [Visitor(client, page) for _ in range(options.visitors)]
-        await asyncio.gather(*(visitor.open() for visitor in visitors))
-        until_s = time.monotonic() + 60 * options.minutes
-        memory: list[dict] = []
-        watch = asyncio.create_task(sample(process, memory))
-        tags = [f"visitor-{number:03}" for number in range(1, options.visitors + options.programs + 1)]
-        visits = [visit(visitor, tag, until_s) for visitor, tag in zip(visitors, tags, strict=False)]
-        calls = [asyncio.to_thread(call, address, tag) for tag in tags[options.visitors :]]
-        seen = await asyncio.gather(*visits, *calls)
-        watch.cancel()
-    lines = [("page", each) for many in seen[: options.visitors] for each in many]
-    lines += [("/think", each) for each in seen[options.visitors :]]
-    return pd.DataFrame([_line(by, each) for by, each in lines]), pd.DataFrame(memory)
+async def visit(visitor: Visitor, tag: str, until_s: float) -> list[Seen]:
+    """One run on a page that is open, and more until then. Of the tags those stay that are another's."""
+    runs: list[Seen] = []
+    while not runs or time.monotonic() < until_s:
+        seen = await visitor.ask(QUESTION.format(tag), window=WINDOW, total=TOTAL)
+        if tag not in seen.tags and not seen.error:
+            seen.error = "nothing of its own came"
+        if seen.error:
+            print(f"{tag}: {seen.error}", file=sys.stderr)
+        seen.tags.discard(tag)
+        runs.append(seen)
+    return runs
 
 
-def _line(by: str, seen: Seen) -> dict:
-    if seen.error:
-        print(f"{by}: {seen.error}", file=sys.stderr)
-    return {"by": by, "error": bool(seen.error), "foreign": bool(seen.tags), "first": seen.first_s, "gaps": seen.gaps_s}
+def usage(process: psutil.Process) -> dict[str, float]:
+    """Of the page's process, and of its engine's."""
+    engine = sum(child.memory_info().rss for child in process.children(recursive=True))
+    cpu_s = sum(process.cpu_times()[:2])
+    return {"page_MB": process.memory_info().rss / 1e6, "engine_MB": engine / 1e6, "cpu_s": cpu_s}
 
 
-async def sample(process: psutil.Process, into: list[dict]) -> None:
-    """Memory of the page's process, and of its engine's."""
-    begun_s = time.monotonic()
-    while True:
-        engine = sum(child.memory_info().rss for child in process.children(recursive=True))
-        sizes = {"page": process.memory_info().rss / 1e6, "engine": engine / 1e6}
-        into.append({"minute": (time.monotonic() - begun_s) / 60, **sizes, "cpu_s": sum(process.cpu_times()[:2])})
-        await asyncio.sleep(SAMPLE_S)
-
-
-def table(runs: pd.DataFrame) -> pd.DataFrame:
-    def row(group: pd.DataFrame) -> pd.Series:
-        gaps = [gap for many in group.gaps for gap in many]
-        made = {"runs": len(group), "errors": group.error.sum(), "foreign": group.foreign.sum()}
-        made |= {"first_s": group["first"].median(), "first_s_worst": group["first"].max()}
-        return pd.Series(made | {"gap_s": np.quantile(gaps, 0.95) if gaps else None})
-
-    return runs.groupby("by").apply(row, include_groups=False)
-
-
-def memory_table(memory: pd.DataFrame) -> pd.DataFrame:
-    """slope: MB a minute over the second half, when every cache is warm."""
-    late = memory[memory.minute >= memory.minute.max() / 2]
-    made = {}
-    for name in ("page", "engine"):
-        slope = np.polyfit(late.minute, late[name], 1)[0] if len(late) > 2 else np.nan
-        made[name] = {"MB_first": memory[name].iloc[0], "MB_last": memory[name].iloc[-1], "slope": slope}
-    return pd.DataFrame(made).T
+def figures(runs: Sequence[Seen]) -> dict[str, float]:
+    first_s = pd.Series([seen.updates_s[0] for seen in runs if seen.updates_s], dtype=float)
+    gaps_s = pd.Series([gap for seen in runs for gap in np.diff(seen.updates_s)], dtype=float)
+    return {
+        "runs": len(runs),
+        "errors": sum(bool(seen.error) for seen in runs),
+        "foreign": sum(bool(seen.tags) for seen in runs),
+        "first_s": first_s.median(),
+        "first_s_worst": first_s.max(),
+        "gap_s": gaps_s.quantile(0.95),
+    }
 
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__.splitlines()[0])
     options.add_argument("--engine", choices=("fake", "llama"), default="fake", help="default: the scripted one")
     options.add_argument("--visitors", type=int, default=64, help="at once (default %(default)s)")
-    options.add_argument("--programs", type=int, default=4, help="beside them, through /think (default %(default)s)")
     options.add_argument("--minutes", type=float, default=0, help="how long they ask again (default: one run each)")
+    add_study_options(options, rounds=1)
     return options
 
 
 @program()
 def main(argv: list[str] | None = None) -> None:
     options = parser().parse_args(argv)
+    check(options, "visitors")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the page ends with this program
-    places = options.visitors + options.programs
-    with running(options.engine, places) as (address, process):
-        others_s, begun_s = others_cpu_s(), time.monotonic()
-        runs, memory = asyncio.run(load(address, process, options))
-        others = (others_cpu_s() - others_s) / (time.monotonic() - begun_s)
-    minutes, cpu_s = memory.minute.iloc[-1], memory.cpu_s.iloc[-1] - memory.cpu_s.iloc[0]
-    cores = {"others": round(others, 2), "page_cores": round(cpu_s / max(60 * minutes, 1), 2)}
-    print(json.dumps({**machine(), **cores}), file=sys.stderr)
-    print(table(runs).round(2).to_string(), memory_table(memory).round(1).to_string(), sep="\n\n")
+    with running(options.engine, options.visitors) as (address, process):
+        lines = asyncio.run(_run(address, process, options))
+    print(table(lines))
+
+
+async def _run(address: str, process: psutil.Process, options: argparse.Namespace) -> pd.DataFrame:
+    limits = httpx.Limits(max_keepalive_connections=0)  # the server ends idle ones after 5 s; browsers ask again then
+    async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
+        page = await Page.open(client)
+        return await in_turns({"visitors": partial(measure, client, page, process, options)}, options)
 
 
 if __name__ == "__main__":

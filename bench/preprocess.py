@@ -92,8 +92,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     check(options, "copies")
     with tempfile.TemporaryDirectory() as folder:
         source = copied(options.source, options.copies, Path(folder, "rows.jsonl"))
-        group = {way.__name__: partial(measure, way, source, options.tokenizer) for way in (published, ours)}
-        made = asyncio.run(in_turns([group], options, {}))
+        ways = {way.__name__: partial(measure, way, source, options.tokenizer) for way in (published, ours)}
+        made = asyncio.run(in_turns(ways, options))
     print(table(made.assign(of_published=ratio(made, "tokens_per_s", to="published"))))
 
 

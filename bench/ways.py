@@ -5,27 +5,34 @@ published  the published algorithm: all traces first, then all answers, from tex
 native     vLLM's own thinking_token_budget, which forces the hint while it samples
 ours       z1_core.think, at the largest window
 sweep      all windows, from one trace
+raw        plain, asked of llama.cpp's own server: as a stream where rows run alone, else whole
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import httpx
+
 from evaluation.pool import pooled
 from z1_core.engine import Engine, FinishReason
+from z1_core.engines.llama_calls import sampling_fields
+from z1_core.errors import Z1Error
 from z1_core.sweep import sweep
-from z1_core.thinking import GREEDY, Transcript, generate, think
-from z1_core.window import Sampling, Window
+from z1_core.thinking import GREEDY, generate, think
+from z1_core.window import Chunk, Sampling, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What every way is given: prompts as token ids, the windows in growing order, and how many rows are in flight."""
+    """What every way is given: prompts as token ids, the windows in growing order, and how many rows are in flight.
+    server: for raw."""
 
     engine: Engine
     prompts: Sequence[Sequence[int]]
@@ -33,6 +40,7 @@ class Load:
     hint_ids: list[int]
     concurrency: int
     sampling: Sampling = GREEDY
+    server: httpx.AsyncClient | None = None
 
     @property
     def window(self) -> Window:
@@ -101,29 +109,43 @@ async def _native(load: Load, prompt_ids: Sequence[int]) -> Row:
 
 
 async def _ours(load: Load, prompt_ids: Sequence[int]) -> Row:
-    transcript = Transcript(prompt_ids)
-    first_token_s = 0.0
     async with aclosing(think(load.engine, prompt_ids, load.window, load.sampling)) as chunks:
-        async for chunk in chunks:
-            if chunk.ids and not first_token_s:
-                first_token_s = time.monotonic() - transcript.started_s
-            transcript.add(chunk)
-    done = transcript.completion()
-    return Row(first_token_s, len(done.trace_ids), len(done.answer_ids), bool(done.hint_ids))
+        return await _counted(chunks)
 
 
 async def _swept(load: Load, prompt_ids: Sequence[int]) -> Row:
     """The prefix that a smaller window is given of the trace was written once."""
-    started_s, first_token_s, last = time.monotonic(), 0.0, len(load.windows) - 1
-    tokens = {"trace": 0, "hint": 0, "answer": 0}
+    last = len(load.windows) - 1
     async with aclosing(sweep(load.engine, prompt_ids, load.windows, load.sampling)) as pieces:
-        async for piece in pieces:
-            if piece.chunk.phase == "trace" and piece.index != last:
-                continue
-            if piece.chunk.ids and not first_token_s:
-                first_token_s = time.monotonic() - started_s
-            tokens[piece.chunk.phase] += len(piece.chunk.ids)
+        return await _counted(
+            piece.chunk async for piece in pieces if piece.chunk.phase != "trace" or piece.index == last
+        )
+
+
+async def _counted(chunks: AsyncIterator[Chunk]) -> Row:
+    started_s, first_token_s = time.monotonic(), 0.0
+    tokens = {"trace": 0, "hint": 0, "answer": 0}
+    async for chunk in chunks:
+        if chunk.ids and not first_token_s:
+            first_token_s = time.monotonic() - started_s
+        tokens[chunk.phase] += len(chunk.ids)
     return Row(first_token_s, tokens["trace"], tokens["answer"], bool(tokens["hint"]))
+
+
+async def _raw(load: Load, prompt_ids: Sequence[int]) -> Row:
+    """What the server says is read for its end alone. It drops the connection behind a stream without saying so."""
+    streams = load.concurrency == 1
+    body = {"prompt": prompt_ids, "n_predict": load.total_tokens, "stream": streams, "return_tokens": True}
+    fields, _ = sampling_fields(load.sampling)
+    started_s, first_token_s, said = time.monotonic(), 0.0, b""
+    headers = {"Connection": "close"} if streams else {}
+    async with load.server.stream("POST", "/completion", json=body | fields, headers=headers) as answer:
+        async for part in answer.aiter_bytes():
+            first_token_s = first_token_s or time.monotonic() - started_s
+            said += part
+    if not (tokens := re.findall(rb'"tokens_predicted":(\d+),', said)):
+        raise Z1Error(f"the server did not write: {said[-300:].decode(errors='replace')}")
+    return Row(first_token_s, int(tokens[-1]), 0, False)
 
 
 WAYS = {
@@ -132,6 +154,7 @@ WAYS = {
     "native": (_native,),
     "ours": (_ours,),
     "sweep": (_swept,),
+    "raw": (_raw,),
 }
 """The stages of each."""
 

@@ -3,10 +3,12 @@
 python -m bench.window --prompts gsm8k.jsonl --windows 160 --answer-tokens 338 --ways plain published ours
 python -m bench.window --prompts gsm8k.jsonl --windows 32 64 128 256 512 --answer-tokens 64 --ways ours sweep
 python -m bench.window --prompts gsm8k.jsonl --ways ours --beside http://127.0.0.1:8000 --ignore-eos
+python -m bench.window --prompts gsm8k.jsonl --limit 32 --ways raw plain --concurrency 8 --ignore-eos --rounds 5
 
-The ways are in bench/ways.py; server is ours on the server at --beside, which holds the same model. of_plain: tokens/s as
-a share of what plain reached in the same round; wall_of_ours: time in terms of ours. native runs on vLLM only, which it
-starts on any machine.
+The ways are in bench/ways.py; server is ours on the server at --beside, which holds the same model. of_plain, of_raw:
+tokens/s as a share of what plain or raw reached in the same round; wall_of_ours: time in terms of ours. native runs on
+vLLM only, which it starts on any machine, raw on llama.cpp only. llama.cpp keeps the last prompt of each of its places:
+give it more rows than --concurrency.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.study import add_study_options, check, in_turns, ratio, read_chats, table
+from bench.study import add_study_options, check, in_turns, ratio, table
 from bench.ways import WAYS, Load, Row, run
+from training.rows import QUESTION, Rows
 from z1_core.engine import Engine
-from z1_core.engines import start_engine
+from z1_core.engines import choose, start_engine
 from z1_core.engines.server import ServerEngine
 from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput, Z1Error
@@ -48,9 +51,7 @@ IGNORE_EOS = ("ignore_eos", True)
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m bench.window", description=__doc__.split("\n\n")[0])
-    options.add_argument(
-        "--prompts", type=Path, required=True, metavar="FILE.jsonl", help='rows with a "prompt" or a "question"'
-    )
+    options.add_argument("--prompts", type=Path, required=True, metavar="FILE.jsonl", help='rows with a "question"')
     options.add_argument("--windows", type=int, nargs="+", default=[128], metavar="N", help="thinking tokens")
     options.add_argument("--answer-tokens", type=int, default=64, metavar="N", help="default %(default)s")
     options.add_argument("--ways", nargs="+", choices=WAYS, default=["plain", "published", "ours"])
@@ -69,10 +70,12 @@ def main(argv: list[str] | None = None) -> None:
     check(options, "limit", "concurrency", "answer_tokens")
     windows = [Window(thinking_tokens=size, answer_tokens=options.answer_tokens) for size in options.windows]
     check_windows(windows)
-    chats = read_chats(options.prompts, options.limit)
-    server = ServerEngine.start(options.beside) if options.beside else None
+    if "raw" in options.ways and choose(options) != "llama":
+        raise BadInput("raw asks llama.cpp's own server; give --engine llama, or leave raw out of --ways")
+    chats = [chat(row.question) for row in Rows([options.prompts], fields=QUESTION, max_bad=0)][: options.limit]
+    beside = ServerEngine.start(options.beside) if options.beside else None
     engine = _with_budget(options) if "native" in options.ways else start_engine(options, _say)
-    asyncio.run(_run(engine, server, options, chats, windows))
+    asyncio.run(_run(engine, beside, options, chats, windows))
 
 
 def _say(stage: str) -> None:
@@ -100,16 +103,18 @@ def assistant_header(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 async def _run(
-    engine: Engine, server: Engine | None, options: argparse.Namespace, chats: list[list[dict]], windows: list[Window]
+    engine: Engine, beside: Engine | None, options: argparse.Namespace, chats: list[list[dict]], windows: list[Window]
 ) -> None:
     async with AsyncExitStack() as stack:
-        for each in filter(None, (server, engine)):
+        for each in filter(None, (beside, engine)):
             stack.push_async_callback(each.close)
-        load = partial(make_load, chats=chats, windows=windows, options=options)
-        group = {way: partial(measure, way, load(engine)) for way in options.ways}
-        if server:
-            group["server"] = partial(measure, "ours", load(server))
-        lines = await in_turns([group], options, {"model": engine.name, "rows": len(chats)})
+        load = make_load(engine, chats, windows, options)
+        if "raw" in options.ways:
+            load = replace(load, server=await stack.enter_async_context(engine.server.client()))
+        ways = {way: partial(measure, way, load) for way in options.ways}
+        if beside:
+            ways["server"] = partial(measure, "ours", make_load(beside, chats, windows, options))
+        lines = await in_turns(ways, options, model=engine.name, rows=len(chats))
     print(table(with_ratios(lines)))
 
 
@@ -148,7 +153,7 @@ async def measure(way: str, load: Load, number: int) -> dict[str, Any]:
 
 async def _cold(load: Load) -> Sampling:
     """No way finds the prompts of the one before: vLLM's cache is emptied here, and is another one for each salt on its
-    server. llama.cpp keeps what its places held last, a prompt each."""
+    server."""
     if isinstance(load.engine, VllmEngine) and not await load.engine.llm.reset_prefix_cache():
         raise Z1Error("the prefix cache cannot be emptied while requests run")
     salt = (("cache_salt", str(time.monotonic())),) * isinstance(load.engine, ServerEngine)
@@ -173,6 +178,7 @@ def figures(rows: Sequence[Row], wall_s: float) -> dict[str, float]:
 def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
     return lines.assign(
         of_plain=ratio(lines, "tokens_per_s", to="plain"),
+        of_raw=ratio(lines, "tokens_per_s", to="raw"),
         wall_of_ours=ratio(lines, "wall_s", to="ours"),
         tokens_of_ours=ratio(lines, "tokens", to="ours"),
     )

@@ -97,7 +97,7 @@ async def llama_server_engine() -> AsyncIterator[Engine]:
 async def vllm_engine() -> AsyncIterator[Engine]:
     """The embedded model on a real vLLM: started once, on the session's loop, and closed there."""
     from tests.heavy.vllm_cpu import ON_CPU, use_cpu
-    from training.embedded import embedded_folder
+    from training.pretrained import embedded_folder
     from z1_core.engines.vllm import VllmEngine
 
     use_cpu()
@@ -111,7 +111,7 @@ def vllm_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServe]:
     """The embedded model in a real `vllm serve` on loopback: started once, ended by its process id."""
     from tests.heavy.vllm_cpu import AS_OPTIONS
     from tests.heavy.vllm_serve import VllmServe
-    from training.embedded import embedded_folder
+    from training.pretrained import embedded_folder
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

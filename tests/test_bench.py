@@ -1,122 +1,18 @@
-"""The speed studies, on scripted engines: who is measured against whom, and what is made of it."""
+"""What all studies of speed have in common, and bench.load: who is counted as an error, as foreign text, as slow."""
 
 from __future__ import annotations
 
 import json
 from collections import namedtuple
-from pathlib import Path
 
 import httpx
 import pandas as pd
 import psutil
 import pytest
 
-from bench import engines, study
-from bench.study import machine, others_cpu_s
-from z1_core.engines import llama
-from z1_core.engines.fake import FakeEngine
-from z1_core.models import Model
-
-
-class StandIn(FakeEngine):
-    """In the place of LlamaEngine, and of its server, whose calls it keeps."""
-
-    calls: list[dict]
-    says = '{"content": "", "tokens_predicted":%d,"stop":true}'
-
-    @classmethod
-    def start(cls, path: Path, *, adapter: Path | None, name: str, max_model_len: int, places: int) -> StandIn:
-        engine = cls(context_tokens=max_model_len)
-        engine.name, engine.places, engine.calls, engine.server = name, places, [], engine
-        return engine
-
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url="http://server", transport=httpx.MockTransport(self.answer))
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        self.calls.append(json.loads(request.content))
-        return httpx.Response(200, text=self.says % self.calls[-1]["n_predict"])
-
-
-@pytest.fixture
-def started(monkeypatch) -> list[StandIn]:
-    def start(*args, **options) -> StandIn:
-        made.append(StandIn.start(*args, **options))
-        return made[-1]
-
-    made: list[StandIn] = []
-    monkeypatch.setattr(llama.LlamaEngine, "start", start)
-    monkeypatch.setattr(study, "others_cpu_s", lambda: 0.0)  # looks at every process of the machine
-    monkeypatch.setattr(engines, "locate", lambda model, engine: Model(model or "embedded", "here", Path("m.gguf")))
-    return made
-
-
-def test_the_ways_take_turns_on_each_model_and_change_their_order(started, tmp_path, capsys):
-    out = tmp_path / "speed.json"
-    words = ["--model", "a", "--model", "b", "--rounds", "2", "--tokens", "12", "--out", str(out)]
-    assert engines.main(words) == 0
-    record = json.loads(out.read_text())
-    ours, alone, at_once = engines.OURS, engines.STREAMING, engines.UNSLICED
-    assert [(line["round"], line["model"], line["streams"], line["way"]) for line in record["lines"]] == [
-        (number, model, *way)
-        for number, order in ((1, slice(None)), (2, slice(None, None, -1)))
-        for model in "ab"
-        for pair in ([(1, alone), (1, ours)], [(8, at_once), (8, ours)])
-        for way in pair[order]
-    ]
-    assert {"processor", "avx512", "cores", "versions", "commit", "options"} <= record.keys()
-    assert "of_server" in capsys.readouterr().out
-    assert [engine.dead for engine in started] == [True, True]  # closed
-
-
-def test_each_stream_has_a_prompt_that_no_cache_knows_and_reads_it_before_the_clock_runs(started):
-    assert engines.main(["--rounds", "2", "--tokens", "12"]) == 0
-    (engine,) = started
-    asked = [(tuple(call["prompt"]), call["id_slot"], call["n_predict"]) for call in engine.calls if not call["stream"]]
-    first, second = asked[:8], asked[8:16]  # of the warm-up
-    assert [call[:2] for call in first] == [call[:2] for call in second]
-    assert ([call[2] for call in first], [call[2] for call in second]) == ([1] * 8, [8] * 8)
-    prompts = [prompt for prompt, _, tokens in asked if tokens == 1]
-    assert len(prompts) == len(set(prompts)) == 3 * 8
-    assert len({tuple(call["prompt"]) for call in engine.calls if call["stream"]}) == 3
-    samplings = {
-        json.dumps({name: call[name] for name in llama.sampling_fields(llama.Sampling())[0]}) for call in engine.calls
-    }
-    assert len(samplings) == 1
-    assert all(call["ignore_eos"] is True for call in engine.calls)
-
-
-def test_a_server_that_stops_early_is_no_measurement(started, monkeypatch, capsys):
-    monkeypatch.setattr(StandIn, "says", '{"error": "no %d"}')
-    assert engines.main(["--rounds", "1"]) == 2
-    assert 'error: the server ended before its 1 tokens: {"error": "no 1"}' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("words", [["--rounds", "0"], ["--tokens", "0"]])
-def test_bad_options_are_said(words, capsys):
-    assert engines.main(words) == 2
-    assert f"{words[0]} is 0; it must be at least 1" in capsys.readouterr().err
-
-
-def line(way: str, streams: int, tokens_per_s: float, number: int = 1) -> dict:
-    fixed = {"model": "m", "others": 0.0, "first_token_ms": 100.0}
-    return {**fixed, "way": way, "streams": streams, "tokens_per_s": tokens_per_s, "round": number}
-
-
-def test_ratios_compare_within_a_round_and_as_many_streams():
-    lines = [
-        line(engines.STREAMING, 1, 80),
-        line("ours", 1, 76),
-        line(engines.UNSLICED, 8, 100),
-        line("ours", 8, 95),
-        line(engines.STREAMING, 1, 40, 2),
-        line("ours", 1, 40, 2),
-    ]
-    made = engines.with_ratios(pd.DataFrame(lines))
-    assert list(made.of_server) == [1, 0.95, 1, 0.95, 1, 1]
-    shown = study.table(made, ["model", "streams", "way"])
-    assert "0.975 (0.950-1.000)" in shown
-    assert "58 (40-76)" in shown
+from bench import load, study
+from bench.scripted_page import script
+from bench.visitors import TAG, Failed, Page, Seen, Visitor
 
 
 def test_the_processor_is_named_and_whether_it_has_avx512(tmp_path):
@@ -126,10 +22,10 @@ def test_the_processor_is_named_and_whether_it_has_avx512(tmp_path):
         ("model name\t: Old CPU\nflags\t\t: fpu avx2\n", "Old CPU", False),
     ):
         cpuinfo.write_text(content)
-        made = machine(cpuinfo)
+        made = study.machine(cpuinfo)
         assert (made["processor"], made["avx512"]) == (processor, avx512)
-    assert machine(tmp_path / "none")["processor"]  # no Linux
-    assert json.loads(json.dumps(machine()))["versions"]["python"]
+    assert study.machine(tmp_path / "none")["processor"]  # no Linux
+    assert json.loads(json.dumps(study.machine()))["versions"]["python"]
 
 
 def test_what_others_take_is_all_that_is_busy_but_what_is_ones_own(monkeypatch):
@@ -138,4 +34,108 @@ def test_what_others_take_is_all_that_is_busy_but_what_is_ones_own(monkeypatch):
     monkeypatch.setattr(psutil, "cpu_times", lambda: times)
     monkeypatch.setattr(psutil.Process, "children", lambda self, recursive: [])  # those of other tests
     own_s = sum(psutil.Process().cpu_times()[:2])
-    assert 100_025 - own_s - 5 < others_cpu_s() <= 100_025 - own_s
+    assert 100_025 - own_s - 5 < study.others_cpu_s() <= 100_025 - own_s
+
+
+def test_the_table_shows_medians_and_spread_within_rounds_and_no_empty_row():
+    walls = {"plain": (1.0, 10.0, 4.0), "ours": (2.0, 20.0, 12.0)}
+    lines = pd.DataFrame(
+        {"round": n, "way": way, "wall_s": wall[n], "rows": 3, "of_server": None}
+        for n in (0, 1, 2)
+        for way, wall in walls.items()
+    )
+    lines["of_plain"] = study.ratio(lines, "wall_s", to="plain")
+    shown = [row.split() for row in study.table(lines).splitlines()]
+    assert shown[0][-2:] == ["plain", "ours"]
+    assert shown[1:] == [
+        ["wall_s", "4", "(1-10)", "12", "(2-20)"],
+        ["rows", "3", "3"],
+        ["of_plain", "1", "2", "(2-3)"],
+    ]
+    assert study.ratio(lines[lines.way == "ours"], "wall_s", to="plain").isna().all()
+
+
+# Many visitors
+
+
+def event(id_: int, targets: list, **options) -> dict:
+    return {"id": id_, "targets": targets, "backend_fn": True, "inputs": [2, 3], **options}
+
+
+CONFIG = {
+    "components": [
+        {"id": 2, "props": {"elem_id": "window", "value": 1024}},
+        {"id": 3, "props": {"value": "as it stands"}},
+        {"id": 9, "props": {"elem_id": "think"}},
+    ],
+    "dependencies": [
+        event(10, [[9, "run"]], backend_fn=False),  # in the browser alone
+        event(11, [[9, "run"]]),
+        event(12, [[9, "stop"]]),
+    ],
+}
+
+
+def test_what_a_press_does_is_found_in_the_configuration_and_not_by_number():
+    page = Page(CONFIG)
+    run = page.event("think", "run")
+    assert run["id"] == 11
+    assert page.values(run, {}) == [1024, "as it stands"]
+    assert page.values(run, {"window": 5}) == [5, "as it stands"]
+
+
+def test_each_visitor_hears_nothing_but_the_own_tag_from_the_script():
+    assert {*TAG.findall(script("user\nI am visitor-017.<|im_end|>"))} == {"visitor-017"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "foreign", "error"),
+    [
+        ({"visitor-001", "visitor-002"}, {"visitor-002"}, ""),
+        ({"visitor-001"}, set(), ""),
+        (set(), set(), "nothing of its own came"),
+    ],
+)
+async def test_foreign_text_and_silence_are_seen(tags, foreign, error):
+    class Asking:
+        async def ask(self, question: str, **_) -> Seen:
+            return Seen(tags={*tags})
+
+    (seen,) = await load.visit(Asking(), "visitor-001", until_s=0)
+    assert (seen.tags, seen.error) == (foreign, error)
+
+
+def test_runs_are_counted_with_the_median_and_the_95th_percentile():
+    steady = [0.1 * n for n in range(19)]
+    runs = [
+        Seen(updates_s=[first + each for each in [*steady, steady[-1] + gap]], tags=tags, error=error)
+        for first, gap, tags, error in ((0.2, 0.1, set(), ""), (0.4, 9, {"visitor-003"}, ""), (0.9, 9, set(), "lost"))
+    ]
+    made = load.figures([*runs, Seen(error="nothing came")])
+    assert (made["runs"], made["errors"], made["foreign"]) == (4, 2, 1)
+    assert (made["first_s"], made["first_s_worst"], made["gap_s"]) == pytest.approx((0.4, 0.9, 0.1))
+    assert load.figures([Seen(updates_s=[0, 1, 4])])["gap_s"] == pytest.approx(2.9)
+
+
+async def test_a_page_that_tells_of_an_error_is_one():
+    lines = "".join(f"data: {json.dumps(each)}\n\n" for each in [{"msg": "process_completed", "success": False}])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            return httpx.Response(200, json={"event_id": "x"})
+        return httpx.Response(200, text=lines)
+
+    async with httpx.AsyncClient(base_url="http://page", transport=httpx.MockTransport(answer)) as client:
+        with pytest.raises(Failed):
+            [text async for text in Visitor(client, Page(CONFIG)).stream(CONFIG["dependencies"][1], {}, {})]
+
+
+@pytest.mark.thorough
+def test_a_few_visitors_on_a_real_page_and_nothing_is_left_running(tmp_path, capsys):
+    before = psutil.Process().children(recursive=True)
+    assert load.main(["--visitors", "3", "--out", str(tmp_path / "load.json")]) == 0
+    (line,) = json.loads((tmp_path / "load.json").read_text())["lines"]
+    assert (line["runs"], line["errors"], line["foreign"]) == (3, 0, 0)
+    assert line["page_MB"] > 50
+    assert "first_s" in capsys.readouterr().out
+    assert psutil.Process().children(recursive=True) == before

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
-import pandas as pd
+import httpx
 import pytest
 
-from bench import study, window
-from bench.ways import WAYS, Row, find, run
-from evaluation.pool import pooled
+from bench import window
+from bench.ways import WAYS, Row, run
 from z1_core.engines.fake import FakeEngine, small_text
-from z1_core.errors import BadInput, ContextOverflow, EngineDead
+from z1_core.errors import BadInput, ContextOverflow, EngineDead, Z1Error
 from z1_core.prompt import chat
 from z1_core.window import HINT, Window
 
@@ -78,7 +78,7 @@ async def test_native_counts_the_forced_hint_as_neither_trace_nor_answer():
     assert [(row.trace_tokens, row.answer_tokens, row.cut) for row in rows] == [(23, 6, True)]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS.keys() - {"raw"})
 async def test_a_row_that_stops_inside_the_window_is_cut_by_no_way(way):
     engine = FakeEngine(lambda prompt: "Hello.")
     rows = await run(way, load_for(engine))
@@ -86,37 +86,13 @@ async def test_a_row_that_stops_inside_the_window_is_cut_by_no_way(way):
     assert len(engine.requests) == 3
 
 
-@pytest.mark.parametrize(
-    ("way", "tokens"),
-    [("published", WINDOW), ("ours", WINDOW), ("sweep", WINDOW)],
-)
-async def test_tokens_are_traces_and_answers_as_written_without_hints(scripted, way, tokens):
+@pytest.mark.parametrize("way", ["published", "ours", "sweep"])
+async def test_tokens_are_traces_and_answers_as_written_without_hints(scripted, way):
     answer = len(small_text().encode("It is 42.")) + 1
     answers = 2 if way == "sweep" else 1
     line = await window.measure(way, load_for(scripted(LONG, "It is 42."), windows=(5, WINDOW)), 1)
-    assert line["tokens"] == 3 * (tokens + answers * answer)
+    assert line["tokens"] == 3 * (WINDOW + answers * answer)
     assert line["max_trace_tokens"] == WINDOW
-
-
-async def test_warming_up_runs_few_rows_on_few_tokens(scripted):
-    engine = scripted(LONG)
-    for way in ("plain", "published", "ours"):
-        await window.measure(way, load_for(engine, questions=["One?"] * 9), 0)
-    assert max(budgets(engine)) == 2 * window.WARM_UP_TOKENS + HINT_TOKENS
-    assert len(engine.requests) == window.WARM_UP_ROWS * 5
-
-
-async def test_a_failure_ends_the_rows_that_still_run(scripted):
-    engine = scripted(LONG, seconds_per_token=0.01)
-
-    async def run_one(number: int) -> None:
-        if number == 1:
-            raise BadInput("no")
-        await run("ours", load_for(engine))
-
-    with pytest.raises(BadInput):
-        await pooled(run_one, [0, 1, 2], 3)
-    assert engine.active == 0
 
 
 def test_figures_of_known_rows():
@@ -125,41 +101,6 @@ def test_figures_of_known_rows():
     assert (made["tokens"], made["tokens_per_s"]) == (150 + 25, 87.5)
     assert (made["first_token_ms"], made["first_token_p95_ms"]) == pytest.approx((300, 480))
     assert (made["rows_cut"], made["max_trace_tokens"]) == (2, 50)
-
-
-def test_ratios_compare_within_a_round():
-    walls = {"plain": (1.0, 10.0), "published": (3.0, 30.0), "ours": (2.0, 20.0)}
-    fixed = {"tokens": 5}
-    lines = pd.DataFrame(
-        {"round": n, "way": way, "wall_s": wall[n], "tokens_per_s": 100 / wall[n], **fixed}
-        for n in range(2)
-        for way, wall in walls.items()
-    )
-    made = window.with_ratios(lines).set_index(["way", "round"])
-    assert list(made.of_plain["ours"]) == [0.5, 0.5]
-    assert list(made.wall_of_ours["published"]) == [1.5, 1.5]
-    assert window.with_ratios(lines[lines.way == "ours"]).of_plain.isna().all()
-
-
-def test_the_table_shows_medians_and_spread_and_no_empty_row():
-    lines = pd.DataFrame(
-        {"round": n, "way": way, "wall_s": 1 + n / 10, "rows_cut": 3, "of_plain": None}
-        for n in (1, 2, 4)
-        for way in WAYS
-    )
-    shown = study.table(lines)
-    assert shown.splitlines()[0].split()[-len(WAYS) :] == list(WAYS)
-    assert shown.count("1.200 (1.100-1.400)") == len(WAYS)
-    assert shown.splitlines()[-1].split() == ["rows_cut", *["3"] * len(WAYS)]
-
-
-def test_each_round_begins_with_another_way():
-    assert [study.rotated(["a", "b", "c"], by)[0] for by in range(4)] == ["a", "b", "c", "a"]
-
-
-def test_find_takes_the_first_place():
-    assert find([1, 2], [0, 1, 1, 2, 1, 2]) == 2
-    assert find([1, 2], [1]) is find([1, 2], [2, 1]) is None
 
 
 @pytest.mark.parametrize("header", ["<|im_start|>assistant\n", ""])
@@ -178,29 +119,18 @@ def test_the_assistant_header_comes_from_the_template(header):
 # Rows and options
 
 
-def test_rows_may_hold_a_prompt_or_a_question_and_lines_may_be_blank(tmp_path):
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text('{"prompt": "a\u2028b"}\n\n{"question": "c", "answer": "1"}\n{"prompt": "d"}\n', encoding="utf-8")
-    assert study.read_chats(rows, 2) == [chat("a\u2028b"), chat("c")]
-
-
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        ("", "no rows"),
-        ("nonsense\n", "line 1 of rows.jsonl"),
-        ('{"prompt": "a"}\n{"text": "b"}\n', "line 2 of rows.jsonl"),
-        ('{"prompt": "a"}\n[1]\n', "line 2 of rows.jsonl"),
-        ('{"prompt": 5}\n', "line 1 of rows.jsonl"),
-        ('{"prompt": "\\ud800"}\n', "line 1 of rows.jsonl"),
-        (b"\xff\xfe", "line 1 of rows.jsonl"),
+        ("", "holds no rows"),
+        ('{"question": "a"}\n{"text": "b"}\n', "line 2 of rows.jsonl"),
         (None, "rows.jsonl cannot be read: No such file or directory"),
     ],
 )
 def test_unusable_rows_end_with_one_sentence(tmp_path, capsys, content, named):
     rows = tmp_path / "rows.jsonl"
     if content is not None:
-        rows.write_bytes(content if isinstance(content, bytes) else content.encode())
+        rows.write_text(content)
     assert window.main(["--prompts", str(rows), "--fake"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")
@@ -218,6 +148,7 @@ def test_unusable_rows_end_with_one_sentence(tmp_path, capsys, content, named):
         (("--windows", "9", "5"), "the windows 9 5 do not grow"),
         (("--out", "/nowhere/out.json"), "there is no folder /nowhere for --out"),
         (("--beside", "x"), "write it like http://127.0.0.1:8000"),
+        (("--ways", "raw"), "raw asks llama.cpp's own server; give --engine llama"),
     ],
 )
 def test_bad_options_are_said(tmp_path, capsys, wrong, told):
@@ -232,6 +163,29 @@ def test_a_prompt_that_leaves_no_room_is_refused_before_anything_runs(scripted):
     with pytest.raises(ContextOverflow):
         load_for(engine)
     assert engine.requests == []
+
+
+async def test_raw_asks_the_server_for_the_whole_and_as_a_stream_only_where_it_is_alone(scripted):
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(json.loads(request.content))
+        return httpx.Response(200, text=f'{{"tokens_predicted":{calls[-1]["n_predict"]},"stop":true}}')
+
+    calls = []
+    async with httpx.AsyncClient(base_url="http://server", transport=httpx.MockTransport(answer)) as server:
+        for concurrency in (1, 2):
+            load = replace(load_for(scripted(), concurrency=concurrency, ignore_eos=True), server=server)
+            rows = await run("raw", load)
+            assert [(row.trace_tokens, row.cut) for row in rows] == [(TOTAL, False)] * 3
+    assert [call["stream"] for call in calls] == [True] * 3 + [False] * 3
+    assert [tuple(call["prompt"]) for call in calls] == [*map(tuple, load.prompts)] * 2
+    assert all((call["ignore_eos"], call["n_predict"]) == (True, TOTAL) for call in calls)
+
+
+async def test_a_server_that_stops_early_is_no_measurement(scripted):
+    transport = httpx.MockTransport(lambda request: httpx.Response(500, text='{"error": "no"}'))
+    async with httpx.AsyncClient(base_url="http://server", transport=transport) as server:
+        with pytest.raises(Z1Error, match=r'the server did not write: {"error": "no"}'):
+            await run("raw", replace(load_for(scripted()), server=server))
 
 
 # The whole

@@ -14,7 +14,6 @@ import pytest
 from training.drafts import appearing
 from training.rows import TOKENS, TRAJECTORY, Rows, share
 from z1_core.errors import BadInput, Z1Error
-from z1_core.jsonl import Lines, own_lines
 
 GOOD = {"id": "a", "question": "What is 1 + 1?", "response": "It is 2.", "token_num_qwen": 5}
 
@@ -32,23 +31,17 @@ def without(name: str) -> dict:
 
 ODD = [
     (without("response"), 'no "response"'),
-    (without("question"), 'no "question"'),
     (GOOD | {"id": "b", "response": " \n"}, '"response" is empty'),
-    (GOOD | {"id": "b", "question": None}, 'no "question"'),
     (GOOD | {"id": "b", "question": [{"role": "user", "content": "Why?"}]}, '"question" is no text: [{"role"'),
     (
         {"id": "b", "messages": [{"role": "user", "content": "Why?"}]},
         'no "question": it has a conversation under "messages"',
     ),
     (GOOD | {"id": ["x"]}, '"id" is no text: ["x"]'),
-    (GOOD | {"id": True}, '"id" is no text: true'),
-    (GOOD, "an id that came before: a"),
     (GOOD | {"response": "another"}, "an id that came before: a"),
     (json.dumps(GOOD | {"id": "b", "response": "\ud83d"}).encode(), 'half a character in "response"'),
     (b'{"id": "b", "question": "caf\xe9"}', "not JSON: 'utf-8' codec can't decode byte 0xe9 in position 28"),
-    (b'{"id": "b", ', "not JSON: "),
     (b'["b"]', "not a row of named fields but list"),
-    (b"NaN", "not a row of named fields but float"),
 ]
 
 
@@ -142,21 +135,6 @@ def test_a_name_that_the_hub_does_not_know_is_refused(monkeypatch):
         BadInput, match=r"some/set is no file here and cannot be had from the Hub \(404: no such set\);"
     ):
         Rows(["some/set"])
-
-
-def test_the_sample_reads_whole(shared_data: Path):
-    rows = list(Rows([shared_data / "trajectories_sample" / "train.jsonl"]))
-    assert len(rows) == 2055
-    assert sum(row.tokens for row in rows) == 1_623_395
-
-
-def test_a_torn_line_is_cut_off_when_the_file_is_opened_again(tmp_path: Path):
-    path = tmp_path / "grown.jsonl"
-    for size in (3, 200_000):
-        path.write_bytes(b'{"n": 1}\n{"n": 2}\n{"n": "' + b"x" * size)
-        with Lines(path) as file:
-            file.add({"n": 3})
-        assert [line.row["n"] for line in own_lines(path)] == [1, 2, 3]
 
 
 def test_a_folder_appears_whole_or_not_at_all_and_nothing_else_is_touched(tmp_path: Path):

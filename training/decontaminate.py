@@ -6,12 +6,13 @@ looked for whole.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from evaluation.rows import BadRow, read_rows
-from training.words import folded_words
 from z1_core.errors import BadInput
 
 STATEMENTS = (
@@ -20,6 +21,7 @@ STATEMENTS = (
 )  # fmt: skip
 """Where the published benchmark files keep their questions; all that a row has count."""
 
+WORD = re.compile(r"[^\W_]+")
 WITHIN_FROM_WORDS = 4
 """A benchmark question shorter than this is only found as the whole question: "Find x" stands in too many others."""
 
@@ -50,6 +52,11 @@ class Benchmarks:
                     if run in self._runs[length]:
                         return f"{self._runs[length][run]}: {run!r}"
         return None
+
+
+def folded_words(text: str) -> list[str]:
+    """Lower-cased words without punctuation, so that "\\frac{1}{2}," and "frac 1 2" are the same."""
+    return WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
 def runs(words: Sequence[str], length: int) -> Iterator[str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from training.rows import digest
-from training.words import printed_words
 
 SHINGLE_WORDS = 5
 SIMILAR_FROM = 0.8
@@ -40,7 +39,7 @@ class Questions:
 
     def take(self, question: str, place: int) -> Repeat | None:
         """What the question repeats, whatever its case and white space; if nothing, it is remembered under its place."""
-        key = digest(" ".join(printed_words(question)))
+        key = digest(" ".join(question.lower().split()))
         if key in self._whole:
             return Repeat(self._whole[key], 1.0)
         if self._near is not None:
@@ -57,7 +56,7 @@ class Questions:
 
 def shingles(text: str) -> set[str]:
     """Runs of five words; a shorter text is one run."""
-    words = printed_words(text)
+    words = text.lower().split()
     starts = range(max(1, len(words) - SHINGLE_WORDS + 1))
     return {" ".join(words[start : start + SHINGLE_WORDS]) for start in starts}
 

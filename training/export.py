@@ -16,18 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import run_folder
-from training.adapter import save_adapter
 from training.drafts import appearing
-from training.pretrained import load_tokenizer, model_folder
+from training.pretrained import load_config, load_tokenizer, model_folder
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write_json
-from z1_core.models import ADAPTER_SETTINGS
+from z1_core.models import ADAPTER, ADAPTER_SETTINGS
 from z1_core.program import program
 from z1_core.trained import FILE as RECORD
 from z1_core.window import HINT
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    import torch
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+WEIGHTS = "adapter_model.safetensors"
+PEFT_PREFIX = "base_model.model."
+INTERLEAVED = ("q_proj", "k_proj")
+"""Of a Llama, llama.cpp keeps the rows of these in the order in which its rotary embedding pairs them."""
 
 
 def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
@@ -59,15 +64,9 @@ def _record_of(checkpoint: Path) -> dict[str, Any]:
         return read_json(checkpoint / RECORD)
     if not (checkpoint / run_folder.COMPLETE).exists():
         raise BadInput(f"{checkpoint} is no whole checkpoint; name one that holds {run_folder.COMPLETE}")
-    run, data = read_json(checkpoint.parent / run_folder.RUN), read_json(checkpoint.parent / run_folder.DATA)
-    return {
-        "system": data["settings"]["system"],
-        "hint": HINT,
-        **{name: run[name] for name in ("kind", "base", "revision", "commit", "versions")},
-        "step": run_folder.step_of(checkpoint),
-        "settings": run["settings"],
-        "data": data,
-    }
+    run = read_json(checkpoint.parent / run_folder.RUN)
+    step = run_folder.step_of(checkpoint)
+    return {"system": run["data"]["settings"]["system"], "hint": HINT, "step": step, **run}
 
 
 def _load(checkpoint: Path, record: Mapping[str, Any]) -> PreTrainedModel:
@@ -97,6 +96,47 @@ def _set_end(model: PreTrainedModel, end_token_id: int, pad_token_id: int | None
     model.generation_config = GenerationConfig(
         eos_token_id=ends, pad_token_id=pad_token_id, bos_token_id=model.config.bos_token_id
     )
+
+
+def save_adapter(checkpoint: Path, folder: Path, *, base: str, revision: str | None) -> None:
+    """The small file beside its base: safetensors as PEFT and vLLM load it (bf16), and GGUF as llama.cpp does (fp16).
+    Raises BadInput for what is no plain LoRA on a Llama."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    if not (checkpoint / ADAPTER_SETTINGS).is_file():
+        raise BadInput(f"{checkpoint} holds no adapter; train with --use_peft true, or leave --adapter out")
+    settings = read_json(checkpoint / ADAPTER_SETTINGS)
+    config = load_config(base, revision or "main")
+    is_special = any(settings.get(name) for name in ("use_rslora", "use_dora", "modules_to_save"))
+    if is_special or config.model_type != "llama":
+        raise BadInput(f"the adapter in {checkpoint} is no plain LoRA on a Llama model; leave --adapter out")
+    weights = load_file(checkpoint / WEIGHTS)
+    save_file({name: each.to(torch.bfloat16) for name, each in weights.items()}, folder / WEIGHTS, {"format": "pt"})
+    write_json(folder / ADAPTER_SETTINGS, settings | {"base_model_name_or_path": base, "revision": revision})
+    _write_gguf(folder / ADAPTER, weights, alpha=settings["lora_alpha"], config=config)
+
+
+def _write_gguf(file: Path, weights: dict[str, torch.Tensor], *, alpha: float, config: PreTrainedConfig) -> None:
+    import gguf
+    import numpy as np
+
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    for name, tensor in sorted(weights.items()):
+        module, _, part = name.removeprefix(PEFT_PREFIX).removesuffix(".weight").rpartition(".")
+        if part == "lora_B" and module.endswith(INTERLEAVED):
+            heads = config.num_attention_heads if module.endswith("q_proj") else config.num_key_value_heads
+            halves = tensor.reshape(heads, 2, -1, tensor.shape[1])
+            tensor = halves.transpose(1, 2).reshape(tensor.shape)
+        writer.add_tensor(f"{names.get_name(module)}.weight.{part.lower()}", tensor.float().numpy().astype(np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 @program(stopped="stopped; nothing was written", needs="training/requirements.txt")

@@ -20,17 +20,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from evaluation.pool import pooled
+from evaluation.store import held
 from training import run_folder
 from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, digest
 from z1_core import thinking
@@ -46,6 +47,7 @@ from z1_core.provenance import versions
 from z1_core.window import Sampling
 
 FAKE_SECONDS_PER_TOKEN = 0.001
+FILES = ("trajectories.jsonl", "left_out.jsonl")
 LEFT_OUT = ("truncated", "empty", "prompt_too_long")
 
 
@@ -68,65 +70,26 @@ class Teaching:
 
     def sampling_of(self, question: Row, budget_tokens: int) -> Sampling:
         """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
-        drawn = digest(f"{self.seed}:{question.id}")[:7]
-        return Sampling(
-            temperature=self.temperature,
-            max_tokens=budget_tokens,
-            seed=int.from_bytes(drawn, "big") if self.temperature else None,
-        )
+        seed = int.from_bytes(digest(f"{self.seed}:{question.id}")[:7], "big") if self.temperature else None
+        return Sampling(temperature=self.temperature, max_tokens=budget_tokens, seed=seed)
 
 
-async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) -> tuple[dict[str, Any], str | None]:
-    """The row of one question, and the reason to leave it out where there is one. Raises EngineDead."""
+async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) -> dict[str, Any]:
+    """The row of one question, with the "reason" to leave it out where there is one. Raises EngineDead."""
+    row = {"id": question.id, "question": question.question, "response": "", TOKENS: 0}
     prompt_ids = engine.text.render(chat(question.question, system=teaching.system))
     budget = min(teaching.max_tokens, engine.context_tokens - len(prompt_ids))
     if budget < 1:
-        return _row(engine, question, ""), "prompt_too_long"
-    texts, finish_reason = [], None
+        return row | {"reason": "prompt_too_long"}
+    finish_reason = None
     async with aclosing(thinking.generate(engine, prompt_ids, teaching.sampling_of(question, budget))) as deltas:
         async for delta in deltas:
-            texts.append(delta.text)
+            row["response"] += delta.text
             finish_reason = delta.finish_reason
-    row = _row(engine, question, "".join(texts))
+    row[TOKENS] = len(engine.text.encode(row["response"]))
     if finish_reason != "stop":
-        return row, "truncated"
-    return row, None if row["response"].strip() else "empty"
-
-
-def _row(engine: Engine, question: Row, response: str) -> dict[str, Any]:
-    tokens = len(engine.text.encode(response)) if response else 0
-    return {"id": question.id, "question": question.question, "response": response, TOKENS: tokens}
-
-
-class Output:
-    """The two files of a run, and which questions are in them."""
-
-    def __init__(self, stack: ExitStack, out: Path) -> None:
-        self._files = [stack.enter_context(Lines(out / name)) for name in ("trajectories.jsonl", "left_out.jsonl")]
-        self.counts = dict.fromkeys(("trajectories", *LEFT_OUT), 0)
-        self._done: dict[str, bytes] = {}
-        for file in self._files:
-            for line in own_lines(file.path):
-                self._remember(line.row)
-
-    def add(self, row: dict[str, Any], reason: str | None) -> None:
-        made = row | {"reason": reason} if reason else row
-        self._files[bool(reason)].add(made)
-        self._remember(made)
-
-    def has(self, question: Row) -> bool:
-        """Raises BadInput where the id was another question's when the run began."""
-        known = self._done.get(question.id)
-        if known not in (None, digest(question.question)):
-            raise BadInput(
-                f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
-                "or name another folder with --out"
-            )
-        return known is not None
-
-    def _remember(self, row: dict[str, Any]) -> None:
-        self.counts[row.get("reason", "trajectories")] += 1
-        self._done[row["id"]] = digest(row["question"])
+        return row | {"reason": "truncated"}
+    return row if row["response"].strip() else row | {"reason": "empty"}
 
 
 async def generate(
@@ -137,37 +100,44 @@ async def generate(
     *,
     concurrency: int = 64,
     wait_s: float = 0,
-) -> dict[str, int]:
+) -> Counter[str]:
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
 
     wait_s: how long to wait for a server that goes away in mid-run.
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
-    with ExitStack() as stack:
-        _hold(stack, out)
+    with held(out, name=run_folder.LOCK), ExitStack() as stack:
         settings = {"model": engine.name, **asdict(teaching)}
         run_folder.claim(out, {"settings": settings, "versions": versions(("tokenizers", "jinja2"))})
-        output = Output(stack, out)
-        waiting = [question for question in questions if not output.has(question)]
-        done = len(questions) - len(waiting)
-        bar = stack.enter_context(tqdm(total=len(questions), initial=done, unit="row", disable=None))
+        done = {row["id"]: digest(row["question"]) for row in finished(out)}
+        waiting = [question for question in questions if _is_new(question, done)]
+        kept, left_out = (stack.enter_context(Lines(out / name)) for name in FILES)
+        bar = stack.enter_context(
+            tqdm(total=len(questions), initial=len(questions) - len(waiting), unit="row", disable=None)
+        )
         patience = Patience(engine, wait_s, _say)
 
         async def teach(question: Row) -> None:
-            output.add(*await write_trajectory(engine, question, teaching))
+            row = await write_trajectory(engine, question, teaching)
+            (left_out if "reason" in row else kept).add(row)
             bar.update()
 
         await pooled(lambda question: patience.insist(partial(teach, question)), waiting, concurrency)
-        return output.counts
+        return Counter(row.get("reason", "trajectories") for row in finished(out))
 
 
-def _hold(stack: ExitStack, out: Path) -> None:
-    """Take the folder for this process alone. Raises BadInput for one that is in use."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        stack.enter_context(FileLock(out / run_folder.LOCK, timeout=0))
-    except Timeout as error:
-        raise BadInput(f"another process is writing in {out}; wait for it or name another --out") from error
+def finished(out: Path) -> Iterator[dict[str, Any]]:
+    return (line.row for name in FILES for line in own_lines(out / name))
+
+
+def _is_new(question: Row, done: Mapping[str, bytes]) -> bool:
+    """Raises BadInput where the id was another question's when the run began."""
+    if question.id in done and done[question.id] != digest(question.question):
+        raise BadInput(
+            f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
+            "or name another folder with --out"
+        )
+    return question.id not in done
 
 
 def parser() -> argparse.ArgumentParser:
@@ -194,13 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.concurrency < 1:
         raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
     server_wait_s(options)
-    rows = Rows(
-        [options.questions],
-        fields=QUESTION,
-        max_bad=options.max_bad,
-        tell=lambda *odd: _say(f"passed over: {': '.join(odd)}"),
-    )
-    questions = list(rows)  # before a model is loaded
+    questions = list(Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_passed_over))
     engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
     counts = asyncio.run(_run(engine, questions, teaching, options))
     left_out = ", ".join(f"{reason} {counts[reason]:,}" for reason in LEFT_OUT if counts[reason])
@@ -208,12 +172,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"left out: {left_out or 'none'}")
 
 
-async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> dict[str, int]:
+async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> Counter[str]:
     wait_s = server_wait_s(options)
     try:
         return await generate(engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s)
     finally:
         await engine.close()
+
+
+def _passed_over(where: str, fault: str) -> None:
+    _say(f"passed over: {where}: {fault}")
 
 
 def _say(stage: str) -> None:

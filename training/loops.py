@@ -7,10 +7,7 @@ short and long traces of several models, where they call 65 (3.2 %) a loop.
 from __future__ import annotations
 
 import zlib
-
-import numpy as np
-
-from training.words import ngram_hashes, printed_words
+from collections import Counter
 
 LOOP_WORDS, LOOP_TIMES, LOOP_SHARE = 10, 5, 0.2
 """A loop: runs of ten words that come five times or more cover a fifth of the trajectory."""
@@ -21,19 +18,13 @@ TAIL_BYTES, TAIL_RATIO = 4000, 10
 
 def loop_in(text: str) -> str | None:
     """What is repeated, or None."""
-    words = printed_words(text)
-    hashes = ngram_hashes(words, LOOP_WORDS)
-    if hashes.size >= LOOP_TIMES:
-        _, place_of, times = np.unique(hashes, return_inverse=True, return_counts=True)
-        starts = np.flatnonzero(times[place_of] >= LOOP_TIMES)
-        if starts.size:
-            covered = np.zeros(len(words), bool)
-            for step in range(LOOP_WORDS):
-                covered[starts + step] = True
-            if covered.mean() >= LOOP_SHARE:
-                first = starts[np.argmax(times[place_of][starts])]
-                phrase = " ".join(words[first : first + LOOP_WORDS])
-                return f"{covered.mean():.0%} repeats; {times[place_of][first]} times {phrase[:80]!r}"
+    words = text.lower().split()
+    runs = [" ".join(words[start : start + LOOP_WORDS]) for start in range(len(words) - LOOP_WORDS + 1)]
+    often = {run: times for run, times in Counter(runs).items() if times >= LOOP_TIMES}
+    covered = {start + step for start, run in enumerate(runs) if run in often for step in range(LOOP_WORDS)}
+    if often and len(covered) >= LOOP_SHARE * len(words):
+        phrase = max(often, key=often.get)
+        return f"{len(covered) / len(words):.0%} repeats; {often[phrase]} times {phrase[:80]!r}"
     tail = text.encode()[-TAIL_BYTES:]
     ratio = len(tail) / len(zlib.compress(tail))
     return f"the end deflates {ratio:.0f} times: {text[-40:]!r}" if ratio >= TAIL_RATIO else None

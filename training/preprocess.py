@@ -115,8 +115,8 @@ def _encoded(rows: Rows, encoder: RowEncoder, settings: Settings, tally: Tally) 
             else:
                 tally.draws.append(_draw(f"{settings.seed}:{row.question}"))
                 ids = np.array(encoded.ids, np.int32)
-                labels = np.where(np.arange(len(ids)) < encoded.prompt_tokens, np.int32(-100), ids)
-                labelled = len(ids) - encoded.prompt_tokens
+                labels, labelled = ids.copy(), len(ids) - encoded.prompt_tokens
+                labels[: encoded.prompt_tokens] = -100
                 yield {"id": row.id, "input_ids": ids, "labels": labels, "length": len(ids), "labelled": labelled}
     if not tally.draws:
         counts = ", ".join(f"dropped_{name} {count:,}" for name, count in tally.dropped.items() if count)

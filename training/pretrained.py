@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from training.embedded import embedded_folder
-from z1_core.errors import BadInput
+from training.drafts import appearing
+from z1_core.errors import BadInput, ModelUnavailable, Z1Error
+from z1_core.models import EMBEDDED_NAME, INSTALL_EMBEDDED, embedded_file
 
 
 def load_tokenizer(name: str, revision: str = "main") -> Any:
@@ -48,3 +49,36 @@ def _loaded(auto: Any, name: str, revision: str, what: str) -> Any:
     except (OSError, ValueError) as error:
         said = str(error).splitlines()[0][:150]
         raise BadInput(f"no {what} can be loaded from {name}: {said}; give the model's folder or id") from error
+
+
+def embedded_folder() -> Path:
+    """The embedded model as something to train: its GGUF file as a folder of safetensors, made once (about 30 s) and kept
+    in the user's cache. It appears whole or not at all. Raises ModelUnavailable."""
+    gguf = embedded_file()
+    if gguf is None:
+        raise ModelUnavailable(f"the package with the embedded model is not installed: {INSTALL_EMBEDDED}")
+    folder = Path.home() / ".cache" / "z1-demo" / f"{EMBEDDED_NAME}-{gguf.stat().st_size}"
+    if not folder.is_dir():
+        try:
+            with appearing(folder) as draft:
+                _convert(gguf, draft)
+        except Z1Error:
+            if not folder.is_dir():  # another process may have been faster
+                raise
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Weights in bf16, and the tokenizer with its chat template."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent,
+        gguf_file=gguf.name,
+        quantization_config=GgufConfig(gguf_file=gguf.name, dequantize=True),
+        dtype=torch.bfloat16,
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

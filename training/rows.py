@@ -41,7 +41,7 @@ class Row:
     not. A text that was not asked for is ""."""
 
     where: str
-    path: Path | None
+    source: Path | Hub
     begin: int
     id: str
     question: str
@@ -56,12 +56,6 @@ class Hub:
 
     name: str
     revision: str
-
-    def lines(self) -> Iterator[Line]:
-        from datasets import load_dataset
-
-        for index, row in enumerate(load_dataset(self.name, split="train", revision=self.revision, streaming=True)):
-            yield Line(f"{self.name}[{index}]", 0, row)
 
 
 class Rows:
@@ -85,16 +79,22 @@ class Rows:
         """Raises BadInput at the end for too many odd rows, and for none but odd ones."""
         self.read, self.bad = 0, Counter()
         first, seen = [], set()
-        for path, line in self._lines():
-            self.read += 1
-            if fault := line.fault[:SHOWN_CHARACTERS] or _fault(line.row, self._fields) or _came_before(line.row, seen):
+        for source in self.sources:
+            for line in _lines(source):
+                self.read += 1
+                fault = line.fault[:SHOWN_CHARACTERS] or _fault(line.row, self._fields) or _came_before(line.row, seen)
+                if not fault:
+                    yield _row(line, source)
+                    continue
                 self.bad[fault.partition(":")[0]] += 1
                 self._tell(line.where, fault)
                 first += [f"{line.where}: {fault}"] if len(first) < SHOWN_ROWS else []
-            else:
-                yield _row(line, path)
+        self._check(first)
+
+    def _check(self, first: Sequence[str]) -> None:
         if not self.read:
-            raise BadInput(f"{self} holds no rows; give one JSON object with {', '.join(self._fields)} a line")
+            names = ", ".join(source.name for source in self.sources)
+            raise BadInput(f"{names} holds no rows; give one JSON object with {', '.join(self._fields)} a line")
         bad = self.bad.total()
         too_many = f", more than --max-bad {100 * self._max_bad:g}%" if bad / self.read > self._max_bad else ""
         if too_many or bad == self.read:
@@ -102,9 +102,6 @@ class Rows:
                 f"{bad:,} of {self.read:,} rows cannot be used{too_many} ({'; '.join(first)}); mend them, or raise "
                 "--max-bad to go on without them"
             )
-
-    def __str__(self) -> str:
-        return ", ".join(source.name for source in self.sources)
 
     def about(self) -> list[dict[str, str]]:
         """The sources with their hashes, for a record."""
@@ -114,17 +111,6 @@ class Rows:
             else {"file": source.name, "sha256": hash_file(source)}
             for source in self.sources
         ]
-
-    def _lines(self) -> Iterator[tuple[Path | None, Line]]:
-        for source in self.sources:
-            if isinstance(source, Hub):
-                with _hub_failures_said(source.name):
-                    yield from ((None, line) for line in source.lines())
-            else:
-                try:
-                    yield from ((source, line) for line in lines(source))
-                except OSError as error:
-                    raise BadInput(f"{source} cannot be read: {error.strerror or error}; name a JSONL file") from error
 
 
 def add_max_bad(options: argparse.ArgumentParser) -> None:
@@ -163,6 +149,20 @@ def _source(given: str) -> Path | Hub:
         return Hub(name, HfApi().dataset_info(name, revision=revision or None).sha)
 
 
+def _lines(source: Path | Hub) -> Iterator[Line]:
+    if isinstance(source, Hub):
+        from datasets import load_dataset
+
+        with _hub_failures_said(source.name):
+            rows = load_dataset(source.name, split="train", revision=source.revision, streaming=True)
+            yield from (Line(f"{source.name}[{index}]", 0, row) for index, row in enumerate(rows))
+        return
+    try:
+        yield from lines(source)
+    except OSError as error:
+        raise BadInput(f"{source} cannot be read: {error.strerror or error}; name a JSONL file") from error
+
+
 @contextmanager
 def _hub_failures_said(name: str) -> Iterator[None]:
     try:
@@ -174,11 +174,11 @@ def _hub_failures_said(name: str) -> Iterator[None]:
         ) from error
 
 
-def _row(line: Line, path: Path | None) -> Row:
+def _row(line: Line, source: Path | Hub) -> Row:
     """A row without an id is named by its place."""
     id_ = line.where if line.row.get("id") is None else str(line.row["id"])
     texts = [line.row[name] if isinstance(line.row.get(name), str) else "" for name in ANSWERED]
-    return Row(line.where, path, line.begin, id_, *texts, _tokens(line.row))
+    return Row(line.where, source, line.begin, id_, *texts, _tokens(line.row))
 
 
 def _tokens(row: Mapping[str, Any]) -> int | None:

@@ -1,7 +1,6 @@
 """The folder of a run: run.json says what it is, checkpoint-N can be resumed from, log.jsonl tells how it went.
 
 RUN/run.json             settings, data, model, versions and commit; a run with other settings is refused here
-RUN/data.json            the manifest of the data
 RUN/checkpoint-N/        weights, optimiser, random state; whole only if it holds COMPLETE
 RUN/log.jsonl            one JSON object a step logged, and one an evaluation
 RUN/model/               the export
@@ -21,9 +20,12 @@ from z1_core.errors import BadInput
 
 COMPLETE = "COMPLETE"
 LOG = "log.jsonl"
-DATA = "data.json"
 RUN = "run.json"
 LOCK = ".lock"
+LABELS = {
+    "loss": "training: mean over the step's labelled tokens",
+    "held_out_loss": "held out: mean over rows of each row's mean",
+}
 FREE = {
     *("output_dir", "data", "dry_run", "run_name", "report_to", "project", "disable_tqdm", "logging_steps"),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "save_total_limit"),
@@ -34,15 +36,12 @@ FREE = {
 def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> None:
     """Write run.json, or compare with the one that is there. Raises BadInput, naming what differs, for another run.
 
-    record: "settings", "data" and "revision" must be the same, the rest may have changed. is_begun: there is something to
-    lose.
+    record: "settings", "fingerprint" (of the data) and "revision" must be the same, the rest may have changed. is_begun:
+    there is something to lose.
     """
     path = out / RUN
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        others = {file.name for file in out.iterdir()} - {LOCK, f"{RUN}.part"}
-    except OSError as error:
-        raise BadInput(f"the folder {out} cannot be used ({error.strerror}); name another one") from error
+    out.mkdir(parents=True, exist_ok=True)
+    others = {file.name for file in out.iterdir()} - {LOCK, f"{RUN}.part"}
     if others and not path.exists():
         raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder")
     if path.exists() and is_begun:
@@ -61,7 +60,7 @@ def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> Non
 
 def _fixed(record: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: value for name, value in record["settings"].items() if name not in FREE}
-    return {**settings, "data": record.get("data"), "model revision": record.get("revision")}
+    return {**settings, "data": record.get("fingerprint"), "model revision": record.get("revision")}
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -89,3 +88,21 @@ def rewind_log(path: Path, step: int) -> None:
     """Forget what was logged beyond the checkpoint that the run goes on from; it will be logged again."""
     if path.exists():
         jsonl.write_lines(path, [line for line in jsonl.rows(path) if line["step"] <= step])
+
+
+def plot(out: Path) -> None:
+    """Write RUN/loss.png, the loss over the steps, out of the log."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    lines = jsonl.rows(out / LOG)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, label), look in zip(LABELS.items(), ({"color": "0.7"}, {"marker": "."}), strict=True):
+        if points := [(line["step"], line[name]) for line in lines if name in line]:
+            axes.plot(*zip(*points, strict=True), label=label, **look)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(out.resolve().name, parse_math=False)
+    axes.set(xlabel="step", ylabel="cross-entropy of a token")
+    axes.legend()
+    figure.savefig(out / "loss.png", dpi=130)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ from training import manifest, run_folder
 from training.pretrained import commit_of, load_config, load_tokenizer, model_folder
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
-from z1_core.jsonl import write_json
 from z1_core.program import program
 from z1_core.provenance import commit, versions
 
@@ -52,7 +50,7 @@ class Plan:
     def out(self) -> Path:
         return Path(self.config.output_dir)
 
-    @cached_property
+    @property
     def record(self) -> dict[str, Any]:
         """What run.json says, and an export with it."""
         return {
@@ -62,8 +60,9 @@ class Plan:
             "processes": self.config.world_size,
             "versions": versions(LIBRARIES),
             "commit": commit(),
-            "data": self.data.fingerprint,
             "settings": {**self.config.to_dict(), **asdict(self.model)},
+            "fingerprint": self.data.fingerprint,
+            "data": asdict(self.data),
         }
 
 
@@ -181,14 +180,12 @@ def train(run: Plan) -> None:
     from accelerate import PartialState
 
     from training.export import export
-    from training.plots import plot_run
     from training.recipe import one_sentence
 
     state = PartialState()
     with state.main_process_first():
         if state.is_main_process:
             run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))
-            write_json(run.out / run_folder.DATA, asdict(run.data))
             run_folder.clear_torn(run.out)
     last = next(reversed(run_folder.checkpoints(run.out)), None)
     if state.is_main_process:
@@ -210,7 +207,7 @@ def train(run: Plan) -> None:
     if state.is_main_process:
         if not (run.out / "model").exists():  # a run that is given again is finished already
             export(run_folder.checkpoints(run.out)[-1], run.out / "model")
-        plot_run(run.out)
+        run_folder.plot(run.out)
     trainer.accelerator.wait_for_everyone()
 
 

@@ -13,12 +13,11 @@ The same files, settings and seed give the same bytes. The texts stay on disk.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,9 @@ from training.drafts import appearing
 from training.duplicates import Questions
 from training.loops import loop_in
 from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, hash_file
-from training.selection import MODES, Choice, select
+from training.selection import MODES, select
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, write_json
+from z1_core.jsonl import Lines, row_at, write_json
 from z1_core.program import program
 
 FILTERS = ("loop", "duplicate", "near_duplicate")
@@ -39,14 +38,31 @@ FILTERS = ("loop", "duplicate", "near_duplicate")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that decides what comes out. against: benchmarks, each "FILE" or "FILE:FIELD"; ngram: how many words in a row
-    count. max_bad: the share of odd rows that is borne."""
+    """All that decides what comes out, by the names of the options. Raises BadInput."""
 
-    choice: Choice = field(default_factory=Choice)
-    filters: tuple[str, ...] = ()
-    against: tuple[str, ...] = ()
-    ngram: int = 13
-    max_bad: float = 0.01
+    mode: str
+    budget: int | None
+    rows: int | None
+    seed: int
+    filters: Sequence[str]
+    against: Sequence[str]
+    ngram: int
+    max_bad: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("--budget", self.budget), ("--rows", self.rows)):
+            if value is not None and value < 1:
+                raise BadInput(f"{name} is {value}; it must be at least 1")
+        limits = (self.budget is not None) + (self.rows is not None)
+        if self.mode == "all" and limits:
+            raise BadInput("--mode all takes every row; leave out --budget and --rows, or name another --mode")
+        if self.mode != "all" and limits != 1:
+            raise BadInput(f"--mode {self.mode} needs either --budget TOKENS or --rows N, and not both")
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether every row must say how long it is."""
+        return self.mode in ("longest", "shortest") or self.budget is not None
 
 
 class Pool:
@@ -54,13 +70,12 @@ class Pool:
 
     def __init__(self, settings: Settings) -> None:
         self.rows: list[Row] = []
-        self.tokens: list[int] = []
         self.left_out: Counter[str] = Counter()
-        self._filters = {*settings.filters}
+        self._filters = {*FILTERS} if "all" in settings.filters else {*settings.filters}
         self._benchmarks = Benchmarks(settings.against, settings.ngram)
         self._questions = Questions(
             near="near_duplicate" in self._filters,
-            question_at=lambda place: json.loads(line_of(self.rows[place]))["question"],
+            question_at=lambda place: row_at(self.rows[place].source, self.rows[place].begin)["question"],
         )
 
     def take(self, row: Row) -> tuple[str, str] | None:
@@ -70,7 +85,6 @@ class Pool:
             self.left_out[fault[0]] += 1
         else:
             self.rows.append(replace(row, question="", response="", answer=""))
-            self.tokens.append(row.tokens or 0)
         return fault
 
     def _fault(self, row: Row) -> tuple[str, str] | None:
@@ -90,51 +104,57 @@ class Pool:
 
 def line_of(row: Row) -> bytes:
     """As it stands in its file, to the byte."""
-    with row.path.open("rb") as file:
+    with row.source.open("rb") as file:
         file.seek(row.begin)
         return file.readline().removeprefix(BOM_UTF8).rstrip(b"\r\n") + b"\n"
 
 
 def make_subset(sources: Sequence[Path], settings: Settings, out: Path) -> dict[str, Any]:
     """Make the folder `out`, whole or not at all, and return its report. Raises BadInput, Z1Error."""
-    pool, choice = Pool(settings), settings.choice
+    pool = Pool(settings)
     with appearing(out) as draft:
-        with Lines(draft / "dropped.jsonl") as dropped:
-            rows = Rows(
-                sources,
-                fields=(*TRAJECTORY, TOKENS) if choice.needs_tokens else TRAJECTORY,
-                max_bad=settings.max_bad,
-                tell=lambda where, fault: dropped.add({"row": where, "reason": "odd", "detail": fault}),
-            )
-            for row in tqdm(rows, unit="row", disable=None):
-                if fault := pool.take(row):
-                    dropped.add({"row": row.where, "id": row.id, "reason": fault[0], "detail": fault[1]})
-        if not pool.rows:
-            raise BadInput(f"the filters left out every row ({_counts(pool.left_out)}); ask for fewer with --filter")
-        chosen = select([row.id for row in pool.rows], pool.tokens, choice)
+        rows = _read(sources, settings, pool, draft / "dropped.jsonl")
+        order = {name: getattr(settings, name) for name in ("mode", "budget", "rows", "seed")}
+        tokens = [row.tokens or 0 for row in pool.rows]
+        chosen = select([row.id for row in pool.rows], tokens, **order)
         if not chosen:
             raise BadInput(
-                f"no row fits into {choice.budget_tokens:,} tokens: the shortest of {len(pool.rows):,} has "
-                f"{min(pool.tokens):,}; raise --budget"
+                f"no row fits into {settings.budget:,} tokens: the shortest of {len(tokens):,} has {min(tokens):,}; raise "
+                "--budget"
             )
         with (draft / "subset.jsonl").open("wb") as file:
             file.writelines(line_of(pool.rows[place]) for place in sorted(chosen))
-        report = _report(rows, pool, settings, chosen) | {"subset_sha256": hash_file(draft / "subset.jsonl")}
+        report = {
+            "settings": asdict(settings),
+            "source": rows.about(),
+            "against": [
+                {"file": path.name, "sha256": hash_file(path)} for path in map(benchmark_path, settings.against)
+            ],
+            "rows": {"read": rows.read, "sound": len(tokens), "selected": len(chosen)},
+            "tokens": {"sound": sum(tokens), "selected": sum(tokens[place] for place in chosen)},
+            "odd": dict(rows.bad),
+            "left_out": dict(pool.left_out),
+            "subset_sha256": hash_file(draft / "subset.jsonl"),
+        }
         write_json(draft / "report.json", report)
     return report
 
 
-def _report(rows: Rows, pool: Pool, settings: Settings, chosen: Sequence[int]) -> dict[str, Any]:
-    benchmarks = map(benchmark_path, settings.against)
-    return {
-        "settings": asdict(settings),
-        "source": rows.about(),
-        "against": [{"file": path.name, "sha256": hash_file(path)} for path in benchmarks],
-        "rows": {"read": rows.read, "sound": len(pool.rows), "selected": len(chosen)},
-        "tokens": {"sound": sum(pool.tokens), "selected": sum(pool.tokens[place] for place in chosen)},
-        "odd": dict(rows.bad),
-        "left_out": dict(pool.left_out),
-    }
+def _read(sources: Sequence[Path], settings: Settings, pool: Pool, dropped: Path) -> Rows:
+    """Fill the pool, and a file with what is left out."""
+    with Lines(dropped) as file:
+        rows = Rows(
+            sources,
+            fields=(*TRAJECTORY, TOKENS) if settings.needs_tokens else TRAJECTORY,
+            max_bad=settings.max_bad,
+            tell=lambda where, fault: file.add({"row": where, "reason": "odd", "detail": fault}),
+        )
+        for row in tqdm(rows, unit="row", disable=None):
+            if fault := pool.take(row):
+                file.add({"row": row.where, "id": row.id, "reason": fault[0], "detail": fault[1]})
+    if not pool.rows:
+        raise BadInput(f"the filters left out every row ({_counts(pool.left_out)}); ask for fewer with --filter")
+    return rows
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -149,7 +169,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--budget", type=int, metavar="TOKENS", help=f"the most tokens, by {TOKENS}")
     options.add_argument("--rows", type=int, metavar="N", help="so many rows, instead of a budget")
     options.add_argument("--seed", type=int, default=42, help="of random (default 42)")
-    options.add_argument("--filter", nargs="+", choices=(*FILTERS, "all"), default=[], help="what is left out")
+    options.add_argument(
+        "--filter", nargs="+", dest="filters", choices=(*FILTERS, "all"), default=[], help="what is left out"
+    )
     options.add_argument("--against", nargs="+", default=[], metavar="FILE", help="benchmarks: FILE or FILE:FIELD")
     options.add_argument("--ngram", type=int, default=13, help="words in common that count, 8 to 13 (default 13)")
     add_max_bad(options)
@@ -159,13 +181,7 @@ def parser() -> argparse.ArgumentParser:
 @program(stopped="stopped; nothing was written", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    settings = Settings(
-        choice=Choice(mode=options.mode, budget_tokens=options.budget, rows=options.rows, seed=options.seed),
-        filters=FILTERS if "all" in options.filter else tuple(options.filter),
-        against=tuple(options.against),
-        ngram=options.ngram,
-        max_bad=options.max_bad,
-    )
+    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     report = make_subset(options.sources, settings, options.out)
     rows, tokens = report["rows"], report["tokens"]
     print(f"read {rows['read']:,} rows; odd: {_counts(report['odd'])}; left out: {_counts(report['left_out'])}")

@@ -20,10 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from training.rows import Rows, add_max_bad
-from training.words import ngram_hashes, printed_words
 from z1_core.program import program
 
 N = 3
+ODD = np.uint64(0x9E3779B97F4A7C15)
+"""Multiplier of the polynomial that makes one number of three words: odd, and without a pattern in its bits."""
+
 COUNTER_BITS = 22
 NAMED_AT_FIRST = 4000
 """So many counters are looked into for a top of 50."""
@@ -41,7 +43,7 @@ def top_trigrams(texts: Callable[[], Iterable[str]], size: int = 50) -> Trigrams
     """The `size` most frequent trigrams. texts: called for each pass, and gives the same texts each time."""
     counters = np.zeros(1 << COUNTER_BITS, np.int64)
     for text in texts():
-        np.add.at(counters, _counters_of(printed_words(text)), 1)
+        np.add.at(counters, _counters_of(_words(text)), 1)
     total = int(counters.sum())
     named = max(NAMED_AT_FIRST, 4 * size)
     while True:
@@ -56,14 +58,24 @@ def _named(texts: Callable[[], Iterable[str]], counters: np.ndarray, at_least: i
     """Exact counts of the trigrams whose counter is at_least or more."""
     found: Counter[str] = Counter()
     for text in texts():
-        words = printed_words(text)
+        words = _words(text)
         for start in np.flatnonzero(counters[_counters_of(words)] >= at_least):
             found[" ".join(words[start : start + N])] += 1
     return found
 
 
+def _words(text: str) -> list[str]:
+    """As they stand between white space, punctuation kept: the paper's Tables 4 and 5."""
+    return text.lower().split()
+
+
 def _counters_of(words: list[str]) -> np.ndarray:
-    return (ngram_hashes(words, N) >> np.uint64(64 - COUNTER_BITS)).astype(np.int64)
+    """Of each trigram. They differ from one process to the next and are never written."""
+    each = np.fromiter(map(hash, words), np.int64, len(words)).view(np.uint64)
+    mixed = np.zeros(max(0, len(words) - N + 1), np.uint64)
+    for place in range(N):
+        mixed = (mixed ^ (mixed >> np.uint64(29))) * ODD + each[place : place + mixed.size]
+    return (mixed >> np.uint64(64 - COUNTER_BITS)).astype(np.int64)
 
 
 def table(name: str, counted: Trigrams) -> str:

@@ -185,6 +185,6 @@ def test_a_visitor_who_is_gone_frees_the_engine(app: App):
             await asyncio.gather(*runs, return_exceptions=True)
         seen = await Visitor(client, page).ask("I am visitor-009", window=20, total=60)
         assert (seen.error, seen.tags) == ("", {"visitor-009"})
-        return seen.first_s
+        return seen.updates_s[0]
 
     assert visited(app.address, go) < 20

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.heavy.vllm_cpu import ON_CPU
-from training.embedded import embedded_folder
+from training.pretrained import embedded_folder
 from z1_core.errors import EngineDead
 from z1_core.host import EngineHost
 from z1_core.llm import ThinkingLLM

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,16 +56,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("model"))
 
 
-def test_labels_are_the_response_and_its_end_token(tokenizer):
+def test_the_prompt_is_that_of_inference_and_labels_are_the_response_and_its_end_token(tokenizer):
     (encoded,) = RowEncoder(tokenizer, SYSTEM_PROMPT).encode([ROW])
+    rendered = TokenizerText.of_transformers(tokenizer).render(chat(ROW["question"]))
+    assert encoded.ids[: encoded.prompt_tokens] == rendered
     assert tokenizer.decode(encoded.ids[encoded.prompt_tokens :]) == ROW["response"] + "<|im_end|>"
-
-
-def test_the_prompt_is_the_one_that_inference_renders(tokenizer):
-    (encoded,) = RowEncoder(tokenizer, SYSTEM_PROMPT).encode([ROW])
-    assert encoded.ids[: encoded.prompt_tokens] == TokenizerText.of_transformers(tokenizer).render(
-        chat(ROW["question"])
-    )
 
 
 def test_without_a_system_prompt_the_template_puts_in_its_own():
@@ -85,7 +79,7 @@ def test_control_tokens_typed_by_people_stay_text(tokenizer):
     assert tokenizer.decode(encoded.ids[encoded.prompt_tokens :]) == row["response"] + "<|im_end|>"
 
 
-def test_the_end_token_is_learnt_although_it_is_also_the_padding(tmp_path, model):
+def test_the_end_token_is_learnt_although_it_is_also_the_padding():
     """Masking by token id would hide it where the two are one, as in the embedded model."""
     tokenizer = embedded()
     assert tokenizer.pad_token_id == tokenizer.eos_token_id
@@ -109,12 +103,17 @@ def test_prepared_rows_hold_what_the_manifest_says(tmp_path, model):
 
 
 def test_long_rows_are_dropped_and_counted_and_never_cut(tmp_path, model):
-    folder = make_data(tmp_path, model, max_length=150, held_out=0)
-    counts, rows = manifest.read(folder).counts, load_from_disk(folder / "train")
-    end = small_tokenizer().eos_token_id
-    assert 0 < counts["dropped_too_long"] == 40 - counts["train"]
-    assert max(rows["length"]) <= 150
-    assert all(row["input_ids"][-1] == end for row in rows)
+    """Nor a prompt, which would leave nothing to learn."""
+    long = [
+        {**ROW, "id": "prompt", "question": "Please read this. " * 60},
+        {**ROW, "id": "b", "response": "No. " * 200},
+    ]
+    source = written(tmp_path / "rows.jsonl", [ROW, *long])
+    made = preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), max_length=200, held_out=0))
+    (row,) = load_from_disk(tmp_path / "data/train")
+    assert (row["id"], made.counts["train"], made.counts["dropped_too_long"]) == (ROW["id"], 1, 2)
+    assert 0 < row["labelled"] < row["length"] <= 200
+    assert row["input_ids"][-1] == small_tokenizer().eos_token_id
 
 
 def test_a_row_that_is_cut_is_learnt_from_the_answer_alone(tmp_path, model):
@@ -174,7 +173,7 @@ def test_a_question_with_two_answers_stays_on_one_side_and_the_split_is_exact(tm
         preprocess([source], tmp_path / "odd", Settings(tokenizer=str(model), held_out=7))
 
 
-@pytest.mark.parametrize("held_out", [0, 1, 5, 11, 18])
+@pytest.mark.parametrize("held_out", [1, 5, 11])
 def test_a_question_that_has_too_many_rows_for_an_exact_split_is_passed_over(held_out):
     draws = np.array([7] * 6 + [3] * 4 + [9, 1, 2, 4, 5, 6, 8, 10, 11], np.uint64)
     chosen = _held_out(draws, held_out)
@@ -217,24 +216,17 @@ def test_whatever_stands_in_a_row_each_line_is_one_and_its_text_is_learnt_as_it_
     assert load_tokenizer(str(model)).decode(target) == text + "<|im_end|>"
 
 
-def test_a_prompt_longer_than_the_limit_drops_the_row(tmp_path, model):
-    source = written(tmp_path / "rows.jsonl", [ROW, {**ROW, "id": "b", "question": "Please read this. " * 60}])
-    made = preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), max_length=200, held_out=0))
-    assert (made.counts["train"], made.counts["dropped_too_long"]) == (1, 1)
-    assert min(load_from_disk(tmp_path / "data/train")["labelled"]) > 0
-
-
-def test_a_tokenizer_without_a_template_is_refused(tmp_path, model):
-    bare = small_tokenizer(chat_template=None)
-    bare.save_pretrained(tmp_path / "bare")
-    with pytest.raises(BadInput, match="has no chat template"):
+@pytest.mark.parametrize(
+    ("template", "complaint"),
+    [
+        (None, "has no chat template"),
+        ("{% for message in messages %}{{ message['content'] }}\n{% endfor %}", "does not close an answer"),
+    ],
+)
+def test_a_template_that_cannot_be_trained_on_is_refused(tmp_path, template, complaint):
+    small_tokenizer(chat_template=template).save_pretrained(tmp_path / "bare")
+    with pytest.raises(BadInput, match=complaint):
         make_data(tmp_path, tmp_path / "bare")
-
-
-def test_a_template_that_never_ends_an_answer_is_refused():
-    endless = small_tokenizer(chat_template="{% for message in messages %}{{ message['content'] }}\n{% endfor %}")
-    with pytest.raises(BadInput, match="does not close an answer"):
-        RowEncoder(endless, "")
 
 
 THOUGHT = "<think>\nOne and one make two.\n</think>\n\n2"
@@ -278,34 +270,21 @@ def test_a_thought_that_is_never_closed_drops_the_row(tmp_path):
         preprocess([source], tmp_path / "data", Settings(tokenizer=str(model), held_out=0))
 
 
-def test_no_row_left_is_said_before_it_is_trained_on(tmp_path, model):
+def test_what_leaves_nothing_to_train_on_is_said(tmp_path, model):
     with pytest.raises(BadInput, match="none of the 40 rows can be used"):
         make_data(tmp_path, model, max_length=4)
     with pytest.raises(BadInput, match="leaves no row of 40"):
         make_data(tmp_path, model, held_out=100)
-
-
-@pytest.mark.parametrize("size", [{"max_length": 0}, {"held_out": -1}])
-def test_a_size_below_nothing_is_refused_by_its_option(size):
-    with pytest.raises(BadInput, match=f"--{next(iter(size)).replace('_', '-')} is .*; it must be at least"):
-        Settings(tokenizer="embedded", **size)
-
-
-def test_a_folder_that_is_not_there_is_not_taken_for_a_hub_id(tmp_path):
+    for size in ({"max_length": 0}, {"held_out": -1}):
+        with pytest.raises(BadInput, match=f"--{next(iter(size)).replace('_', '-')} is .*; it must be at least"):
+            Settings(tokenizer="embedded", **size)
     with pytest.raises(BadInput, match="is no folder here and no hub id"):
         load_tokenizer(str(tmp_path / "nowhere"))
 
 
-def test_data_that_is_there_is_not_overwritten(tmp_path, model):
-    make_data(tmp_path, model)
-    with pytest.raises(BadInput, match="is there already"):
-        make_data(tmp_path, model)
-
-
-@pytest.mark.parametrize("size", [3_000, 20_000])
-def test_a_full_disk_leaves_no_half_data(tmp_path, model, size):
+def test_a_full_disk_leaves_no_half_data(tmp_path, model):
     source = make_rows(tmp_path / "rows.jsonl", 300)
-    with disk_of(size), pytest.raises(Z1Error, match="data cannot be written: File too large; free some space"):
+    with disk_of(20_000), pytest.raises(Z1Error, match="data cannot be written: File too large; free some space"):
         preprocess([str(source)], tmp_path / "data", Settings(tokenizer=str(model), held_out=20))
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
@@ -319,9 +298,3 @@ def test_the_tokenizers_hash_knows_a_changed_template_from_a_changed_vocabulary(
     assert manifest.identify(template)["sha256"] == was["sha256"]
     assert manifest.identify(template)["template_sha256"] != was["template_sha256"]
     assert manifest.identify(vocabulary)["sha256"] != was["sha256"]
-
-
-def test_a_package_that_is_not_installed_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "datasets.exceptions", None)
-    assert main([str(make_rows(tmp_path / "rows.jsonl", 3)), "--out", str(tmp_path / "data")]) == 2
-    assert capsys.readouterr().err == "error: datasets is not installed; pip install -r training/requirements.txt\n"

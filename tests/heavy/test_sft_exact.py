@@ -91,36 +91,38 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, model, data):
     assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
 
 
-class FillDisk(TrainerCallback):
-    """From a step on, no file may grow beyond eight kilobytes: a write fails in the middle, as on a full disk."""
+def train_with(callback: TrainerCallback, *folders: Path) -> None:
+    """folders: model, data, out."""
+    built = sft.build
 
-    def __init__(self, step: int) -> None:
-        self.step = step
-        self.before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    def build(run: sft.Plan):
+        trainer = built(run)
+        trainer.add_callback(callback)
+        return trainer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sft, "build", build)
+        train(*folders)
+
+
+class FillDisk(TrainerCallback):
+    """From step 4 on, no file may grow beyond eight kilobytes: a write fails in the middle, as on a full disk."""
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def on_step_end(self, args, state, control, **_) -> None:
-        if state.global_step == self.step:
+        if state.global_step == 4:
             resource.setrlimit(resource.RLIMIT_FSIZE, (8192, self.before[1]))
 
 
-def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, model, data, monkeypatch):
-    disk = FillDisk(step=4)
-    built = sft.build
-
-    def with_full_disk(run):
-        trainer = built(run)
-        trainer.add_callback(disk)
-        return trainer
-
-    monkeypatch.setattr(sft, "build", with_full_disk)
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, model, data):
     out = tmp_path / "run"
     try:
         with pytest.raises(Z1Error, match=r"checkpoint-4 could not be written .*; checkpoint-2 is whole"):
-            train(model, data, out)
+            train_with(FillDisk(), model, data, out)
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, disk.before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, FillDisk.before)
     assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-2"]
-    monkeypatch.setattr(sft, "build", built)
     assert train(model, data, out) == train(model, data, tmp_path / "undisturbed")
 
 
@@ -145,17 +147,9 @@ class Poison(TrainerCallback):
                 next(model.parameters()).fill_(float("nan"))
 
 
-def test_a_run_ends_at_the_first_loss_that_is_no_number(tmp_path, model, data, monkeypatch):
-    built = sft.build
-
-    def poisoned(run):
-        trainer = built(run)
-        trainer.add_callback(Poison())
-        return trainer
-
-    monkeypatch.setattr(sft, "build", poisoned)
+def test_a_run_ends_at_the_first_loss_that_is_no_number(tmp_path, model, data):
     with pytest.raises(Z1Error, match="loss is nan at step 3"):
-        train(model, data, tmp_path / "run")
+        train_with(Poison(), model, data, tmp_path / "run")
     assert [path.name for path in run_folder.checkpoints(tmp_path / "run")] == ["checkpoint-2"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from tests.heavy.tiny_training import make_data, make_model, train
 from tests.small_disk import disk_of
 from training import manifest
-from training.adapter import save_adapter
-from training.embedded import embedded_folder
-from training.export import RECORD, export
+from training.export import RECORD, export, save_adapter
 from training.export import main as export_main
+from training.pretrained import embedded_folder
 from z1_core.engines.fake import small_text
 from z1_core.engines.llama import LlamaEngine
 from z1_core.errors import BadInput, Z1Error
+from z1_core.jsonl import read_json
 from z1_core.models import embedded_file
 from z1_core.prompt import SYSTEM_PROMPT, chat
 from z1_core.thinking import generate
@@ -28,12 +27,22 @@ from z1_core.window import HINT, Sampling
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model(tmp_path_factory.mktemp("model"))
+    folder = make_model(tmp_path_factory.mktemp("model"))
+    GenerationConfig(eos_token_id=0, repetition_penalty=1.1).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
     return make_data(tmp_path_factory.mktemp("data"), base)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, base: Path, data: Path) -> Path:
+    """Of all weights, four steps."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    train(base, data, folder)
+    return folder
 
 
 def logits(model: torch.nn.Module) -> torch.Tensor:
@@ -42,14 +51,15 @@ def logits(model: torch.nn.Module) -> torch.Tensor:
         return model.eval()(ids).logits
 
 
-def test_the_export_computes_what_the_trained_model_did(tmp_path, base, data):
-    """Tied embeddings included, which some load paths untie."""
-    train(base, data, tmp_path)
-    exported = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    checkpoint = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint-4", dtype=torch.float32)
+def test_the_export_computes_what_the_trained_model_did(tmp_path, base, run):
+    """Tied embeddings included, which some load paths untie. Any checkpoint can be exported later."""
+    exported = AutoModelForCausalLM.from_pretrained(run / "model")
+    checkpoint = AutoModelForCausalLM.from_pretrained(run / "checkpoint-4", dtype=torch.float32)
     torch.testing.assert_close(logits(exported), logits(checkpoint))
     assert exported.get_input_embeddings().weight is exported.get_output_embeddings().weight
     assert not torch.allclose(logits(exported), logits(AutoModelForCausalLM.from_pretrained(base)))
+    assert export_main([str(run / "checkpoint-2"), "--out", str(tmp_path / "early")]) == 0
+    assert not torch.equal(logits(AutoModelForCausalLM.from_pretrained(tmp_path / "early")), logits(exported))
 
 
 async def test_an_adapter_apart_from_its_base_writes_on_llama_cpp_what_it_does_under_peft(tmp_path):
@@ -80,13 +90,6 @@ async def test_an_adapter_apart_from_its_base_writes_on_llama_cpp_what_it_does_u
     assert (without.argmax(1) != torch.tensor(written)).any()
 
 
-def test_what_has_no_adapter_is_not_exported_as_one(tmp_path, base, data):
-    train(base, data, tmp_path)
-    with pytest.raises(BadInput, match="holds no adapter; train with --use_peft true"):
-        export(tmp_path / "checkpoint-4", tmp_path / "out", as_adapter=True)
-    assert not (tmp_path / "out").exists()
-
-
 def test_lora_is_merged_into_its_base(tmp_path, base, data):
     from peft import PeftModel
 
@@ -101,14 +104,8 @@ def test_lora_is_merged_into_its_base(tmp_path, base, data):
 
 def test_an_adapter_is_merged_later_as_well(tmp_path):
     base = make_model(tmp_path / "llama", "llama")
-    train(
-        base,
-        make_data(tmp_path, base),
-        tmp_path / "run",
-        use_peft=True,
-        lora_target_modules="all-linear",
-        learning_rate=1e-2,
-    )
+    lora = {"use_peft": True, "lora_target_modules": "all-linear", "learning_rate": 1e-2}
+    train(base, make_data(tmp_path, base), tmp_path / "run", **lora)
     export(tmp_path / "run/checkpoint-4", tmp_path / "adapter", as_adapter=True)
     export(tmp_path / "adapter", tmp_path / "late")
     late, at_once = (AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("late", "run/model"))
@@ -116,47 +113,35 @@ def test_an_adapter_is_merged_later_as_well(tmp_path):
     assert read_trained(tmp_path / "late") == read_trained(tmp_path / "run/model")
 
 
-def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(tmp_path, base, data):
-    GenerationConfig(eos_token_id=0, repetition_penalty=1.1).save_pretrained(base)
-    train(base, data, tmp_path)
-    made = json.loads((tmp_path / "model/generation_config.json").read_text())
+def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(base, run):
+    made = read_json(run / "model/generation_config.json")
     assert made["eos_token_id"] == [small_text().eos_id, 0]
     assert "repetition_penalty" not in made
-    assert json.loads((tmp_path / "model/config.json").read_text())["eos_token_id"] == small_text().eos_id
-    exported, before = (AutoTokenizer.from_pretrained(folder) for folder in (tmp_path / "model", base))
+    assert read_json(run / "model/config.json")["eos_token_id"] == small_text().eos_id
+    exported, before = (AutoTokenizer.from_pretrained(folder) for folder in (run / "model", base))
     assert manifest.identify(exported) == manifest.identify(before)
-    record = json.loads((tmp_path / "model" / RECORD).read_text())
-    assert read_trained(tmp_path / "model") == Trained(SYSTEM_PROMPT, HINT, "untagged")
+    record = read_json(run / "model" / RECORD)
+    assert read_trained(run / "model") == Trained(SYSTEM_PROMPT, HINT, "untagged")
     assert (record["settings"]["batch"], record["base"], record["step"]) == (8, str(base), 4)
     assert {"commit", "revision", "versions"} <= record.keys()
 
 
-def test_a_disk_that_fills_during_the_export_is_said_with_the_command_that_goes_on(tmp_path, base, data):
-    train(base, data, tmp_path)
-    with (
-        disk_of(50_000),
-        pytest.raises(Z1Error, match=r"again cannot be written: .*; free some space, then give the same command again"),
-    ):
-        export(tmp_path / "checkpoint-4", tmp_path / "again")
-    assert not (tmp_path / "again").exists()
-    assert not list(tmp_path.glob(".*"))
+def test_an_export_that_fails_leaves_nothing_half(tmp_path, run):
+    full = r"again cannot be written: .*; free some space, then give the same command again"
+    with disk_of(50_000), pytest.raises(Z1Error, match=full):
+        export(run / "checkpoint-4", tmp_path / "again")
+    with pytest.raises(BadInput, match="holds no adapter; train with --use_peft true"):
+        export(run / "checkpoint-4", tmp_path / "again", as_adapter=True)
+    assert not list(tmp_path.iterdir())
 
 
-def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, base, data, capsys):
+def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, run, capsys):
     """Nor the run that it exports, nor another export in which a thesis may lie by now."""
-    run = tmp_path / "runs/first"
-    train(base, data, run)
     (tmp_path / "file").write_text("mine")
-    before = sorted(path for path in tmp_path.rglob("*"))
+    before = sorted(run.parent.rglob("*"))
     checkpoint = run / "checkpoint-4"
     for out in (run, run.parent, checkpoint, checkpoint / "model", run / "model", tmp_path / "file"):
         assert export_main([str(checkpoint), "--out", str(out)]) == 2, out
         assert "name another folder with --out" in capsys.readouterr().err
-    assert sorted(path for path in tmp_path.rglob("*")) == before
-
-
-def test_any_checkpoint_can_be_exported_later(tmp_path, base, data, capsys):
-    train(base, data, tmp_path / "run")
-    export_main([str(tmp_path / "run/checkpoint-2"), "--out", str(tmp_path / "early")])
-    early = AutoModelForCausalLM.from_pretrained(tmp_path / "early")
-    assert not torch.equal(logits(early), logits(AutoModelForCausalLM.from_pretrained(tmp_path / "run/model")))
+    assert sorted(run.parent.rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"

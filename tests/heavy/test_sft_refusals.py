@@ -17,13 +17,13 @@ from accelerate.utils.launch import prepare_multi_gpu_env
 from datasets import Dataset
 
 from tests.heavy.tiny_training import ROOT, make_data, make_model, make_plan, options, small_tokenizer
-from training import manifest, run_folder, sft
+from training import run_folder, sft
 from training.dry_run import costs
 from training.recipe import read_settings
 from z1_core.engines.fake import CHATML
 from z1_core.errors import BadInput
 
-RECIPES = sorted((ROOT / "training/recipes").glob("*.yaml"))
+PAPER = ["--config", str(ROOT / "training/recipes/z1_7b.yaml")]
 FSDP2 = ROOT / "training/launch/fsdp2.yaml"
 GIVEN = ["--data", "data", "--output_dir", "run"]
 
@@ -38,18 +38,14 @@ def data(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
     return make_data(tmp_path_factory.mktemp("data"), model)
 
 
-@pytest.mark.parametrize("processes", [1, 2, 4, 8, 16, 32])
+@pytest.mark.parametrize("processes", [1, 8, 32])
 def test_the_papers_values_are_in_its_recipe(monkeypatch, processes):
     """256 rows a step on any number of GPUs."""
     monkeypatch.setattr(transformers.TrainingArguments, "world_size", processes)
-    run, base = read_settings(["--config", str(ROOT / "training/recipes/z1_7b.yaml"), *GIVEN, "--dry_run"])
+    run, base = read_settings([*PAPER, *GIVEN, "--dry_run"])
     assert base.model_name_or_path == "Qwen/Qwen2.5-Coder-7B-Instruct"
-    assert (run.num_train_epochs, run.learning_rate, run.warmup_steps, run.lr_scheduler_type) == (
-        2,
-        1e-5,
-        100,
-        "cosine",
-    )
+    schedule = (run.num_train_epochs, run.learning_rate, run.warmup_steps, run.lr_scheduler_type)
+    assert schedule == (2, 1e-5, 100, "cosine")
     assert (run.weight_decay, run.bf16, base.dtype, base.use_peft, run.max_length) == (0, True, "float32", False, None)
     assert run.gradient_accumulation_steps * run.per_device_train_batch_size * processes == run.batch == 256
     assert (run.steps(418 * 256), (107_173 - 160) // 256) == (836, 418)
@@ -59,13 +55,8 @@ def test_the_papers_values_are_in_its_recipe(monkeypatch, processes):
 def pretended(tmp_path: Path, model: Path, rows: int) -> Path:
     """A data set of so many rows of two tokens."""
     made = make_data(tmp_path, model)
-    content = Dataset.from_dict({"input_ids": [[1, 2]] * rows, "labels": [[1, 2]] * rows, "length": [2] * rows})
-    content.save_to_disk(tmp_path / "train")
     shutil.rmtree(made / "train")
-    shutil.move(tmp_path / "train", made / "train")
-    before = manifest.read(made)
-    after = replace(before, counts={**before.counts, "train": rows})
-    manifest.write_json(made / manifest.FILE, vars(after))
+    Dataset.from_dict({"input_ids": [[1, 2]] * rows, "labels": [[1, 2]] * rows}).save_to_disk(made / "train")
     return made
 
 
@@ -89,7 +80,7 @@ def test_the_steps_that_are_told_are_the_trainers(tmp_path, model, rows, changes
         assert run.config.get_warmup_steps(steps) == {836: 101, 122: 15}[steps]  # in proportion: --warmup_steps 0.12
 
 
-@pytest.mark.parametrize("kind", ["Qwen2", "Llama", "Qwen3", "Mistral"])
+@pytest.mark.parametrize("kind", ["Qwen2", "Llama", "Mistral"])
 def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
     """As accelerate's own command reads the file, and its plugin what the command hands to the processes."""
     from accelerate.commands import launch
@@ -115,14 +106,10 @@ def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
     [
         ({"lerning_rate": 1}, r"arguments are not used .*: \['--lerning_rate=1'\]; change that key"),
         ({"batch": "many"}, "invalid int value: 'many'"),
-        ({"learning_rate": "fast"}, "invalid float value: 'fast'"),
         ({"learning_rate": "nan"}, "learning_rate is nan; it must be greater than 0"),
         ({"lr_scheduler_type": "cosin"}, "invalid choice: 'cosin'"),
-        ({"optim": "adam"}, "invalid choice: 'adam'"),
         ({"use_peft": "perhaps"}, "Truthy value expected: got perhaps"),
-        ({"export_dtype": "int8"}, "invalid choice: 'int8'"),
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; it must be greater than 0"),
-        ({"weight_decay": -1}, "weight_decay is -1.0; it must be at least 0"),
         ({"max_grad_norm": "nan"}, "max_grad_norm is nan; it must be at least 0"),
         ({"max_steps": -1, "num_train_epochs": 0}, "num_train_epochs is 0.0; it must be greater than 0"),
         ({"save_strategy": "no"}, "save_strategy is no; the export is of a checkpoint"),
@@ -131,11 +118,9 @@ def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
         ({"packing": True, "padding_free": False}, "packing is True and max_length None; give both"),
         ({"max_length": 512}, "packing is False and max_length 512; give both .* or neither: rows are never cut"),
         ({"assistant_only_loss": True}, "assistant_only_loss does nothing here; leave it out"),
-        ({"load_in_4bit": True}, "load_in_4bit does nothing here; leave it out"),
         ({"warmup_steps": -3}, "warmup_steps = -3.0, Expected value warmup_steps >= 0; change that key"),
         ({"accelerator_config": '{"sync": 1}'}, "'sync'; change that key"),
         ({"fp16": True, "bf16": True}, "At most one of fp16 and bf16"),
-        ({"dataloader_prefetch_factor": 2}, "can only be set when data is loaded in a different process"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(tmp_path, model, data, capsys, changes, complaint):
@@ -149,12 +134,9 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(tmp_path, model, data, c
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"optim": "lomo"}, "pip install lomo-optim"),
         ({"report_to": "wandb"}, "pip install wandb"),
-        ({"report_to": "telegraph"}, "telegraph is not supported"),
         ({"attn_implementation": "flash_attention_9"}, "flash_attention_9"),
         ({"use_peft": True, "lora_target_modules": "nothing"}, "nothing"),
-        ({"use_peft": True, "lora_r": 0}, "should be a positive integer"),
         ({"model_init_kwargs": '{"speed": "high"}'}, "speed"),
     ],
 )
@@ -169,16 +151,11 @@ def test_what_the_libraries_find_out_late_is_one_sentence_too(tmp_path, model, d
     ("recipe", "complaint"),
     [
         ("lerning_rate: 1", r"arguments are not used .*: \['--lerning_rate=1'\]; change that key"),
-        ("batch: many", "invalid int value: 'many'"),
         ("batch: [1", "is no YAML"),
         ("just text", "holds no keys"),
         ("learning_rate: [1, 2]", r"arguments are not used .*: \['2'\]"),
-        ("learning_rate: {a: 1}", "invalid float value: '{\"a\": 1}'"),
-        ("save_strategy: [no", "is no YAML"),
         ("max_steps: 2026-01-01", "invalid int value: '2026-01-01'"),
-        ("batch: null", "invalid int value: 'None'"),
         ("load_in_8bit: true", "load_in_8bit does nothing here; leave it out"),
-        ("num_train_epochs: true", "invalid float value: 'True'"),
         ("use_peft: true", "model_name_or_path is not given"),
     ],
 )
@@ -191,12 +168,8 @@ def test_so_it_is_in_a_recipe(tmp_path, recipe, complaint):
 def test_every_key_of_trl_can_be_set_from_the_file_and_the_command_line(tmp_path):
     assert yaml.safe_load("1e-5") == "1e-5"  # which YAML takes for a text
     keys = {"learning_rate": "1e-5", "neftune_noise_alpha": 5.0, "lr_scheduler_kwargs": {"num_cycles": 1}}
-    keys |= {
-        "use_cpu": True,
-        "bf16": False,
-        "model_name_or_path": "embedded",
-        "lora_target_modules": ["q_proj", "v_proj"],
-    }
+    keys |= {"use_cpu": True, "bf16": False, "model_name_or_path": "embedded"}
+    keys |= {"lora_target_modules": ["q_proj", "v_proj"]}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(keys))
     run, base = read_settings([*GIVEN, "--config", str(tmp_path / "r.yaml"), "--neftune-noise-alpha", "7"])
     assert (run.learning_rate, run.neftune_noise_alpha, run.lr_scheduler_kwargs) == (1e-5, 7.0, {"num_cycles": 1})
@@ -205,34 +178,20 @@ def test_every_key_of_trl_can_be_set_from_the_file_and_the_command_line(tmp_path
 
 def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-    given = [
-        "--config",
-        str(ROOT / "training/recipes/z1_7b.yaml"),
-        "--data",
-        "none",
-        "--output_dir",
-        str(tmp_path / "r"),
-    ]
-    assert sft.main(given) == 2
+    assert sft.main([*PAPER, "--data", "none", "--output_dir", str(tmp_path / "r")]) == 2
     assert capsys.readouterr().err.startswith("error: there is no GPU here; to train without one: --use_cpu true")
     assert not (tmp_path / "r").exists()
 
 
-def test_another_tokenizer_than_the_datas_is_refused(tmp_path, data):
+def test_data_of_another_tokenizer_or_template_or_none_is_refused(tmp_path, model, data):
     tokenizer = small_tokenizer()
     tokenizer.add_tokens(["<|new|>"])
     with pytest.raises(BadInput, match="the data was made with another tokenizer"):
         make_plan(make_model(tmp_path / "other", tokenizer=tokenizer), data, tmp_path / "run")
-
-
-def test_another_chat_template_than_the_datas_is_refused(tmp_path, model, data):
-    other = shutil.copytree(model, tmp_path / "other")
+    other = shutil.copytree(model, tmp_path / "template")
     (other / "chat_template.jinja").write_text(CHATML.replace("\n", "\n\n"))
     with pytest.raises(BadInput, match="the data was made with another chat template"):
         make_plan(other, data, tmp_path / "run")
-
-
-def test_a_folder_that_preprocess_did_not_write_is_refused(tmp_path, model, data):
     with pytest.raises(BadInput, match=r"holds no manifest\.json; make the data with"):
         make_plan(model, tmp_path, tmp_path / "run")
 
@@ -250,22 +209,18 @@ def test_too_few_rows_for_one_step_are_refused(tmp_path, model, data):
         sft.train_rows(make_plan(model, data, tmp_path, batch=64), cache=tmp_path / "packed.arrow")
 
 
-@pytest.mark.parametrize(
-    "changes", [{"learning_rate": 2e-3}, {"seed": 7}, {"data": "other"}, {"lora_r": 4}, {"batch": 16}]
-)
-def test_the_folder_of_another_run_is_refused(tmp_path, model, data, changes):
+def test_the_folder_of_another_run_is_refused(tmp_path, model, data):
     first = make_plan(model, data, tmp_path / "run").record
-    run_folder.claim(tmp_path / "run", {**first, "data": "what was tried before"})
+    run_folder.claim(tmp_path / "run", {**first, "fingerprint": "of what was tried before"})
     run_folder.claim(tmp_path / "run", first, is_begun=False)
     again = make_plan(model, data, tmp_path / "run", per_device_train_batch_size=4, report_to="tensorboard").record
     run_folder.claim(tmp_path / "run", again)
-    name, value = next(iter(changes.items()))
-    other = {**first, "data": value} if name == "data" else {**first, "settings": {**first["settings"], name: value}}
-    with pytest.raises(BadInput, match=f"holds another run: its {name} is"):
-        run_folder.claim(tmp_path / "run", other)
-
-
-def test_a_folder_with_other_files_is_refused(tmp_path):
+    others = {
+        name: {**first, "settings": {**first["settings"], name: 7}} for name in ("learning_rate", "seed", "batch")
+    }
+    for name, other in {**others, "data": {**first, "fingerprint": "another"}}.items():
+        with pytest.raises(BadInput, match=f"holds another run: its {name} is"):
+            run_folder.claim(tmp_path / "run", other)
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(BadInput, match=r"holds other files and no run\.json"):
         run_folder.claim(tmp_path, {})

@@ -9,9 +9,9 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from tests.kinds import with_more_tokens
-from tests.test_prompt import HARMLESS, HOSTILE, added, controls_in
+from tests.test_prompt import HARMLESS, HOSTILE, controls_in
 from tests.tokenizer_files import write_tokenizer
-from training.embedded import embedded_folder
+from training.pretrained import embedded_folder
 from z1_core.engine import Text
 from z1_core.engines.fake import CHATML
 from z1_core.engines.llama import LlamaEngine
@@ -73,16 +73,6 @@ def test_a_control_tokens_string_changes_no_character_of_what_the_template_makes
     shown = answers_only(messages, ours)
     assert theirs.decode(ids) == theirs.apply_chat_template(shown, add_generation_prompt=True, tokenize=False)
     assert controls_in(ours, ids) == controls_in(ours, ours.render(chat("x", system="x", history=[("x", "x")])))
-
-
-def test_none_of_the_models_control_tokens_can_be_typed(ours):
-    strings = [*added(ours).values()]
-    assert {"<|im_start|>", "<|im_end|>"} <= set(strings)
-    nested = [f"{string[:3]}{string}{string[3:]}" for string in strings]
-    text = f"x{''.join(strings)} {' '.join(nested)}x"
-    harmless = controls_in(ours, ours.render(chat("x", system="x")))
-    assert controls_in(ours, ours.render(chat(text, system=text))) == harmless
-    assert text in ours.decode(ours.render(chat(text)), control=True)
 
 
 @pytest.mark.parametrize("control", [True, False])

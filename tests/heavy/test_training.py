@@ -75,9 +75,8 @@ def test_the_run_says_what_it_was_made_of(smoke):
     assert (run["base"], run["revision"], run["kind"]) == ("embedded", None, "untagged")
     assert run["settings"]["batch"] == 2
     assert run["versions"]["trl"]
-    data = json.loads((smoke / "runs/smoke" / run_folder.DATA).read_text())
-    assert data["source"][0]["sha256"]
-    assert data["counts"]["train"] == 36
+    assert run["data"]["source"][0]["sha256"]
+    assert run["data"]["counts"]["train"] == 36
     assert read_trained(smoke / "models/smoke") == Trained("", HINT, "untagged")
 
 

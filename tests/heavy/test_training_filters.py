@@ -11,23 +11,17 @@ import pandas as pd
 import pytest
 
 from training import trigrams
-from training.decontaminate import Benchmarks, questions_of
-from training.duplicates import Questions, shingles, similarity
+from training.decontaminate import Benchmarks, folded_words, questions_of
+from training.duplicates import Questions, similarity
 from training.loops import loop_in
 from training.rows import Row, Rows
 from training.trigrams import top_trigrams
-from training.words import folded_words, printed_words
 from z1_core.errors import BadInput
 
 
 @pytest.fixture(scope="module")
 def sample(shared_data: Path) -> list[Row]:
     return list(Rows([shared_data / "trajectories_sample" / "train.jsonl"]))
-
-
-@pytest.fixture(scope="module")
-def math500(shared_data: Path) -> str:
-    return str(shared_data / "math500" / "test.jsonl")
 
 
 PROSE = "First we count the apples, then we divide them by two, and in the end each child has {}. "
@@ -52,30 +46,18 @@ def test_a_sentence_that_comes_back_with_another_number_is_no_loop_and_the_same_
     assert "repeats" in loop_in("Let me see. " * 3 + PROSE.format(2) * 30)
 
 
-@pytest.mark.parametrize("n", [8, 10, 13])
-def test_every_math500_question_of_the_sample_is_a_known_positive(sample: list[Row], math500: str, n: int):
-    """All 1,000 mathematical rows answer MATH500. 51 of its questions are shorter than 13 words, 13 than 8."""
-    benchmark = Benchmarks([math500], n)
-    found = {each.id for each in sample if benchmark.match(each.question)}
-    assert len({id_ for id_ in found if id_.startswith("math")}) == 1000
-
-
-def test_thirteen_words_call_no_program_a_math500_question_and_eight_call_few(sample: list[Row], math500: str):
-    def accused(n: int) -> int:
-        benchmark = Benchmarks([math500], n)
-        return sum(each.id.startswith("code") and benchmark.match(each.question) is not None for each in sample)
-
-    assert accused(13) == 0
-    assert accused(8) <= 10
-
-
-def test_the_livecodebench_questions_of_the_sample_are_found_and_gsm8k_ones_are_not(
-    sample: list[Row], shared_data: Path
+@pytest.mark.parametrize(("n", "accused"), [(8, 10), (13, 0)])
+def test_every_benchmark_question_of_the_sample_is_found_and_hardly_another_accused(
+    sample: list[Row], shared_data: Path, n: int, accused: int
 ):
-    livecodebench = Benchmarks([str(shared_data / "livecodebench_v5_statements/problems.jsonl")], 13)
-    found = [each.id for each in sample if livecodebench.match(each.question)]
-    assert len(found) > 990
-    assert all(id_.startswith("code") for id_ in found)
+    """All 1,000 mathematical rows answer MATH500, of which 51 questions are shorter than 13 words, 13 than 8; the programs
+    answer LiveCodeBench."""
+    kinds = (("math500/test", "math", 1000), ("livecodebench_v5_statements/problems", "code", 991))
+    for file, kind, least in kinds:
+        benchmark = Benchmarks([str(shared_data / f"{file}.jsonl")], n)
+        found = [each.id for each in sample if benchmark.match(each.question)]
+        assert sum(id_.startswith(kind) for id_ in found) >= least
+        assert sum(not id_.startswith(kind) for id_ in found) <= accused
     gsm8k = Benchmarks([str(shared_data / "gsm8k" / "test.jsonl")], 13)
     assert not any(gsm8k.match(each.question) for each in sample)
 
@@ -101,34 +83,28 @@ def test_a_run_of_bare_numbers_proves_nothing(tmp_path: Path):
     assert benchmark.match("the list 1 2 3 4 5 6 is sorted") == "line 1 of b.jsonl: 'the list 1 2 3 4 5 6'"
 
 
-def test_benchmark_files_of_every_kind_are_read(tmp_path: Path):
-    rows = [{"id": 1, "question": "How far is\u2028the moon?"}, {"id": 2, "question": "And the sun?"}]
-    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
-    (tmp_path / "b.json").write_text(json.dumps({str(each["id"]): each for each in rows}))
-    (tmp_path / "c.csv").write_text("\ufeffRecord ID,Question\n1,How far is\u2028the moon?\n2,And the sun?\n")
-    (tmp_path / "d.json").write_text(json.dumps([{"ask": each["question"]} for each in rows]))
-    pd.DataFrame(rows).to_parquet(tmp_path / "e.parquet")
-    for given in ("a.jsonl", "./a.jsonl", "b.json", "c.csv", "d.json:ask", "e.parquet"):
-        found = [text for _, text in questions_of(f"{tmp_path}/{given}")]
-        assert found == [each["question"] for each in rows]
+def test_the_questions_of_a_benchmark_are_found_wherever_it_keeps_them(tmp_path: Path):
+    questions = ["How far is\u2028the moon?", "And the sun?"]
+    pd.DataFrame({"problem": questions}).to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    pd.DataFrame({"Question": questions}).to_csv(tmp_path / "b.csv")
+    pd.DataFrame({"ask": questions}).to_parquet(tmp_path / "c.parquet")
+    for given in ("a.jsonl", "b.csv", "c.parquet:ask"):
+        assert [text for _, text in questions_of(f"{tmp_path}/{given}")] == questions
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("content", "says"),
     [
-        ("none.jsonl", None, "cannot be read: No such file or directory; check the path"),
-        ("a.txt", b"x", "a.txt is none of .jsonl, .json, .csv, .parquet"),
-        ("a.jsonl", b'{"ask": "Why?"}\n', 'name the field: "'),
-        ("a.jsonl", b"Why?", "line 1 of a.jsonl: not JSON"),
-        ("a.json", b"[", "a.json is not JSON: Expecting value"),
-        ("a.parquet", b"PAR", "a.parquet is no readable Parquet file: "),
+        (None, "cannot be read: No such file or directory; check the path"),
+        ('{"ask": "Why?"}\n', 'name the field: "'),
+        ("Why?", "line 1 of a.jsonl: not JSON"),
     ],
 )
-def test_a_benchmark_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str, content: bytes | None, says: str):
+def test_a_benchmark_file_that_cannot_be_used_is_refused(tmp_path: Path, content: str | None, says: str):
     if content is not None:
-        (tmp_path / name).write_bytes(content)
+        (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(BadInput) as refused:
-        list(questions_of(str(tmp_path / name)))
+        list(questions_of(str(tmp_path / "a.jsonl")))
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -156,7 +132,6 @@ def test_a_question_with_one_word_changed_is_nearly_the_same_and_another_questio
     long = " ".join(f"word{n}" for n in range(80))
     texts = [long, long.replace("word40", "other"), " ".join(f"thing{n}" for n in range(80)), "word1 word2"]
     assert repeats(texts) == {1: (0, pytest.approx(71 / 81))}
-    assert similarity(texts[0], texts[1]) == pytest.approx(71 / 81)
     assert repeats(texts, near=False) == {}
 
 
@@ -189,11 +164,6 @@ def test_a_template_filled_many_times_is_compared_in_no_more_than_linear_time():
     assert reads.total() == 1999
 
 
-def test_shingles_of_a_short_question_are_the_question():
-    assert shingles("one two three") == {"one two three"}
-    assert len(shingles("one two three four five six")) == 2
-
-
 def test_trigrams_are_counted_as_by_a_plain_counter(sample: list[Row]):
     texts = [each.response for each in sample[:400]]
     plain = Counter()
@@ -209,14 +179,10 @@ def test_trigrams_stay_exact_where_all_share_a_few_counters(monkeypatch):
     monkeypatch.setattr("training.trigrams.COUNTER_BITS", 6)
     monkeypatch.setattr("training.trigrams.NAMED_AT_FIRST", 2)
     texts = [f"common words here {n} and {n % 9} more" for n in range(500)]
+    assert top_trigrams(lambda: ["one two"]).top == ()
     counted = top_trigrams(lambda: texts, size=3)
     assert [count for _, count in counted.top] == [500, 56, 56]
     assert counted.top[0][0] == "common words here"
-
-
-def test_few_words_have_few_trigrams():
-    assert top_trigrams(lambda: ["one two"]).top == ()
-    assert top_trigrams(lambda: ["One two three."]).top == (("one two three.", 1),)
 
 
 def test_the_table_and_the_figure_show_the_sets_beside_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -231,6 +197,5 @@ def test_the_table_and_the_figure_show_the_sets_beside_each_other(tmp_path: Path
     assert (tmp_path / "t.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_words_of_the_papers_tables_keep_their_marks_and_those_of_the_filters_do_not():
-    assert printed_words("### Explanation\n1. A+b") == ["###", "explanation", "1.", "a+b"]
+def test_words_of_the_filters_have_no_marks():
     assert folded_words(r"### Explanation 1. \frac{A}{b_2}") == ["explanation", "1", "frac", "a", "b", "2"]

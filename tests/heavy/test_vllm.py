@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from training.embedded import embedded_folder
+from training.pretrained import embedded_folder
 from z1_core.errors import BadInput
 from z1_core.thinking import collect
 from z1_core.window import HINT, Sampling, Window

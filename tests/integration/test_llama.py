@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench import engines
+from bench import ways
 from tests.stub_server import until
 from z1_core.engines import llama
 from z1_core.engines.calls import Server
@@ -232,7 +232,16 @@ async def test_a_character_that_the_budget_cuts_is_shown_as_far_as_it_came(llama
 
 
 async def test_the_benchmark_asks_the_real_server_for_as_much_as_it_counts(llama_engine, ask):
+    windows = [Window(thinking_tokens=3, answer_tokens=2)]
     async with llama_engine.server.client() as client:
-        for way in [way for group in engines.ways(llama_engine, client) for way in group]:
-            for tokens in (1, 5):
-                await way.run(ask(llama_engine), tokens, 0)  # raises where others come
+        for concurrency in (1, 2):
+            load = ways.Load(
+                engine=llama_engine,
+                prompts=[ask(llama_engine)] * 2,
+                windows=windows,
+                hint_ids=[],
+                concurrency=concurrency,
+                sampling=ENDLESS,
+                server=client,
+            )
+            assert [row.trace_tokens for row in await ways.run("raw", load)] == [5, 5]

@@ -4,7 +4,7 @@ engine = LlamaEngine.start(Path("model.gguf"))     # then as any other engine: t
 
 The server is asked in slices of a few tokens, not for a stream: a streamed piece of text comes when its characters are
 whole and tells its last token id only, a slice tells every id. The cache of a run's place is reused to the token, so
-slices cost next to nothing (bench/engines.py).
+slices cost next to nothing (the way raw of bench/window.py).
 """
 
 from __future__ import annotations
