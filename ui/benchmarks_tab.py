@@ -27,7 +27,7 @@ PLACE = {
 """Of the plot, which is as wide as its place; colours of texts and lines come from style.css, so that both themes suit."""
 LONGEST_SHOWN = 200_000
 """Characters of one text; no page holds more with pleasure."""
-FAULT = "this answer is not what a run writes, or was changed meanwhile; press Refresh"
+FAULT = "this answer is not what a run writes, or was changed meanwhile; open this tab again"
 
 
 @cache
@@ -54,13 +54,12 @@ class BenchmarksTab:
     def __init__(self, results: Path, *, opened: Any) -> None:
         self.results = results
         gr.HTML(html().intro())
-        with gr.Row(elem_classes="z1-bench-top"):
+        with gr.Row(elem_classes=["z1-bench-choice", "z1-bench-top"]):
             self.benchmark = gr.Dropdown([], label="Benchmark", elem_id="benchmarks-which", min_width=200)
-            refresh = gr.Button("Refresh", size="sm", scale=0, min_width=110, elem_id="benchmarks-refresh")
         self.found = gr.HTML()
         with gr.Column(elem_classes="z1-turn z1-bench-card"):
             gr.HTML(html().card_head("Accuracy against thinking tokens", "bars are 95 % intervals"))
-            with gr.Row(equal_height=False, elem_classes="z1-bench-pair"):
+            with gr.Row(equal_height=False):
                 with gr.Column(scale=3, min_width=300) as self.place:
                     self.plot = gr.Plot(show_label=False, elem_classes="z1-plot z1-bench-plot")
                 with gr.Column(scale=2, min_width=300):
@@ -74,15 +73,13 @@ class BenchmarksTab:
             self.shown = gr.HTML()
         chosen = [self.benchmark, self.run, self.window, self.answer]
         drawn = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
-        gr.on([refresh.click, self.benchmark.input, opened], self.look, chosen, drawn, **QUICK)
+        gr.on([self.benchmark.input, opened], self.look, chosen, drawn, **QUICK)
         gr.on([self.run.input, self.window.input, self.answer.input], self.browse, chosen, drawn, **QUICK)
 
     def look(self, benchmark: Any, *chosen: Any) -> dict[gr.blocks.Block, Any]:
         """Read the folder anew; what a visitor has chosen stays where it is still there."""
         runs, complaints = find_runs(self.results)
-        titles = {
-            run.task.benchmark: run.task.title.removesuffix(f", {run.task.method.replace('-', ' ')}") for run in runs
-        }
+        titles = {run.task.benchmark: run.task.title.partition(", ")[0] for run in runs}
         titles |= {name: about["title"] for name, about in paper()["benchmarks"].items()}
         judged = {run.task.benchmark for run in runs if any(window.n for window in run.task.windows)}
         names = sorted(titles, key=lambda name: (name not in judged, not paper_points(name)))
