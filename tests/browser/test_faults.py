@@ -168,23 +168,3 @@ def test_a_browser_that_goes_offline_is_told_and_can_go_on_when_it_is_back(app: 
         expect(page.locator("button#run")).to_be_enabled()  # also where Gradio has opened the page anew, and empty
         ask(page, "I am visitor-004", window=20, total=80)
         wait_for_end(page, "answer_length")
-
-
-def test_a_visitor_who_is_gone_frees_the_engine(app: App):
-    """The connection ends in the middle, as when a laptop is closed: the place is free again."""
-
-    async def go(client: httpx.AsyncClient, page: Page) -> float:
-        async with httpx.AsyncClient(base_url=app.address, timeout=60) as theirs:
-            runs = [
-                asyncio.create_task(Visitor(theirs, page).ask(f"visitor-{n:03}", window=3_000, total=3_100))
-                for n in range(8)
-            ]
-            await asyncio.sleep(2)
-            for run in runs:
-                run.cancel()
-            await asyncio.gather(*runs, return_exceptions=True)
-        seen = await Visitor(client, page).ask("I am visitor-009", window=20, total=60)
-        assert (seen.error, seen.tags) == ("", {"visitor-009"})
-        return seen.first_s
-
-    assert visited(app.address, go) < 20
