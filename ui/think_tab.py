@@ -20,7 +20,7 @@ FRAME = """<div class="z1-stack"><div class="z1-turns"></div>
 <div class="z1-empty"><h2>Thinking, with a limit</h2>
 <p>The model thinks inside a window of tokens. If it stops by itself, that was the answer. If not, the window closes, a
 hint is inserted, and it answers from what it has thought. Easy questions cost little; hard ones are capped.</p></div>
-<div id="message"></div>
+<div id="message" class="z1-error" role="alert"></div>
 <div class="z1-ask"><div class="z1-editing-row" hidden>
 <span>Run puts the edited question, with its new answer, in the place of the last turn.</span>
 <button type="button" id="keep" class="z1-button">Leave it as it is</button></div>

@@ -142,10 +142,6 @@ def status_sentence(turn: Turn | None) -> str:
     """For screen readers: changes with the phase, not with every token."""
     if turn is None:
         return "Ready."
-    if turn.end_reason:
-        return f"Imported. {end_sentence(turn)}" if turn.versions is not None else end_sentence(turn)
-    if turn.tokens["hint"]:
-        return f"The window closed at {turn.tokens['trace']:,} tokens. The model answers."
-    if turn.queue:
-        return f"{waits(turn.queue)}. {STARTS_BY_ITSELF}"
-    return "The model thinks." if turn.phase else "Waiting for the model."
+    if turn.is_running:
+        return headline(turn)
+    return f"Imported. {end_sentence(turn)}" if turn.versions is not None else end_sentence(turn)

@@ -102,7 +102,7 @@ def closed_by_you(camera: Camera) -> None:
 def refused(camera: Camera) -> None:
     camera.visit()
     camera.ask(TRAIN, window=8000, total=8190)
-    expect(camera.page.locator("#message .z1-error")).to_be_visible()
+    expect(camera.page.locator("#message:not(:empty)")).to_be_visible()
     camera.take("think-error")
 
 
@@ -132,7 +132,7 @@ def compare(camera: Camera) -> None:
     camera.take("compare-empty")
     camera.page.locator("#compare-windows").fill("60, 160, 320, 640")
     camera.page.locator("#compare").click()
-    expect(camera.page.locator(".z1-compare-meter .z1-head span")).to_have_text(re.compile(r"^2\d\d tokens"))
+    expect(camera.page.locator(".z1-compare-meter .z1-head span")).to_have_text(re.compile(r"^[1-5]\d\d tokens writing"))
     camera.take("compare-running")
     expect(camera.page.locator(".z1-tokens")).to_be_visible(timeout=SLOW_MS)
     camera.take("compare-done")
@@ -141,7 +141,7 @@ def compare(camera: Camera) -> None:
     camera.take("compare-recut")
     camera.page.locator("#recut-at input").fill("9999")
     camera.page.locator("#recut").click()
-    expect(camera.page.locator(".z1-message .z1-error")).to_be_visible()
+    expect(camera.page.locator(".z1-message:not(:empty)")).to_be_visible()
     camera.take("compare-error")
 
 

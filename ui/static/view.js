@@ -71,13 +71,6 @@
     values.forEach((value, n) => made[n].show(value, n === values.length - 1));
   };
 
-  const complain = (place, words) => {
-    if (place.textContent === words) return;
-    const told = make("div", "z1-error", words);
-    told.setAttribute("role", "alert");
-    place.replaceChildren(...(words ? [told] : []));
-  };
-
   // The Think tab. value: what ui/views.py says; n: later values have a larger one.
   const think = (element, props, trigger, watch) => {
     const find = (selector) => element.querySelector(selector);
@@ -97,7 +90,7 @@
       for (const grid of element.querySelectorAll("[data-for]")) grid.hidden = grid.dataset.for !== value.model.examples;
       find(".z1-empty").hidden = cards.length > 0;
       element.classList.toggle("z1-talks", cards.length > 0);
-      complain(find("#message"), value.complaint);
+      put(find("#message"), value.complaint);
       put(find("[role=status]"), value.status);
       find("#run").disabled = value.running || !value.model.ready;
       put(find("#run"), value.running ? "Running" : value.model.words);
@@ -181,8 +174,8 @@
       find(".z1-compare-empty").hidden = value.cards.length > 0;
       find(".z1-compare").hidden = !value.cards.length;
       find(".z1-after").hidden = !value.done;
-      complain(find(".z1-message"), value.complaint);
-      put(find(".z1-head b"), value.head);
+      put(find(".z1-message"), value.complaint);
+      for (const place of element.querySelectorAll(".z1-head b, [role=status]")) put(place, value.head);
       put(find(".z1-head span"), value.numbers);
       find(".z1-meter").classList.toggle("z1-busy", value.running);
       const bar = find(".z1-bar");
@@ -197,7 +190,6 @@
       }));
       keep(find(".z1-cards"), cards, value.cards, Place);
       if (value.done && split !== `${value.tokens.length} ${value.cuts}`) tokens(value);
-      put(find("[role=status]"), value.status);
       find("#compare").disabled = value.running;
       put(find("#compare"), value.running ? "Comparing" : "Compare");
       find("#compare-stop").disabled = !value.running;
