@@ -132,7 +132,9 @@ def compare(camera: Camera) -> None:
     camera.take("compare-empty")
     camera.page.locator("#compare-windows").fill("60, 160, 320, 640")
     camera.page.locator("#compare").click()
-    expect(camera.page.locator(".z1-compare-meter .z1-head span")).to_have_text(re.compile(r"^[1-5]\d\d tokens writing"))
+    expect(camera.page.locator(".z1-compare-meter .z1-head span")).to_have_text(
+        re.compile(r"^[1-5]\d\d tokens writing")
+    )
     camera.take("compare-running")
     expect(camera.page.locator(".z1-tokens")).to_be_visible(timeout=SLOW_MS)
     camera.take("compare-done")
