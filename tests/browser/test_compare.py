@@ -50,6 +50,7 @@ def test_one_trace_is_answered_at_every_window_side_by_side(fake_app: App, page:
 def test_it_offers_what_the_running_model_can_do_until_the_visitor_writes(real_app: App, page: Page):
     page.goto(real_app.address)
     page.get_by_role("tab", name="Compare windows").click()
+    expect(page.locator("#compare-windows")).not_to_have_value("")
     page.locator("#compare-windows").fill("8, 40")
     expect(page.locator("#compare-question")).to_have_value(re.compile(r"What is \d+ \+ \d+\?"), timeout=120_000)
     expect(page.locator("#compare-windows")).to_have_value("8, 40")
