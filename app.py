@@ -44,9 +44,6 @@ def parser() -> argparse.ArgumentParser:
         "reaches; say no behind a proxy)",
     )
     options.add_argument(
-        "--max-request-kb", type=int, default=6144, help="largest request, and so prompt, in kB (default %(default)s)"
-    )
-    options.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="reports to show (default results)"
     )
     add_setting_options(options)
@@ -86,7 +83,6 @@ def main() -> None:
             host=options.host,
             port=options.port,
             share=options.share,
-            most_kb=options.max_request_kb,
             mcp_server=find_spec("mcp") is not None,
         )
         print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
@@ -102,15 +98,10 @@ def main() -> None:
 
 def check(options: argparse.Namespace, kind: Kind) -> None:
     """Raises BadInput for what argparse lets through: numbers out of bounds, and what a variable says."""
-    for name, least, most in (
-        ("places", 1, 10**6),
-        ("queue", 0, 10**6),
-        ("max_request_kb", 1, 10**9),
-        ("port", 1, 65_535),
-    ):
+    for name, least, most in (("places", 1, 10**6), ("queue", 0, 10**6), ("port", 1, 65_535)):
         value = getattr(options, name)
         if value is not None and not least <= value <= most:
-            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be from {least} to {most}")
+            raise BadInput(f"--{name} is {value}; it must be from {least} to {most}")
     if options.choose_model not in (None, "yes", "no"):
         raise BadInput(f"--choose-model is {options.choose_model}; it is yes or no")
     if kind != "llama" and options.choose_model == "yes":

@@ -23,18 +23,12 @@ def test_the_words_of_a_link_become_values():
     }  # fmt: skip
 
 
-def test_settings_survive_their_own_words():
-    for settings in (Settings(), Settings(hint="boxed", seed=5, temperature=0.7), Settings(hint="Stop. ", system="")):
-        assert read_settings(words(settings)) == settings.model_copy(
-            update={"hint": read_settings(words(settings)).hint}
-        )
-    assert words(Settings(hint="Say it now")) == words(Settings()) | {"hint": "Say it now"}
-
-
 def test_a_hint_of_ones_own_becomes_a_paragraph_unless_it_brings_its_own_space():
     assert Settings().hint == Settings(hint="plain").hint == HINT
     assert Settings(hint="Stop.").hint == "\n\nStop.\n\n"
     assert Settings(hint="\n</think>\n\n").hint == "\n</think>\n\n"
+    for settings in (Settings(), Settings(hint="boxed", seed=5, temperature=0.7), Settings(hint="Stop. ", system="")):
+        assert read_settings(words(settings)) == settings
 
 
 def test_every_field_has_a_control_on_the_page_with_its_help():

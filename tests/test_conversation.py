@@ -145,8 +145,7 @@ async def test_what_does_not_fit_is_refused_and_changes_nothing(host: EngineHost
     ]:
         with pytest.raises(error):
             await conversation.begin(host, question, settings(**changes))
-    assert conversation.current is before
-    assert conversation.turns == []
+    assert conversation.turns == [before]
 
 
 async def test_an_edited_question_takes_the_place_of_the_last_turn(host: EngineHost):
@@ -155,10 +154,9 @@ async def test_an_edited_question_takes_the_place_of_the_last_turn(host: EngineH
     await run(conversation, host, "second")
     with pytest.raises(BadInput):
         await conversation.begin(host, "", settings(), editing=True)
-    assert [turn.question for turn in conversation.all] == ["first", "second"]
+    assert [turn.question for turn in conversation.turns] == ["first", "second"]
     turn = await conversation.begin(host, "third", settings(), editing=True)
-    assert [earlier.question for earlier in conversation.turns] == ["first"]
-    assert conversation.current is turn
+    assert [each.question for each in conversation.turns] == ["first", "third"]
     prompt = host.engine().text.decode(turn.prompt_ids, control=True)
     assert "first" in prompt
     assert "second" not in prompt
@@ -171,7 +169,7 @@ async def test_again_repeats_the_prompt_in_place_and_draws_anew_only_above_tempe
     after = await conversation.again(host, new_seed=99)
     assert after.prompt_ids == before.prompt_ids
     assert (before.settings.seed, after.settings.seed) == (7, 99)
-    assert [turn.question for turn in conversation.turns] == ["first"]
+    assert [turn.question for turn in conversation.turns] == ["first", "second"]
     with pytest.raises(BadInput, match="no finished turn"):
         await conversation.again(host)
     greedy = Conversation()
@@ -212,7 +210,7 @@ async def test_of_two_questions_at_once_neither_is_lost(host: EngineHost):
     await asyncio.sleep(0)
     assert conversation.is_running  # so that the page answers the other one that a run is going on
     await asked
-    assert [turn.question for turn in (*conversation.turns, conversation.current)] == ["first", "second"]
+    assert [turn.question for turn in conversation.turns] == ["first", "second"]
     conversation.current.stop()
     with pytest.raises(BadInput):
         await conversation.begin(host, "", settings())
@@ -246,13 +244,13 @@ async def test_a_run_is_one_stream_of_views_and_what_goes_wrong_is_a_sentence_in
     made = await views_of(Asked("first"))
     assert [view["n"] for view in made] == [*range(1, len(made) + 1)]
     assert (made[0]["running"], made[-1]["running"], made[-1]["turns"][0]["end"]) == (True, False, "cut")
-    assert made[0]["begun"] == made[-1]["begun"] == 1
     (refused,) = await views_of(Asked(" "))
-    assert (refused["complaint"], refused["begun"]) == ("The prompt is empty; type a question first.", 1)
+    assert (refused["complaint"], len(refused["turns"])) == ("The prompt is empty; type a question first.", 1)
     (refused,) = await views_of(Asked("x", settings={"seed": "-1"}))
     assert refused["complaint"].startswith("Seed is '-1'")
     again = await views_of(Asked(again=True))
-    assert (again[-1]["begun"], len(again[-1]["turns"])) == (2, 1)
+    (turn,) = again[-1]["turns"]
+    assert turn["id"] != made[-1]["turns"][0]["id"]
     assert (await tab._refuse(conversation))["complaint"] == BUSY
     monkeypatch.setattr(Turn, "follow", lambda self, host: 1 / 0)
     failed = await views_of(Asked("first"))
@@ -297,7 +295,7 @@ async def test_every_end_is_said_in_words(host: EngineHost, changes, question, r
     turn = await run(Conversation(), host, question, **changes)
     assert turn.end_reason == reason
     assert views.headline(turn) == headline
-    assert sentence in views.turn_view(turn)["foot"][0]
+    assert sentence in views.turn_view(turn)["ended"]
     assert views.status_sentence(turn) == views.end_sentence(turn)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import wait_until_ready
 from tests.kinds import byte_level
 from ui import views
-from ui.conversation import Conversation, Origin, Settings, Turn
+from ui.conversation import Conversation, Settings, Turn
 from ui.export import MOST_BYTES, from_json, to_json
 from z1_core import HINT, BadInput, FakeEngine
 from z1_core.host import EngineHost
@@ -23,7 +23,7 @@ def a_turn(**changes) -> Turn:
     )
     messages = [{"role": "system", "content": "Think."}, {"role": "user", "content": "Why?"}]
     window = Window(thinking_tokens=3, answer_tokens=10)
-    turn = Turn("Why?", settings, [5, 6, 7], window, messages=messages, origin=Origin(model="some model"))
+    turn = Turn("Why?", settings, [5, 6, 7], window, messages=messages, model="some model")
     chunks = [Chunk("trace", "``` so $x", (1, 2, 3)), Chunk("hint", HINT, (4,)), Chunk("answer", "42 😀", (8, 9))]
     turn.restore(chunks, "cut", error="", seconds=1.5)
     return turn
@@ -51,7 +51,7 @@ def test_a_run_comes_back_as_it_went():
     turn = a_turn()
     again = from_json(to_json(turn).encode())
     assert to_record(again) == to_record(turn)
-    assert again.origin.is_imported
+    assert again.versions is not None
     assert views.headline(again) == views.headline(turn) == "Thinking cut after 3 tokens"
     assert "imported, ran on some model" in views.facts(again)
     assert again.answer == "42 😀"
@@ -83,12 +83,12 @@ async def test_an_imported_run_can_be_run_again_from_the_same_messages():
     host = EngineHost(lambda report: FakeEngine(lambda prompt: "It is so.", context_tokens=2000))
     wait_until_ready(host)
     conversation = Conversation()
-    conversation.show(from_json(to_json(a_turn()).encode()))
+    conversation.turns.append(from_json(to_json(a_turn()).encode()))
     turn = await conversation.again(host, new_seed=3)
     prompt = host.engine().text.decode(turn.prompt_ids, control=True)
     assert "<|im_start|>system\nThink.<|im_end|>" in prompt
     assert turn.settings.seed == 3
-    assert not turn.origin.is_imported
+    assert turn.versions is None
     host.close()
 
 
@@ -97,32 +97,18 @@ async def test_an_imported_run_can_be_run_again_from_the_same_messages():
     [
         ("format", "other", "format is 'other'; it should be 'z1-demo run'"),
         ("version", 2, "version is 2; it should be less than or equal to 1"),
-        ("version", True, "version is True; it should be a valid integer"),
         ("question", KeyError, "question is missing"),
         ("question", 7, "question is 7; it should be a valid string"),
         ("question", "x" * 1_000_001, "it should have at most 1000000 characters"),
         ("settings", [], "settings is a list; it should be an object"),
         ("settings.thinking_tokens", 0, "settings.thinking_tokens is 0; it should be greater than or equal to 1"),
-        ("settings.thinking_tokens", 10**30, "it should be less than or equal to 10000000"),
         ("settings.total_tokens", "2x", "settings.total_tokens is '2x'"),
-        ("settings.temperature", 9, "settings.temperature is 9; it should be less"),
         ("settings.top_p", None, "settings.top_p is empty"),
-        ("settings.seed", -1, "settings.seed is -1"),
         ("settings.hint", "", "the hint is empty"),
         ("trace.ids", [1, 2, "3"], "trace.ids[2] is '3'"),
-        ("trace.ids", [1, 2, 3, 4], "the trace is longer than the window"),
-        ("trace.ids", [1, 2], "cut_after_tokens is not where the trace ends"),
         ("trace.ids", {}, "trace.ids is an object; it should be a valid array"),
-        ("hint.ids", [], "a text has no token ids"),
-        ("answer.ids", [1] * 11, "the answer is longer than answer_tokens"),
-        ("settings.total_tokens", 5, "longer than total_tokens"),
-        ("cut_after_tokens", None, "cut_after_tokens is not where the trace ends"),
-        ("end_reason", "inside", "the run ended as inside, which does not go with a hint"),
         ("end_reason", None, "end_reason is empty; it should be 'inside', 'cut'"),
-        ("end_reason", "error", "error is empty"),
-        ("seconds", -1, "seconds is -1"),
         ("messages", [{"role": "tool", "content": ""}], "messages[0].role is 'tool'"),
-        ("messages", [], "messages is a list; it should have at least 1 item"),
         ("versions", {"torch": 2}, "versions.torch is 2"),
         ("model", "m" * 300, "it should have at most 200 characters"),
     ],
@@ -153,9 +139,3 @@ def test_what_is_no_json_object_is_refused(data: bytes, sentence: str):
     with pytest.raises(BadInput) as error:
         from_json(data)
     assert sentence in str(error.value)
-
-
-def test_the_file_holds_what_was_said():
-    text = to_json(a_turn())
-    for part in ("Why?", "``` so $x", "I overthought it", "42 😀", "some model", "Think."):
-        assert part in text

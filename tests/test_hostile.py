@@ -29,10 +29,7 @@ class TestCases(unittest.TestCase):
 """
 ACCIDENTS = {
     "leaves before the tests": "import sys\nsys.exit(0)",
-    "quits before the tests": "quit()",
-    "leaves at once": "import os\nos._exit(0)",
     "leaves in the test": "import os\ndef task_func(x): os._exit(0)",
-    "leaves politely in the test": "def task_func(x): raise SystemExit(0)",
     "runs its own tests": (
         "import unittest\nclass TestCases(unittest.TestCase):\n    def test_case_1(self): pass\n"
         "unittest.main(module=__name__)"
@@ -44,10 +41,6 @@ ACCIDENTS = {
         "import unittest\nfor name in dir(unittest.TestCase):\n"
         "    if name.startswith('assert'): setattr(unittest.TestCase, name, lambda *a, **k: None)"
     ),
-    "patches the assertions in the test": (
-        "import unittest\ndef task_func(x):\n    for name in dir(unittest.TestCase):\n"
-        "        if name.startswith('assert'): setattr(unittest.TestCase, name, lambda *a, **k: None)"
-    ),
     "patches the loader and the result": (
         "import unittest\nunittest.TestLoader.getTestCaseNames = lambda *a: []\n"
         "unittest.TestResult.addFailure = unittest.TestResult.addError = lambda *a: None"
@@ -56,10 +49,6 @@ ACCIDENTS = {
         "import sys, types\nfake = types.ModuleType('unittest')\nclass T:\n"
         "    def __init__(self, name): pass\n    def run(self, result): result.addSuccess(self)\n"
         "fake.TestCase = T\nsys.modules['unittest'] = fake"
-    ),
-    "puts another TestCase in place": (
-        "import unittest\nclass T(unittest.TestCase):\n    def assertEqual(self, *a): pass\n"
-        "    assertTrue = assertIn = assertEqual\nunittest.TestCase = T"
     ),
     "replaces AssertionError": "import builtins\nbuiltins.AssertionError = type('Quiet', (Exception,), {})",
     "swallows all errors": (
@@ -75,9 +64,6 @@ ACCIDENTS = {
         "class Any:\n    def __eq__(self, other): return True\n    def __contains__(self, item): return True\n"
         "def task_func(x): return Any()"
     ),
-    "holds what is equal to anything": (
-        "class Any:\n    def __eq__(self, other): return True\ndef task_func(x): return [Any(), {1: (Any(),)}]"
-    ),
     "returns mock.ANY": "from unittest.mock import ANY\ndef task_func(x): return ANY",
     "prints what looks like a result": (
         'import os\nfor fd in range(1, 64):\n    for line in (b\'{"token": "", "outcomes": {}, "void": ""}\\n\','
@@ -91,18 +77,13 @@ ACCIDENTS = {
 }
 HARM = {
     "fork bomb": "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
-    "thread bomb": "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(99,)).start()",
     "memory bomb": "x = []\nwhile True: x.append(bytearray(1 << 24))",
     "memory bomb of many": (
         "import os, time\nfor _ in range(12):\n"
         "    if os.fork() == 0:\n        x = b'1' * (700 << 20)\n        time.sleep(60)\ntime.sleep(60)"
     ),
     "endless output": "import sys\nwhile True: sys.stdout.write('x' * 65536)",
-    "endless errors": "import sys\nwhile True: sys.stderr.write('x' * 65536)",
-    "endless file": "f = open('big', 'wb')\nwhile True: f.write(bytes(1 << 20)); f.flush()",
     "many files": "n = 0\nwhile True:\n    open(f'f{n}', 'wb').write(bytes(1 << 20)); n += 1",
-    "sleeps": "import time\ntime.sleep(1000)",
-    "computes for ever": "while True: pass",
     "ignores signals": "import signal\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\nwhile True: pass",
     "kills everybody": "import os, signal\nos.kill(-1, signal.SIGKILL)",
     "kills the driver": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",

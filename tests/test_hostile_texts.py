@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hostile_texts import BROKEN, CONTROL, MARKUP, ODD, STEERING, count
+from tests.hostile_texts import BROKEN, CONTROL, MARKUP, ODD, STEERING
 from tests.kinds_of_text import controls_in, kinds
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
@@ -35,10 +35,6 @@ def is_changed(model: TokenizerText, text: str) -> bool:
     one to it."""
     back = model.decode([*model.encode("x"), *model.encode(text)], control=True)
     return back != f"x{text}" and back != f"x{text}".replace("▁", " ")
-
-
-def test_the_corpus_is_as_large_as_it_says():
-    assert count() > 2_000
 
 
 @pytest.mark.parametrize("name", STEERING)

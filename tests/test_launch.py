@@ -83,9 +83,3 @@ def test_a_port_that_is_none_is_one_sentence(monkeypatch, capsys, port):
     monkeypatch.setattr(sys, "argv", ["app.py", "--fake", "--port", port])
     assert app.main() == 2
     assert f"error: --port is {port}; it must be from 1 to 65535" in capsys.readouterr().err
-
-
-def test_a_size_of_requests_that_is_none_is_one_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["app.py", "--fake", "--max-request-kb", "0"])
-    assert app.main() == 2
-    assert "error: --max-request-kb is 0; it must be from 1 to" in capsys.readouterr().err

@@ -3,7 +3,6 @@ start as uid 1000 where only home and temporary folders can be written, and its 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -17,13 +16,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 import app
-from z1_core.models import Z1_7B
 
 ROOT = Path(__file__).parents[1]
-FRONT = yaml.safe_load((ROOT / "README.md").read_text(encoding="utf-8").split("---")[1])
 GUIDE = (ROOT / "docs" / "space.md").read_text(encoding="utf-8")
 
 
@@ -42,17 +38,6 @@ def copied() -> list[str]:
     return [source for words in copies for source in words[:-1]]
 
 
-# The Gradio SDK (tests/heavy/test_resolves.py)
-
-
-def test_the_front_matter_names_what_the_guide_promises():
-    assert FRONT["models"] == FRONT["preload_from_hub"] == [Z1_7B]
-    assert FRONT["datasets"] == ["efficientscaling/Z1-Code-Reasoning-107K"]
-    assert FRONT["suggested_hardware"] == "l4x1"
-    assert FRONT["startup_duration_timeout"] == "1h"
-    assert "2504.00810" in (ROOT / "README.md").read_text()
-
-
 # The Dockerfile
 
 
@@ -69,20 +54,11 @@ def once_ready(address: str) -> str:
     pytest.fail("the model did not become ready")
 
 
-def test_the_image_is_made_by_instructions_in_an_order_that_works():
+def test_nothing_runs_as_root_but_the_system_packages_and_the_making_of_the_user():
     words = [word for word, _ in instructions()]
-    assert set(words) <= {"FROM", "RUN", "USER", "ENV", "WORKDIR", "COPY", "EXPOSE", "CMD"}
-    assert instructions()[0] == ("FROM", f"python:{FRONT['python_version']}-slim")
-    users = [rest for word, rest in instructions() if word == "USER"]
-    assert users == ["user"], "nothing runs as root but the system packages and the making of the user"
-    as_root = [rest for word, rest in instructions()[: words.index("USER")] if word == "RUN"]
-    assert "apt-get install" in as_root[0]
-    assert "useradd --create-home --uid 1000 user" in as_root[1]
+    assert ("USER", "user") in instructions()
+    assert len([rest for word, rest in instructions()[: words.index("USER")] if word == "RUN"]) == 2
     assert all(rest.startswith("--chown=user ") for word, rest in instructions() if word == "COPY")
-    port = str(FRONT["app_port"])
-    assert ("EXPOSE", port) in instructions()
-    assert any(f"GRADIO_SERVER_PORT={port}" in rest for word, rest in instructions() if word == "ENV")
-    assert json.loads(instructions()[-1][1])[-1] == FRONT["app_file"]
 
 
 def test_all_that_it_copies_is_there_and_is_kept_out_of_no_context():
@@ -161,13 +137,6 @@ def test_every_option_with_a_value_has_a_variable_and_the_command_line_wins(monk
     read = app.parser().parse_args(["--places", "9"])
     assert (read.model, read.max_model_len, read.places, read.results) == ("org/model@v1", 4096, 9, Path("/data"))
     assert (read.server_url, read.tensor_parallel_size, read.share) == (None, None, False)
-
-
-def test_a_variable_that_cannot_be_read_is_told_by_its_option(monkeypatch, capsys):
-    monkeypatch.setenv("Z1_PLACES", "many")
-    with pytest.raises(SystemExit):
-        app.parser().parse_args([])
-    assert "argument --places: invalid int value: 'many'" in capsys.readouterr().err
 
 
 def test_the_variables_of_the_guide_exist():

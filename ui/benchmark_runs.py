@@ -1,6 +1,6 @@
 """The reports of the results folder, and single answers of their runs, read when somebody wants to see them.
 
-runs, complaints = find_runs(Path("results")); answers = answers_of(runs[0]); answers.find(512, "wrong")
+runs, complaints = find_runs(Path("results")); answers = answers_of(runs[0]); answers.read(answers.at(512)[0])
 
 Nothing outside the results folder is read, whatever a report or a link in it says. Answers take hundreds of megabytes (token
 ids): where each line begins is kept, and only what is shown is read again.
@@ -10,39 +10,35 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, Field, NonNegativeInt, model_validator
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from z1_core.errors import BadInput
-from z1_core.jsonl import lines, row_at
+from z1_core.jsonl import Line, lines, row_at
 from z1_core.statuses import STATUSES, Status
 
-MOST_REPORTS = 100
-ALL = "all"
 UNJUDGED = Status(name="unjudged", words="not judged yet", sign="…", is_counted=False)
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Window(BaseModel):
-    """The figures of a window that the plot needs; None where nothing is judged, or answered."""
+    """The figures of a judged window that the plot needs."""
 
     thinking_tokens: NonNegativeInt
-    n: NonNegativeInt
-    accuracy: Share | None
-    low: Share | None
-    high: Share | None
-    cut_rate: Share | None
-    avg_thinking_tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    n: PositiveInt
+    accuracy: Share
+    low: Share
+    high: Share
+    cut_rate: Share
+    avg_thinking_tokens: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-    @model_validator(mode="after")
-    def _whole(self) -> Window:
-        if self.n and None in self.model_dump().values():
-            raise ValueError("a judged window lacks a figure")
-        return self
+
+class Unjudged(BaseModel):
+    n: Literal[0]
 
 
 class Task(BaseModel):
@@ -53,7 +49,7 @@ class Task(BaseModel):
     method: str
     missing: NonNegativeInt
     without_verdict: NonNegativeInt
-    windows: list[Window]
+    windows: list[Window | Unjudged]
 
 
 class Report(BaseModel):
@@ -75,10 +71,10 @@ class Run(NamedTuple):
 def find_runs(results: Path) -> tuple[list[Run], list[str]]:
     """What the folder holds, or folders up to two further down; and a sentence for each run without a readable report."""
     root = Path(os.path.realpath(results))
-    folders = [root, *sorted(root.glob("*")), *sorted(root.glob("*/*"))]
-    folders = [each for each in folders if os.path.isfile(each / "run.json") and os.path.realpath(each) == str(each)]
     runs, complaints = [], []
-    for folder in folders[:MOST_REPORTS]:
+    for folder in [root, *sorted(root.glob("*")), *sorted(root.glob("*/*"))]:
+        if not os.path.isfile(folder / "run.json") or os.path.realpath(folder) != str(folder):
+            continue
         name = clean(folder.relative_to(root))
         try:
             report = Report.model_validate(json.loads(_inside(root, folder / "summary.json").read_bytes()))
@@ -109,45 +105,47 @@ def clean(text: object) -> str:
 
 
 class Key(NamedTuple):
-    """Names one answer; of a problem the first alone."""
-
     problem_id: str
-    sample: int = 0
-    window: int = 0
+    sample: int
+    window: int
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Key:
+        return cls(str(row["problem_id"]), row.get("sample", 0), row["thinking_tokens"])
 
 
-@dataclass(frozen=True, slots=True)
 class Answers:
-    """answers, problems: where their lines begin, in files. Judged again: the last verdict holds. unreadable: how many lines
-    are none that a run writes."""
+    """Those of a run. Judged again: the last verdict holds. Raises BadInput for files that hold what is no row."""
 
-    files: tuple[Path, Path]
-    answers: dict[Key, int]
-    problems: dict[Key, int]
-    verdicts: dict[Key, dict[str, Any]]
-    windows: list[int]
-    unreadable: int
+    def __init__(self, answers: Path, problems: Path, verdicts: Path | None = None) -> None:
+        self._file = answers
+        self._begins = {Key.of(line.row): line.begin for line in _lines(answers)}
+        self._problems = {str(line.row["problem_id"]): line.row for line in _lines(problems)}
+        self._verdicts = {Key.of(line.row): line.row for line in _lines(verdicts)} if verdicts else {}
+        self.windows = sorted({key.window for key in self._begins})
 
     def status(self, key: Key) -> Status:
-        return STATUSES.get(self.verdicts.get(key, {}).get("status"), UNJUDGED)
+        return STATUSES.get(self._verdicts.get(key, {}).get("status"), UNJUDGED)
 
-    def find(self, window: int, status: str = ALL) -> list[Key]:
-        """In the order of the problems."""
-        order = {key.problem_id: place for place, key in enumerate(self.problems)}
-        keys = [key for key in self.answers if key.window == window and status in (ALL, self.status(key).name)]
+    def at(self, window: int) -> list[Key]:
+        """The answers at a window, in the order of the problems."""
+        order = {problem_id: place for place, problem_id in enumerate(self._problems)}
+        keys = [key for key in self._begins if key.window == window]
         return sorted(keys, key=lambda key: (order.get(key.problem_id, len(order)), key.sample))
 
     def read(self, key: Key) -> dict[str, Any]:
         """row: its line of answers.jsonl; asked: its problem's; verdict: the judge's; statuses: at every window."""
-        row = row_at(self.files[0], self.answers[key])
-        asked = row_at(self.files[1], self.problems[Key(key.problem_id)])
-        there = [each for each in (key._replace(window=window) for window in self.windows) if each in self.answers]
-        statuses = {each.window: self.status(each) for each in there}
-        return {"row": row, "asked": asked, "verdict": self.verdicts.get(key, {}), "statuses": statuses}
+        there = [each for each in (key._replace(window=window) for window in self.windows) if each in self._begins]
+        return {
+            "row": row_at(self._file, self._begins[key]),
+            "asked": self._problems[key.problem_id],
+            "verdict": self._verdicts.get(key, {}),
+            "statuses": {each.window: self.status(each) for each in there},
+        }
 
 
 def answers_of(run: Run) -> Answers:
-    """Raises BadInput where the files are not there."""
+    """Raises BadInput where the files are not there, or hold what is no row."""
     names = ["answers", "problems", *(["verdicts"] if os.path.exists(run.folder / "verdicts.jsonl") else [])]
     files = [_inside(run.root, run.folder / f"{name}.jsonl") for name in names]
     return _answers(*((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
@@ -156,23 +154,13 @@ def answers_of(run: Run) -> Answers:
 @lru_cache(maxsize=8)
 def _answers(*files: tuple[Path, int, int]) -> Answers:
     """With their times and sizes, so that what has changed is read anew."""
-    paths = [path for path, *_ in files]
-    found = [_begins(path) for path in paths]
-    answers, problems, *judged = (begins for begins, _ in found)
-    verdicts = {key: row_at(paths[2], begin) for each in judged for key, begin in each.items()}
-    windows = sorted({key.window for key in answers})
-    unreadable = sum(count for _, count in found)
-    return Answers((paths[0], paths[1]), answers, problems, verdicts, windows, unreadable)
+    return Answers(*(path for path, *_ in files))
 
 
-def _begins(path: Path) -> tuple[dict[Key, int], int]:
-    """Where the line of each key begins, and how many lines are none that a run writes."""
-    begins, unreadable = {}, 0
+def _lines(path: Path) -> Iterator[Line]:
+    """A last line that is still being written is not one yet."""
     for line in lines(path):
-        try:
-            row = line.row or {}
-            key = Key(str(row["problem_id"]), int(row.get("sample", 0)), int(row.get("thinking_tokens", 0)))
-            begins[key] = line.begin
-        except (KeyError, TypeError, ValueError, OverflowError):
-            unreadable += line.is_whole  # else it is still being written
-    return begins, unreadable
+        if line.row is not None:
+            yield line
+        elif line.is_whole:
+            raise BadInput(f"{line.where} is {line.fault}; remove it")

@@ -26,7 +26,7 @@ aria-describedby="compare-answer-help"></label><p id="compare-answer-help">Token
 <button type="button" id="compare" class="z1-button z1-primary">Compare</button>
 <button type="button" id="compare-stop" class="z1-button" disabled>Stop</button>
 <span class="z1-compare-note">Temperature, top-p, system prompt, hint and seed are those of the Think tab.</span></div>
-<div class="z1-message"></div>
+<div class="z1-message z1-error" role="alert"></div>
 <div class="z1-empty z1-compare-empty"><h2>What would a smaller window have answered?</h2>
 <p>The model thinks once. At every window its trace passes, the hint is inserted and it answers from there, while the trace
 goes on beside it. When it is done, click any word of the trace to cut it there.</p></div>

@@ -14,7 +14,7 @@ def comparison_view(compared: Compared, *, complaint: str = "") -> dict[str, Any
     comparison = compared.current
     view: dict[str, Any] = {"n": compared.shown, "complaint": sentence(complaint), "cards": [], "marks": []}
     if comparison is None:
-        return {**view, "running": False, "done": False, "status": "", "head": "", "numbers": "", "bar": 0, "used": ""}
+        return {**view, "running": False, "done": False, "head": "", "numbers": "", "bar": 0, "used": ""}
     whole, running = comparison.trace, comparison.is_running
     written, room = whole.tokens["trace"], whole.window.thinking_tokens
     done = not running and written > 0
@@ -23,7 +23,6 @@ def comparison_view(compared: Compared, *, complaint: str = "") -> dict[str, Any
         "complaint": sentence(complaint or comparison.error),
         "running": running,
         "done": done,
-        "status": status_sentence(comparison),
         "head": headline(comparison),
         "numbers": STARTS_BY_ITSELF if whole.queue else progress(comparison),
         "bar": round(100 * written / room, 2),
@@ -56,18 +55,6 @@ def headline(comparison: Comparison) -> str:
     if places == 1:
         return "One trace, one answer"
     return f"One trace, {places} answers, all the same" if answers == 1 else f"One trace, {answers} different answers"
-
-
-def status_sentence(comparison: Comparison) -> str:
-    """For screen readers."""
-    if comparison.error:
-        return sentence(comparison.error)
-    if comparison.trace.queue:
-        return f"{waits(comparison.trace.queue)}. {STARTS_BY_ITSELF}"
-    done = sum(place.end_reason is not None for place in comparison.places)
-    return (
-        f"{done} of {len(comparison.places)} places answered." if comparison.is_running else "The comparison is done."
-    )
 
 
 def _mark(place: Place, room: int, written: int) -> list[Any]:

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 
-from ui.conversation import UPDATES_EVERY_S
+from ui.conversation import UPDATES_EVERY_S, Kept
 from ui.short_answer import same_answer, short_answer
 from ui.wiring import Follow
 from z1_core.engine import Engine
@@ -157,30 +157,22 @@ class Comparison:
         return place.end_reason is None and place.phase == (None if place is self.trace else "trace")
 
 
-class Compared:
-    """What one visitor has compared last."""
+class Compared(Kept):
+    """current: what one visitor has compared last."""
 
-    def __init__(self) -> None:
-        self.current: Comparison | None = None
-        self.shown = 0
-        self._begins = False
+    current: Comparison | None = None
 
     async def begin(
-        self, host: EngineHost, question: str, settings: Settings, sizes: list[int], answer_tokens: int
+        self, host: EngineHost, question: str, settings: Settings, sizes: list[int], answer: int
     ) -> Comparison:
         """Make it the current comparison. Raises BadInput, and changes nothing, where it cannot run as it is, or another
         one runs or is about to."""
-        if self._begins or (self.current and self.current.is_running):
+        if self.is_running:
             raise BadInput("a comparison is still going on; stop it first")
         if len(sizes) > MOST_PLACES - 1:
             raise BadInput(f"{len(sizes)} windows are more than the page can show; choose at most {MOST_PLACES - 1}")
-        self._begins = True
-        try:
-            parts = (host, question, settings, sizes, answer_tokens)
-            self.current = await asyncio.to_thread(prepare_comparison, *parts)
-            return self.current
-        finally:
-            self._begins = False
+        self.current = await self._prepared(prepare_comparison, host, question, settings, sizes, answer)
+        return self.current
 
 
 def prepare_comparison(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from z1_core.errors import BadInput
@@ -22,22 +21,11 @@ UPDATES_EVERY_S = 0.2
 """At least. Each costs server and browser time that, on a laptop, the model computes on (tests/browser/page_rate.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a turn was run. versions: of the packages there; None for a turn of this page, whose versions are at hand."""
-
-    model: str = ""
-    versions: Mapping[str, str] | None = None
-
-    @property
-    def is_imported(self) -> bool:
-        return self.versions is not None
-
-
 class Turn(Transcript):
     """A question and what became of it. Changed only by follow(), and by stop() from the same event loop.
 
     messages: what the prompt was rendered from, so that it can be run again as it was.
+    model: which one ran it. versions: of the packages there, of an imported turn; None for one of this page.
     queue: how many wait for a place, this turn among them; 0 when it has one.
     """
 
@@ -49,7 +37,8 @@ class Turn(Transcript):
         window: Window,
         *,
         messages: Sequence[Mapping[str, str]] = (),
-        origin: Origin = Origin(),
+        model: str = "",
+        versions: Mapping[str, str] | None = None,
         thoughts: Thoughts | None = None,
     ) -> None:
         super().__init__(prompt_ids)
@@ -57,13 +46,18 @@ class Turn(Transcript):
         self.settings = settings
         self.window = window
         self.messages = messages
-        self.origin = origin
+        self.model = model
+        self.versions = versions
         self.thoughts = thoughts
         self.queue = 0
         self.error = ""
         self.close_window = asyncio.Event()
         self._first_s: float | None = None
         self._last_s: float | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.end_reason is None
 
     @property
     def seconds(self) -> float:
@@ -75,7 +69,7 @@ class Turn(Transcript):
     @property
     def first_s(self) -> float | None:
         """From the question to the first token."""
-        return None if self._first_s is None or self.origin.is_imported else self._first_s - self.started_s
+        return None if self._first_s is None or self.versions is not None else self._first_s - self.started_s
 
     @property
     def answer(self) -> str:
@@ -88,7 +82,7 @@ class Turn(Transcript):
         """Run to the end; yields whenever there may be something new to show. Closing it frees the engine."""
         if self.end_reason:
             return
-        engine = host.engine(named=self.origin.model)
+        engine = host.engine(named=self.model)
         self.started_s = time.monotonic()
 
         def chunks() -> AsyncGenerator[Chunk, None]:
@@ -123,65 +117,61 @@ class Turn(Transcript):
             super().add(chunk)
 
 
-class Conversation:
-    """turns: the ones before the current one, oldest first. begun: how many turns there were, those replaced among them."""
+class Kept:
+    """What a visitor keeps on a tab. shown: how many views of it there were."""
+
+    current: Any = None
 
     def __init__(self) -> None:
-        self.turns: list[Turn] = []
-        self.current: Turn | None = None
-        self.begun = 0
         self.shown = 0
         self._begins = False
+
+    @property
+    def is_running(self) -> bool:
+        """Also while a run is being prepared: of two that begin at once, one would be lost."""
+        return self._begins or (self.current is not None and self.current.is_running)
+
+    async def _prepared(self, prepare: Callable, *parts: Any) -> Any:
+        self._begins = True
+        try:
+            return await asyncio.to_thread(prepare, *parts)
+        finally:
+            self._begins = False
+
+
+class Conversation(Kept):
+    """turns: oldest first, the last is the current one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: list[Turn] = []
+
+    @property
+    def current(self) -> Turn | None:
+        return self.turns[-1] if self.turns else None
 
     async def begin(self, host: EngineHost, question: str, settings: Settings, *, editing: bool = False) -> Turn:
         """Make the question the current turn; editing: in the place of the one that is. Raises BadInput, and changes
         nothing, where it cannot run as it is."""
-        kept = self.turns if editing else self.all
-        history = [(turn.question, turn.answer) for turn in kept if turn.answer.strip()]
+        before = self.turns[:-1] if editing else self.turns
+        history = [(turn.question, turn.answer) for turn in before if turn.answer.strip()]
         messages = chat(question, system=settings.system, history=history)
-        turn = await self._prepared(host, question, settings, messages)
-        return self._take(kept, turn)
+        self.turns = [*before, await self._prepared(prepare, host, question, settings, messages)]
+        return self.turns[-1]
 
     async def again(self, host: EngineHost, *, new_seed: int | None = None) -> Turn:
         """Run the current turn once more in its own place, from the same messages with the same settings.
 
         new_seed: draws anew where anything is drawn; None repeats the draw.
         """
-        turn = self.current
-        if turn is None or turn.end_reason is None:
+        turn, before = self.current, self.turns[:-1]
+        if turn is None or turn.is_running:
             raise BadInput("there is no finished turn to run again; ask something first")
         settings = turn.settings
         if new_seed is not None and settings.temperature > 0:
             settings = settings.model_copy(update={"seed": new_seed})
-        return self._take(self.turns, await self._prepared(host, turn.question, settings, list(turn.messages)))
-
-    def show(self, turn: Turn) -> None:
-        """Make a turn that was run before the current one."""
-        self._take(self.all, turn)
-
-    def _take(self, kept: list[Turn], turn: Turn) -> Turn:
-        self.turns, self.current = kept, turn
-        self.begun += 1
-        return turn
-
-    @property
-    def all(self) -> list[Turn]:
-        return [*self.turns, self.current] if self.current else [*self.turns]
-
-    @property
-    def is_running(self) -> bool:
-        """Also while a turn is being prepared: of two that begin at once, one would be lost."""
-        return self._begins or (self.current is not None and self.current.end_reason is None)
-
-    def clear(self) -> None:
-        self.turns, self.current = [], None
-
-    async def _prepared(self, *parts: Any) -> Turn:
-        self._begins = True
-        try:
-            return await asyncio.to_thread(prepare, *parts)
-        finally:
-            self._begins = False
+        self.turns = [*before, await self._prepared(prepare, host, turn.question, settings, list(turn.messages))]
+        return self.turns[-1]
 
 
 def prepare(host: EngineHost, question: str, settings: Settings, messages: list[dict]) -> Turn:
@@ -196,5 +186,5 @@ def prepare(host: EngineHost, question: str, settings: Settings, messages: list[
         hint_is_text=is_text,
     )
     check_fits(engine, prompt_ids, window)
-    origin = Origin(model=engine.name)
-    return Turn(question, settings, prompt_ids, window, messages=messages, origin=origin, thoughts=engine.text.thoughts)
+    named = {"messages": messages, "model": engine.name, "thoughts": engine.text.thoughts}
+    return Turn(question, settings, prompt_ids, window, **named)

@@ -39,7 +39,7 @@ FRAMES = (
     b"<script>{ const ask = requestAnimationFrame;"
     b" requestAnimationFrame = (draw) => window.z1Still ? 0 : ask(draw); }</script>"
 )
-"""Before Gradio's scripts take hold of it, so that static/view.js can end the clock of the page's loading."""
+"""Before Gradio's scripts take hold of it, so that static/settings.js can end the clock of the page's loading."""
 
 WRONG_CALL = f"this call has not the form that the page's own have; {DESCRIBED}"
 
@@ -61,18 +61,17 @@ class Blocks(gr.Blocks):
 
 
 class Door:
-    """Middleware for Gradio's app. most_kb: of a request."""
+    """Middleware for Gradio's app."""
 
-    def __init__(self, app: ASGIApp, *, most_kb: int = MOST_KB) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._most_kb = most_kb
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        request = _Request(receive, send, self._most_kb, is_page=path == "/")
+        request = _Request(receive, send, is_page=path == "/")
         answer = None
         if CLOSED.match(path):
             answer = JSONResponse({"detail": "Not Found"}, 404)
@@ -84,7 +83,7 @@ class Door:
                     log.warning("a request was refused: %s", _place(error))
                 answer = JSONResponse({"detail": _told(error)}, 400)
         if request.is_too_large:
-            answer = JSONResponse({"detail": f"the request has more than {self._most_kb:,} kB: shorten it"}, 413)
+            answer = JSONResponse({"detail": f"the request has more than {MOST_KB:,} kB: shorten it"}, 413)
         if answer and request.is_answered:  # a stream, whose last event has said why
             await send({"type": "http.response.body", "body": b""})
         elif answer:
@@ -94,11 +93,11 @@ class Door:
 class _Request:
     """Counts what comes in, and notices whether an answer has begun; that of the page gets its policy."""
 
-    def __init__(self, receive: Receive, send: Send, most_kb: int, *, is_page: bool) -> None:
+    def __init__(self, receive: Receive, send: Send, *, is_page: bool) -> None:
         self.is_answered = self.is_too_large = False
         self._is_page = is_page
         self._receive, self._send = receive, send
-        self._left = 1024 * most_kb
+        self._left = 1024 * MOST_KB
 
     async def receive(self) -> Message:
         message = await self._receive()

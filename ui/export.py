@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ui.conversation import Origin, Turn
+from ui.conversation import Turn
 from z1_core.errors import BadInput
 from z1_core.provenance import versions
 from z1_core.settings import Settings, shown
@@ -39,12 +39,6 @@ class Written(Strict):
 
     text: Text
     ids: list[Id]
-
-    @model_validator(mode="after")
-    def agrees(self) -> Self:
-        if self.text and not self.ids:
-            raise ValueError("a text has no token ids")
-        return self
 
 
 class Message(Strict):
@@ -88,39 +82,15 @@ class Record(Strict):
     error: Annotated[str, Field(max_length=2000)]
     seconds: Number
 
-    @model_validator(mode="after")
-    def agrees(self) -> Self:
-        """The numbers of a run hang together; a file in which they do not was not written by one."""
-        trace, hint, answer = (len(part.ids) for part in (self.trace, self.hint, self.answer))
-        ends_cut = {"inside": False, "cut": True, "answer_now": True, "answer_length": True}
-        for holds, sentence in (
-            (trace <= self.settings.thinking_tokens, "the trace is longer than the window"),
-            (answer <= self.settings.answer_tokens, "the answer is longer than answer_tokens"),
-            (
-                trace + hint + answer <= self.settings.total_tokens,
-                "trace, hint and answer are longer than total_tokens",
-            ),
-            (hint or not answer, "there is an answer, but no hint before it"),
-            (self.cut_after_tokens == (trace if hint else None), "cut_after_tokens is not where the trace ends"),
-            (
-                ends_cut.get(self.end_reason, bool(hint)) == bool(hint),
-                f"the run ended as {self.end_reason}, which does not go with {'a' if hint else 'no'} hint",
-            ),
-            (self.end_reason != "error" or self.error, "error is empty"),
-        ):
-            if not holds:
-                raise ValueError(sentence)
-        return self
-
 
 def to_json(turn: Turn) -> str:
     phases = {phase: Written(text=turn.texts[phase], ids=ids) for phase, ids in turn.ids.items()}
     return Record(
         format="z1-demo run",
         version=1,
-        model=turn.origin.model,
+        model=turn.model,
         thoughts=Tags(**asdict(turn.thoughts)) if turn.thoughts else None,
-        versions=dict(turn.origin.versions or versions(PACKAGES)),
+        versions=dict(turn.versions or versions(PACKAGES)),
         settings=Chosen(**turn.settings.model_dump(), answer_tokens=turn.window.answer_tokens),
         question=turn.question,
         messages=[Message(**message) for message in turn.messages],
@@ -160,11 +130,12 @@ def _turn(record: Record) -> Turn:
         record.prompt_ids,
         window,
         messages=[message.model_dump() for message in record.messages],
-        origin=Origin(model=record.model, versions=record.versions),
+        model=record.model,
+        versions=record.versions,
         thoughts=Thoughts(**record.thoughts.model_dump()) if record.thoughts else None,
     )
     parts = {"trace": record.trace, "hint": record.hint, "answer": record.answer}
-    chunks = [Chunk(phase, part.text, tuple(part.ids)) for phase, part in parts.items() if part.ids]
+    chunks = [Chunk(phase, part.text, tuple(part.ids)) for phase, part in parts.items()]
     turn.restore(chunks, record.end_reason, error=record.error, seconds=record.seconds)
     return turn
 

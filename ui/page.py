@@ -21,7 +21,7 @@ from ui.benchmarks_tab import BenchmarksTab
 from ui.compare_tab import CompareTab
 from ui.comparison import Compared
 from ui.conversation import Conversation
-from ui.door import MOST_KB, Blocks, Door
+from ui.door import Blocks, Door
 from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
 from ui.theme import THEME
 from ui.think_tab import ThinkTab
@@ -40,7 +40,6 @@ who waits for a place is an event that runs. This is against a flood."""
 
 HERE = Path(__file__).parent
 TITLE = "Shifted thinking"
-RESTART = "Start the model again"
 LAUNCH = {
     "theme": THEME,
     "css_paths": HERE / "style.css",
@@ -61,10 +60,8 @@ LOGO = (
 )
 
 
-def launch(
-    page: gr.Blocks, *, host: str | None = None, port: int | None = None, most_kb: int = MOST_KB, **options: Any
-) -> str:
-    """Serve the page as it is meant to look, and tell its address. most_kb: of a request; options: of Gradio's launch().
+def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None, **options: Any) -> str:
+    """Serve the page as it is meant to look, and tell its address. options: of Gradio's launch().
 
     host, port: None takes Gradio's own and the first free one from Gradio's first on. Gradio's search goes on at the next
     port whatever is wrong, and MCP, which starts once for each launch, fails there. Raises BadInput for what cannot be had.
@@ -73,9 +70,8 @@ def launch(
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        inner = [Middleware(Door, most_kb=most_kb)]
         routes = [Mount("/z1", StaticFiles(directory=HERE / "static"))]
-        made = {"middleware": inner, "routes": routes}  # anew each time: Gradio adds to it
+        made = {"middleware": [Middleware(Door)], "routes": routes}  # anew each time: Gradio adds to it
         with suppress(OSError):  # another program has taken it since
             _, address, _ = page.launch(
                 **LAUNCH,
@@ -123,7 +119,7 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
                 elem_classes="z1-header-text",
                 js_on_load=ON_LOAD if may_choose else None,
             )
-            restart = gr.Button(RESTART, visible=False, elem_id="restart", size="sm", scale=0)
+            restart = gr.Button("Start the model again", visible=False, elem_id="restart", size="sm", scale=0)
         with gr.Tabs(elem_classes="z1-tabs"):
             with gr.Tab("Think", id="think"):
                 tab = ThinkTab(host)
@@ -132,34 +128,33 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             with gr.Tab("Benchmarks", id="benchmarks") as benchmarks:
                 BenchmarksTab(results, opened=benchmarks.select)
         add_api(host)
-        known = gr.Textbox("", visible=False)
-        clock = gr.Timer(LOOK_S)
+        known, clock = gr.State(""), gr.Timer(LOOK_S)
 
-        def look() -> dict:
-            status = host.status()
+        def look(conversation: Conversation, compared: Compared, known_before: str) -> dict:
+            """And what depends on the model's state, where that is another: the way out of a failure, the Run button, the
+            bounds of the windows."""
+            status, shown = host.status(), {header: header_html(host, may_choose=may_choose)}
             since_s = round(time.monotonic() - status.seconds)  # an engine that came back is ready anew
             told = f"{status.state} {status.text} {host.is_choosing} {since_s}"
-            return {header: header_html(host, may_choose=may_choose), known: told}
-
-        def adapt(conversation: Conversation, compared: Compared, told: str) -> dict:
-            """What depends on the model's state: the way out of a failure, the Run button, the bounds of the windows."""
-            status = host.status()
-            return {
-                restart: gr.update(value=RESTART, visible=status.state == "failed"),
+            if told == known_before:
+                return shown
+            return shown | {
+                known: told,
+                restart: gr.update(visible=status.state == "failed"),
                 tab.view: tab.show(conversation),
                 compare.view: compare.show(compared),
                 tab.settings.view: {"ask": told},
                 clock: gr.Timer(LOOK_S if status.state == "starting" or host.is_choosing else CALM_LOOK_S),
             }
 
-        gr.on([clock.tick, page.load], look, None, [header, known], **QUICK)
-        drawn = [restart, tab.view, compare.view, tab.settings.view, clock]
-        known.change(adapt, [tab.conversation, compare.compared, known], drawn, **QUICK)
+        given = [tab.conversation, compare.compared, known]
+        drawn = [header, known, restart, tab.view, compare.view, tab.settings.view, clock]
+        gr.on([clock.tick, page.load], look, given, drawn, **QUICK)
         acts = [tab.run, compare.run, restart.click(host.start, None, None, **QUICK)]
         if may_choose:
             acts.append(wire_chooser(header, host))
         for act in acts:
-            act.then(look, None, [header, known], **QUICK)
+            act.then(look, given, drawn, **QUICK)
     return page.queue(max_size=MOST_EVENTS, default_concurrency_limit=None, api_open=False)
 
 

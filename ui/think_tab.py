@@ -20,7 +20,7 @@ FRAME = """<div class="z1-stack"><div class="z1-turns"></div>
 <div class="z1-empty"><h2>Thinking, with a limit</h2>
 <p>The model thinks inside a window of tokens. If it stops by itself, that was the answer. If not, the window closes, a
 hint is inserted, and it answers from what it has thought. Easy questions cost little; hard ones are capped.</p></div>
-<div id="message"></div>
+<div id="message" class="z1-error" role="alert"></div>
 <div class="z1-ask"><div class="z1-editing-row" hidden>
 <span>Run puts the edited question, with its new answer, in the place of the last turn.</span>
 <button type="button" id="keep" class="z1-button">Leave it as it is</button></div>
@@ -88,7 +88,7 @@ class ThinkTab:
 
     async def _clear(self, conversation: Conversation) -> dict[str, Any]:
         await self._stop(conversation)
-        conversation.clear()
+        conversation.turns = []
         return self.show(conversation)
 
     def _answer_now(self, conversation: Conversation) -> None:
@@ -101,8 +101,8 @@ class ThinkTab:
             wanted = told(asked, "id", str)
         except BadInput as error:
             return self.show(conversation, complaint=str(error))
-        turn = next((each for each in conversation.all if f"{id(each):x}" == wanted), None)
-        if turn is None or turn.end_reason is None:
+        turn = next((each for each in conversation.turns if f"{id(each):x}" == wanted), None)
+        if turn is None or turn.is_running:
             return self.show(conversation)
         return self.show(conversation, saved=conversation.shown + 1, file=to_json(turn))
 
@@ -112,7 +112,7 @@ class ThinkTab:
         try:
             if conversation.is_running:
                 raise BadInput(STILL_RUNS)
-            conversation.show(from_json(told(asked, "text", str), size=told(asked, "size", int)))
+            conversation.turns.append(from_json(told(asked, "text", str), size=told(asked, "size", int)))
         except Z1Error as error:
             return self.show(conversation, complaint=str(error))
         return self.show(conversation)

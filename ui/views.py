@@ -29,8 +29,7 @@ def conversation_view(conversation: Conversation, *, complaint: str = "") -> dic
     turn, running = conversation.current, conversation.is_running
     return {
         "n": conversation.shown,
-        "begun": conversation.begun,
-        "turns": [turn_view(each) for each in conversation.all],
+        "turns": [turn_view(each) for each in conversation.turns],
         "running": running,
         "thinks": running and turn is not None and turn.phase == "trace",
         "complaint": sentence(complaint),
@@ -57,7 +56,8 @@ def turn_view(turn: Turn) -> dict[str, Any]:
         "inserted": turn.texts["hint"].strip(),
         "answer": turn.texts["answer"],
         "end": turn.end_reason,
-        "foot": [end_sentence(turn), " · ".join(facts(turn)) if turn.end_reason else ""],
+        "ended": end_sentence(turn),
+        "facts": " · ".join(facts(turn)) if turn.end_reason else "",
         "error": sentence(turn.error),
     }
 
@@ -130,7 +130,7 @@ def end_sentence(turn: Turn) -> str:
 def facts(turn: Turn) -> list[str]:
     """Time, and the settings the turn was run with."""
     settings = turn.settings
-    told = [f"imported, ran on {turn.origin.model}"] if turn.origin.is_imported else []
+    told = [f"imported, ran on {turn.model}"] if turn.versions is not None else []
     told += [f"{turn.seconds:.1f} s", f"window {settings.thinking_tokens:,}", f"total {settings.total_tokens:,}"]
     told.append(f"temperature {settings.temperature:g}")
     if settings.temperature > 0:
@@ -142,10 +142,6 @@ def status_sentence(turn: Turn | None) -> str:
     """For screen readers: changes with the phase, not with every token."""
     if turn is None:
         return "Ready."
-    if turn.end_reason:
-        return f"Imported. {end_sentence(turn)}" if turn.origin.is_imported else end_sentence(turn)
-    if turn.tokens["hint"]:
-        return f"The window closed at {turn.tokens['trace']:,} tokens. The model answers."
-    if turn.queue:
-        return f"{waits(turn.queue)}. {STARTS_BY_ITSELF}"
-    return "The model thinks." if turn.phase else "Waiting for the model."
+    if turn.is_running:
+        return headline(turn)
+    return f"Imported. {end_sentence(turn)}" if turn.versions is not None else end_sentence(turn)

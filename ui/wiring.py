@@ -28,7 +28,8 @@ BUSY = "Too many people are waiting at the moment; try again in a minute."
 FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
 
 HEAD = '<link rel="stylesheet" href="z1/vendor/katex.css">' + "".join(
-    f'<script src="z1/{name}.js"></script>' for name in ("vendor/marked", "vendor/purify", "vendor/katex", "view")
+    f'<script src="z1/{name}.js"></script>'
+    for name in ("vendor/marked", "vendor/purify", "vendor/katex", "text", "settings", "view")
 )
 """What a component of our own needs (ui/static, which the page serves below z1/). Gradio waits for it, and loads it once."""
 

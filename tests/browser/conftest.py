@@ -25,6 +25,7 @@ from tests.test_report import Run
 ROOT = Path(__file__).parents[2]
 PATIENCE_MS = 60_000
 """Two browsers and two servers may share two busy cores. Only a test that fails waits so long."""
+START_S = 240
 DESKTOP = {"viewport": {"width": 1280, "height": 1000}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 expect.set_options(timeout=PATIENCE_MS)
@@ -133,7 +134,7 @@ def start_app(tmp: Path, *options: str, python: str = sys.executable, program: S
         )
     while "The page is at " not in log.read_text():
         assert process.poll() is None, log.read_text()
-        assert time.monotonic() - started < 60, log.read_text()
+        assert time.monotonic() - started < START_S, log.read_text()
         time.sleep(0.05)
     address = log.read_text().split("The page is at ")[1].split()[0]
     return App(process, address, log, time.monotonic() - started)

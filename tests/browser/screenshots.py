@@ -1,6 +1,6 @@
 """Pictures of every state of the page, desktop and phone, light and dark, to be looked at by people.
 
-python -m tests.browser.screenshots --out screenshots [--only SCENE_OR_LOOK ...]
+python -m tests.browser.screenshots --out screenshots [--only STORY ...] [--looks desktop-dark ...]
 python -m tests.browser.screenshots --out assets --examples    # the README's: an easy and a hard question, really answered
 """
 
@@ -17,13 +17,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.conftest import start_app, stop_app
-from tests.browser.stage import GREETING, TRAIN, Stage, write_report
+from tests.browser.conftest import DESKTOP, PHONE, QUIET_CHROMIUM, report, start_app, stop_app
+from tests.browser.stage import GREETING, TRAIN, Stage
+from tests.browser.test_page import ask, visit, wait_for_end, wait_for_trace
 
-CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 SLOW_MS = 60_000
 EXAMPLES = (("easy", "What is 47 + 85?", "inside"), ("hard", "What is 58274906 + 36918457?", "cut"))
-VIEWPORTS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+LOOKS = [f"{size}-{scheme}" for size in ("desktop", "phone") for scheme in ("light", "dark")]
 
 
 @dataclass(frozen=True)
@@ -42,38 +42,20 @@ class Camera:
         self.page.screenshot(path=self.out / f"{scene}-{self.look}.png", full_page=True)
 
     def visit(self, tab: str = "") -> None:
-        self.page.goto(self.stage.address)
-        expect(self.page.locator("#run")).to_be_enabled(timeout=SLOW_MS)
+        visit(self.page, self.stage)
         if tab:
             self.page.get_by_role("tab", name=tab).click()
 
-    def number(self, name: str, value: int) -> None:
-        self.page.locator(f"#{name} input[type=number]").fill(str(value))
-        self.page.keyboard.press("Tab")
-
     def ask(self, question: str, *, window: int, total: int) -> None:
-        self.number("window", window)
-        self.number("total", total)
-        self.page.locator("#question textarea").fill(question)
-        self.page.locator("#run").click()
+        ask(self.page, question, window=window, total=total)
 
     def wait_for_end(self, reason: str) -> None:
-        expect(self.page.locator(f".z1-foot[data-end={reason}]:visible").last).to_be_visible(timeout=SLOW_MS)
-        expect(self.page.locator("#run")).to_be_enabled(timeout=SLOW_MS)
-
-    def wait_for_tokens(self, count: int, *, of: str = ".z1-head:visible") -> None:
-        self.page.wait_for_function(
-            "([of, count]) => { const heads = [...document.querySelectorAll(of.replace(':visible', ''))];"
-            " const text = heads.filter((head) => head.offsetParent).at(-1)?.innerText.replaceAll(',', '') ?? '';"
-            " return Number(text.match(/(\\d+) (of \\d+ )?tokens/)?.[1] ?? 0) >= count; }",
-            arg=[of, count],
-            timeout=SLOW_MS,
-        )
+        wait_for_end(self.page, reason)
 
 
 def loading(camera: Camera) -> None:
     camera.page.goto(camera.stage.address)
-    expect(camera.page.locator("#run")).to_have_text(re.compile("loading", re.IGNORECASE), timeout=SLOW_MS)
+    expect(camera.page.locator("#run")).to_have_text(re.compile("loading", re.IGNORECASE))
     camera.take("think-loading")
 
 
@@ -81,7 +63,7 @@ def cut(camera: Camera) -> None:
     camera.visit()
     camera.take("think-empty")
     camera.ask(TRAIN, window=360, total=700)
-    camera.wait_for_tokens(120)
+    wait_for_trace(camera.page, 360)
     camera.take("think-running")
     camera.wait_for_end("cut")
     camera.take("think-cut")
@@ -105,13 +87,13 @@ def inside(camera: Camera) -> None:
 def closed_by_you(camera: Camera) -> None:
     camera.visit()
     camera.ask(TRAIN, window=3000, total=4000)
-    camera.wait_for_tokens(150)
+    wait_for_trace(camera.page, 450)
     camera.page.keyboard.press("Control+e")
     camera.wait_for_end("answer_now")
     camera.take("think-answer-now")
     camera.page.locator("#clear").click()
     camera.ask(TRAIN, window=3000, total=4000)
-    camera.wait_for_tokens(150)
+    wait_for_trace(camera.page, 450)
     camera.page.keyboard.press("Escape")
     camera.wait_for_end("user_stop")
     camera.take("think-stopped")
@@ -120,7 +102,7 @@ def closed_by_you(camera: Camera) -> None:
 def refused(camera: Camera) -> None:
     camera.visit()
     camera.ask(TRAIN, window=8000, total=8190)
-    expect(camera.page.locator("#message .z1-error")).to_be_visible()
+    expect(camera.page.locator("#message:not(:empty)")).to_be_visible()
     camera.take("think-error")
 
 
@@ -128,7 +110,7 @@ def queued(camera: Camera) -> None:
     other = Camera(camera.browser.new_page(), camera.stage, camera.look, camera.out, camera.browser)
     other.visit()
     other.ask(TRAIN, window=6000, total=7000)
-    other.wait_for_tokens(1)
+    wait_for_trace(other.page, 3)
     camera.visit()
     camera.ask(TRAIN, window=360, total=700)
     expect(camera.page.locator(".z1-waits")).to_be_visible()
@@ -138,7 +120,7 @@ def queued(camera: Camera) -> None:
     expect(camera.page.locator(".z1-compare-meter b")).to_contain_text("Waits for a place")
     camera.take("compare-queued")
     other.page.locator("#stop").click()
-    expect(camera.page.locator(".z1-card:visible").first).to_contain_text("Waits for a place", timeout=SLOW_MS)
+    expect(camera.page.locator(".z1-card:visible").first).to_contain_text("Waits for a place")
     camera.take("compare-narrow")
     camera.page.get_by_role("tab", name="Think").click()
     camera.wait_for_end("cut")
@@ -150,23 +132,25 @@ def compare(camera: Camera) -> None:
     camera.take("compare-empty")
     camera.page.locator("#compare-windows").fill("60, 160, 320, 640")
     camera.page.locator("#compare").click()
-    camera.wait_for_tokens(220)
+    expect(camera.page.locator(".z1-compare-meter .z1-head span")).to_have_text(
+        re.compile(r"^[1-5]\d\d tokens writing")
+    )
     camera.take("compare-running")
     expect(camera.page.locator(".z1-tokens")).to_be_visible(timeout=SLOW_MS)
     camera.take("compare-done")
     camera.page.locator(".z1-tokens span[data-n='110']").click()
     expect(camera.page.locator(".z1-here.z1-recut")).to_be_visible(timeout=SLOW_MS)
     camera.take("compare-recut")
-    camera.number("recut-at", 9999)
+    camera.page.locator("#recut-at input").fill("9999")
     camera.page.locator("#recut").click()
-    expect(camera.page.locator(".z1-message .z1-error")).to_be_visible()
+    expect(camera.page.locator(".z1-message:not(:empty)")).to_be_visible()
     camera.take("compare-error")
 
 
 def engine(camera: Camera) -> None:
     camera.visit()
     camera.ask(TRAIN, window=3000, total=4000)
-    camera.wait_for_tokens(150)
+    wait_for_trace(camera.page, 450)
     camera.stage.kill_engine()
     expect(camera.page.locator(".z1-chip.z1-failed")).to_be_visible(timeout=SLOW_MS)
     expect(camera.page.locator("#run")).to_have_text("Model not running")
@@ -179,20 +163,24 @@ def engine(camera: Camera) -> None:
     expect(camera.page.locator("#run")).to_be_enabled(timeout=SLOW_MS)
 
 
-def benchmarks(camera: Camera, results: Path) -> None:
+def benchmarks(camera: Camera) -> None:
+    results = camera.stage.results
     shutil.rmtree(results, ignore_errors=True)
     camera.visit("Benchmarks")
     plot = camera.page.locator(".z1-bench-plot:visible .vega-embed svg")
     expect(plot.first).to_be_visible(timeout=SLOW_MS)
     camera.take("benchmarks-empty")
-    write_report(results / "z1")
-    camera.page.locator("#benchmarks-refresh").click()
+    report(results / "z1", "efficientscaling/Z1-7B")
+    camera.page.get_by_role("tab", name="Think").click()
+    camera.page.get_by_role("tab", name="Benchmarks").click()
     expect(camera.page.locator(".z1-bench-item")).to_be_visible(timeout=SLOW_MS)
     camera.take("benchmarks-report")
     camera.page.locator("#answers-window input").click()
     camera.page.get_by_role("option", name="256").click()
-    camera.page.locator("#answers-status input").click()
-    camera.page.get_by_role("option", name=re.compile("wrong")).click()
+    camera.page.locator("#answers-answer input").click()
+    camera.page.keyboard.press("Control+a")
+    camera.page.keyboard.type("wrong")
+    camera.page.get_by_role("option").first.click()
     expect(camera.page.locator(".z1-bench-verdict")).to_contain_text("wrong")
     camera.page.locator(".z1-bench-card").last.scroll_into_view_if_needed()
     camera.take("benchmarks-problem")
@@ -219,55 +207,42 @@ def examples(browser: Browser, out: Path) -> None:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--out", type=Path, default=Path("screenshots"))
-    options.add_argument("--only", nargs="*", default=[], help="stories or looks: cut compare phone dark ...")
+    options.add_argument("--only", nargs="*", metavar="STORY", help="cut, compare, benchmarks ...")
+    options.add_argument("--looks", nargs="*", default=LOOKS, choices=LOOKS)
     options.add_argument("--examples", action="store_true", help="an easy and a hard question on the embedded model")
     chosen = options.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     path = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("error: Chromium is missing")
     if chosen.examples:
         with sync_playwright() as playwright:
-            examples(playwright.chromium.launch(executable_path=path, args=CHROMIUM), chosen.out)
+            examples(playwright.chromium.launch(executable_path=path, args=QUIET_CHROMIUM), chosen.out)
         return
     with tempfile.TemporaryDirectory() as folder:
-        results = Path(folder) / "results"
-        stage = Stage(results)
+        stage = Stage(Path(folder) / "results")
 
         def start(camera: Camera) -> None:
             stage.may_start.set()
             camera.visit()
 
         stories: list[Callable[[Camera], None]] = [loading, start, cut, inside, closed_by_you, refused, queued, compare]
-        stories += [engine, lambda camera: benchmarks(camera, results)]
-        stories[-1].__name__ = "benchmarks"
+        stories += [engine, benchmarks]
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+            browser = playwright.chromium.launch(executable_path=path, args=QUIET_CHROMIUM)
             for story in stories:
-                for look in [(size, scheme) for size in VIEWPORTS for scheme in ("light", "dark")]:
-                    if story is not start and chosen.only and not _wanted(chosen.only, story.__name__, look):
-                        continue
-                    shoot(browser, stage, story, look, chosen.out)
+                if story is start or not chosen.only or story.__name__ in chosen.only:
+                    for look in chosen.looks:
+                        shoot(browser, stage, story, look, chosen.out)
             browser.close()
         stage.close()
     print(f"{len(list(chosen.out.glob('*.png')))} pictures in {chosen.out}")
 
 
-def _wanted(only: list[str], story: str, look: tuple[str, str]) -> bool:
-    """Every kind of name that is given must match: a story, a size, a scheme."""
-    kinds = [{"desktop", "phone"}, {"light", "dark"}]
-    names = {name for name in only if not any(name in kind for kind in kinds)}
-    return (not names or story in names) and all(
-        not (kind & set(only)) or part in only for kind, part in zip(kinds, look, strict=True)
-    )
-
-
-def shoot(browser: Browser, stage: Stage, story: Callable, look: tuple[str, str], out: Path) -> None:
-    size, scheme = look
-    context = browser.new_context(
-        viewport=VIEWPORTS[size], color_scheme=scheme, is_mobile=size == "phone", has_touch=size == "phone"
-    )
+def shoot(browser: Browser, stage: Stage, story: Callable, look: str, out: Path) -> None:
+    size, _, scheme = look.partition("-")
+    context = browser.new_context(**(PHONE if size == "phone" else DESKTOP), color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(SLOW_MS)
-    story(Camera(page, stage, f"{size}-{scheme}", out, browser))
+    story(Camera(page, stage, look, out, browser))
     context.close()
 
 

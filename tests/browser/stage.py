@@ -6,15 +6,11 @@ python -m tests.browser.stage --pace 0.004
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 import threading
 from pathlib import Path
 
-from evaluation.results import read_results
-from evaluation.summary import summarize
-from tests.test_report import Run, answer_row, verdict_row, write_lines
 from ui.page import build_page, launch
 from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
@@ -68,7 +64,7 @@ class Stage:
     """The page at `address`. The engine starts when `may_start` is set."""
 
     def __init__(self, results: Path, *, pace_s: float = 0.004, context_tokens: int = 8192) -> None:
-        self.pace_s, self.context_tokens = pace_s, context_tokens
+        self.results, self.pace_s, self.context_tokens = results, pace_s, context_tokens
         self.may_start = threading.Event()
         self.engine: FakeEngine | None = None
         self.host = EngineHost(self._start)
@@ -92,36 +88,6 @@ class Stage:
         self.engine = FakeEngine(script, context_tokens=self.context_tokens, seconds_per_token=self.pace_s, places=1)
         self.engine.name = EMBEDDED_NAME
         return self.engine
-
-
-def write_report(folder: Path) -> None:
-    """A judged run as evaluation.run leaves it, with texts that can be read."""
-    run = Run(folder, model="efficientscaling/Z1-7B", windows=(256, 512, 1024, 2048))
-    for name, title in {"math500": "MATH500", "gpqa": "GPQA-Diamond"}.items():
-        run.add(name, title=title, problems=24)
-        rows = [_readable(answer_row(f"{name}/{n}", window=w, length=130 * n)) for n in range(24) for w in run.windows]
-        asked = [json.loads(line) for line in (folder / name / "problems.jsonl").read_text().splitlines()]
-        write_lines(folder / name / "problems.jsonl", [_asked(row) for row in asked])
-        write_lines(folder / name / "answers.jsonl", rows)
-        write_lines(folder / name / "verdicts.jsonl", [_judged(row) for row in rows])
-    (folder / "summary.json").write_text(json.dumps(summarize(read_results(folder))))
-
-
-def _asked(row: dict) -> dict:
-    return {**row, "messages": [{"role": "user", "content": TRAIN}]}
-
-
-def _readable(row: dict) -> dict:
-    cut = bool(row["hint_ids"])
-    thought = (THOUGHT + DOUBT.format(2) * 20)[: 3 * len(row["trace_ids"])]
-    return {**row, "trace": thought, "answer": ANSWER.format("12:10") if cut else ""}
-
-
-def _judged(row: dict) -> dict:
-    number = int(row["problem_id"].rsplit("/")[-1])
-    right = number % 5 != 3 and (not row["hint_ids"] or row["thinking_tokens"] >= 60 * number)
-    made = verdict_row(row, "right" if right else "no_answer" if number % 4 == 3 else "wrong", "12:10")
-    return {**made, "detail": "the reference is 12:10"}
 
 
 def main() -> None:

@@ -50,6 +50,7 @@ def test_one_trace_is_answered_at_every_window_side_by_side(fake_app: App, page:
 def test_it_offers_what_the_running_model_can_do_until_the_visitor_writes(real_app: App, page: Page):
     page.goto(real_app.address)
     page.get_by_role("tab", name="Compare windows").click()
+    expect(page.locator("#compare-windows")).not_to_have_value("")
     page.locator("#compare-windows").fill("8, 40")
     expect(page.locator("#compare-question")).to_have_value(re.compile(r"What is \d+ \+ \d+\?"), timeout=120_000)
     expect(page.locator("#compare-windows")).to_have_value("8, 40")
@@ -96,28 +97,6 @@ def test_a_recut_goes_by_keyboard_as_well(fake_app: App, page: Page):
     page.keyboard.press("Tab")
     page.locator("#recut").press("Enter")
     expect(page.locator(CARD).first.locator(".z1-card-head b")).to_have_text("Re-cut at 7")
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("sizes", "sentence"),
-    [((), "No window is chosen"), ((0,), "it must be a whole number of at least 1"), ((10**7,), "lower the window")],
-)
-def test_windows_that_cannot_run_are_said_in_one_sentence(fake_app: App, page: Page, sizes, sentence):
-    open_tab(page, fake_app)
-    compare(page, *sizes)
-    expect(page.locator(".z1-message .z1-error")).to_contain_text(sentence)
-    page.wait_for_timeout(1500)
-    expect(page.locator(".z1-message .z1-error")).to_contain_text(sentence)  # and it stays
-    expect(page.locator("#compare")).to_be_enabled()
-
-
-@pytest.mark.thorough
-def test_a_recut_outside_the_trace_is_said(fake_app: App, page: Page):
-    open_tab(page, fake_app)
-    compare(page, 20)
-    wait_for_end(page)
-    page.locator("#recut-at input").fill("21")
-    page.keyboard.press("Tab")
+    page.locator("#recut-at input").fill("51")
     page.locator("#recut").click()
-    expect(page.locator(".z1-message .z1-error")).to_contain_text("Token 21 is not in the trace")
+    expect(page.locator(".z1-message:not(:empty)")).to_contain_text("Token 51 is not in the trace")

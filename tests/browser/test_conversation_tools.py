@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Download, Page, expect
+from playwright.sync_api import Download, Locator, Page, expect
 
 from tests.browser.conftest import App
-from tests.browser.stage import REPEAT
 from tests.browser.test_page import ask, card, choose, visit, wait_for_end
 from tests.shares import some_now
 
@@ -25,9 +24,9 @@ def questions(page: Page, *expected: str) -> None:
     expect(page.locator(".z1-question:visible")).to_have_text(list(expected))
 
 
-def export(page: Page, kind: str) -> Download:
-    with page.expect_download() as download:
-        card(page).locator(f".z1-{kind}").click()
+def export(turn: Locator) -> Download:
+    with turn.page.expect_download() as download:
+        turn.locator(".z1-json").click()
     return download.value
 
 
@@ -78,17 +77,12 @@ def test_the_last_question_is_edited_or_left(cut: Page):
     expect(cut.locator("#keep")).to_be_hidden()
 
 
-@pytest.mark.thorough
-def test_copy_takes_the_answer_as_the_model_wrote_it(cut: Page):
+def test_an_answer_is_copied_and_a_run_goes_into_a_file_and_comes_back(cut: Page, tmp_path: Path):
     card(cut).locator(".z1-copy").click()
     expect(card(cut).locator(".z1-copy")).to_have_text("Copied")
     assert clipboard(cut).startswith("The train travels for **2 h 30 min**")
-    expect(card(cut).locator(".z1-copy")).to_have_text("Copy answer")
-
-
-def test_a_run_goes_into_a_file_and_comes_back(cut: Page, tmp_path: Path):
     file = tmp_path / "run.json"
-    export(cut, "json").save_as(file)
+    export(card(cut)).save_as(file)
     record = json.loads(file.read_text())
     assert record["cut_after_tokens"] == len(record["trace"]["ids"]) == 40
     cut.locator("#clear").click()
@@ -105,34 +99,23 @@ def test_a_run_goes_into_a_file_and_comes_back(cut: Page, tmp_path: Path):
     ask(cut, "hi", window=40, total=200)
     wait_for_end(cut, "inside")
     questions(cut, hostile, "hi")
-    earlier = cut.locator(".z1-turn-outer:visible").first
-    with cut.expect_download() as download:
-        earlier.locator(".z1-json").click()
-    assert json.loads(Path(download.value.path()).read_text())["question"] == hostile
+    earlier = export(cut.locator(".z1-turn-outer:visible").first)
+    assert json.loads(Path(earlier.path()).read_text())["question"] == hostile
+    file.write_text("no json")
+    bring(cut, file)
+    expect(cut.locator("#message:not(:empty)")).to_contain_text("The file is no JSON")
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("no json", "The file is no JSON"),
-        ('{"format": "z1-demo run", "version": 9}', "version is 9; it should be less"),
-        (" " * 5_000_001, "The file has 5,000,001 bytes"),
-    ],
-)
-def test_a_file_that_is_no_run_is_one_sentence(fake_app: App, page: Page, tmp_path: Path, text: str, sentence: str):
+def test_presets_follow_the_numbers_and_the_browser_remembers_those_until_they_are_reset(fake_app: App, page: Page):
     visit(page, fake_app)
-    (tmp_path / "file.json").write_text(text)
-    bring(page, tmp_path / "file.json")
-    expect(page.locator("#message .z1-error")).to_contain_text(sentence)
-    ask(page, "hi", window=40, total=200)
-    wait_for_end(page, "inside")
-
-
-@pytest.mark.thorough
-def test_the_browser_remembers_the_settings_until_they_are_reset(fake_app: App, page: Page):
-    visit(page, fake_app)
+    page.get_by_label("Quick").check()
+    number(page, "window", 256)
+    number(page, "total", 768)
+    choose(page, window=4096, total=6144)
+    expect(page.get_by_label("Deep")).to_be_checked()
     choose(page, window=123, total=456)
+    expect(page.locator("#preset input:checked")).to_have_count(0)
     page.wait_for_timeout(500)
     visit(page, fake_app)
     number(page, "window", 123)
@@ -159,18 +142,6 @@ def test_a_link_carries_the_settings_and_is_not_trusted(fake_app: App, visitors:
     expect(taking.locator("#link-told")).to_contain_text("window is 'abc'; it must be a whole number")
     expect(taking.locator("#link-told")).to_contain_text("hint is ' '")
     number(taking, "window", 1024)
-
-
-@pytest.mark.thorough
-def test_presets_set_both_numbers_and_follow_them(fake_app: App, page: Page):
-    visit(page, fake_app)
-    page.get_by_label("Quick").check()
-    number(page, "window", 256)
-    number(page, "total", 768)
-    choose(page, window=300, total=768)
-    expect(page.locator("#preset input:checked")).to_have_count(0)
-    choose(page, window=4096, total=6144)
-    expect(page.get_by_label("Deep")).to_be_checked()
 
 
 @pytest.mark.thorough
@@ -225,26 +196,14 @@ def test_a_number_box_is_set_right_when_it_is_left(fake_app: App, page: Page):
         page.keyboard.type(typed)
         page.keyboard.press("Tab")
         expect(box).to_have_value(str(left))
-        page.locator("#question textarea").fill("hi")
-        box.focus()
-        page.keyboard.press("Control+Enter")
-        expect(page.locator("#message .z1-error, .z1-foot:visible").last).to_be_visible()
-        expect(page.locator("button#run")).to_be_enabled()
-        number(page, "window", left)
 
 
 @pytest.mark.thorough
-def test_an_example_goes_into_the_box(fake_app: App, page: Page):
+def test_an_example_goes_into_the_box_and_tab_from_there_to_its_buttons(fake_app: App, page: Page):
     visit(page, fake_app)
     page.locator("[data-example]:visible").first.click()
     expect(page.locator("#question textarea")).to_have_value("How many r are in raspberry?")
     expect(page.locator("#question textarea")).to_be_focused()
-
-
-@pytest.mark.thorough
-def test_tab_goes_from_the_question_to_its_buttons(fake_app: App, page: Page):
-    visit(page, fake_app)
-    page.locator("#question textarea").focus()
     order = []
     for _ in range(3):
         page.keyboard.press("Tab")
@@ -262,22 +221,3 @@ def test_a_finished_turn_fits_a_phone(fake_app: App, phone: Page, scheme: str):
     for button in phone.locator(".z1-actions:visible button").all():
         assert button.bounding_box()["x"] + button.bounding_box()["width"] <= 390
     expect(card(phone).locator(".z1-foot")).to_contain_text(re.compile("window 40"))
-
-
-@pytest.mark.thorough
-def test_a_model_keeps_the_indentation_it_wrote(stage_app: App, page: Page):
-    """When it has written it, as an earlier turn, and in Compare: Gradio by itself makes one flat list of this."""
-    question = f"{REPEAT}- outer\n  - inner\n  - inner"
-    visit(page, stage_app)
-    ask(page, question, window=100, total=300)
-    wait_for_end(page, "inside")
-    inner = page.locator(".z1-trace-text li li:visible")
-    expect(inner).to_have_count(2)
-    ask(page, TRAIN, window=20, total=300)
-    wait_for_end(page, "cut")
-    expect(page.locator(".z1-turn-outer:visible")).to_have_count(2)
-    expect(inner).to_have_count(2)
-    page.get_by_role("tab", name="Compare windows").click()
-    page.locator("#compare-question").fill(question)
-    page.locator("#compare").click()
-    expect(page.locator(".z1-card:visible").first.locator("li li")).to_have_count(2)

@@ -4,9 +4,7 @@ engine is in integration/test_llama.py and test_host.py; a server that goes away
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
-import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +16,10 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bench.scripted_page import script
 from bench.visitors import Page, Seen, Visitor
 from tests.browser.conftest import App, start_app, stop_app, strangers
 from tests.browser.test_page import ask, card, visit, wait_for_end, wait_for_trace
-from tests.conftest import wait_until_ready
-from ui.page import build_page, launch
-from z1_core.engines.fake import FakeEngine
 from z1_core.errors import Z1Error
-from z1_core.host import EngineHost
 from z1_core.loop_thread import LoopThread
 
 SCRIPTED = ("-m", "bench.scripted_page")
@@ -106,52 +99,6 @@ def test_a_loop_that_is_closed_under_a_stream_ends_it_without_a_fault_of_this_pr
         pool.submit(asyncio.run, close_under_it()).result(timeout=20)
 
 
-def test_a_stalled_engine_loop_stops_nobody_from_using_the_page(tmp_path):
-    host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=0.02))
-    page = build_page(host, results=tmp_path)
-    address = launch(page)
-    wait_until_ready(host)
-    answered_s: list[float] = []
-
-    def stall() -> None:
-        host.thread.loop.call_soon_threadsafe(time.sleep, 3)
-        begun_s = time.monotonic()
-        assert httpx.get(address, timeout=10).is_success
-        assert httpx.get(f"{address}config", timeout=10).is_success
-        answered_s.append(time.monotonic() - begun_s)
-
-    seen = visited(address, lambda client, known: at_once(client, known, 3, stall))
-    page.close()
-    host.close()
-    assert answered_s[0] < 2.5
-    assert [each.error for each in seen] == ["", "", ""]
-    assert [each.tags for each in seen] == [{"visitor-000"}, {"visitor-001"}, {"visitor-002"}]
-    assert all("The answer ran into its limit" in each.last for each in seen)
-
-
-def test_a_full_disk_stops_nobody(tmp_path):
-    """Files of at most 50 kB, also the log's."""
-
-    def small_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-
-    with pytest.MonkeyPatch.context() as patch:
-        popen = subprocess.Popen
-        patch.setattr(subprocess, "Popen", lambda *words, **how: popen(*words, **how, preexec_fn=small_disk))
-        patch.setenv("TMPDIR", str(tmp_path))
-        app = start_app(tmp_path, program=SCRIPTED)
-
-    async def ask_until_the_engine_is_there(client: httpx.AsyncClient, page: Page) -> Seen:
-        while not (seen := await Visitor(client, page).ask("visitor-001", window=20, total=60)).tags:
-            assert not seen.error
-            await asyncio.sleep(0.2)
-        return seen
-
-    seen = visited(app.address, ask_until_the_engine_is_there)
-    assert (seen.error, seen.tags) == ("", {"visitor-001"})
-    stop_app(app)
-
-
 @pytest.mark.alone
 def test_a_browser_that_goes_offline_is_told_and_can_go_on_when_it_is_back(app: App, browser: Browser):
     with strangers(browser, 1) as (page,):
@@ -168,23 +115,3 @@ def test_a_browser_that_goes_offline_is_told_and_can_go_on_when_it_is_back(app: 
         expect(page.locator("button#run")).to_be_enabled()  # also where Gradio has opened the page anew, and empty
         ask(page, "I am visitor-004", window=20, total=80)
         wait_for_end(page, "answer_length")
-
-
-def test_a_visitor_who_is_gone_frees_the_engine(app: App):
-    """The connection ends in the middle, as when a laptop is closed: the place is free again."""
-
-    async def go(client: httpx.AsyncClient, page: Page) -> float:
-        async with httpx.AsyncClient(base_url=app.address, timeout=60) as theirs:
-            runs = [
-                asyncio.create_task(Visitor(theirs, page).ask(f"visitor-{n:03}", window=3_000, total=3_100))
-                for n in range(8)
-            ]
-            await asyncio.sleep(2)
-            for run in runs:
-                run.cancel()
-            await asyncio.gather(*runs, return_exceptions=True)
-        seen = await Visitor(client, page).ask("I am visitor-009", window=20, total=60)
-        assert (seen.error, seen.tags) == ("", {"visitor-009"})
-        return seen.updates_s[0]
-
-    assert visited(app.address, go) < 20

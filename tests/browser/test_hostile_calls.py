@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -20,7 +19,7 @@ from bench.visitors import Page, Visitor
 from tests.browser.conftest import App, start_app, stop_app
 from tests.hostile_texts import BROKEN
 from tests.shares import some_now
-from ui.door import MOST_KB, WRONG_CALL
+from ui.door import MOST_KB
 
 ROOT = Path(__file__).parents[2]
 SECRET = "z1 secret of another visitor"
@@ -63,13 +62,9 @@ def post(client: httpx.Client, path: str, **body: Any) -> httpx.Response:
 DATA: dict[str, Callable[[int], list]] = {
     "nothing": lambda count: [],
     "too little": lambda count: [SECRET] * (count - 1),
-    "too much": lambda count: [SECRET] * (count + 9),
     "nulls": lambda count: [None] * count,
     "texts": lambda count: [SECRET] * count,
     "numbers": lambda count: [10**30] * count,
-    "negative": lambda count: [-1] * count,
-    "objects": lambda count: [{"a": SECRET}] * count,
-    "lists": lambda count: [[SECRET]] * count,
     "updates": lambda count: [{"__type__": "update", "value": SECRET}] * count,
     "files": lambda count: [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}] * count,
     "addresses": lambda count: [{"path": "http://127.0.0.1:1/x", "meta": {"_type": "gradio.FileData"}}] * count,
@@ -101,19 +96,13 @@ def test_the_queue_takes_any_data_and_says_what_is_wrong(client: httpx.Client, e
 
 CALLS: dict[str, tuple[str, dict]] = {
     "unknown endpoint": ("call/nope", {"data": []}),
-    "unknown endpoint, by names": ("call/v2/nope", {}),
-    "nothing by names": ("call/v2/think", {}),
-    "a name that nothing reads": ("call/v2/think", {"prompt": "x", "thinking_budget": 3}),
     "no data": ("call/think", {}),
     "data that is none": ("call/think", {"data": "x"}),
     "unknown event": ("run/x", {"fn_index": 99_999, "data": []}),
-    "negative event": ("run/x", {"fn_index": -1, "data": []}),
-    "event that is a text": ("run/x", {"fn_index": "x", "data": []}),
     "unknown event, queued": ("queue/join", {"fn_index": 99_999, "data": [], "session_hash": "a"}),
     "no event, queued": ("queue/join", {"data": [], "session_hash": "a"}),
     "no session, queued": ("queue/join", {"fn_index": 1, "data": []}),
     "past the queue": ("run/think", {"data": ["x", 5, 100, 0, 1, 0, "s", "h"]}),
-    "past the queue, old name": ("api/think", {"data": ["x", 5, 100, 0, 1, 0, "s", "h"]}),
     "cancel nothing": ("cancel", {}),
     "cancel of no type": ("cancel", {"session_hash": 1, "fn_index": "x", "event_id": None}),
 }
@@ -127,11 +116,11 @@ def test_a_call_of_the_wrong_form_is_refused(client: httpx.Client, name: str):
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\x00\xff", b"[" * 50_000, b'"x"', b"NaN", b'{"data": [1e999]}'])
 @pytest.mark.parametrize("path", ["call/think", "call/v2/think", "run/x", "queue/join", "cancel"])
-def test_a_body_of_anything_is_refused_or_harmless(client: httpx.Client, path: str, body: bytes):
-    answer = client.post(f"/gradio_api/{path}", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code < 500, answer.text
+def test_a_body_of_anything_is_refused_or_harmless(client: httpx.Client, path: str):
+    for body in (b"", b"{", b"\x00\xff", b"[" * 50_000, b'"x"', b"NaN", b'{"data": [1e999]}'):
+        answer = client.post(f"/gradio_api/{path}", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code < 500, (body[:20], answer.text)
 
 
 def test_a_request_has_a_size_whether_it_tells_it_or_not(client: httpx.Client):
@@ -145,22 +134,13 @@ def test_a_request_has_a_size_whether_it_tells_it_or_not(client: httpx.Client):
 # Files
 
 
-PATHS = ["/etc/passwd", "/proc/self/environ", str(ROOT / "app.py"), "app.py", "../app.py", "~/.bashrc", "C:\\win.ini"]
-ROUTES = [
-    "gradio_api/file=",
-    "gradio_api/file/",
-    "static/",
-    "assets/",
-    "svelte/",
-    "gradio_api/custom_component/x/client/",
-]
+PATHS = ["/etc/passwd", "/proc/self/environ", str(ROOT / "app.py"), "app.py", "../app.py"]
+ROUTES = ["gradio_api/file=", "gradio_api/file/", "static/", "assets/", "z1/", "gradio_api/custom_component/x/client/"]
 ENCODED: dict[str, Callable[[str], str]] = {
     "plain": lambda path: quote(path),
     "encoded": lambda path: quote(path, safe=""),
     "encoded twice": lambda path: quote(quote(path, safe=""), safe=""),
     "from below": lambda path: quote("../" * 12 + path.lstrip("/"), safe=""),
-    "from below, twice": lambda path: quote("..%2f" * 12 + path.lstrip("/"), safe=""),
-    "backslashes": lambda path: quote("..\\" * 12 + path.replace("/", "\\"), safe=""),
     "overlong dots": lambda path: "%c0%ae%c0%ae/" * 12 + quote(path),
     "NUL behind": lambda path: quote(path) + "%00.png",
     "as a file address": lambda path: quote(f"file://{path}", safe=""),
@@ -240,16 +220,3 @@ def test_who_does_not_know_a_session_neither_sees_nor_ends_its_run(app: App, cli
     assert not seen.error
     assert seen.tags == {"visitor-007"}
     assert "The answer ran into its limit" in seen.last  # it was neither stopped nor cancelled
-
-
-def test_the_page_is_as_it_was_behind_all_of_it(app: App, client: httpx.Client):
-    async def ask() -> Any:
-        async with httpx.AsyncClient(base_url=app.address, timeout=60) as http:
-            return await Visitor(http, await Page.open(http)).ask("I am visitor-001", window=20, total=60)
-
-    began_s = time.monotonic()
-    with ThreadPoolExecutor(1) as thread:
-        seen = thread.submit(asyncio.run, ask()).result(timeout=60)
-    assert (seen.error, seen.tags) == ("", {"visitor-001"})
-    assert time.monotonic() - began_s < 30
-    assert WRONG_CALL not in seen.last

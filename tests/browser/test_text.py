@@ -68,6 +68,7 @@ def written(page: Page, text: str) -> str:
             {"strong": 1},
         ),
         ("<thinking>\nnever closed\n\n- a\n- b", ["<thinking>", "never closed"], {"li": 2}),
+        ("- outer\n  - inner\n  - inner", ["outer"], {"li li": 2}),
         ("a < b && c > d; vector<int> v; &lt; &amp;", ["a < b && c > d", "vector<int> v"], {}),
         ("[x]: https://example.com\n\n![alt](https://example.com/a.png)", ["[x]:", "![alt]"], {"img": 0}),
         ("| a | b |\n|---|---|\n| 1 | 2 |\n\n1. one\n2. two", ["one"], {"td": 2, "li": 2, ".table-wrap": 1}),
