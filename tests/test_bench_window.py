@@ -78,7 +78,7 @@ async def test_native_counts_the_forced_hint_as_neither_trace_nor_answer():
     assert [(row.trace_tokens, row.answer_tokens, row.cut) for row in rows] == [(23, 6, True)]
 
 
-@pytest.mark.parametrize("way", WAYS.keys() - {"raw"})
+@pytest.mark.parametrize("way", sorted(WAYS.keys() - {"raw"}))
 async def test_a_row_that_stops_inside_the_window_is_cut_by_no_way(way):
     engine = FakeEngine(lambda prompt: "Hello.")
     rows = await run(way, load_for(engine))
