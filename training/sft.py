@@ -51,6 +51,11 @@ class Plan:
         return Path(self.config.output_dir)
 
     @property
+    def is_for_the_embedded(self) -> bool:
+        """An adapter stays beside the embedded model, where llama.cpp runs it without a GPU."""
+        return self.model.use_peft and self.model.model_name_or_path == "embedded"
+
+    @property
     def record(self) -> dict[str, Any]:
         """What run.json says, and an export with it."""
         return {
@@ -205,9 +210,11 @@ def train(run: Plan) -> None:
         ) from error
     trainer.accelerator.wait_for_everyone()
     if state.is_main_process:
-        if not (run.out / "model").exists():  # a run that is given again is finished already
-            export(run_folder.checkpoints(run.out)[-1], run.out / "model")
+        model = run.out / "model"
+        if not model.exists():  # a run that is given again is finished already
+            export(run_folder.checkpoints(run.out)[-1], model, as_adapter=run.is_for_the_embedded)
         run_folder.plot(run.out)
+        print(f"the model is in {model}, its loss in {run.out}/loss.png; ask it: python app.py --model {model}")
     trainer.accelerator.wait_for_everyone()
 
 
