@@ -18,6 +18,7 @@ import pytest
 from tests.heavy.tiny_training import ROOT, logged
 from tests.heavy.vllm_cpu import ON_CPU, use_cpu
 from training import manifest, run_folder
+from training.export import export
 from training.recipe import read_settings
 from z1_core.engines.vllm import VllmEngine
 from z1_core.models import locate
@@ -50,7 +51,8 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 async def trained(smoke: Path) -> AsyncIterator[VllmEngine]:
     use_cpu()
-    model = locate(str(smoke / "runs/smoke/model"), engine="vllm")
+    export(smoke / "runs/smoke/model", smoke / "models/smoke")
+    model = locate(str(smoke / "models/smoke"), engine="vllm")
     engine = VllmEngine.start(model.path, name=model.name, max_model_len=512, **ON_CPU)
     yield engine
     await engine.close()
@@ -77,7 +79,7 @@ def test_the_run_says_what_it_was_made_of(smoke):
     assert run["versions"]["trl"]
     assert run["data"]["source"][0]["sha256"]
     assert run["data"]["counts"]["train"] == 36
-    assert read_trained(smoke / "models/smoke") == Trained("", HINT, "untagged")
+    assert read_trained(smoke / "runs/smoke/model") == Trained("", HINT, "untagged")
 
 
 def asked(engine: VllmEngine, question: str) -> list[int]:
