@@ -55,5 +55,7 @@ async def complete(
     try:
         answer = await client.post("/completion", json=body)
     except STALE:
+        if client.is_closed:
+            raise
         answer = await client.post("/completion", json=body)
     return answer.raise_for_status().json()
