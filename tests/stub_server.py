@@ -102,8 +102,9 @@ class StubServer:
 
     # Routes
 
-    async def health(self, _: Request) -> Response:
-        return Response(status_code=200 if self.healthy else 503)
+    async def health(self, request: Request) -> Response:
+        """Its text tells on which connection it was asked."""
+        return Response(str(request.client.port), status_code=200 if self.healthy else 503)
 
     async def metrics(self, _: Request) -> Response:
         lines = [f'vllm:num_requests_running{{engine="{rank}",model_name="m"}} 0.0' for rank in range(self.ranks)]

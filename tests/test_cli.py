@@ -211,7 +211,7 @@ def test_files_that_are_missing_empty_or_in_the_way_are_named(run, tmp_path):
     assert "needs --out FILE.jsonl" in refused(run, LONG, "--prompts", prompts, "--out", str(out))
     empty.write_text("\n\n")
     said = refused(run, "--prompts", str(tmp_path / "absent.jsonl"), "--out", str(out))
-    assert "absent.jsonl: No such file or directory" in said
+    assert "absent.jsonl; check the name" in said
     assert f"{empty} holds no rows" in refused(run, "--prompts", str(empty), "--out", str(out))
     assert "absent" in refused(run, "--prompts", prompts, "--out", str(tmp_path / "absent" / "out.jsonl"))
     assert not out.exists()

@@ -10,7 +10,7 @@ from z1_core.program import program
     ("raised", "code", "said"),
     [
         (ModelUnavailable("there is no such model; name another"), 2, "error: there is no such model; name another\n"),
-        (FileNotFoundError(2, "No such file", "a.jsonl"), 2, "error: a.jsonl: No such file\n"),
+        (FileNotFoundError(2, "No such file", "a.jsonl"), 2, "error: there is no a.jsonl; check the name\n"),
         (ModuleNotFoundError(name="trl.trainer"), 2, "error: trl is not installed; pip install -r some.txt\n"),
         (KeyboardInterrupt(), 130, "\nstopped; go on\n"),
     ],

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tests.stub_server import MODEL, StubServer, until
 from tests.tokenizer_files import write_tokenizer
 from z1_core.engines import server as module
+from z1_core.engines.calls import Server
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.engines.server import ServerEngine
 from z1_core.engines.tokenizer_text import TokenizerText
@@ -375,3 +376,14 @@ async def test_both_phases_name_the_same_session_and_rank(serve, ranks):
 
 
 # On the command line
+
+
+def test_our_own_process_is_asked_on_a_new_connection_each_time():
+    """Its server closes an idle one when it likes: a stale one ended a run, and the engine with it, on a busy machine."""
+
+    def connections(server: Server) -> int:
+        return len({server.ask("GET", "/health").text for _ in range(3)})
+
+    with StubServer() as stub:
+        assert connections(Server(stub.url, key="k", gone="it has ended")) == 3
+        assert connections(Server(stub.url, key="k")) == 1

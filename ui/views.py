@@ -15,6 +15,10 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
+def counted(tokens: int) -> str:
+    return f"{tokens:,} token{'' if tokens == 1 else 's'}"
+
+
 def error_html(text: str) -> str:
     return f'<div class="z1-error" role="alert">{escape(sentence(text))}</div>'
 
@@ -64,7 +68,7 @@ def turn_view(turn: Turn) -> dict[str, Any]:
 
 def headline(turn: Turn) -> str:
     """What happened in the window, in a few words."""
-    spent = f"{turn.tokens['trace']:,}"
+    spent = counted(turn.tokens["trace"])
     if turn.error:
         return "Interrupted"
     if turn.end_reason == "inside":
@@ -73,7 +77,7 @@ def headline(turn: Turn) -> str:
         return "Context full"
     if turn.tokens["hint"]:
         closed_early = turn.tokens["trace"] < turn.window.thinking_tokens
-        return f"Thinking closed by you after {spent} tokens" if closed_early else f"Thinking cut after {spent} tokens"
+        return f"Thinking closed by you after {spent}" if closed_early else f"Thinking cut after {spent}"
     if turn.end_reason:
         return "Stopped while thinking"
     if turn.queue:

@@ -47,4 +47,6 @@ def program(
 def _sentence(error: Z1Error | OSError) -> str:
     """Python's own text of an OSError begins with a number that says nothing to a user."""
     named = isinstance(error, OSError) and error.filename and error.strerror
+    if isinstance(error, FileNotFoundError) and named:
+        return f"there is no {error.filename}; check the name"
     return f"{error.filename}: {error.strerror}" if named else str(error)
