@@ -11,11 +11,16 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from z1_core.engines import Kind, choose, start_engine
-from z1_core.errors import BadInput
-from z1_core.options import add_engine_options, take_variables
-from z1_core.program import program
-from z1_core.settings import add_setting_options
+try:
+    from z1_core.engines import Kind, choose, start_engine
+    from z1_core.errors import BadInput
+    from z1_core.options import add_engine_options, take_variables
+    from z1_core.program import program
+    from z1_core.settings import add_setting_options
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"error: {missing.name} is not installed for this Python; `make demo`, or `. .venv/bin/activate` behind it"
+    )
 
 READING_PACE_S = 0.02
 """The scripted engine writes at a pace that can be watched."""

@@ -95,6 +95,7 @@ def test_the_turn_of_the_chat_template_is_found():
 )
 def test_an_open_door_is_warned_of(monkeypatch, capsys, tmp_path, host, key, warned):
     monkeypatch.setattr(serve, "_tokenizer", lambda model: Templated())
+    monkeypatch.setattr(serve, "find_spec", lambda name: name)
     started: list[list[str]] = []
     monkeypatch.setattr(serve, "locate", lambda *_, **__: Model(name="m", source=str(tmp_path), path=tmp_path))
     monkeypatch.setattr(os, "execve", lambda _, command, __: started.append(command))
@@ -102,3 +103,10 @@ def test_an_open_door_is_warned_of(monkeypatch, capsys, tmp_path, host, key, war
     serve.main(["--host", host, "--max-num-seqs", "8"])
     assert started[0][-2:] == ["--max-num-seqs", "8"]  # what is not ours is vLLM's
     assert ("warning: anybody who reaches 0.0.0.0:8000" in capsys.readouterr().err) == warned
+
+
+def test_no_model_is_fetched_for_a_vllm_that_is_not_there(monkeypatch, capsys):
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    monkeypatch.setattr(serve, "locate", lambda *_, **__: pytest.fail("it fetches"))
+    assert serve.main([]) == 2
+    assert "vllm is not installed" in capsys.readouterr().err

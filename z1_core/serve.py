@@ -15,10 +15,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.models import Model, locate
 from z1_core.program import program
 from z1_core.prompt import chat
@@ -56,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main(argv: list[str] | None = None) -> int:
     options, others = parser().parse_known_args(argv)
+    if find_spec("vllm") is None:  # before gigabytes of a model are fetched for it
+        raise ModelUnavailable("vllm is not installed; pip install -r requirements.txt, on Linux with an NVIDIA GPU")
     model = locate(options.model, engine="vllm", report=lambda stage: print(f"{stage} ...", file=sys.stderr))
     turn = start_of_turn(_tokenizer(model))
     if turn is None:
