@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import pytest
 
 import app
 from tests.stub_server import StubServer
-from tests.tokenizer_files import write_tokenizer
 from z1_core import engines
-from z1_core.engines import choose, llama_process, start_engine, text_of
-from z1_core.engines.fake import FakeEngine, small_text
+from z1_core.engines import choose, llama_process, start_engine
+from z1_core.engines.fake import FakeEngine
 from z1_core.engines.server import ServerEngine
 from z1_core.errors import BadInput, ModelUnavailable
-from z1_core.models import Model
-from z1_core.prompt import chat
-from z1_core.trained import FILE, Trained
-from z1_core.window import HINT
 
 
 def machine(monkeypatch, *, gpu: bool, vllm: bool) -> None:
@@ -116,20 +108,3 @@ def test_a_server_of_vllms_kind_and_the_scripted_engine_are_started_as_they_are_
         stages = []
         assert isinstance(start_engine(options("--server-url", server.url), stages.append), ServerEngine)
     assert stages == [f"asking {server.url}", "fetching the tokenizer of scripted/model-1b", stages[-1]]
-
-
-def test_the_text_side_can_be_had_alone(monkeypatch, tmp_path):
-    messages = chat("Hello")
-    with text_of(options("--fake")) as (text, _):
-        assert text.render(messages) == small_text().render(messages)
-    with StubServer() as server, text_of(options("--server-url", server.url)) as (text, _):
-        assert text.render(messages) == small_text().render(messages)
-    machine(monkeypatch, gpu=True, vllm=True)
-    write_tokenizer(tmp_path)
-    monkeypatch.setattr(engines, "locate", lambda *_, **__: Model(name="m", source="m", path=tmp_path))
-    trained = Trained("", HINT, "untagged")
-    (tmp_path / FILE).write_text(json.dumps(asdict(trained)))
-    for words in ((), ("--model", str(tmp_path))):
-        with text_of(options(*words)) as (text, told):
-            assert told == trained
-            assert text.render(messages) == small_text().render(messages)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
-from z1_core.engine import Engine, Text
+from z1_core.engine import Engine
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.hub import Progress, Report
 from z1_core.models import has_gpu, locate
-from z1_core.trained import Trained, knowing, read_trained
+from z1_core.trained import knowing, read_trained
 
 Kind = Literal["vllm", "llama", "server", "fake"]
 
@@ -101,26 +98,6 @@ def start_engine(
         own = {name: value for name in VLLM_OPTIONS if (value := getattr(options, name)) is not None}
         engine = VllmEngine.start(found.path, places=places, **context, **own)
     return knowing(engine, trained)
-
-
-@contextmanager
-def text_of(options: argparse.Namespace) -> Iterator[tuple[Text, Trained]]:
-    """The text side alone, and what the model was trained under, without weights where they can be had without: then a
-    model on the Hub counts as one of which nobody says. Raises as start_engine."""
-    kind = choose(options)
-    if kind == "vllm":
-        from z1_core.engines.tokenizer_text import TokenizerText
-
-        model = options.model or str(locate(None, engine="vllm").path)
-        yield TokenizerText.load(model), read_trained(Path(model))
-        return
-    engine = start_engine(options, lambda stage: None, places=1)
-    try:
-        yield engine.text, engine.trained
-    finally:
-        import asyncio
-
-        asyncio.run(engine.close())
 
 
 def _connect(options: argparse.Namespace, report: Report, places: int | None) -> Engine:
