@@ -175,14 +175,15 @@ async def test_a_second_event_loop_is_refused_and_the_first_goes_on(vllm_engine,
     assert len(done.trace_ids) == SMALL.thinking_tokens
 
 
-async def test_the_real_conversion_makes_the_same_model_again(tmp_path):
+async def test_the_real_conversion_makes_the_same_model_again(tmp_path, monkeypatch):
     """From the package's GGUF file, in a cache of its own: about half a minute."""
-    made = embedded_folder(tmp_path)
+    kept = embedded_folder() / "model.safetensors"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = embedded_folder()
     assert {file.name for file in made.iterdir()} >= {"config.json", "model.safetensors", "tokenizer.json"}
     weights = made / "model.safetensors"
-    kept = embedded_folder() / "model.safetensors"
     assert hashlib.sha256(weights.read_bytes()).digest() == hashlib.sha256(kept.read_bytes()).digest()
     written = weights.stat().st_mtime_ns
-    assert embedded_folder(tmp_path) == made
+    assert embedded_folder() == made
     assert weights.stat().st_mtime_ns == written
-    assert [folder.name for folder in tmp_path.iterdir()] == [made.name]  # no draft
+    assert [folder.name for folder in made.parent.iterdir()] == [made.name]  # no draft
