@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_space import FRONT
+from tests.test_readme import FRONT
 
 ROOT = Path(__file__).parents[2]
 SPACE = [f"gradio[oauth,mcp]=={FRONT['sdk_version']}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces"]
