@@ -19,7 +19,8 @@ try:
     from z1_core.settings import add_setting_options
 except ModuleNotFoundError as missing:
     sys.exit(
-        f"error: {missing.name} is not installed for this Python; `make demo`, or `. .venv/bin/activate` behind it"
+        f"error: {missing.name} is not installed for this Python: `make demo`, or `. .venv/bin/activate` behind it, or "
+        "pip install -r requirements-cpu.txt"
     )
 
 READING_PACE_S = 0.02

@@ -209,6 +209,7 @@ p - q == p - q ;; The answer is -q + p. != The answer is p + q.
 2 == There are two solutions. ;; So she needs exactly two more apples. ;; x has two.⏎⏎All done != There are three.
 42 == x = 42⏎⏎There is only one such value. ;; The value is 42.⏎⏎Note: we used 2 rules.
 0 == There are no such integers.
+1 == There is exactly one solution. != It is one of the even numbers.
 \infty == The limit is infinite.
 [-2,7] == x \in [-2, 7] ;; So $x \in [-2, 7]$.
 52_8 == It is 52 (base 8) ;; 52 (base 8) ;; 52 base 8

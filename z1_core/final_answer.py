@@ -82,8 +82,8 @@ def final_answers(text: str) -> list[FinalAnswer]:
 
 
 def _leading(text: str) -> list[str]:
-    """A first paragraph that is a value alone ("5 apples.": or sentence), with prose to the end behind it: an answer to
-    "the final answer should be:" that goes on to explain itself."""
+    """A first paragraph, or sentence with a unit ("5 apples."), that is a value alone, with prose to the end behind it: an
+    answer to "the final answer should be:" that goes on to explain itself."""
     first, *rest = re.split(r"\n\n|(?<=[a-z]\.) (?=[A-Z])", text.strip(), maxsplit=1)
     last = "".join(rest).rstrip().rpartition("\n")[-1].split()
     return [first] if len(first) < 40 and VALUE.fullmatch(first) and len(last) > 2 else []

@@ -77,7 +77,7 @@ NOT_ALONE = re.compile(
     re.IGNORECASE,
 )
 COUNTED = re.compile(
-    rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt)",
+    rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt| of\b)",
     re.IGNORECASE,
 )
 NUMBERED = re.compile(
@@ -135,7 +135,9 @@ def answered(text: str, reference: Reading) -> Reading | None:
 def _counted(place: FinalAnswer) -> Reading | None:
     """A number in words within a sentence: "There are two solutions." """
     found = COUNTED.findall(place.content) if not REFUSED.search(place.content) else []
-    return Reading(shown=found[0], parts=[str(number(found[0]))]) if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    return Reading(shown=found[0], parts=["0" if found[0].lower() == "no" else str(number(found[0]))])
 
 
 def _formulas(said: str, predicate: str) -> str:

@@ -113,7 +113,7 @@ def spelled(answer: str) -> str:
 
 
 def number(words: str) -> int:
-    return 0 if words.lower() == "no" else NUMBERS.index(words.lower().replace(" ", "-"))
+    return NUMBERS.index(words.lower().replace(" ", "-"))
 
 
 def improper(mixed: re.Match[str], form: str) -> str:

@@ -31,12 +31,11 @@ KILLED = (-getattr(signal, "SIGKILL", 9),)
 CLOCK = re.compile(r"^\d+\.\d\d\.\d{3}\.\d{3} (?:[A-Z] )?")
 """llama.cpp's, since its start, and the level of the message."""
 
-log = logging.getLogger(__name__)
-
-
 SPINS = "5000"
 """How often a thread of OpenMP looks whether the others are done before it sleeps. The usual number keeps a core for
 milliseconds: two models on the same two cores then take fourteen times as long as one alone, with this seven."""
+
+log = logging.getLogger(__name__)
 
 
 class LlamaProcess:
