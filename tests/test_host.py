@@ -318,8 +318,8 @@ def test_the_real_process_may_be_killed_in_any_phase_of_a_run_and_while_it_loads
 
 
 def wait_for_choice(host: EngineHost, state: str) -> str:
-    wait_until(lambda: host.choice() is not None and host.choice().state == state)
-    return host.choice().text
+    wait_until(lambda: host.choice is not None and host.choice.state == state)
+    return host.choice.text
 
 
 def test_a_chosen_model_takes_the_place_of_the_old_one_which_answers_until_then(running, models):
@@ -380,18 +380,18 @@ def test_a_download_tells_how_far_it_is_and_can_be_cancelled(running, models):
     host = running(models)
     host.choose("large")
     wait_for_choice(host, "downloading")
-    assert (host.choice().share, host.choice().text) == (0, "downloading large")
+    assert (host.choice.share, host.choice.text) == (0, "downloading large")
     models.may_go_on.release()
-    wait_until(lambda: host.choice().share == 0.4)
+    wait_until(lambda: host.choice.share == 0.4)
     with pytest.raises(BadInput, match="large is on its way already; cancel that first"):
         host.choose("other")
     host.cancel_choice()
-    assert (host.choice().state, host.is_choosing) == ("cancelled", False)
-    assert host.choice().text == "cancelled; what has arrived of large is kept for the next time"
+    assert (host.choice.state, host.is_choosing) == ("cancelled", False)
+    assert host.choice.text == "cancelled; what has arrived of large is kept for the next time"
     models.may_go_on.release(9)
     host.cancel_choice()  # harmless
     time.sleep(0.1)
-    assert (len(models.engines), host.choice().state, host.status().text) == (1, "cancelled", "small is ready")
+    assert (len(models.engines), host.choice.state, host.status().text) == (1, "cancelled", "small is ready")
     host.choose("large")
     wait_for_choice(host, "done")
 
@@ -405,7 +405,7 @@ def test_a_choice_that_is_cancelled_while_it_loads_changes_nothing(running, mode
     models.may_load.set()
     wait_until(lambda: len(models.engines) == 2 and models.engines[1].dead)
     assert host.engine() is models.engines[0]
-    assert host.choice().text == "cancelled"
+    assert host.choice.text == "cancelled"
 
 
 def test_a_choice_that_fails_leaves_the_old_model_as_it_is(running, models):

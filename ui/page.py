@@ -160,7 +160,7 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
 
 def header_html(host: EngineHost, *, may_choose: bool) -> str:
     """Logo, title, what the model is doing, and where it may be chosen, the list of models."""
-    status, choice = host.status(), host.choice()
+    status, choice = host.status(), host.choice
     running = None if status.state == "failed" else host.model or SHIFT_NAME
     panel = panel_html(running, choice) if may_choose else ""
     badge = badge_html(status, choice, may_choose=may_choose)

@@ -53,6 +53,7 @@ class EngineHost:
     """Holds the engine and the loop it lives on. Every method may be called from any thread.
 
     model: the one that runs or is to run, as --model takes it; None for the one that is meant without a name.
+    choice: the last one of another model; None before there was one.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class EngineHost:
         self._since_s = time.monotonic()
         self._lock = threading.RLock()
         self._is_starting = self._is_closed = False
-        self._choice: Choice | None = None
+        self.choice: Choice | None = None
 
     def start(self) -> None:
         """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs."""
@@ -145,22 +146,18 @@ class EngineHost:
         """
         with self._lock:
             if self.is_choosing:
-                raise BadInput(f"{self._choice.model} is on its way already; cancel that first")
-            self._choice = Choice(model, text=f"looking for {model}")
-        threading.Thread(target=self._choose, args=(self._choice,), name="model-choice", daemon=True).start()
+                raise BadInput(f"{self.choice.model} is on its way already; cancel that first")
+            self.choice = Choice(model, text=f"looking for {model}")
+        threading.Thread(target=self._choose, args=(self.choice,), name="model-choice", daemon=True).start()
 
     def cancel_choice(self) -> None:
         """Give up a choice that is on its way; what has arrived of a download stays for the next time."""
-        if self._choice:
-            self._choice.cancel()
-
-    def choice(self) -> Choice | None:
-        """The last choice; None before there was one."""
-        return self._choice
+        if self.choice:
+            self.choice.cancel()
 
     @property
     def is_choosing(self) -> bool:
-        return self._choice is not None and self._choice.is_on_its_way
+        return self.choice is not None and self.choice.is_on_its_way
 
     def close(self) -> None:
         with self._lock:
