@@ -52,8 +52,10 @@ class Plan:
 
     @property
     def is_for_the_embedded(self) -> bool:
-        """An adapter stays beside the embedded model, where llama.cpp runs it without a GPU."""
-        return self.model.use_peft and self.model.model_name_or_path == "embedded"
+        """A plain LoRA stays beside the embedded model, where llama.cpp runs it without a GPU; others are merged."""
+        model = self.model
+        is_plain = model.use_peft and not (model.use_rslora or model.use_dora or model.lora_modules_to_save)
+        return is_plain and model.model_name_or_path == "embedded"
 
     @property
     def record(self) -> dict[str, Any]:

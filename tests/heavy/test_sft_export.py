@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from trl import ModelConfig
 
 from tests.heavy.tiny_training import make_data, make_model, train
 from tests.small_disk import disk_of
@@ -14,6 +15,7 @@ from training import manifest
 from training.export import RECORD, export, save_adapter
 from training.export import main as export_main
 from training.pretrained import embedded_folder
+from training.sft import Plan
 from z1_core.engines.fake import small_text
 from z1_core.engines.llama import LlamaEngine
 from z1_core.errors import BadInput, Z1Error
@@ -111,6 +113,21 @@ def test_an_adapter_is_merged_later_as_well(tmp_path):
     late, at_once = (AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("late", "run/model"))
     torch.testing.assert_close(logits(late), logits(at_once), rtol=1e-2, atol=2e-3)  # the adapter lay in bf16
     assert read_trained(tmp_path / "late") == read_trained(tmp_path / "run/model")
+
+
+@pytest.mark.parametrize(
+    ("options", "is_adapter"),
+    [
+        ({"use_peft": True}, True),
+        ({}, False),
+        ({"use_peft": True, "use_dora": True}, False),  # llama.cpp has no such adapter: the run would end in a refusal
+        ({"use_peft": True, "use_rslora": True}, False),
+        ({"use_peft": True, "lora_modules_to_save": ["embed_tokens"]}, False),
+    ],
+)
+def test_a_run_on_the_embedded_model_ends_in_an_adapter_where_llama_can_load_it(options, is_adapter):
+    model = ModelConfig(model_name_or_path="embedded", **options)
+    assert Plan(config=None, model=model, base=None, data=None, kind="").is_for_the_embedded == is_adapter
 
 
 def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(base, run):
