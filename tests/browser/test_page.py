@@ -127,8 +127,8 @@ def test_two_visitors_at_once_do_not_mix(real_app: App, visitors: list[Page]):
     first, second = visitors
     for page in visitors:
         visit(page, real_app)
-    ask(first, "Write a long story about an apple. Use the word apple often.", window=240, total=270)
-    ask(second, "Write a long story about a tiger. Use the word tiger often.", window=240, total=270)
+    ask(first, "Write a long story about an apple. Use the word apple often.", window=120, total=150)
+    ask(second, "Write a long story about a tiger. Use the word tiger often.", window=120, total=150)
     for page in visitors:
         wait_for_trace(page)
     assert all(page.locator(".z1-busy").count() for page in visitors), "both run at the same time"
