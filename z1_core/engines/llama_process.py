@@ -33,7 +33,7 @@ CLOCK = re.compile(r"^\d+\.\d\d\.\d{3}\.\d{3} (?:[A-Z] )?")
 
 SPINS = "500"
 """How often a thread of OpenMP looks whether the others are done before it sleeps. The usual number keeps a core for
-milliseconds: two models on the same two cores then take more than ten times as long as one alone, with this twice as long."""
+milliseconds: two models on the same two cores then take over ten times as long as one alone, with this twice as long."""
 
 log = logging.getLogger(__name__)
 
