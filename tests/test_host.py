@@ -585,15 +585,18 @@ async def test_what_comes_while_the_last_bundle_is_used_is_handed_over_too(engin
     assert received == ["first", "last"]
 
 
-async def test_the_first_item_comes_at_once_and_what_comes_soon_behind_it_in_one_bundle(engine_loop):
-    async def quick():
-        for number in range(3):
-            yield number
+async def test_the_first_item_comes_at_once_and_the_next_does_not_wait_for_the_pace(engine_loop):
+    """The first says that a place is there; the next is the first token."""
+
+    async def slow():
+        yield "place"
+        await asyncio.sleep(0.1)
+        yield "token"
         await asyncio.sleep(60)
 
     began = time.monotonic()
-    async with aclosing(engine_loop.relay(quick, every_s=30)) as bundles:
-        assert (await anext(bundles))[0] == 0
+    async with aclosing(engine_loop.relay(slow, every_s=30)) as bundles:
+        assert [await anext(bundles), await anext(bundles)] == [["place"], ["token"]]
     assert time.monotonic() - began < 20
 
 

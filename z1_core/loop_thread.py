@@ -15,6 +15,7 @@ from z1_core.errors import EngineDead
 
 T = TypeVar("T")
 IDLE_S = 0.5
+FIRST_PAUSE_S = 0.02
 CLOSED = "the engine was closed while this ran"
 
 
@@ -51,12 +52,13 @@ class LoopThread:
         self, make_stream: Callable[[], AsyncGenerator[T, None]], *, every_s: float
     ) -> AsyncGenerator[list[T], None]:
         """What a stream on the engine's loop yields, handed to the caller's loop in bundles: the first at once, and then as
-        it comes, but every_s seconds apart at least. Where nothing comes for IDLE_S, an empty one, so that the caller
-        notices when its own reader has gone.
+        it comes, with pauses that double until they last every_s seconds. Where nothing comes for IDLE_S, an empty one, so
+        that the caller notices when its own reader has gone; what comes then is a first one again.
 
         Closing this generator closes the stream there.
         """
         made: deque[T] = deque()
+        pause_s = FIRST_PAUSE_S
         here, came = asyncio.get_running_loop(), asyncio.Event()
 
         async def pump() -> None:
@@ -75,8 +77,10 @@ class LoopThread:
                     async with asyncio.timeout(IDLE_S):  # wait_for, in Python 3.11, can lose a cancelling
                         await came.wait()
                 came.clear()
-                yield [made.popleft() for _ in range(len(made))]
-                await asyncio.wait({ended}, timeout=every_s)
+                bundle = [made.popleft() for _ in range(len(made))]
+                yield bundle
+                await asyncio.wait({ended}, timeout=pause_s)
+                pause_s = min(2 * pause_s, every_s) if bundle else FIRST_PAUSE_S
             yield list(made)  # what came while the last bundle was being used
             if ended.cancelled() or started.cancelled() or started.result().cancelled():  # by close() alone
                 raise EngineDead(CLOSED)
