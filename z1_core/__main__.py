@@ -49,6 +49,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def read_rows(options: argparse.Namespace) -> list[dict]:
     """The questions as rows with a "prompt"."""
+    if options.prompts is None and options.out is not None:
+        raise BadInput("--out is for the results of --prompts; give that, too, or --json > FILE for one question")
     if options.prompts is None:
         chat(options.question or "")
         return [{"prompt": options.question}]
@@ -56,6 +58,8 @@ def read_rows(options: argparse.Namespace) -> list[dict]:
         raise BadInput("--prompts takes its questions from the file and needs --out FILE.jsonl for the results")
     if options.out.exists():
         raise BadInput(f"{options.out} exists already; move it away or name another file with --out")
+    if not options.out.parent.is_dir():
+        raise BadInput(f"there is no folder {options.out.parent} for --out; make it, or name another")
     rows = [_row(line) for line in lines(options.prompts)]
     if not rows:
         raise BadInput(f"{options.prompts} holds no rows")
