@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -102,6 +103,8 @@ class Server:
             return EngineDead(self._gone)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return _no_connection(error, self.url)
+        if isinstance(error, httpx.TooManyRedirects):
+            return _refusal(405, b"", self.url)
         if isinstance(error, httpx.TimeoutException):
             return EngineDead(f"{self.url} has sent nothing for too long; look whether it is overloaded or stuck")
         return cut_off(self.url)
@@ -138,17 +141,33 @@ def _key() -> str:
 
 
 def read_event(line: bytes, url: str) -> Mapping[str, Any] | None:
-    """What a line of a stream tells; None where it is no event. Raises what an error in it means."""
+    """What a line of a stream tells; None where it is no event. Raises what an error in it means. For reading()."""
     if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
         return None
     try:
         event = json.loads(line[5:])
     except ValueError as error:  # half an event
         raise cut_off(url) from error
+    if not isinstance(event, dict):
+        raise TypeError(event)
     if "error" in event:
         code = event["error"].get("code") if isinstance(event["error"], dict) else None
         raise _refusal(code if isinstance(code, int) else 500, line[5:], url)
     return event
+
+
+@contextmanager
+def reading(url: str) -> Iterator[None]:
+    """Around the code that takes an answer apart. Raises ModelUnavailable where it is of another form than that expects."""
+    try:
+        yield
+    except Z1Error:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelUnavailable(
+            f"{url} answers, but not as vLLM's or llama.cpp's servers do; give the address of such a one, for example "
+            "http://127.0.0.1:8000"
+        ) from error
 
 
 def cut_off(url: str) -> EngineDead:
