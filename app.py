@@ -11,17 +11,13 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-try:
+from z1_core.program import needed, program
+
+with needed():
     from z1_core.engines import Kind, choose, start_engine
     from z1_core.errors import BadInput
     from z1_core.options import add_engine_options, check_counts, take_variables
-    from z1_core.program import program
     from z1_core.settings import add_setting_options
-except ModuleNotFoundError as missing:
-    sys.exit(
-        f"error: {missing.name} is not installed for this Python: `make demo`, or `. .venv/bin/activate` behind it, or "
-        "pip install -r requirements-cpu.txt"
-    )
 
 READING_PACE_S = 0.02
 """The scripted engine writes at a pace that can be watched."""

@@ -12,16 +12,18 @@ from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from z1_core.engine import Engine
-from z1_core.engines import start_engine
-from z1_core.errors import BadInput
-from z1_core.jsonl import Line, lines
-from z1_core.options import add_engine_options
-from z1_core.program import program
-from z1_core.prompt import chat
-from z1_core.settings import Settings, add_setting_options, read_settings
-from z1_core.thinking import Job, Transcript, collect_all, think
-from z1_core.window import Completion, Window
+from z1_core.program import needed, program
+
+with needed():
+    from z1_core.engine import Engine
+    from z1_core.engines import start_engine
+    from z1_core.errors import BadInput
+    from z1_core.jsonl import Line, lines
+    from z1_core.options import add_engine_options
+    from z1_core.prompt import chat
+    from z1_core.settings import Settings, add_setting_options, read_settings
+    from z1_core.thinking import Job, Transcript, collect_all, think
+    from z1_core.window import Completion, Window
 
 
 def parser() -> argparse.ArgumentParser:

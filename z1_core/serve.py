@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.errors import BadInput, ModelUnavailable, first_sentence
 from z1_core.models import Model, locate
 from z1_core.options import check_counts
 from z1_core.program import program
@@ -116,9 +116,8 @@ def start_of_turn(tokenizer: PreTrainedTokenizerBase) -> str | None:
         before = tokenizer.apply_chat_template(messages, tokenize=False)
         turn = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).removeprefix(before)
     except Exception as error:  # transformers' for no template, Jinja's for one that wants more
-        reason = str(error).strip().partition("\n")[0][:200]
         raise BadInput(
-            f"the model has no usable chat template ({reason}); choose an instruction-tuned model"
+            f"the model has no usable chat template ({first_sentence(error, 200)}); choose an instruction-tuned model"
         ) from error
     return turn if turn.strip() else None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error, first_sentence
 
 KEYS = ("Z1_API_KEY", "OPENAI_API_KEY")
 CONNECT_S = 10.0
@@ -206,7 +206,7 @@ def _words(body: bytes) -> str:
         told = told.get("message") or told.get("detail") if isinstance(told, dict) else told
     except (ValueError, AttributeError):
         return ""
-    return _first_sentence(str(told or ""))
+    return first_sentence(str(told or ""))
 
 
 def _no_connection(error: httpx.HTTPError, url: str) -> Z1Error:
@@ -222,7 +222,7 @@ def _no_connection(error: httpx.HTTPError, url: str) -> Z1Error:
         return EngineDead(
             f"nothing listens at {url}; start the server (python -m z1_core.serve) or correct --server-url"
         )
-    reason = _first_sentence(reason) or "no reason is given"
+    reason = first_sentence(reason) or "no reason is given"
     return EngineDead(f"{url} cannot be reached ({reason}); check --server-url, the network and the server")
 
 
@@ -234,8 +234,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     following = error.__cause__ or error.__context__
     if following is not None:
         yield from _causes(following)
-
-
-def _first_sentence(text: str) -> str:
-    lines = text.strip().splitlines() or [""]
-    return lines[0].split(". ")[0].rstrip(".")[:300]
