@@ -11,17 +11,13 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-try:
+from z1_core.program import needed, program
+
+with needed():
     from z1_core.engines import Kind, choose, start_engine
     from z1_core.errors import BadInput
-    from z1_core.options import add_engine_options, take_variables
-    from z1_core.program import program
+    from z1_core.options import add_engine_options, check_counts, take_variables
     from z1_core.settings import add_setting_options
-except ModuleNotFoundError as missing:
-    sys.exit(
-        f"error: {missing.name} is not installed for this Python: `make demo`, or `. .venv/bin/activate` behind it, or "
-        "pip install -r requirements-cpu.txt"
-    )
 
 READING_PACE_S = 0.02
 """The scripted engine writes at a pace that can be watched."""
@@ -103,13 +99,8 @@ def main() -> None:
 
 
 def check(options: argparse.Namespace, kind: Kind) -> None:
-    """Raises BadInput for what argparse lets through: numbers out of bounds, and what a variable says."""
-    for name, least, most in (("places", 1, 10**6), ("queue", 0, 10**6), ("port", 1, 65_535)):
-        value = getattr(options, name)
-        if value is not None and not least <= value <= most:
-            raise BadInput(f"--{name} is {value}; it must be from {least} to {most}")
-    if options.choose_model not in (None, "yes", "no"):
-        raise BadInput(f"--choose-model is {options.choose_model}; it is yes or no")
+    """Raises BadInput for what argparse lets through."""
+    check_counts(options, places=(1, 10**6), queue=(0, 10**6), port=(1, 65_535))
     if kind != "llama" and options.choose_model == "yes":
         raise BadInput("--choose-model yes goes with llama.cpp; give --engine llama, or leave it out")
 

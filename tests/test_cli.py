@@ -213,7 +213,9 @@ def test_files_that_are_missing_empty_or_in_the_way_are_named(run, tmp_path):
     said = refused(run, "--prompts", str(tmp_path / "absent.jsonl"), "--out", str(out))
     assert "absent.jsonl; check the name" in said
     assert f"{empty} holds no rows" in refused(run, "--prompts", str(empty), "--out", str(out))
-    assert "absent" in refused(run, "--prompts", prompts, "--out", str(tmp_path / "absent" / "out.jsonl"))
+    no_folder = f"there is no folder {tmp_path / 'absent'} for --out; make it, or name another"
+    assert refused(run, "--prompts", prompts, "--out", str(tmp_path / "absent" / "out.jsonl")) == no_folder
+    assert "--out is for the results of --prompts" in refused(run, LONG, "--out", str(out))
     assert not out.exists()
     out.write_text("results of last night\n")
     in_the_way = f"{out} exists already; move it away or name another file with --out"

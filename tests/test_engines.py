@@ -60,6 +60,9 @@ def test_a_server_wins_then_the_engine_that_was_named_then_the_one_for_the_machi
         (("--gpu-memory-utilization", "0.5"), BadInput, "not for llama.cpp here; leave it out"),
         (("--fake", "--model", "a/b"), BadInput, "--model is for vLLM here or llama.cpp here or a server"),
         (("--fake", "--max-model-len", "99"), BadInput, "--max-model-len is for"),
+        (("--model", ""), BadInput, "--model is empty; give it a value, or leave it out"),
+        (("--server-url", ""), BadInput, "--server-url is empty"),
+        (("--max-model-len", "0"), BadInput, "--max-model-len is 0; it must be from 1 to"),
         (("--engine", "vllm"), ModelUnavailable, "there is no NVIDIA GPU here.* leave --engine out"),
     ],
 )

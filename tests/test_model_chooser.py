@@ -92,15 +92,16 @@ def test_only_llama_goes_over_to_another_model(kind):
 @pytest.mark.parametrize(
     ("arguments", "variable", "sentence"),
     [
-        (["--engine", "vllm"], "", "there is no NVIDIA GPU here, and --engine vllm needs one"),
-        (["--engine", "llama"], "perhaps", "--choose-model is perhaps; it is yes or no"),
-        (["--engine", "llama", "--places", "0"], "", "--places is 0; it must be from 1 to"),
+        ([], "Z1_ENGINE=gpu", "--engine is gpu; it is vllm or llama"),
+        (["--engine", "vllm"], "Z1_PORT=", "there is no NVIDIA GPU here, and --engine vllm needs one"),
+        (["--engine", "llama"], "Z1_CHOOSE_MODEL=perhaps", "--choose-model is perhaps; it is yes or no"),
+        (["--engine", "llama", "--places", "0"], "Z1_PORT=", "--places is 0; it must be from 1 to"),
     ],
 )
 def test_what_cannot_be_ends_the_program_before_the_page_opens(monkeypatch, capsys, arguments, variable, sentence):
     monkeypatch.setattr("z1_core.engines.has_gpu", lambda: False)
     monkeypatch.setattr("ui.page.launch", lambda *_, **__: pytest.fail("the page opened"))
-    monkeypatch.setenv("Z1_CHOOSE_MODEL", variable)
+    monkeypatch.setenv(*variable.split("="))
     monkeypatch.setattr(sys, "argv", ["app.py", *arguments])
     assert app.main() == 2
     assert f"error: {sentence}" in capsys.readouterr().err

@@ -179,6 +179,14 @@ def test_a_path_that_is_missing_is_never_taken_for_a_hub_id(hub, model):
     assert hub.asked == []
 
 
+@pytest.mark.parametrize("model", ["https://huggingface.co/Qwen/Qwen3-0.6B-GGUF", "hf://org/model", "http://x/m.gguf"])
+def test_an_address_is_told_from_a_hub_id(hub, model):
+    told = f"{model} is an address; give the model's hub id, such as Qwen/"
+    assert refusal(lambda: llama(model)).startswith(told)
+    assert refusal(lambda: vllm(model)).startswith(told)
+    assert hub.asked == []
+
+
 def test_a_folder_is_refused_with_what_llama_reads(model_folder):
     message = refusal(lambda: llama(str(model_folder)))
     assert message.startswith(f"{model_folder} is a folder of safetensors; llama.cpp reads GGUF: give a .gguf file, or")

@@ -1,9 +1,15 @@
 """How programs end: 0, or one sentence and a code."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from z1_core.errors import ModelUnavailable
 from z1_core.program import program
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +33,14 @@ def test_what_ends_a_program_is_one_sentence_and_a_code(raised, code, said, caps
 @pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1)])
 def test_a_program_that_ends_by_itself_has_the_code_it_returns(returned, code):
     assert program()(lambda words: returned)([]) == code
+
+
+@pytest.mark.parametrize("words", [["app.py"], ["-m", "z1_core", "Hello"]])
+def test_outside_the_virtual_environment_a_program_says_what_to_do(words):
+    done = subprocess.run([sys.executable, "-S", *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: pydantic is not installed for this Python: `make demo`, or")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_fault_of_ours_keeps_its_trace():

@@ -105,6 +105,21 @@ def test_an_open_door_is_warned_of(monkeypatch, capsys, tmp_path, host, key, war
     assert ("warning: anybody who reaches 0.0.0.0:8000" in capsys.readouterr().err) == warned
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["org/model"], "org/model stands alone; name a model as --model org/model"),
+        (["--port", "99999"], "--port is 99999; it must be from 1 to 65535"),
+        (["--data-parallel-size", "0"], "--data-parallel-size is 0; it must be from 1 to"),
+        (["--max-model-len", "0"], "--max-model-len is 0; it must be from 1 to"),
+    ],
+)
+def test_what_cannot_be_is_told_before_a_model_is_fetched(monkeypatch, capsys, words, told):
+    monkeypatch.setattr(serve, "locate", lambda *_, **__: pytest.fail("it fetches"))
+    assert serve.main(words) == 2
+    assert f"error: {told}" in capsys.readouterr().err
+
+
 def test_no_model_is_fetched_for_a_vllm_that_is_not_there(monkeypatch, capsys):
     monkeypatch.setattr(serve, "find_spec", lambda name: None)
     monkeypatch.setattr(serve, "locate", lambda *_, **__: pytest.fail("it fetches"))

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 
 import pytest
+from starlette.responses import JSONResponse, RedirectResponse
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tests.stub_server import MODEL, StubServer, until
@@ -232,9 +234,9 @@ def test_a_wrong_address_is_told(url, words):
     ("manners", "options", "words"),
     [
         ({"key": "secret"}, {}, "refuses the key; .* Z1_API_KEY"),
-        ({"is_a_web_page": True}, {}, "answers, but has no model list"),
+        ({"is_a_web_page": True}, {}, "answers, but not as vLLM's or llama.cpp's servers do"),
         ({"models": ("a/one", "a/two")}, {}, "serves a/one, a/two; name one of them with --model"),
-        ({"models": ()}, {}, "serves no model; name"),
+        ({"models": ()}, {}, "serves no model at the moment; load one there"),
         ({}, {"model": "nothing"}, f"serves no model nothing, but {MODEL}; name that with --model"),
         ({"context_tokens": None}, {}, "does not tell the context.*--max-model-len"),
         ({}, {"max_model_len": 0}, "--max-model-len is 0; it must be at least 1"),
@@ -258,6 +260,55 @@ def test_what_a_server_lacks_is_told_in_one_sentence(serve, manners, options, wo
     with pytest.raises(Z1Error, match=words) as caught:
         connect(serve(**manners), **options)
     assert "\n" not in str(caught.value)
+
+
+ODD_LISTS = [{"data": [{"root": "x"}]}, {"data": None}, [], "x", {"data": [{"id": "m", "max_model_len": "many"}]}]
+ODD_PIECES = [{"token_ids": ["7"]}, {"token_ids": [-1]}, {"token_ids": [1.0]}, {"token_ids": [[7]]}, {"text": 5}]
+
+
+@pytest.mark.parametrize("listed", [*ODD_LISTS, {"data": [{"id": "m", "max_model_len": 0}]}])
+def test_a_model_list_of_another_form_is_told(serve, monkeypatch, listed):
+    async def list_models(self, request):
+        return JSONResponse(listed)
+
+    monkeypatch.setattr(StubServer, "list_models", list_models)
+    with pytest.raises(ModelUnavailable, match="answers, but not as vLLM's"):
+        connect(serve())
+
+
+@pytest.mark.parametrize("event", [*({"choices": [piece]} for piece in ODD_PIECES), None, {"choices": "x"}])
+@pytest.mark.parametrize("when", ["at the start", "later"])
+async def test_an_answer_of_another_form_is_told(serve, monkeypatch, event, when):
+    async def events(self, body):
+        yield f"data: {json.dumps(event)}\n\n"
+
+    server = serve()
+    engine = connect(server) if when == "later" else None
+    monkeypatch.setattr(StubServer, "events", events)
+    with pytest.raises(ModelUnavailable, match="answers, but not as vLLM's"):
+        await generated(engine, 5) if engine else connect(server)
+
+
+async def test_a_window_is_never_longer_because_a_server_writes_on(serve, monkeypatch):
+    written = StubServer.events
+
+    async def events(self, body):
+        async for each in written(self, {**body, "max_tokens": body["max_tokens"] + 3}):
+            yield each
+
+    engine = connect(serve())
+    monkeypatch.setattr(StubServer, "events", events)
+    with pytest.raises(Z1Error, match="wrote more than the 20 tokens it was asked for; use one that keeps to"):
+        await collect(engine, prompt(engine), SMALL)
+
+
+def test_a_server_that_redirects_without_end_is_told(serve, monkeypatch):
+    async def list_models(self, request):
+        return RedirectResponse("/v1/models")
+
+    monkeypatch.setattr(StubServer, "list_models", list_models)
+    with pytest.raises(ModelUnavailable, match="redirects its calls elsewhere"):
+        connect(serve())
 
 
 def test_a_server_that_speaks_no_tls_is_told_apart(serve):

@@ -12,16 +12,18 @@ from contextlib import aclosing
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from z1_core.engine import Engine
-from z1_core.engines import start_engine
-from z1_core.errors import BadInput
-from z1_core.jsonl import Line, lines
-from z1_core.options import add_engine_options
-from z1_core.program import program
-from z1_core.prompt import chat
-from z1_core.settings import Settings, add_setting_options, read_settings
-from z1_core.thinking import Job, Transcript, collect_all, think
-from z1_core.window import Completion, Window
+from z1_core.program import needed, program
+
+with needed():
+    from z1_core.engine import Engine
+    from z1_core.engines import start_engine
+    from z1_core.errors import BadInput
+    from z1_core.jsonl import Line, lines
+    from z1_core.options import add_engine_options
+    from z1_core.prompt import chat
+    from z1_core.settings import Settings, add_setting_options, read_settings
+    from z1_core.thinking import Job, Transcript, collect_all, think
+    from z1_core.window import Completion, Window
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +51,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def read_rows(options: argparse.Namespace) -> list[dict]:
     """The questions as rows with a "prompt"."""
+    if options.prompts is None and options.out is not None:
+        raise BadInput("--out is for the results of --prompts; give that, too, or --json > FILE for one question")
     if options.prompts is None:
         chat(options.question or "")
         return [{"prompt": options.question}]
@@ -56,6 +60,8 @@ def read_rows(options: argparse.Namespace) -> list[dict]:
         raise BadInput("--prompts takes its questions from the file and needs --out FILE.jsonl for the results")
     if options.out.exists():
         raise BadInput(f"{options.out} exists already; move it away or name another file with --out")
+    if not options.out.parent.is_dir():
+        raise BadInput(f"there is no folder {options.out.parent} for --out; make it, or name another")
     rows = [_row(line) for line in lines(options.prompts)]
     if not rows:
         raise BadInput(f"{options.prompts} holds no rows")

@@ -1,6 +1,12 @@
 """The errors meant for users: their text is one plain sentence with the remedy, fit for a page or a terminal."""
 
 
+def first_sentence(said: BaseException | str, most: int = 300) -> str:
+    """Of what others say, for a sentence of ours; the kind of an error without words."""
+    text = str(said).strip() or (type(said).__name__ if isinstance(said, BaseException) else "")
+    return text.partition("\n")[0].partition(". ")[0].rstrip(".\r")[:most]
+
+
 class Z1Error(Exception):
     """Base of every error this project raises on purpose; `str(error)` may be shown to a visitor."""
 

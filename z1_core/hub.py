@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from z1_core.errors import ModelUnavailable, Z1Error
+from z1_core.errors import ModelUnavailable, Z1Error, first_sentence
 
 FOLDER_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 LIST_TIMEOUT_S = 20
@@ -144,8 +144,7 @@ def _refusal(error: Exception, repository: Repository) -> ModelUnavailable:
             unreachable = isinstance(error, hub.HTTPError) and not isinstance(error, hub.HfHubHTTPError)
     if unreachable:
         return HubUnreachable(f"the Hub cannot be reached and {repository} is not in the local cache; {remedy}")
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
-    return ModelUnavailable(f"{repository} could not be downloaded: {reason}; {remedy}")
+    return ModelUnavailable(f"{repository} could not be downloaded: {first_sentence(error, 150)}; {remedy}")
 
 
 def _bring(repository: Repository, file: HubFile, target: Path, progress: Progress | None) -> None:

@@ -97,6 +97,10 @@ def locate(
     model, HUB_ID or HUB_ID:FILE.gguf (or a part of the file's name: HUB_ID:Q5_K_M), @REVISION behind the id, SHIFT_NAME or
     EMBEDDED_NAME. progress follows the download of a GGUF file.
     """
+    if model and "://" in model:
+        raise ModelUnavailable(
+            f"{model} is an address; give the model's hub id, such as {OFFERS[2].model}, or its file"
+        )
     if engine == "vllm":
         return _for_vllm(model or Z1_7B, report)
     if not model or model == SHIFT_NAME:

@@ -55,5 +55,17 @@ def take_variables(options: argparse.ArgumentParser) -> None:
     """Let every option that has a value come from the environment, too: Z1_MODEL for --model. A Space and a container
     have no command line; where there is one, it wins."""
     for action in options._actions:
-        if action.option_strings and action.nargs != 0:
-            action.default = os.environ.get(f"Z1_{action.dest.upper()}") or action.default  # argparse converts a text
+        value = os.environ.get(f"Z1_{action.dest.upper()}")
+        if not value or not action.option_strings or action.nargs == 0:
+            continue
+        if action.choices and value not in action.choices:  # argparse converts a default and leaves its choice alone
+            raise BadInput(f"{action.option_strings[0]} is {value}; it is {' or '.join(action.choices)}")
+        action.default = value
+
+
+def check_counts(options: argparse.Namespace, **bounds: tuple[int, int]) -> None:
+    """Raises BadInput for a number that is given and not within its bounds, both of which it may be."""
+    for name, (least, most) in bounds.items():
+        value = getattr(options, name)
+        if value is not None and not least <= value <= most:
+            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be from {least} to {most}")

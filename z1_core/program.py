@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec
 
@@ -12,6 +13,18 @@ from z1_core.errors import Z1Error
 Words = ParamSpec("Words")
 
 ENGINE = "requirements.txt, or requirements-cpu.txt without a GPU"
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """Around a program's imports: outside of the virtual environment the first of them fails."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        sys.exit(
+            f"error: {missing.name} is not installed for this Python: `make demo`, or `. .venv/bin/activate` behind it, "
+            "or pip install -r requirements-cpu.txt"
+        )
 
 
 def program(

@@ -14,13 +14,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.errors import BadInput, ModelUnavailable, first_sentence
 from z1_core.models import Model, locate
+from z1_core.options import check_counts
 from z1_core.program import program
 from z1_core.prompt import chat
 from z1_core.trained import read_trained
@@ -57,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
 @program()
 def main(argv: list[str] | None = None) -> int:
     options, others = parser().parse_known_args(argv)
-    if find_spec("vllm") is None:  # before gigabytes of a model are fetched for it
+    check(options, others)  # before gigabytes of a model are fetched
+    if find_spec("vllm") is None:
         raise ModelUnavailable("vllm is not installed; pip install -r requirements.txt, on Linux with an NVIDIA GPU")
     model = locate(options.model, engine="vllm", report=lambda stage: print(f"{stage} ...", file=sys.stderr))
     turn = start_of_turn(_tokenizer(model))
@@ -68,6 +70,14 @@ def main(argv: list[str] | None = None) -> int:
     if not key and options.host not in HERE_ONLY:
         print(f"warning: {OPEN.format(host=options.host, port=options.port)}", file=sys.stderr)
     os.execve(sys.executable, command, environment(key))  # noqa: S606
+
+
+def check(options: argparse.Namespace, others: Sequence[str]) -> None:
+    """Raises BadInput. others: for vllm serve, which takes a model without --model in front."""
+    sizes = dict.fromkeys(("tensor_parallel_size", "data_parallel_size"), (1, 10**4))
+    check_counts(options, port=(1, 65_535), max_model_len=(1, 10**9), **sizes)
+    if others and not others[0].startswith("-"):
+        raise BadInput(f"{others[0]} stands alone; name a model as --model {others[0]}")
 
 
 def serve_command(options: argparse.Namespace, model: Model, turn: str | None) -> list[str]:
@@ -106,9 +116,8 @@ def start_of_turn(tokenizer: PreTrainedTokenizerBase) -> str | None:
         before = tokenizer.apply_chat_template(messages, tokenize=False)
         turn = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).removeprefix(before)
     except Exception as error:  # transformers' for no template, Jinja's for one that wants more
-        reason = str(error).strip().partition("\n")[0][:200]
         raise BadInput(
-            f"the model has no usable chat template ({reason}); choose an instruction-tuned model"
+            f"the model has no usable chat template ({first_sentence(error, 200)}); choose an instruction-tuned model"
         ) from error
     return turn if turn.strip() else None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.errors import BadInput, ModelUnavailable, first_sentence
 from z1_core.prompt import SYSTEM_PROMPT
 from z1_core.window import HINT
 
@@ -69,7 +69,7 @@ def read_trained(folder: Path) -> Trained:
             raise BadInput(f"it is larger than {MOST_BYTES:,} bytes")
         return _checked(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError) as error:  # BadInput is a ValueError
-        reason = str(error).partition("\n")[0][:200]
+        reason = first_sentence(error, 200)
         raise ModelUnavailable(
             f"{path} does not say how to ask the model ({reason}); export the model again, or remove the file"
         ) from error

@@ -10,6 +10,7 @@ from z1_core.engine import Engine
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.hub import Progress, Report
 from z1_core.models import has_gpu, locate
+from z1_core.options import check_counts
 from z1_core.trained import knowing, read_trained
 
 Kind = Literal["vllm", "llama", "server", "fake"]
@@ -30,6 +31,9 @@ def choose(options: argparse.Namespace) -> Kind:
 
     Raises BadInput for options that exclude each other, ModelUnavailable for an engine that cannot run here.
     """
+    for name in ("model", "server_url", "tokenizer"):  # a script's variable that is not set
+        if getattr(options, name) == "":
+            raise BadInput(f"--{name.replace('_', '-')} is empty; give it a value, or leave it out")
     if options.fake and options.server_url:
         raise BadInput("--fake and --server-url exclude each other; give one of them")
     if options.fake and options.engine:
@@ -41,6 +45,7 @@ def choose(options: argparse.Namespace) -> Kind:
         if getattr(options, name) is not None and kind not in kinds:
             option = f"--{name.replace('_', '-')}"
             raise BadInput(f"{option} is for {' or '.join(map(WORDS.get, kinds))}, not for {WORDS[kind]}; leave it out")
+    check_counts(options, max_model_len=(1, 10**9), tensor_parallel_size=(1, 10**4))
     return kind
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import httpx
 
-from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error, first_sentence
 
 KEYS = ("Z1_API_KEY", "OPENAI_API_KEY")
 CONNECT_S = 10.0
@@ -102,6 +103,8 @@ class Server:
             return EngineDead(self._gone)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return _no_connection(error, self.url)
+        if isinstance(error, httpx.TooManyRedirects):
+            return _refusal(405, b"", self.url)
         if isinstance(error, httpx.TimeoutException):
             return EngineDead(f"{self.url} has sent nothing for too long; look whether it is overloaded or stuck")
         return cut_off(self.url)
@@ -138,17 +141,33 @@ def _key() -> str:
 
 
 def read_event(line: bytes, url: str) -> Mapping[str, Any] | None:
-    """What a line of a stream tells; None where it is no event. Raises what an error in it means."""
+    """What a line of a stream tells; None where it is no event. Raises what an error in it means. For reading()."""
     if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
         return None
     try:
         event = json.loads(line[5:])
     except ValueError as error:  # half an event
         raise cut_off(url) from error
+    if not isinstance(event, dict):
+        raise TypeError(event)
     if "error" in event:
         code = event["error"].get("code") if isinstance(event["error"], dict) else None
         raise _refusal(code if isinstance(code, int) else 500, line[5:], url)
     return event
+
+
+@contextmanager
+def reading(url: str) -> Iterator[None]:
+    """Around the code that takes an answer apart. Raises ModelUnavailable where it is of another form than that expects."""
+    try:
+        yield
+    except Z1Error:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelUnavailable(
+            f"{url} answers, but not as vLLM's or llama.cpp's servers do; give the address of such a one, for example "
+            "http://127.0.0.1:8000"
+        ) from error
 
 
 def cut_off(url: str) -> EngineDead:
@@ -187,7 +206,7 @@ def _words(body: bytes) -> str:
         told = told.get("message") or told.get("detail") if isinstance(told, dict) else told
     except (ValueError, AttributeError):
         return ""
-    return _first_sentence(str(told or ""))
+    return first_sentence(str(told or ""))
 
 
 def _no_connection(error: httpx.HTTPError, url: str) -> Z1Error:
@@ -203,7 +222,7 @@ def _no_connection(error: httpx.HTTPError, url: str) -> Z1Error:
         return EngineDead(
             f"nothing listens at {url}; start the server (python -m z1_core.serve) or correct --server-url"
         )
-    reason = _first_sentence(reason) or "no reason is given"
+    reason = first_sentence(reason) or "no reason is given"
     return EngineDead(f"{url} cannot be reached ({reason}); check --server-url, the network and the server")
 
 
@@ -215,8 +234,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     following = error.__cause__ or error.__context__
     if following is not None:
         yield from _causes(following)
-
-
-def _first_sentence(text: str) -> str:
-    lines = text.strip().splitlines() or [""]
-    return lines[0].split(". ")[0].rstrip(".")[:300]

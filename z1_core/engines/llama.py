@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 
 from z1_core.engine import Delta, Engine, Session
-from z1_core.engines.calls import CLOSED, Server
-from z1_core.engines.llama_calls import complete, sampling_fields
+from z1_core.engines.calls import CLOSED, Server, reading
+from z1_core.engines.llama_calls import Slice, complete, sampling_fields
 from z1_core.engines.llama_process import LlamaProcess
 from z1_core.engines.llama_text import LlamaText
 from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
@@ -111,19 +111,24 @@ class LlamaEngine(Engine):
 
         Its places may share the cells of one context, as is llama-server's default, or have one each: it does not say.
         """
-        props = server.ask("GET", "/props").json()
-        found = Path(props.get("model_alias") or props.get("model_path") or "model").stem
-        if model and model not in (found, props.get("model_alias"), props.get("model_path")):
+        with reading(server.url):
+            props = server.ask("GET", "/props").json()
+            names = [str(name) for name in (props.get("model_alias"), props.get("model_path")) if name]
+            cells, slots = int(props["default_generation_settings"]["n_ctx"]), int(props["total_slots"])
+            if cells < 1 or slots < 1:
+                raise ValueError(props)
+            text = LlamaText(server.ask)
+        found = Path(names[0] if names else "model").stem
+        if model and model not in (found, *names):
             raise ModelUnavailable(f"{server.url} serves {found}, not {model}; leave --model out")
-        cells = props["default_generation_settings"]["n_ctx"]
         if max_model_len and not 0 < max_model_len <= cells:
             raise BadInput(f"--max-model-len is {max_model_len:,}; the server holds 1 to {cells:,} tokens")
         return cls(
             found,
             server=server,
-            text=LlamaText(server.ask),
+            text=text,
             context_tokens=max_model_len or cells,
-            places=min(places or props["total_slots"], props["total_slots"]),
+            places=min(places or slots, slots),
             cells=cells,
         )
 
@@ -179,15 +184,13 @@ class LlamaEngine(Engine):
                 fields |= {"ignore_eos": endless or must_go_on, "seed": -1 if seed is None else seed}
                 async with turn:
                     slot.ids = ids
-                    reply = await self._slice(slot, ids, count, fields)
-                made = tuple(reply["tokens"])
-                stops = reply["stop_type"] == "eos"
-                if not made:
+                    made = await self._slice(slot, ids, count, fields)
+                if not made.ids:
                     raise Z1Error("the model's server wrote nothing; try it again, its log may say more")
-                ids += made
-                cached = reply["timings"]["cache_n"] if cached is None else cached
-                ends = "stop" if stops else "length" if written + len(made) >= budget else None
-                yield Delta("".join(map(step, made)), made, ends, cached)
+                ids += made.ids
+                cached = made.cached if cached is None else cached
+                ends = "stop" if made.stops else "length" if written + len(made.ids) >= budget else None
+                yield Delta("".join(map(step, made.ids)), made.ids, ends, cached)
                 if ends:
                     return
         finally:
@@ -207,11 +210,12 @@ class LlamaEngine(Engine):
         if self.process:
             self.process.close()
 
-    async def _slice(self, slot: _Slot, ids: list[int], count: int, fields: dict[str, Any]) -> dict[str, Any]:
+    async def _slice(self, slot: _Slot, ids: list[int], count: int, fields: dict[str, Any]) -> Slice:
         if self._client.is_closed:
             raise EngineDead(CLOSED)
         try:
-            return await complete(self._client, slot.number, ids, count, fields)
+            with reading(self.server.url):
+                return Slice.of(await complete(self._client, slot.number, ids, count, fields), at_most=count)
         except httpx.HTTPError as error:
             if self.process and isinstance(error, httpx.TransportError):  # it has ended, or is of no more use
                 self.process.close()

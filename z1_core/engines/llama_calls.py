@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -26,6 +27,23 @@ NAMES = {"repetition_penalty": "repeat_penalty"} | {
     name: name for name in ("top_k", "min_p", "presence_penalty", "frequency_penalty", "ignore_eos", "logit_bias")
 }
 """Fields of Sampling.extra that the server knows, by the server's names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What was written. stops: the model ended its turn; cached: how much of the prompt was there already, in tokens."""
+
+    ids: tuple[int, ...]
+    stops: bool
+    cached: int
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any], *, at_most: int) -> Slice:
+        """For reading(). Raises ValueError for ids that cannot be, or more of them than at_most."""
+        ids = tuple(answer["tokens"])
+        if len(ids) > at_most or not all(type(id_) is int and id_ >= 0 for id_ in ids):
+            raise ValueError(answer)
+        return cls(ids, answer["stop_type"] == "eos", int(answer["timings"]["cache_n"]))
 
 
 def sampling_fields(sampling: Sampling) -> tuple[dict[str, Any], int]:

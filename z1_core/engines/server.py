@@ -16,22 +16,13 @@ from typing import Any
 
 import httpx
 
-from z1_core.engine import Delta, Engine, FinishReason, Session, Text
-from z1_core.engines.calls import CLOSED, Server, cut_off, read_event
+from z1_core.engine import Delta, Engine, Session, Text
+from z1_core.engines.calls import CLOSED, Server, cut_off, read_event, reading
+from z1_core.engines.server_calls import Event, request
 from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text
 from z1_core.errors import EngineDead, Z1Error
 from z1_core.models import Report
 from z1_core.window import Sampling
-
-PLAIN: Mapping[str, Any] = {
-    "top_k": -1,
-    "min_p": 0.0,
-    "repetition_penalty": 1.0,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-}
-"""Said in each request: a server fills what is missing from the model's own defaults, and a greedy run with a hidden
-penalty is another method."""
 
 SILENCE_S = 300.0
 """The longest pause between two pieces of an answer. A request may also wait in the server's queue."""
@@ -43,8 +34,9 @@ STREAMS_A_TOKEN, MOST_TOKENS = 4, 8
 """With every so many streams side by side an event brings one token more, up to so many: sending each token alone takes
 time that the model computes in. One reader alone sees each token as it is made."""
 
-FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "stop"}
-"""repetition: vLLM's, where the caller's own rule ended it."""
+TOO_MANY = (
+    "the server wrote more than the {:,} tokens it was asked for; use one that keeps to max_tokens, as vLLM's does"
+)
 
 
 class ServerEngine(Engine):
@@ -122,16 +114,16 @@ class ServerEngine(Engine):
         try:
             async with aclosing(self._events(body, headers)) as events:
                 async for event in events:
-                    usage = event.get("usage") or {}
-                    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or cached
-                    written = usage.get("completion_tokens") or written
-                    for choice in event.get("choices", ())[:1]:
-                        delta = _delta(choice)
-                        told += len(delta.ids)
-                        if delta.finish_reason:
-                            final = delta
-                        elif delta.ids or delta.text:
-                            yield delta
+                    cached, written = event.cached or cached, event.written or written
+                    if final:  # its usage is all that comes behind it
+                        continue
+                    told += len(event.delta.ids)
+                    if told > body["max_tokens"]:
+                        raise Z1Error(TOO_MANY.format(body["max_tokens"]))
+                    if event.delta.finish_reason:
+                        final = event.delta
+                    else:
+                        yield event.delta
         except Z1Error as error:
             if final is None:
                 if type(error) is Z1Error:
@@ -156,9 +148,7 @@ class ServerEngine(Engine):
         """Close the connections; the server goes on."""
         await self._client.aclose()
 
-    async def _events(
-        self, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> AsyncGenerator[Mapping[str, Any], None]:
+    async def _events(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> AsyncGenerator[Event, None]:
         """What the server tells, event by event. Raises the errors of z1_core.errors."""
         held = b""
         try:
@@ -166,8 +156,11 @@ class ServerEngine(Engine):
                 async for piece in answer.aiter_bytes():
                     *lines, held = (held + piece).split(b"\n")
                     for line in lines:
-                        if event := read_event(line, self._server.url):
-                            yield event
+                        with reading(self._server.url):
+                            event = read_event(line, self._server.url)
+                            told = Event.of(event) if event else None
+                        if told:
+                            yield told
         except httpx.HTTPError as error:
             raise self._server.error(error) from error
 
@@ -205,36 +198,3 @@ class ServerSession:
         """For vLLM's own balancing the rank; for routers before several servers the session."""
         ranks = {"X-data-parallel-rank": str(self.rank)} if self.engine.ranks > 1 else {}
         return ranks | {"X-Session-ID": self.id}
-
-
-def request(
-    model: str, prompt_ids: Sequence[int], sampling: Sampling, *, max_tokens: int, tokens_per_event: int = 1
-) -> dict[str, Any]:
-    """The body of a streaming request. sampling.extra wins over the plain defaults, sampling's own fields over it.
-
-    tokens_per_event: the first token and the end come at once in any case (vLLM 0.29; others send each token).
-    """
-    drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p if sampling.temperature else 1.0}
-    if sampling.seed is not None:
-        drawn["seed"] = sampling.seed_at(len(prompt_ids))
-    bundled = {"stream_interval": tokens_per_event} if tokens_per_event > 1 else {}
-    return {
-        **PLAIN,
-        **bundled,
-        **dict(sampling.extra),
-        **drawn,
-        "return_token_ids": True,
-        "model": model,
-        "prompt": list(prompt_ids),
-        "max_tokens": max_tokens,
-        "add_special_tokens": False,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-
-
-def _delta(choice: Mapping[str, Any]) -> Delta:
-    ids, reason = tuple(choice.get("token_ids") or ()), choice.get("finish_reason")
-    if reason and reason not in FINISH_REASONS:
-        raise EngineDead(f"the server ended the answer itself (finish reason {reason}); try again")
-    return Delta(choice.get("text") or "", ids, FINISH_REASONS[reason] if reason else None)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from z1_core.engines.calls import Server, cut_off, read_event
+from z1_core.engines.calls import Server, cut_off, read_event, reading
+from z1_core.engines.server_calls import checked
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, ModelUnavailable, Z1Error
 from z1_core.plain_text import behind_text
@@ -35,15 +36,21 @@ def find_model(server: Server, *, model: str | None, max_model_len: int | None) 
     """The model to use there. Raises ModelUnavailable or BadInput, naming what is served; EngineDead without a server."""
     if max_model_len is not None and max_model_len < 1:
         raise BadInput(f"--max-model-len is {max_model_len}; it must be at least 1")
-    entries = _model_list(server)
-    names = [entry["id"] for entry in entries]
-    if model is None and len(names) != 1:
-        raise BadInput(f"{server.url} serves {', '.join(names) or 'no model'}; name one of them with --model")
+    answer = server.ask("GET", "/v1/models")
+    with reading(server.url):
+        entries = {str(entry["id"]): entry for entry in answer.json()["data"]}
+    names = list(entries)
+    if not names:
+        raise ModelUnavailable(f"{server.url} serves no model at the moment; load one there")
+    if model is None and len(names) > 1:
+        raise BadInput(f"{server.url} serves {_some(names)}; name one of them with --model")
     wanted = names[0] if model is None else model
     if wanted not in names:
-        raise ModelUnavailable(f"{server.url} serves no model {wanted}, but {', '.join(names)}; name that with --model")
-    entry = entries[names.index(wanted)]
-    context = entry.get("max_model_len")
+        raise ModelUnavailable(f"{server.url} serves no model {wanted}, but {_some(names)}; name that with --model")
+    with reading(server.url):
+        context, root = entries[wanted].get("max_model_len"), str(entries[wanted].get("root") or wanted)
+        if context is not None and (context := int(context)) < 1:
+            raise ValueError(context)
     if context is None and max_model_len is None:
         raise BadInput(f"{server.url} does not tell the context of {wanted}; give it with --max-model-len")
     if context and max_model_len and max_model_len > context:
@@ -51,7 +58,7 @@ def find_model(server: Server, *, model: str | None, max_model_len: int | None) 
             f"--max-model-len is {max_model_len:,}, but the server holds {context:,} tokens; lower it, or start the "
             f"server with --max-model-len {max_model_len}"
         )
-    return Served(name=wanted, root=entry.get("root") or wanted, context_tokens=max_model_len or context)
+    return Served(name=wanted, root=root, context_tokens=max_model_len or context)
 
 
 def find_text(server: Server, served: Served, *, named: str | None) -> TokenizerText:
@@ -81,11 +88,12 @@ def check_ids(server: Server, body: Mapping[str, Any]) -> None:
         raise ModelUnavailable(
             f"{server.url} takes no prompt of token ids ({error}); use a server that does, such as vllm serve"
         ) from error
-    events = [event for line in answer.content.split(b"\n") if (event := read_event(line, server.url))]
-    choices = [choice for event in events for choice in event.get("choices", ())]
+    with reading(server.url):
+        events = [event for line in answer.content.split(b"\n") if (event := read_event(line, server.url))]
+        choices = [checked(choice) for event in events for choice in event.get("choices") or ()]
+        counts = [int(event["usage"]["prompt_tokens"]) for event in events if event.get("usage")]
     if not any(choice.get("finish_reason") for choice in choices):
         raise cut_off(server.url)
-    counts = [event["usage"]["prompt_tokens"] for event in events if event.get("usage")]
     if counts and counts[-1] != len(body["prompt"]):  # it makes a text of the ids
         raise ModelUnavailable(
             f"{server.url} counts {counts[-1]} tokens in a prompt of {len(body['prompt'])} token ids, so it does not take "
@@ -107,25 +115,18 @@ def count_ranks(server: Server) -> int:
     return len(labels) if labels == {str(rank) for rank in range(len(labels))} and labels else 1
 
 
-def _model_list(server: Server) -> Sequence[Mapping[str, Any]]:
-    try:
-        return list(server.ask("GET", "/v1/models").json()["data"])
-    except (TypeError, KeyError, ValueError) as error:  # a page for people, or another JSON; BadInput is a ValueError
-        if isinstance(error, BadInput):
-            raise
-        raise ModelUnavailable(
-            f"{server.url} answers, but has no model list at {server.url}/v1/models; give the address of an "
-            "OpenAI-compatible server, for example http://127.0.0.1:8000"
-        ) from error
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _splits_otherwise(server: Server, model: str, text: TokenizerText) -> bool:
     def theirs(sample: str) -> list[int]:
         body = {"model": model, "prompt": sample, "add_special_tokens": False}
-        return server.ask("POST", "/tokenize", json=body).json()["tokens"]
+        return [*server.ask("POST", "/tokenize", json=body).json()["tokens"]]
 
     try:
-        return behind_text(theirs)(SAMPLE) != text.encode(SAMPLE)
+        with reading(server.url):
+            return behind_text(theirs)(SAMPLE) != text.encode(SAMPLE)
     except Z1Error:  # a server that cannot split a text is trusted
         return False
 

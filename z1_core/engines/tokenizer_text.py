@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer, decoders
 
-from z1_core.errors import BadInput, ModelUnavailable
+from z1_core.errors import BadInput, ModelUnavailable, first_sentence
 from z1_core.plain_text import ControlStrings, Template, behind_text, chat_template, new_secret
 from z1_core.prompt import check_text
 from z1_core.thoughts import Thoughts, answers_only, find_thoughts, hidden
@@ -59,8 +59,9 @@ class TokenizerText:
             tokenizer = Tokenizer.from_file(str(files[0]))
             config = json.loads(files[1].read_text(encoding="utf-8")) if files[1] else {}
         except Exception as error:  # of the Hub's transports, of JSON, of the Rust behind tokenizers
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelUnavailable(f"{name} has no tokenizer.json that can be had here: {reason}") from error
+            raise ModelUnavailable(
+                f"{name} has no tokenizer.json that can be had here: {first_sentence(error)}"
+            ) from error
         source = files[2].read_text(encoding="utf-8") if files[2] else config.get("chat_template")
         if isinstance(source, list):  # several by name
             source = next((each["template"] for each in source if each["name"] == "default"), None)

@@ -17,7 +17,7 @@ from typing import Any
 
 from z1_core.engine import Delta, Engine
 from z1_core.engines.tokenizer_text import TokenizerText
-from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error
+from z1_core.errors import BadInput, EngineDead, ModelUnavailable, Z1Error, first_sentence
 from z1_core.window import Sampling
 
 WAIT_FOR_THE_END_OF_THE_PIPE = 'read _; kill "$@" 2>/dev/null; sleep 5; kill -9 "$@" 2>/dev/null'
@@ -102,10 +102,10 @@ class VllmEngine(Engine):
         except EngineDeadError as error:
             raise EngineDead(DEAD) from error
         except EngineGenerateError as error:
-            reason = _first_line(error.__cause__ or error)
+            reason = first_sentence(error.__cause__ or error)
             raise Z1Error(f"the engine failed on this request, try it again: {reason}") from error
         except VLLMClientError as error:
-            raise BadInput(f"the engine refuses the request: {_first_line(error)}") from error
+            raise BadInput(f"the engine refuses the request: {first_sentence(error)}") from error
         finally:
             self.active -= 1
             if not self.llm.errored:  # a cancel while the request is being added leaves it behind (vLLM #57061)
@@ -170,12 +170,4 @@ def _reason(error: Exception) -> str:
             "or close other programs"
         )
     details = getattr(error, "errors", list)()  # pydantic keeps vLLM's sentence inside its own
-    return _first_sentence(details[0]["msg"].removeprefix("Value error, ")) if details else _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return _first_sentence(str(error).strip() or type(error).__name__)
-
-
-def _first_sentence(text: str) -> str:
-    return text.splitlines()[0].split(". ")[0].rstrip(".")[:300]
+    return first_sentence(details[0]["msg"].removeprefix("Value error, ") if details else error)
