@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from training.libraries import refusing
 from training.preprocess import show
 from training.sft import Plan, describe, train_rows
 
@@ -45,7 +46,9 @@ def parameters(run: Plan) -> tuple[int, int]:
     from transformers import AutoModelForCausalLM
     from trl import get_peft_config
 
-    with torch.device("meta"):
+    from training.recipe import SETTINGS
+
+    with torch.device("meta"), refusing(*SETTINGS):
         model = AutoModelForCausalLM.from_config(run.base)
         all_ = model.num_parameters()
         if adapter := get_peft_config(run.model):

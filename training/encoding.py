@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.libraries import refusing
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
 from z1_core.insertion import inserted
@@ -68,12 +69,9 @@ class RowEncoder:
         return Encoded([*kept, *hint, *learnt, self.end_token_id], len(kept) + len(hint))
 
     def _render(self, conversations: list[list[dict[str, str]]], **options: bool) -> list[str]:
-        try:
-            return self.tokenizer.apply_chat_template(
-                [[*self._system, *messages] for messages in conversations], tokenize=False, **options
-            )
-        except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
-            raise BadInput(f"the chat template refuses a question and an answer: {error}") from error
+        whole = [[*self._system, *messages] for messages in conversations]
+        with refusing("the chat template refuses a question and an answer", "take another one"):
+            return self.tokenizer.apply_chat_template(whole, tokenize=False, **options)
 
     def _joined(self, prompt: list[int], response: list[int]) -> Encoded:
         return Encoded([*prompt, *response, self.end_token_id], len(prompt))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from training.drafts import appearing
+from training.libraries import refusing
 from z1_core.errors import BadInput, ModelUnavailable, Z1Error
 from z1_core.models import EMBEDDED_NAME, INSTALL_EMBEDDED, embedded_file
 
@@ -44,11 +45,8 @@ def model_folder(name: str) -> str:
 
 def _loaded(auto: Any, name: str, revision: str, what: str) -> Any:
     folder = model_folder(name)
-    try:
+    with refusing(f"no {what} can be loaded from {name}", "give the model's folder or id"):
         return auto.from_pretrained(folder, revision=revision)
-    except (OSError, ValueError) as error:
-        said = str(error).splitlines()[0][:150]
-        raise BadInput(f"no {what} can be loaded from {name}: {said}; give the model's folder or id") from error
 
 
 def embedded_folder() -> Path:
