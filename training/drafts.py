@@ -31,5 +31,5 @@ def appearing(out: Path) -> Iterator[Path]:
     except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise Z1Error(
-            f"{out} cannot be written: {reason}; free some space, then give the same command again"
+            f"{out} cannot be written: {reason}; free some space, then give the same command again, or name another folder"
         ) from error

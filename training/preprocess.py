@@ -215,6 +215,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")
     options = parser.parse_args(argv)
+    if options.show < (0 if options.source else 1):
+        raise BadInput(
+            f"--show is {options.show}; name JSONL files to tokenise, or with --show N how many rows to look at"
+        )
     if options.source:
         settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
         made = preprocess(options.source, options.out, settings)
