@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from training.libraries import refusing
 from training.preprocess import show
+from training.recipe import SETTINGS
 from training.sft import Plan, describe, train_rows
 
 
@@ -45,8 +46,6 @@ def parameters(run: Plan) -> tuple[int, int]:
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM
     from trl import get_peft_config
-
-    from training.recipe import SETTINGS
 
     with torch.device("meta"), refusing(*SETTINGS):
         model = AutoModelForCausalLM.from_config(run.base)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zlib import crc32
 
+from training.decontaminate import runs
 from training.rows import digest
 
 SHINGLE_WORDS = 5
@@ -63,8 +64,7 @@ def words_of(text: str) -> list[str]:
 def shingles(text: str) -> set[str]:
     """Runs of five words; a shorter text is one run."""
     words = words_of(text)
-    starts = range(max(1, len(words) - SHINGLE_WORDS + 1))
-    return {" ".join(words[start : start + SHINGLE_WORDS]) for start in starts}
+    return {*runs(words, min(SHINGLE_WORDS, len(words)))}
 
 
 def similarity(first: str, second: str) -> float:

@@ -1,4 +1,4 @@
-"""What libraries raise, in exceptions of many kinds, as one sentence."""
+"""What libraries and the disk raise, in exceptions of many kinds, as one sentence."""
 
 from __future__ import annotations
 
@@ -18,5 +18,6 @@ def refusing(
     except (Z1Error, MemoryError):
         raise
     except kinds as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
+        told = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+        said = told.splitlines()[0][:300].rstrip(".")
         raise BadInput(f"{what}: {said}; {remedy}") from error

@@ -13,16 +13,12 @@ from z1_core.models import EMBEDDED_NAME, INSTALL_EMBEDDED, embedded_file
 
 def load_tokenizer(name: str, revision: str = "main") -> Any:
     """The tokenizer of a folder or hub id; "embedded" is the small model's. Raises BadInput."""
-    from transformers import AutoTokenizer
-
-    return _loaded(AutoTokenizer, name, revision, "tokenizer")
+    return _loaded("AutoTokenizer", name, revision, "tokenizer")
 
 
 def load_config(name: str, revision: str = "main") -> Any:
     """The model's config.json. Raises BadInput."""
-    from transformers import AutoConfig
-
-    return _loaded(AutoConfig, name, revision, "config.json")
+    return _loaded("AutoConfig", name, revision, "config.json")
 
 
 def commit_of(name: str, revision: str) -> str | None:
@@ -43,10 +39,12 @@ def model_folder(name: str) -> str:
     return name
 
 
-def _loaded(auto: Any, name: str, revision: str, what: str) -> Any:
+def _loaded(auto: str, name: str, revision: str, what: str) -> Any:
+    import transformers
+
     folder = model_folder(name)
     with refusing(f"no {what} can be loaded from {name}", "give the model's folder or id"):
-        return auto.from_pretrained(folder, revision=revision)
+        return getattr(transformers, auto).from_pretrained(folder, revision=revision)
 
 
 def embedded_folder() -> Path:

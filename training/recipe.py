@@ -136,11 +136,11 @@ def _check(run: RunConfig) -> None:
 
 def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelConfig]:
     """From the command line and the file that --config names; the command line goes first. Raises BadInput."""
-    parser = _Parser((RunConfig, ModelConfig), prog="python -m training.sft", description=ABOUT, allow_abbrev=False)
-    parser.add_argument("--config", metavar="RECIPE.yaml", help="a file of such keys")
-    parser.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
     file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    file.add_argument("--config", type=Path)
+    file.add_argument("--config", type=Path, metavar="RECIPE.yaml", help="a file of such keys")
+    about = {"prog": "python -m training.sft", "description": ABOUT}
+    parser = _Parser((RunConfig, ModelConfig), **about, parents=[file], allow_abbrev=False)
+    parser.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
     named, words = file.parse_known_args(argv)
     if named.config:
         words = [*_words(named.config), *words]

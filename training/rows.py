@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,7 @@ TRAJECTORY = ("question", "response")
 QUESTION = ("question",)
 ANSWERED = (*TRAJECTORY, "answer")
 OPTIONAL = ("id", "answer")
-NUMBER = (int, float)
-"""What an id or an answer may be besides a text; no bool is one."""
+NUMBER = (int, float)  # what an id or an answer may be besides a text; no bool is one
 TOKENS = "token_num_qwen"
 CONVERSATION = ("messages", "conversations")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -131,7 +129,7 @@ def share(text: str) -> float:
 def digest(text: str) -> bytes:
     """Eight bytes that stand for the text; equal for equal texts, in every process."""
     encoded = text.encode()
-    return blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8).digest()
+    return hashlib.blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8).digest()
 
 
 def hash_file(path: Path) -> str:
@@ -158,10 +156,8 @@ def _lines(source: Path | Hub) -> Iterator[Line]:
             rows = load_dataset(source.name, split="train", revision=source.revision, streaming=True)
             yield from (Line(f"{source.name}[{index}]", 0, row) for index, row in enumerate(rows))
         return
-    try:
+    with refusing(f"{source} cannot be read", "name a JSONL file", OSError):
         yield from lines(source)
-    except OSError as error:
-        raise BadInput(f"{source} cannot be read: {error.strerror or error}; name a JSONL file") from error
 
 
 def _asked(name: str) -> AbstractContextManager[None]:

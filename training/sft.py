@@ -172,9 +172,10 @@ def build(run: Plan) -> Trainer:
 
 
 def describe(run: Plan, sequences: int) -> str:
-    config, data = run.config, run.data
+    config, tokens = run.config, run.data.tokens
     return (
-        f"{data.counts['train']:,} rows, {data.tokens['all']:,} tokens, {data.masked_fraction:.1%} of them without loss; "
+        f"{run.data.counts['train']:,} rows, {tokens['all']:,} tokens, {1 - tokens['labelled'] / tokens['all']:.1%} of "
+        "them without loss; "
         f"{sequences:,} {config.unit} in whole batches\n"
         f"effective batch {config.batch} {config.unit} = {config.world_size} processes x "
         f"{config.per_device_train_batch_size} x {config.gradient_accumulation_steps} accumulated; "

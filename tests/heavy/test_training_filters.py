@@ -126,7 +126,12 @@ def repeats(texts: list[str], *, near: bool = True) -> dict[int, tuple[int, floa
 def test_the_same_question_is_found_whatever_its_case_and_white_space(near: bool):
     texts = ["What is 1+1?", "What is 1-1?", "what  is\n1+1?", "Why?", "What is 1+1?", "why?"]
     assert repeats(texts, near=near) == {2: (0, 1), 4: (0, 1), 5: (2, 1)}
-    accents = ["Où est le café?", "OU\u0300 EST LE CAFE\u0301?", "Wie lang ist die Straße?", "WIE LANG IST DIE STRASSE?"]
+    accents = [
+        "Où est le café?",
+        "OU\u0300 EST LE CAFE\u0301?",
+        "Wie lang ist die Straße?",
+        "WIE LANG IST DIE STRASSE?",
+    ]
     assert repeats(accents, near=near) == {1: (0, 1), 3: (1, 1)}
 
 
