@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,6 @@ def refusing(
     except (Z1Error, MemoryError):
         raise
     except kinds as error:
-        told = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+        told = re.sub(r"^\[Errno -?\d+\] ", "", str(error).strip()) or type(error).__name__
         said = told.splitlines()[0][:300].rstrip(".")
         raise BadInput(f"{what}: {said}; {remedy}") from error

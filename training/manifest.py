@@ -37,7 +37,7 @@ class Manifest:
     def fingerprint(self) -> str:
         """One hash of everything but the versions, for the record of a run."""
         content = {name: value for name, value in asdict(self).items() if name != "versions"}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _sha256_of(json.dumps(content, sort_keys=True))
 
 
 def identify(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:

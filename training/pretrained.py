@@ -42,9 +42,8 @@ def model_folder(name: str) -> str:
 def _loaded(auto: str, name: str, revision: str, what: str) -> Any:
     import transformers
 
-    folder = model_folder(name)
     with refusing(f"no {what} can be loaded from {name}", "give the model's folder or id"):
-        return getattr(transformers, auto).from_pretrained(folder, revision=revision)
+        return getattr(transformers, auto).from_pretrained(model_folder(name), revision=revision)
 
 
 def embedded_folder() -> Path:

@@ -120,6 +120,7 @@ def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
         ({"assistant_only_loss": True}, "assistant_only_loss does nothing here; leave it out"),
         ({"warmup_steps": -3}, "warmup_steps = -3.0, Expected value warmup_steps >= 0; change that key"),
         ({"accelerator_config": '{"sync": 1}'}, "'sync'; change that key"),
+        ({"accelerator_config": "nix.json"}, "No such file or directory: 'nix.json'; change that key"),
         ({"fp16": True, "bf16": True}, "At most one of fp16 and bf16"),
     ],
 )
