@@ -14,6 +14,8 @@ from ui.page import build_page, launch
 from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
 
+TOKENS_PER_S = 30
+
 
 def script(prompt: str) -> str:
     found = TAG.search(prompt)
@@ -24,10 +26,8 @@ def script(prompt: str) -> str:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--places", type=int, default=64)
-    options.add_argument("--tokens-per-s", type=float, default=30)
-    chosen = options.parse_args()
-    pace_s = 1 / chosen.tokens_per_s
-    host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=pace_s, places=chosen.places))
+    places = options.parse_args().places
+    host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=1 / TOKENS_PER_S, places=places))
     host.start()
     page = build_page(host, results=Path("no-results"))
     address = launch(page)

@@ -180,7 +180,6 @@ def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
         of_plain=ratio(lines, "tokens_per_s", to="plain"),
         of_raw=ratio(lines, "tokens_per_s", to="raw"),
         wall_of_ours=ratio(lines, "wall_s", to="ours"),
-        tokens_of_ours=ratio(lines, "tokens", to="ours"),
     )
 
 

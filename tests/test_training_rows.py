@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from collections import Counter
@@ -12,7 +13,7 @@ import huggingface_hub
 import pytest
 
 from training.drafts import appearing
-from training.rows import TOKENS, TRAJECTORY, Rows, share
+from training.rows import ANSWERED, TOKENS, TRAJECTORY, Rows, share
 from z1_core.errors import BadInput, Z1Error
 
 GOOD = {"id": "a", "question": "What is 1 + 1?", "response": "It is 2.", "token_num_qwen": 5}
@@ -76,12 +77,21 @@ def test_the_share_is_borne_exactly_and_no_more(tmp_path: Path):
 
 def test_a_length_is_only_asked_for_where_it_is_needed(tmp_path: Path):
     path = written(
-        tmp_path, *(GOOD | {"id": str(n), TOKENS: value} for n, value in enumerate((7, "12", True, 0, None)))
+        tmp_path, *(GOOD | {"id": str(n), TOKENS: value} for n, value in enumerate((7, "12", True, 0, None, 12.0, 1.5)))
     )
-    assert [row.tokens for row in Rows([path])] == [7, None, None, None, None]
+    assert [row.tokens for row in Rows([path])] == [7, None, None, None, None, 12, None]
     rows = Rows([path], fields=(*TRAJECTORY, TOKENS), max_bad=0.8)
-    assert [row.tokens for row in rows] == [7]
-    assert rows.bad == {'no "token_num_qwen", by which --budget, longest and shortest go': 4}
+    assert [row.tokens for row in rows] == [7, 12]
+    assert rows.bad == {'no "token_num_qwen", by which --budget, longest and shortest go': 5}
+
+
+def test_a_number_is_taken_for_an_id_and_an_answer_and_a_file_of_another_kind_is_told_what_is_wanted(tmp_path: Path):
+    """As tables write them: 1.0 where an id is missing further down, 132 in the place of "132"."""
+    path = written(tmp_path, GOOD | {"id": 1.0, "answer": 132}, GOOD | {"id": 2.0, "answer": None})
+    assert [(row.id, row.answer) for row in Rows([path], fields=ANSWERED)] == [("1.0", "132"), ("2.0", "")]
+    for other in (json.dumps([GOOD]).encode(), gzip.compress(json.dumps(GOOD).encode()), b"id,question\n1,Why?"):
+        with pytest.raises(BadInput, match=r"\); give one JSON object with question, response a line$"):
+            list(Rows([written(tmp_path, other)], max_bad=1))
 
 
 def test_a_row_without_an_id_is_called_by_its_place(tmp_path: Path):
@@ -132,7 +142,7 @@ def test_a_name_that_the_hub_does_not_know_is_refused(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", missing)
     with pytest.raises(
-        BadInput, match=r"some/set is no file here and cannot be had from the Hub \(404: no such set\);"
+        BadInput, match=r"some/set is no file here and cannot be had from the Hub: 404: no such set; check the name"
     ):
         Rows(["some/set"])
 

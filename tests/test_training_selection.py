@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from training.selection import select
+from training.subset import select
 
 
 def algorithm_1(ids: list[str], tokens: list[int], budget: int, longest: bool) -> list[int]:

@@ -9,27 +9,24 @@ from tempfile import TemporaryDirectory
 
 from safetensors import SafetensorError
 
-from z1_core.errors import BadInput, Z1Error
+from training.libraries import refusing
+from z1_core.errors import BadInput
 
 
 @contextmanager
 def appearing(out: Path) -> Iterator[Path]:
     """A folder to fill, that becomes `out` at the end and vanishes where something fails. Only kill -9 leaves it, in a
-    hidden folder beside `out`.
-
-    Raises BadInput where `out` is there, Z1Error where it cannot be written.
+    hidden folder beside `out`. Raises BadInput where `out` is there or cannot be written.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise BadInput(f"{out} is there already and not empty; move it away, or name another folder with --out")
-    try:
+    remedy = "free some space, then give the same command again, or name another folder"
+    with refusing(
+        f"{out} cannot be written", remedy, (OSError, SafetensorError)
+    ):  # safetensors wraps what the disk says
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
             draft = Path(beside, out.name)
             draft.mkdir()
             yield draft
             draft.rename(out)
-    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise Z1Error(
-            f"{out} cannot be written: {reason}; free some space, then give the same command again"
-        ) from error

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from training.libraries import refusing
 from training.preprocess import show
+from training.recipe import SETTINGS
 from training.sft import Plan, describe, train_rows
 
 
@@ -45,7 +47,7 @@ def parameters(run: Plan) -> tuple[int, int]:
     from transformers import AutoModelForCausalLM
     from trl import get_peft_config
 
-    with torch.device("meta"):
+    with torch.device("meta"), refusing(*SETTINGS):
         model = AutoModelForCausalLM.from_config(run.base)
         all_ = model.num_parameters()
         if adapter := get_peft_config(run.model):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from zlib import crc32
 
+from training.decontaminate import runs
 from training.rows import digest
 
 SHINGLE_WORDS = 5
@@ -39,7 +41,7 @@ class Questions:
 
     def take(self, question: str, place: int) -> Repeat | None:
         """What the question repeats, whatever its case and white space; if nothing, it is remembered under its place."""
-        key = digest(" ".join(question.lower().split()))
+        key = digest(" ".join(words_of(question)))
         if key in self._whole:
             return Repeat(self._whole[key], 1.0)
         if self._near is not None:
@@ -54,11 +56,15 @@ class Questions:
         return None
 
 
+def words_of(text: str) -> list[str]:
+    """Whatever the case, the white space and the way in which accents are encoded."""
+    return unicodedata.normalize("NFC", text.casefold()).split()
+
+
 def shingles(text: str) -> set[str]:
     """Runs of five words; a shorter text is one run."""
-    words = text.lower().split()
-    starts = range(max(1, len(words) - SHINGLE_WORDS + 1))
-    return {" ".join(words[start : start + SHINGLE_WORDS]) for start in starts}
+    words = words_of(text)
+    return {*runs(words, min(SHINGLE_WORDS, len(words)))}
 
 
 def similarity(first: str, second: str) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.libraries import refusing
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
 from z1_core.insertion import inserted
@@ -49,7 +50,8 @@ class RowEncoder:
     def encode(self, rows: Sequence[Mapping[str, str]]) -> list[Encoded | None]:
         """One for each row; None where a thought is opened and never closed: it would teach not to answer."""
         seam = new_secret()
-        questions = [[_user(self._text.controls.parted(row["question"], seam))] for row in rows]
+        asked = (self._text.controls.parted(row["question"], seam) for row in rows)
+        questions = [[{"role": "user", "content": text}] for text in asked]
         prompts = self._render(questions, add_generation_prompt=True)
         responses = [_behind(prompt, row["response"]) for prompt, row in zip(prompts, rows, strict=True)]
         parts: list[list[str]] = []
@@ -68,12 +70,9 @@ class RowEncoder:
         return Encoded([*kept, *hint, *learnt, self.end_token_id], len(kept) + len(hint))
 
     def _render(self, conversations: list[list[dict[str, str]]], **options: bool) -> list[str]:
-        try:
-            return self.tokenizer.apply_chat_template(
-                [[*self._system, *messages] for messages in conversations], tokenize=False, **options
-            )
-        except Exception as error:  # Jinja templates raise their own kinds for roles they do not know
-            raise BadInput(f"the chat template refuses a question and an answer: {error}") from error
+        whole = [[*self._system, *messages] for messages in conversations]
+        with refusing("the chat template refuses a question and an answer", "take another one"):
+            return self.tokenizer.apply_chat_template(whole, tokenize=False, **options)
 
     def _joined(self, prompt: list[int], response: list[int]) -> Encoded:
         return Encoded([*prompt, *response, self.end_token_id], len(prompt))
@@ -81,7 +80,7 @@ class RowEncoder:
     def _find_end(self) -> int:
         """The token that the template puts behind an answer, and that the model must learn to write."""
         edge = new_secret()
-        [text] = self._render([[_user("q"), {"role": "assistant", "content": edge}]])
+        [text] = self._render([[{"role": "user", "content": "q"}, {"role": "assistant", "content": edge}]])
         [tail] = self._text.encode_parts([self._text.controls.split(text.rpartition(edge)[2])])
         if edge not in text or not tail or tail[0] not in self.tokenizer.added_tokens_decoder:
             raise BadInput(
@@ -89,10 +88,6 @@ class RowEncoder:
                 "a model trained on it would never stop: take another template"
             )
         return tail[0]
-
-
-def _user(question: str) -> dict[str, str]:
-    return {"role": "user", "content": question}
 
 
 def _behind(prompt: str, response: str) -> str | None:

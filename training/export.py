@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import run_folder
 from training.drafts import appearing
+from training.libraries import refusing
 from training.pretrained import load_config, load_tokenizer, model_folder
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write_json
@@ -39,21 +41,28 @@ def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
     """Write the folder `out`; it appears whole or not at all, and nothing that is there is written over. Raises BadInput for
     a folder that is in use or a checkpoint that is not whole, Z1Error where the disk is full."""
     out, checkpoint = out.resolve(), checkpoint.resolve()
-    record = _record_of(checkpoint)
+    with _reading(checkpoint):
+        record = _record_of(checkpoint)
+        base = {"base": record["base"], "revision": record["revision"]}
     if out.is_relative_to(checkpoint) or checkpoint.is_relative_to(out):
         raise BadInput(f"{out} is, holds or lies in the checkpoint {checkpoint}; name another folder with --out")
     with appearing(out) as draft:
         write_json(draft / RECORD, record)
         if as_adapter:
-            save_adapter(checkpoint, draft, base=record["base"], revision=record["revision"])
+            save_adapter(checkpoint, draft, **base)
         else:
             _save_model(checkpoint, draft, record)
 
 
+def _reading(checkpoint: Path) -> AbstractContextManager[None]:
+    return refusing(f"{checkpoint} cannot be exported", "name a checkpoint that is whole and of this version")
+
+
 def _save_model(checkpoint: Path, folder: Path, record: Mapping[str, Any]) -> None:
     tokenizer = load_tokenizer(record["base"], record["revision"] or "main")
-    model = _load(checkpoint, record)
-    _set_end(model, record["data"]["settings"]["end_token_id"], tokenizer.pad_token_id)
+    with _reading(checkpoint):
+        model = _load(checkpoint, record)
+        _set_end(model, record["data"]["settings"]["end_token_id"], tokenizer.pad_token_id)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -62,8 +71,8 @@ def _record_of(checkpoint: Path) -> dict[str, Any]:
     """What z1_core.trained reads (system, hint, kind), and where the weights come from."""
     if (checkpoint / RECORD).is_file() and (checkpoint / ADAPTER_SETTINGS).is_file():  # of an export with --adapter
         return read_json(checkpoint / RECORD)
-    if not (checkpoint / run_folder.COMPLETE).exists():
-        raise BadInput(f"{checkpoint} is no whole checkpoint; name one that holds {run_folder.COMPLETE}")
+    if checkpoint not in run_folder.checkpoints(checkpoint.parent):
+        raise BadInput(f"{checkpoint} is no whole checkpoint; name a RUN/checkpoint-N that holds {run_folder.COMPLETE}")
     run = read_json(checkpoint.parent / run_folder.RUN)
     step = run_folder.step_of(checkpoint)
     return {"system": run["data"]["settings"]["system"], "hint": HINT, "step": step, **run}
@@ -111,7 +120,8 @@ def save_adapter(checkpoint: Path, folder: Path, *, base: str, revision: str | N
     is_special = any(settings.get(name) for name in ("use_rslora", "use_dora", "modules_to_save"))
     if is_special or config.model_type != "llama":
         raise BadInput(f"the adapter in {checkpoint} is no plain LoRA on a Llama model; leave --adapter out")
-    weights = load_file(checkpoint / WEIGHTS)
+    with _reading(checkpoint):
+        weights = load_file(checkpoint / WEIGHTS)
     save_file({name: each.to(torch.bfloat16) for name, each in weights.items()}, folder / WEIGHTS, {"format": "pt"})
     write_json(folder / ADAPTER_SETTINGS, settings | {"base_model_name_or_path": base, "revision": revision})
     _write_gguf(folder / ADAPTER, weights, alpha=settings["lora_alpha"], config=config)

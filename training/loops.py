@@ -9,6 +9,8 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 
+from training.decontaminate import runs
+
 LOOP_WORDS, LOOP_TIMES, LOOP_SHARE = 10, 5, 0.2
 """A loop: runs of ten words that come five times or more cover a fifth of the trajectory."""
 
@@ -19,9 +21,9 @@ TAIL_BYTES, TAIL_RATIO = 4000, 10
 def loop_in(text: str) -> str | None:
     """What is repeated, or None."""
     words = text.lower().split()
-    runs = [" ".join(words[start : start + LOOP_WORDS]) for start in range(len(words) - LOOP_WORDS + 1)]
-    often = {run: times for run, times in Counter(runs).items() if times >= LOOP_TIMES}
-    covered = {start + step for start, run in enumerate(runs) if run in often for step in range(LOOP_WORDS)}
+    found = list(runs(words, LOOP_WORDS))
+    often = {run: times for run, times in Counter(found).items() if times >= LOOP_TIMES}
+    covered = {start + step for start, run in enumerate(found) if run in often for step in range(LOOP_WORDS)}
     if often and len(covered) >= LOOP_SHARE * len(words):
         phrase = max(often, key=often.get)
         return f"{len(covered) / len(words):.0%} repeats; {often[phrase]} times {phrase[:80]!r}"

@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.libraries import refusing
 from z1_core.errors import BadInput
-from z1_core.jsonl import read_json, write_json
+from z1_core.jsonl import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,12 +37,7 @@ class Manifest:
     def fingerprint(self) -> str:
         """One hash of everything but the versions, for the record of a run."""
         content = {name: value for name, value in asdict(self).items() if name != "versions"}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def masked_fraction(self) -> float:
-        """The share of the tokens that carry no loss."""
-        return 1 - self.tokens["labelled"] / self.tokens["all"]
+        return _sha256_of(json.dumps(content, sort_keys=True))
 
 
 def identify(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
@@ -59,18 +55,12 @@ def identify(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, manifest: Manifest) -> None:
-    write_json(folder / FILE, asdict(manifest))
-
-
 def read(folder: Path) -> Manifest:
     """Raises BadInput for a folder that preprocess did not write."""
     if not (folder / FILE).is_file():
         raise BadInput(f"{folder} holds no {FILE}; make the data with: python -m training.preprocess")
-    try:
+    with refusing(f"{folder / FILE} is of another version", "preprocess the data again", TypeError):
         return Manifest(**read_json(folder / FILE))
-    except TypeError as error:
-        raise BadInput(f"{folder / FILE} is of another version ({error}); preprocess the data again") from error
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, manifest: Manifest, model: str) -> None:

@@ -28,6 +28,7 @@ from training.encoding import RowEncoder
 from training.pretrained import load_tokenizer
 from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, digest, share
 from z1_core.errors import BadInput
+from z1_core.jsonl import write_json
 from z1_core.program import program
 from z1_core.provenance import versions
 
@@ -94,7 +95,7 @@ def preprocess(source: Sequence[str], out: Path, settings: Settings) -> manifest
             **made,
             versions=versions(("datasets", "transformers", "tokenizers")),
         )
-        manifest.write(draft, record)
+        write_json(draft / manifest.FILE, asdict(record))
     return record
 
 
@@ -199,22 +200,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     parser.add_argument("--tokenizer", default="embedded", help="model folder or hub id; default: the embedded model")
     parser.add_argument("--system", default=Settings.system, help="system prompt; default: the template's own")
-    number = {"type": int, "metavar": "N"}
-    parser.add_argument(
-        "--max-length", **number, default=Settings.max_length, help="tokens of a row (default %(default)s)"
-    )
-    parser.add_argument(
-        "--held-out", **number, default=Settings.held_out, help="rows for evaluation (default %(default)s)"
-    )
-    parser.add_argument(
-        "--seed", **number, default=Settings.seed, help="of what is held out and cut (default %(default)s)"
-    )
+    for name, default, about in (
+        ("--max-length", Settings.max_length, "tokens of a row"),
+        ("--held-out", Settings.held_out, "rows for evaluation"),
+        ("--seed", Settings.seed, "of what is held out and cut"),
+    ):
+        parser.add_argument(name, type=int, default=default, metavar="N", help=f"{about} (default {default})")
     add_max_bad(parser)
     parser.add_argument(
         "--cut", type=share, default="0%", metavar="PERCENT", help="of rows with an 'answer': cut short"
     )
     parser.add_argument("--show", type=int, default=0, metavar="N", help="print N rows, decoded")
     options = parser.parse_args(argv)
+    if options.show < (0 if options.source else 1):
+        raise BadInput(
+            f"--show is {options.show}; name JSONL files to tokenise, or with --show N how many rows to look at"
+        )
     if options.source:
         settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
         made = preprocess(options.source, options.out, settings)

@@ -6,22 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from training.drafts import appearing
+from training.libraries import refusing
 from z1_core.errors import BadInput, ModelUnavailable, Z1Error
 from z1_core.models import EMBEDDED_NAME, INSTALL_EMBEDDED, embedded_file
 
 
 def load_tokenizer(name: str, revision: str = "main") -> Any:
     """The tokenizer of a folder or hub id; "embedded" is the small model's. Raises BadInput."""
-    from transformers import AutoTokenizer
-
-    return _loaded(AutoTokenizer, name, revision, "tokenizer")
+    return _loaded("AutoTokenizer", name, revision, "tokenizer")
 
 
 def load_config(name: str, revision: str = "main") -> Any:
     """The model's config.json. Raises BadInput."""
-    from transformers import AutoConfig
-
-    return _loaded(AutoConfig, name, revision, "config.json")
+    return _loaded("AutoConfig", name, revision, "config.json")
 
 
 def commit_of(name: str, revision: str) -> str | None:
@@ -42,13 +39,11 @@ def model_folder(name: str) -> str:
     return name
 
 
-def _loaded(auto: Any, name: str, revision: str, what: str) -> Any:
-    folder = model_folder(name)
-    try:
-        return auto.from_pretrained(folder, revision=revision)
-    except (OSError, ValueError) as error:
-        said = str(error).splitlines()[0][:150]
-        raise BadInput(f"no {what} can be loaded from {name}: {said}; give the model's folder or id") from error
+def _loaded(auto: str, name: str, revision: str, what: str) -> Any:
+    import transformers
+
+    with refusing(f"no {what} can be loaded from {name}", "give the model's folder or id"):
+        return getattr(transformers, auto).from_pretrained(model_folder(name), revision=revision)
 
 
 def embedded_folder() -> Path:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +19,16 @@ from pathlib import Path
 import torch
 from trl import ModelConfig, SFTConfig, TrlParser
 
-from z1_core.errors import BadInput, Z1Error
+from training.libraries import refusing
+from z1_core.errors import BadInput
 
+SETTINGS = ("the settings are refused", "change that key of the recipe, or that option")
 ABOUT = "Fine-tune a model: --config RECIPE.yaml --data DATA --output_dir RUN, and any key of TRL's SFTConfig."
 IDLE = {
     *("dataset_text_field", "dataset_num_proc", "eos_token", "pad_token", "truncation_mode", "chat_template_path"),
     *("completion_only_loss", "assistant_only_loss", "dataset_kwargs", "packing_strategy", "eval_packing"),
     *("shuffle_dataset", "auto_find_batch_size", "resume_from_checkpoint", "load_best_model_at_end"),
-    *("load_in_8bit", "load_in_4bit"),
+    *("load_in_8bit", "load_in_4bit", "config"),
 }
 """Keys that would do nothing, and are refused: training.preprocess has prepared the rows, the batch is --batch on any
 machine, the same command goes on from the last checkpoint, and LoRA is on a base of --dtype."""
@@ -135,11 +136,11 @@ def _check(run: RunConfig) -> None:
 
 def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelConfig]:
     """From the command line and the file that --config names; the command line goes first. Raises BadInput."""
-    parser = _Parser((RunConfig, ModelConfig), prog="python -m training.sft", description=ABOUT, allow_abbrev=False)
-    parser.add_argument("--config", metavar="RECIPE.yaml", help="a file of such keys")
-    parser.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
     file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    file.add_argument("--config", type=Path)
+    file.add_argument("--config", type=Path, metavar="RECIPE.yaml", help="a file of such keys")
+    about = {"prog": "python -m training.sft", "description": ABOUT}
+    parser = _Parser((RunConfig, ModelConfig), **about, parents=[file], allow_abbrev=False)
+    parser.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
     named, words = file.parse_known_args(argv)
     if named.config:
         words = [*_words(named.config), *words]
@@ -147,7 +148,7 @@ def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelCo
         name = word.removeprefix("--").partition("=")[0].replace("-", "_")
         if word.startswith("--") and name in IDLE:
             raise BadInput(f"{name} does nothing here; leave it out")
-    with one_sentence():
+    with refusing(*SETTINGS):
         run, model, _ = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
     if not model.model_name_or_path:
         raise BadInput("model_name_or_path is not given; name the model's folder or hub id")
@@ -164,27 +165,22 @@ def _words(recipe: Path) -> list[str]:
     import yaml
 
     try:
-        values = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        text = recipe.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"the recipe {recipe} is no YAML: {' '.join(str(error).split())[:150]}") from error
     if not isinstance(values, dict):
         raise BadInput(f"the recipe {recipe} holds no keys; write one `name: value` a line")
     words = []
+    names = [key.value for key, _ in yaml.compose(text).value]
     for name, value in values.items():
+        if value is None or names.count(name) > 1:
+            fault = "no value" if value is None else "several values"
+            raise BadInput(f"{name} has {fault} in the recipe {recipe}; give it one, or leave it out")
         if isinstance(value, list):
             words += [f"--{name}", *map(str, value)]
+        elif isinstance(value, bool):  # YAML knows no difference between `no` and `false`, eval_strategy does
+            words.append(f"--{name}={'yes' if value else 'no'}")
         else:
             words.append(f"--{name}={json.dumps(value) if isinstance(value, dict) else value}")
     return words
-
-
-@contextmanager
-def one_sentence(kinds: type[Exception] | tuple[type[Exception], ...] = Exception) -> Iterator[None]:
-    """What transformers, TRL, accelerate and PEFT say of settings, in exceptions of many kinds, as BadInput."""
-    try:
-        yield
-    except (Z1Error, MemoryError):
-        raise
-    except kinds as error:
-        said = str(error).strip().partition("\n")[0][:300].rstrip(".")
-        raise BadInput(f"{type(error).__name__}: {said}; change that key of the recipe, or that option") from error

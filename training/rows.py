@@ -16,12 +16,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from training.libraries import refusing
 from z1_core.errors import BadInput
 from z1_core.jsonl import Line, lines
 
@@ -29,6 +29,7 @@ TRAJECTORY = ("question", "response")
 QUESTION = ("question",)
 ANSWERED = (*TRAJECTORY, "answer")
 OPTIONAL = ("id", "answer")
+NUMBER = (int, float)  # what an id or an answer may be besides a text; no bool is one
 TOKENS = "token_num_qwen"
 CONVERSATION = ("messages", "conversations")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -92,16 +93,14 @@ class Rows:
         self._check(first)
 
     def _check(self, first: Sequence[str]) -> None:
+        wanted = f"give one JSON object with {', '.join(self._fields)} a line"
         if not self.read:
-            names = ", ".join(source.name for source in self.sources)
-            raise BadInput(f"{names} holds no rows; give one JSON object with {', '.join(self._fields)} a line")
+            raise BadInput(f"{', '.join(source.name for source in self.sources)} holds no rows; {wanted}")
         bad = self.bad.total()
         too_many = f", more than --max-bad {100 * self._max_bad:g}%" if bad / self.read > self._max_bad else ""
         if too_many or bad == self.read:
-            raise BadInput(
-                f"{bad:,} of {self.read:,} rows cannot be used{too_many} ({'; '.join(first)}); mend them, or raise "
-                "--max-bad to go on without them"
-            )
+            remedy = "mend them, or raise --max-bad to go on without them" if bad < self.read else wanted
+            raise BadInput(f"{bad:,} of {self.read:,} rows cannot be used{too_many} ({'; '.join(first)}); {remedy}")
 
     def about(self) -> list[dict[str, str]]:
         """The sources with their hashes, for a record."""
@@ -130,7 +129,7 @@ def share(text: str) -> float:
 def digest(text: str) -> bytes:
     """Eight bytes that stand for the text; equal for equal texts, in every process."""
     encoded = text.encode()
-    return blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8).digest()
+    return hashlib.blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8).digest()
 
 
 def hash_file(path: Path) -> str:
@@ -145,7 +144,7 @@ def _source(given: str) -> Path | Hub:
     from huggingface_hub import HfApi
 
     name, _, revision = given.partition("@")
-    with _hub_failures_said(given):
+    with _asked(given):
         return Hub(name, HfApi().dataset_info(name, revision=revision or None).sha)
 
 
@@ -153,37 +152,29 @@ def _lines(source: Path | Hub) -> Iterator[Line]:
     if isinstance(source, Hub):
         from datasets import load_dataset
 
-        with _hub_failures_said(source.name):
+        with _asked(source.name):
             rows = load_dataset(source.name, split="train", revision=source.revision, streaming=True)
             yield from (Line(f"{source.name}[{index}]", 0, row) for index, row in enumerate(rows))
         return
-    try:
+    with refusing(f"{source} cannot be read", "name a JSONL file", OSError):
         yield from lines(source)
-    except OSError as error:
-        raise BadInput(f"{source} cannot be read: {error.strerror or error}; name a JSONL file") from error
 
 
-@contextmanager
-def _hub_failures_said(name: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # the Hub's client raises kinds of its own, and those of its network library
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise BadInput(
-            f"{name} is no file here and cannot be had from the Hub ({reason}); check the name and the network"
-        ) from error
+def _asked(name: str) -> AbstractContextManager[None]:
+    return refusing(f"{name} is no file here and cannot be had from the Hub", "check the name and the network")
 
 
 def _row(line: Line, source: Path | Hub) -> Row:
     """A row without an id is named by its place."""
-    id_ = line.where if line.row.get("id") is None else str(line.row["id"])
-    texts = [line.row[name] if isinstance(line.row.get(name), str) else "" for name in ANSWERED]
-    return Row(line.where, source, line.begin, id_, *texts, _tokens(line.row))
+    held = (line.row.get(name) for name in ("id", *ANSWERED))
+    id_, *texts = (str(value) if type(value) in (str, *NUMBER) else "" for value in held)
+    return Row(line.where, source, line.begin, id_ or line.where, *texts, _tokens(line.row))
 
 
 def _tokens(row: Mapping[str, Any]) -> int | None:
+    """A table in which one is missing has 12.0 for 12."""
     value = row.get(TOKENS)
-    return value if type(value) is int and value > 0 else None
+    return int(value) if type(value) in NUMBER and value > 0 and value % 1 == 0 else None
 
 
 def _fault(row: Mapping[str, Any], fields: Sequence[str]) -> str:
@@ -192,7 +183,7 @@ def _fault(row: Mapping[str, Any], fields: Sequence[str]) -> str:
         return f'no "{TOKENS}", by which --budget, longest and shortest go'
     for name in ("id", *fields):
         value = row.get(name)
-        if name == TOKENS or (name in OPTIONAL and value is None) or (name == "id" and type(value) is int):
+        if name == TOKENS or (name in OPTIONAL and (value is None or type(value) in NUMBER)):
             continue
         if value is None:
             held = next((other for other in CONVERSATION if other in row), None)

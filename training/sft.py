@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import manifest, run_folder
+from training.libraries import refusing
 from training.pretrained import commit_of, load_config, load_tokenizer, model_folder
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
@@ -148,7 +149,7 @@ def build(run: Plan) -> Trainer:
     from transformers import PrinterCallback
     from trl import get_peft_config
 
-    from training.recipe import one_sentence
+    from training.recipe import SETTINGS
     from training.trainer import JsonlLog, StopOnNan, Trainer
 
     config = run.config
@@ -156,7 +157,7 @@ def build(run: Plan) -> Trainer:
     held_out = held_out_rows(run)
     if held_out is None:
         config.eval_strategy, config.eval_on_start = "no", False
-    with one_sentence():
+    with refusing(*SETTINGS):
         trainer = Trainer(
             model=load_model(run),
             args=config,
@@ -171,9 +172,10 @@ def build(run: Plan) -> Trainer:
 
 
 def describe(run: Plan, sequences: int) -> str:
-    config, data = run.config, run.data
+    config, tokens = run.config, run.data.tokens
     return (
-        f"{data.counts['train']:,} rows, {data.tokens['all']:,} tokens, {data.masked_fraction:.1%} of them without loss; "
+        f"{run.data.counts['train']:,} rows, {tokens['all']:,} tokens, {1 - tokens['labelled'] / tokens['all']:.1%} of "
+        "them without loss; "
         f"{sequences:,} {config.unit} in whole batches\n"
         f"effective batch {config.batch} {config.unit} = {config.world_size} processes x "
         f"{config.per_device_train_batch_size} x {config.gradient_accumulation_steps} accumulated; "
@@ -187,7 +189,7 @@ def train(run: Plan) -> None:
     from accelerate import PartialState
 
     from training.export import export
-    from training.recipe import one_sentence
+    from training.recipe import SETTINGS
 
     state = PartialState()
     with state.main_process_first():
@@ -202,9 +204,8 @@ def train(run: Plan) -> None:
         print(describe(run, len(trainer.train_dataset)) + (f"; going on from {last.name}" if last else ""), flush=True)
     trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
     try:
-        with one_sentence(
-            (ValueError, TypeError, ImportError, NotImplementedError)
-        ):  # of the optimiser and the schedule
+        late = (ValueError, TypeError, ImportError, NotImplementedError)  # of the optimiser and the schedule
+        with refusing(*SETTINGS, late):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
     except torch.OutOfMemoryError as error:
         raise Z1Error(

@@ -27,12 +27,12 @@ from training.decontaminate import Benchmarks, benchmark_path
 from training.drafts import appearing
 from training.duplicates import Questions
 from training.loops import loop_in
-from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, hash_file
-from training.selection import MODES, select
+from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, digest, hash_file
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, row_at, write_json
 from z1_core.program import program
 
+MODES = ("all", "longest", "shortest", "random")
 FILTERS = ("loop", "duplicate", "near_duplicate")
 
 
@@ -58,11 +58,6 @@ class Settings:
             raise BadInput("--mode all takes every row; leave out --budget and --rows, or name another --mode")
         if self.mode != "all" and limits != 1:
             raise BadInput(f"--mode {self.mode} needs either --budget TOKENS or --rows N, and not both")
-
-    @property
-    def needs_tokens(self) -> bool:
-        """Whether every row must say how long it is."""
-        return self.mode in ("longest", "shortest") or self.budget is not None
 
 
 class Pool:
@@ -100,6 +95,42 @@ class Pool:
             return None
         reason = "duplicate" if repeat.similarity == 1 else "near_duplicate"
         return reason, f"{repeat.similarity:.0%} the question of {self.rows[repeat.of].id}"
+
+
+def select(
+    ids: Sequence[str],
+    tokens: Sequence[int],
+    *,
+    mode: str,
+    budget: int | None = None,
+    rows: int | None = None,
+    seed: int = 42,
+) -> list[int]:
+    """Places of the chosen rows, in the order in which they were taken, on token counts and ids alone.
+
+    Algorithm 1 of the paper: while rows remain and T < B, take the longest (shortest) row; add it if T + its count stays
+    within B; remove it either way. So the sum never exceeds the budget, and in the longest mode smaller rows still fill the
+    rest. Ties go to the smaller id, so the order of the file does not matter.
+
+    mode: one of MODES, the order. budget, of tokens, or rows: where to stop.
+    A row's place in the random order depends on the seed and its id alone: a smaller subset lies in a larger one, and rows
+    added to the file leave the order of the others as it is.
+    """
+    keys = {
+        "all": lambda place: place,
+        "longest": lambda place: (-tokens[place], ids[place]),
+        "shortest": lambda place: (tokens[place], ids[place]),
+        "random": lambda place: (digest(f"{seed}:{ids[place]}"), ids[place]),
+    }
+    order = sorted(range(len(ids)), key=keys[mode])
+    if budget is None:
+        return order[:rows]
+    total, chosen = 0, []
+    for place in order:
+        if total + tokens[place] <= budget:
+            chosen.append(place)
+            total += tokens[place]
+    return chosen
 
 
 def line_of(row: Row) -> bytes:
@@ -142,10 +173,11 @@ def make_subset(sources: Sequence[Path], settings: Settings, out: Path) -> dict[
 
 def _read(sources: Sequence[Path], settings: Settings, pool: Pool, dropped: Path) -> Rows:
     """Fill the pool, and a file with what is left out."""
+    needs_tokens = settings.mode in ("longest", "shortest") or settings.budget is not None
     with Lines(dropped) as file:
         rows = Rows(
             sources,
-            fields=(*TRAJECTORY, TOKENS) if settings.needs_tokens else TRAJECTORY,
+            fields=(*TRAJECTORY, TOKENS) if needs_tokens else TRAJECTORY,
             max_bad=settings.max_bad,
             tell=lambda where, fault: file.add({"row": where, "reason": "odd", "detail": fault}),
         )

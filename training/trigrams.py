@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from training.rows import Rows, add_max_bad
+from z1_core.errors import BadInput
 from z1_core.program import program
 
 N = 3
@@ -27,6 +28,7 @@ ODD = np.uint64(0x9E3779B97F4A7C15)
 """Multiplier of the polynomial that makes one number of three words: odd, and without a pattern in its bits."""
 
 COUNTER_BITS = 22
+DRAWN = (".png", ".svg", ".pdf")
 NAMED_AT_FIRST = 4000
 """So many counters are looked into for a top of 50."""
 
@@ -45,13 +47,12 @@ def top_trigrams(texts: Callable[[], Iterable[str]], size: int = 50) -> Trigrams
     for text in texts():
         np.add.at(counters, _counters_of(_words(text)), 1)
     total = int(counters.sum())
-    named = max(NAMED_AT_FIRST, 4 * size)
-    while True:
-        at_least = max(1, int(np.partition(counters, -named)[-named])) if named < counters.size else 1
+    for named in (min(NAMED_AT_FIRST, counters.size), counters.size):
+        at_least = max(1, int(np.partition(counters, -named)[-named]))
         top = sorted(_named(texts, counters, at_least).items(), key=lambda entry: (-entry[1], entry[0]))[:size]
         if at_least == 1 or (len(top) == size and top[-1][1] >= at_least):
-            return Trigrams(tuple(top), total)
-        named *= 8
+            break
+    return Trigrams(tuple(top), total)
 
 
 def _named(texts: Callable[[], Iterable[str]], counters: np.ndarray, at_least: int) -> Counter[str]:
@@ -101,7 +102,7 @@ def draw(sets: dict[str, Trigrams], path: Path) -> None:
         axes.set_yticks(range(len(rates)), [words[:40] for words, _ in each.top], fontsize=8, parse_math=False)
         axes.invert_yaxis()
         axes.set(title=f"{name}{' (grey: in all)' * bool(shared)}", xlabel="occurrences per million trigrams")
-    figure.savefig(path, dpi=130, metadata={"Software": None})
+    figure.savefig(path, dpi=130)
 
 
 @program(needs="training/requirements.txt")
@@ -111,6 +112,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--figure", type=Path, metavar="FILE.png", help="draw them, too")
     add_max_bad(options)
     chosen = options.parse_args(argv)
+    if chosen.figure and (chosen.figure.suffix.lower() not in DRAWN or not chosen.figure.parent.is_dir()):
+        raise BadInput(f"--figure is {chosen.figure}; name one of {', '.join(DRAWN)} in a folder that is there")
     rows = {str(path): Rows([path], fields=("response",), max_bad=chosen.max_bad) for path in chosen.sources}
     sets = {name: top_trigrams(lambda file=file: (row.response for row in file)) for name, file in rows.items()}
     for name, counted in sets.items():

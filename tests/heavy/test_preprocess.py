@@ -190,6 +190,8 @@ def test_show_prints_prompt_and_target_apart(tmp_path, model, capsys):
     assert shown.count("[prompt]\n<|im_start|>system\n" + SYSTEM_PROMPT) == 3
     assert shown.count("<|im_end|>\n") >= 3
     assert show(folder, 3) in shown
+    assert main(["--out", str(folder)]) == main(["--out", str(folder), "--show", "-1"]) == 2
+    assert "--show is 0; name JSONL files to tokenise, or with --show N how many" in capsys.readouterr().err
 
 
 def test_odd_rows_are_counted_by_reason_and_left_out_up_to_a_share(tmp_path, model):

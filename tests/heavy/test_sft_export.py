@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,27 @@ def test_an_export_that_fails_leaves_nothing_half(tmp_path, run):
     with pytest.raises(BadInput, match="holds no adapter; train with --use_peft true"):
         export(run / "checkpoint-4", tmp_path / "again", as_adapter=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", "{}"),
+        ("run.json", "[]"),
+        ("checkpoint-4/config.json", "{}"),
+        ("checkpoint-4/config.json", "{"),
+        ("checkpoint-4/model.safetensors", "torn"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named_and_not_the_disk_it_is_to_be_written_to(tmp_path, run, capsys, file, content):
+    for name in ("run.json", "checkpoint-4"):
+        (shutil.copytree if (run / name).is_dir() else shutil.copy)(run / name, tmp_path / name)
+    (tmp_path / file).write_text(content)
+    assert export_main([str(tmp_path / "checkpoint-4"), "--out", str(tmp_path / "out")]) == 2
+    assert f"{tmp_path / 'checkpoint-4'} cannot be exported: " in capsys.readouterr().err
+    (tmp_path / "checkpoint-4").rename(tmp_path / "checkpoint-best")
+    assert export_main([str(tmp_path / "checkpoint-best"), "--out", str(tmp_path / "out")]) == 2
+    assert "checkpoint-best is no whole checkpoint" in capsys.readouterr().err
 
 
 def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, run, capsys):

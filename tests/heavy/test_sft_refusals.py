@@ -120,6 +120,7 @@ def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
         ({"assistant_only_loss": True}, "assistant_only_loss does nothing here; leave it out"),
         ({"warmup_steps": -3}, "warmup_steps = -3.0, Expected value warmup_steps >= 0; change that key"),
         ({"accelerator_config": '{"sync": 1}'}, "'sync'; change that key"),
+        ({"accelerator_config": "nix.json"}, "No such file or directory: 'nix.json'; change that key"),
         ({"fp16": True, "bf16": True}, "At most one of fp16 and bf16"),
     ],
 )
@@ -156,6 +157,10 @@ def test_what_the_libraries_find_out_late_is_one_sentence_too(tmp_path, model, d
         ("learning_rate: [1, 2]", r"arguments are not used .*: \['2'\]"),
         ("max_steps: 2026-01-01", "invalid int value: '2026-01-01'"),
         ("load_in_8bit: true", "load_in_8bit does nothing here; leave it out"),
+        ("config: other.yaml", "config does nothing here; leave it out"),
+        ("max_length: null", "max_length has no value in the recipe"),
+        ("seed: 1\nseed: 2", "seed has several values in the recipe"),
+        ("save_strategy: no", "save_strategy is no; the export is of a checkpoint"),
         ("use_peft: true", "model_name_or_path is not given"),
     ],
 )
@@ -170,9 +175,10 @@ def test_every_key_of_trl_can_be_set_from_the_file_and_the_command_line(tmp_path
     keys = {"learning_rate": "1e-5", "neftune_noise_alpha": 5.0, "lr_scheduler_kwargs": {"num_cycles": 1}}
     keys |= {"use_cpu": True, "bf16": False, "model_name_or_path": "embedded"}
     keys |= {"lora_target_modules": ["q_proj", "v_proj"]}
-    (tmp_path / "r.yaml").write_text(yaml.safe_dump(keys))
+    (tmp_path / "r.yaml").write_text(f"{yaml.safe_dump(keys)}eval_strategy: no\n")  # which YAML takes for false
     run, base = read_settings([*GIVEN, "--config", str(tmp_path / "r.yaml"), "--neftune-noise-alpha", "7"])
     assert (run.learning_rate, run.neftune_noise_alpha, run.lr_scheduler_kwargs) == (1e-5, 7.0, {"num_cycles": 1})
+    assert run.eval_strategy == "no"
     assert (base.lora_target_modules, run.logging_steps) == (["q_proj", "v_proj"], 1)
 
 
@@ -250,6 +256,8 @@ def test_a_dry_run_tells_what_a_gpu_would_cost(tmp_path, model, data):
     assert "memory: 17.8 GB" in said
     assert "(0.161 of 7.62 G parameters trained)" in said
     assert "15.2 GB the export" in said
+    with pytest.raises(BadInput, match=r"the settings are refused: Target modules .*nix.* not found in the base model"):
+        costs(make_plan(model, data, tmp_path / "run", dry_run=True, use_peft=True, lora_target_modules="nix"), 32)
 
 
 @pytest.mark.parametrize("tag", ["</think>", "nothing"])

@@ -126,6 +126,13 @@ def repeats(texts: list[str], *, near: bool = True) -> dict[int, tuple[int, floa
 def test_the_same_question_is_found_whatever_its_case_and_white_space(near: bool):
     texts = ["What is 1+1?", "What is 1-1?", "what  is\n1+1?", "Why?", "What is 1+1?", "why?"]
     assert repeats(texts, near=near) == {2: (0, 1), 4: (0, 1), 5: (2, 1)}
+    accents = [
+        "Où est le café?",
+        "OU\u0300 EST LE CAFE\u0301?",
+        "Wie lang ist die Straße?",
+        "WIE LANG IST DIE STRASSE?",
+    ]
+    assert repeats(accents, near=near) == {1: (0, 1), 3: (1, 1)}
 
 
 def test_a_question_with_one_word_changed_is_nearly_the_same_and_another_question_is_not():
@@ -189,6 +196,11 @@ def test_the_table_and_the_figure_show_the_sets_beside_each_other(tmp_path: Path
     for name, text in (("a", "I need to count."), ("b", "I need to count $1_2$ and $a_b$ apples.")):
         (tmp_path / f"{name}.jsonl").write_text(json.dumps({"response": text}) + "\n")
     files = [str(tmp_path / f"{name}.jsonl") for name in "ab"]
+    for figure in ("t.xyz", "missing/t.png"):
+        assert trigrams.main([*files, "--figure", str(tmp_path / figure)]) == 2  # before anything is counted
+        assert figure in capsys.readouterr().err
+    assert trigrams.main([*files, "--figure", str(tmp_path / "t.svg")]) == 0
+    capsys.readouterr()
     assert trigrams.main([*files, "--figure", str(tmp_path / "t.png")]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0] == f"{files[0]}: 2 trigrams"
