@@ -47,12 +47,13 @@ def top_trigrams(texts: Callable[[], Iterable[str]], size: int = 50) -> Trigrams
     for text in texts():
         np.add.at(counters, _counters_of(_words(text)), 1)
     total = int(counters.sum())
-    for named in (min(NAMED_AT_FIRST, counters.size), counters.size):
-        at_least = max(1, int(np.partition(counters, -named)[-named]))
+    named = max(NAMED_AT_FIRST, 4 * size)
+    while True:
+        at_least = max(1, int(np.partition(counters, -named)[-named])) if named < counters.size else 1
         top = sorted(_named(texts, counters, at_least).items(), key=lambda entry: (-entry[1], entry[0]))[:size]
         if at_least == 1 or (len(top) == size and top[-1][1] >= at_least):
-            break
-    return Trigrams(tuple(top), total)
+            return Trigrams(tuple(top), total)
+        named *= 8
 
 
 def _named(texts: Callable[[], Iterable[str]], counters: np.ndarray, at_least: int) -> Counter[str]:
