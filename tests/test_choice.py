@@ -69,6 +69,11 @@ C == The best option among the given ones is C. ;; The only option that satisfie
 C == The answer is A. Wait, no, C. ;; The answer is A. Correction: C. ;; Ruling out A, B, and D, we get C.
 C == So it's between A and C, and C is better. ;; Between B and C, C is more likely.
 C == A) incorrect - the mass is wrong⏎B) incorrect⏎C) correct⏎D) incorrect
+C == The product is C ;; The catalyst is C. ;; Not A; C. ;; So c is the answer. ;; The answer isn't B but C. ;; 选C ;; its c
+C == (c) 5 eV ;; option c ;; The answer turns out to be C. ;; C is therefore correct. ;; That makes C the correct choice.
+C == The third option, C. ;; C, the third option ;; Okay, C. ;; Option C matches this. ;; It is most certainly C. ;; C</s>
+C == C. It doubles.⏎⏎A. is wrong since it stays.⏎B. is wrong since it halves. ;; A is false. B is false. C is true.
+C == Answer: C⏎⏎Question: What is it?⏎A) x⏎Answer: A ;; The answer is C.⏎⏎Human: And now?⏎⏎Assistant: The answer is D.
 C == A: no. B: no. C: yes. D: no. ;; (A) - wrong⏎(B) - incorrect⏎(C) - correct⏎(D) - wrong
 """
 """The letter == texts that settle on it; ⏎ is a new line."""
@@ -96,6 +101,10 @@ Statement C is true. ;; A remains the same. ;; A fits the curve. ;; A is one of 
 Consider option C. ;; Now look at option C. ;; Next: option C. ;; Let me evaluate option C ;; Actually, A and B cancel.
 The option that is wrong is C. ;; The option that can be ruled out is C. ;; That means C = 5. ;; We get C and D.
 I think A is a constant. ;; I don't think C. ;; Which means C is wrong. ;; The answer to A is unknown. ;; C looks wrong.
+The product is C or D. ;; The product could be C. ;; Is the product C? ;; The product isn't C. ;; (A) and (C)
+The SI unit is C.
+So we exclude option A. ;; Let me think about option C. ;; Compare option B with option C. ;; Thus c is the speed of light.
+So b is the right side of it. ;; A is false. B is false. C is false. ;; A: true. B: true. C: false.
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
 """
 

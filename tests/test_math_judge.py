@@ -215,6 +215,21 @@ p - q == p - q ;; The answer is -q + p. != The answer is p + q.
 52_8 == It is 52 (base 8) ;; 52 (base 8) ;; 52 base 8
 5 == The answer to part 2 is 5. ;; 5 apples. She had 2 and got 3. != 5. First, add 2 and 4 to get 6.
 \text{Evelyn} == Answer: Evelyn⏎⏎Hope this helps! ;; The answer is Evelyn. != The answer is Carla.
+42 == She spent $42 on 3 items. ;; She pays $42 for the 16 glasses. ;; The total is $42, which includes 3 of tax.
+42 == She needs 42 spoons to make 16 muffins. ;; So x = 42 when y = 2. ;; 42⏎⏎</s> ;; 42<|im_end|> ;; 42m
+42 == The answer is 42.⏎⏎Human: What is 5 + 5?⏎⏎Assistant: The answer is 10. ;; 42⏎⏎Question: What is 2 + 2?⏎Answer: 4
+3 != She spent $42 on 3 items. ;; So x = 42 when y = 3. ;; The answer is 42.⏎⏎Question: What is 2 + 1?⏎Answer: 3
+20 == The 5 books sold for $20. ;; Let me restate it.⏎⏎Question: What is 15 + 5?⏎Answer: 20 ;; It rose from 5 to 20.
+175 == In total it is 25 for the bill + 150 for the tip = 175. != He paid $80 for the 175 glasses.
+7 == Seven days. ;; seven apples != One of the seven days.
+\frac{14}{3} == The value is 14/3, which is about 4.67.
+(3,\frac{\pi}{2}) == r = 3 and θ = π/2, so (3, π/2). != r = 3 and θ = π/2, so (π/2, 3).
+[-2,7] == all x with -2 ≤ x ≤ 7 != all x with -2 < x < 7
+(-\infty,3) \cup (3,\infty) == All real numbers except 3. ;; x ≠ 3 != All real numbers except 4.
+\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix} == [[1, 2], [3, 4]] != [[1, 3], [2, 4]]
+\text{Evelyn} == Evelyn had the greatest speed, at 4.5 mph. != Evelyn and Briana.
+\text{7:30} == The train arrives at 7:30. ;; \boxed{7:30} != The train arrives at 7:45. ;; 7
+\text{east} == At 4:30 she faces east.
 1200 == #### 1,200 ;; 5 + 7 = 12⏎#### $1,200 ;; $1,200 ;; **$1,200** ;; \boxed{\$1,200} ;; \boxed{1200\text{ dollars}}
 1,200 == The answer is $1,200. ;; The answer is 1200 dollars, since 2 * 600 = 1200 and 3 * 7 = 21
 1,200 == So they pay 1,200 dollars

@@ -21,23 +21,29 @@ BETWEEN_ONE_ANSWERS_BOXES = re.compile(
 MOST_BETWEEN_BOXES, LAST_LINES = 40, 50
 HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
-DRESS = re.compile(r"</?(?:(?:final[_ ])?answer|b|i|u|em|strong|code|p|br)>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]")
-"""Of HTML, and pictures."""
+DRESS = re.compile(
+    r"</?(?:(?:final[_ ])?answer|b|i|u|em|strong|code|p|br|s)>|<\|\w+\|>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]"
+)
+"""Of HTML, control tokens, and pictures."""
+NEXT_TURN = re.compile(r"\n\s*(?:\*\*|#+ )?(?:Human|User|Question|Problem|Q)(?: \d+)?\s*:")
+"""Of a base model that goes on behind its answer with a question of its own making."""
 SAID_IN_LATEX = re.compile(r"\\text(?:bf|it|rm)?\s*\{([^{}]*\bans(?:wer)?\b[^{}]*)\}", re.IGNORECASE)
 VALUE = re.compile(r"(?=[^\n]*\d)(?:\\[A-Za-z]+|[^A-Za-z=\n])+(?:[A-Za-z]{2,}\W*){0,2}")
 """With a unit, and without variables."""
+ALONE = re.compile(rf"\s*(?:[A-J][).:][^\n]*|{VALUE.pattern})\s*")
+"""A letter with its option's words, or a value."""
 DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
     r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},| here| then| now| overall"
     r"|\s(?:to|for|of|among|that|which)\s(?:(?!wrong|incorrect|ruled|eliminat|violat|not\b)[^.,:;?\n$\\]){1,50}?)?|答案)"
-    rf"(?:\s+(?:is|are|(?:should|would|must|will|has to|seems to|appears to)(?:\s+{HEDGE})?\s+be|to be)\b"
+    rf"(?:\s+(?:(?:should|would|must|will|(?:is )?\w+(?: out)? to)(?:\s+{HEDGE})?\s+be|is|are|to be)\b"
     r"|['’]s\b|\s*(?:=>|->|→|[:：=|是为])|\s+[-–—](?=\s))"
     rf"(?:[\s:：=,]|{HEDGE}\b)*(?=([^\n]{{1,300}}))",
     re.IGNORECASE,
 )
 DOUBTED = re.compile(
-    r"\b(?:if|whether|suppose|assum\w+|unless|(?:not|\w+n't) think|doubt)\b[^.:;\n]*$"
+    r"\b(?:if|whether|suppose|assum\w+|unless|not think|doubt)\b[^.:;\n]*$"
     r"|\b(?:wrong|incorrect|neither|nor)\b[^.:;,\n]*$",
     re.IGNORECASE,
 )
@@ -45,7 +51,7 @@ DOUBTED = re.compile(
 REASON = re.compile(
     r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead)\s"
 )
-INSTEAD = re.compile(r"^\W*(?:\w+ly )?(?:not|neither)\b.*?\b(?:but|rather|instead|it is|it's)\s+", re.IGNORECASE)
+INSTEAD = re.compile(r"^\W*(?:\w+ly )?(?:not|neither)\b.*?(?:;|\b(?:but|rather|instead|it is|it's))\s+", re.IGNORECASE)
 REJECTED = re.compile(
     r"^\W*(?:\w+ly )?(?:not|never|neither|none|less|more|greater|fewer|between|at (?:least|most)|different|other)\b",
     re.IGNORECASE,
@@ -70,7 +76,7 @@ class FinalAnswer:
 
 def final_answers(text: str) -> list[FinalAnswer]:
     """Every place that may state the answer, surest first; none for an empty text."""
-    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(text)))
+    text = UNBRACED_BOX.sub(r"\\boxed{\1}", BOLD.sub(r"\1", undressed(own_turn(text))))
     found = statements(retraction(text))[::-1]
     found += [FinalAnswer(kind="box", content=", ".join(group)) for group in boxes(text)[:1]]
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
@@ -89,9 +95,17 @@ def _leading(text: str) -> list[str]:
     return [first] if len(first) < 40 and VALUE.fullmatch(first) and len(last) > 2 else []
 
 
+def own_turn(text: str) -> str:
+    """Without a next question behind the answer; a question that only restates the problem has none in front of it."""
+    turn = NEXT_TURN.split(text, maxsplit=1)[0]
+    has_answered = boxes(turn) or statements(turn) or HASHES.search(turn) or ALONE.fullmatch(turn)
+    return turn if has_answered else text
+
+
 def undressed(text: str) -> str:
-    """Without HTML and pictures; displayed formulas on one line each, and what they say in words bare."""
-    return SAID_IN_LATEX.sub(r"\1", DISPLAYED.sub(lambda formula: formula[0].replace("\n", " "), DRESS.sub("", text)))
+    """Without HTML and pictures; displayed formulas on one line each, what they say in words bare, and "isn't" in full."""
+    text = re.sub(r"(?<=\w)n['’]t\b", " not", DRESS.sub("", text))
+    return SAID_IN_LATEX.sub(r"\1", DISPLAYED.sub(lambda formula: formula[0].replace("\n", " "), text))
 
 
 def retraction(text: str) -> str:

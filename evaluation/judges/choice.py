@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from z1_core.final_answer import affirmed, boxes, is_doubted, retraction, statements, undressed
+from z1_core.final_answer import affirmed, boxes, is_doubted, own_turn, retraction, statements, undressed
 
 ENDS_LETTER = (
     r"(?=\s*$|\s*\n|[)\].,;!]|:(?![A-Z])|\s+[-–—]\s+(?![A-Z]\W*$)|\s*[/&]\s*[A-J]\b|\s+\("
@@ -21,19 +21,19 @@ ENDS_LETTER = (
 """What may follow a letter that is an answer; any other word or sign makes it part of a phrase or a formula."""
 
 PREFIX = re.compile(
-    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|no|it is|it's|is|option|choice|letter|answer"
-    r"|by elimination|(?:most )?likely|probably|definitely|clearly|obviously|certainly|in (?:conclusion|summary))\b)*",
+    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|no|it is|it'?s|is|option|choice|letter|answer"
+    r"|ok(?:ay)?|well|yes|by elimination|(?:most )?(?!un|hard)\w+ly|the \w+ option|in (?:conclusion|summary))\b)*",
     re.IGNORECASE,
 )
-SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is|over [A-J])\W*$")
+SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is|over [A-J])\W*$|,? \(?(?:the )?\w+ option\W*$")
 REJECTS = re.compile(
-    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|rule|consider|look|check|evaluate|next"
-    r"|for)\b|n't\b",
+    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|exclud\w*|discard|compare|about|whether|rule\w*|(?:re)?consider|look|check|evaluate|next"
+    r"|for|unit|symbol|element|denoted|called|if|or|could|might|may)\b|\?",
     re.IGNORECASE,
 )
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
 DECIDES = re.compile(
-    r"(?<!not )(?<!n't )(?<!ever )(?<!cannot )\b(?:"
+    r"(?<!not )(?<!ever )(?<!cannot )\b(?:"
     r"(?i:(?:leaves?|leaving)(?: us)?|remains is|remains|left is|left with|must be|has to be|can only be|listed as"
     r"|it (?:is|would be|should be)|it's|answer|ans\.|key says|mark|guess(?: is|:))"
     r"|(?i:(?:correct|right|best|true|closest) (?:\w+ )?is|(?:solution|result|conclusion|letter) is)"
@@ -43,15 +43,16 @@ DECIDES = re.compile(
     r"(?= (?:(?:option|choice)\b|\(|[A-J](?:[.,;!\n]|$)))"
     r"|(?i:so|hence|thus|therefore|conclude|actually,|correction:|wait,(?: no,)?)(?= \(?[A-J][).]*\s*(?:\n|$))"
     r"|(?i:cho(?:ose|osing|se)|pick(?:ed|ing)?|select(?:ed|ing)?|go(?:ing)? (?:with|for)|settled? on|vote(?: for)?)"
-    r"|(?:I|[Ww]e)(?:'d| would)? (?:say|think|believe))\s+"
+    r"|(?:I|[Ww]e)(?:'d| would)? (?:say|think|believe|guess)|选择?(?=[A-J]))(?:\s+|(?<=[选择]))"
     r"(?:only |with )?(?=([^\n]{1,40}))"
 )
-TOLD = r"(?i:(yes|correct|right)|no|wrong|incorrect|not correct)\b"
+TOLD = r"(?i:(yes|correct|right|true)|no|wrong|incorrect|false|not (?:correct|true))\b"
 """What a list of the options says of each."""
 
 
 def letter_of(text: str, letters: str = "ABCD") -> str | None:
     """The letter that the text settles on; None where it names none, or several at once."""
+    text = own_turn(text)
     boxed = ("".join(_letters_in(_plain(box), letters) for box in group) for group in boxes(text))
     plain = _plain(text)
     found = (
@@ -81,17 +82,21 @@ def _letters_in(answer: str, letters: str) -> str:
 
 def _decided(plain: str, letters: str) -> str:
     """Of the last sentence that decides: "the answer is (C)", "option C is correct", "which leaves C"."""
+    one, small = rf"\(?([{letters}])\)?", f"[{letters.lower()}]"
     is_right = re.compile(
-        rf"(?<![A-Za-z])(?<!not )(?<!except )(?:\(?([{letters}])\)?|\(([{letters.lower()}])\)),?\s+(?:remains|matches"
-        r"|fits(?:\s+best)?|stands out|is left|it is|is what we (?:want|get|need)"
-        r"|(?:is|(?:must|has to|would|seems to|appears to) be|seems|looks|sounds)\s+"
-        r"(?:(?:the|our|my|probably|clearly|indeed)\s+)*"
-        r"(?:only\s+|most\s+|more\s+)?(?:correct|right|best|better|likely|plausible|consistent|accurate|appropriate|answer"
-        r"|closest|option left|(?<=the\s)one|(?<=only\s)(?:one|option) that))\b"
-        r"(?=[\s*)]*$|\s*[.,;!\n]|(?<=that)|\s+(?:because|since|as|and|while|although|though|than|option|choice|answer"
-        r"|statement|one|bet)\b)"
-        rf"|(?<![A-Za-z])\(?([{letters}])\)?\s+best\s+(?:describes|explains|fits|matches|answers)\b"
-        rf"|\b(?i:only)\s+(?i:option\s+|choice\s+)?\(?([{letters}])\)?\s+(?:satisfies|fits|matches|works|holds|agrees|is|can)\b"
+        rf"(?<![A-Za-z])(?<!not )(?<!except )(?:{one}|\(({small})\)),?\s+(?:remains|matches|fits(?:\s+best)?|stands out"
+        r"|is left|it is|is what (?:we|I) (?:want|get|need|would choose)"
+        r"|(?:is|(?:must|has to|would|seems to|appears to) be|seems|looks|sounds),?\s+"
+        r"(?:(?:the|our|my|indeed|thus|therefore|\w+ly),?\s+)*(?:most\s+|more\s+)?"
+        r"(?:correct|right|best|better|likely|plausible|consistent|accurate|appropriate|answer|closest|option left"
+        r"|(?<=the\s)one|(?<=only\s)(?:one|option) (?:that|which)))\b(?=[\s*)]*$|\s*[.,;!\n]|(?<=that)|(?<=which)"
+        r"|\s+(?:because|since|as|and|while|although|though|than|option|choice|answer|statement|one|bet)\b)"
+        rf"|(?:^|\n|\b(?i:so|thus|hence|therefore|option|choice),?\s)({small}) is (?:the )?(?:correct|right|answer)"
+        r"(?= answer| option| choice|\W*(?:\n|$))"
+        rf"|(?<![A-Za-z]){one}\s+best\s+(?:describes|explains|fits|matches|answers)\b"
+        rf"|\b(?i:makes|making)\s+(?:option\s+|choice\s+)?{one}\s+(?:the\s+)?(?:correct|right|best|answer)\b"
+        rf"|\b(?i:option|choice)\s+{one}\s+(?:matches|fits|works|agrees)\b"
+        rf"|\b(?i:only)\s+(?i:option\s+|choice\s+)?{one}\s+(?:satisfies|fits|matches|works|holds|agrees|is|can)\b"
     )
     found = [(statement.start, _letters_in(statement.content, letters)) for statement in statements(plain)]
     found += [
@@ -111,8 +116,8 @@ def _decided(plain: str, letters: str) -> str:
 def _leading_lines(plain: str, letters: str) -> str:
     """A last sentence that is a letter alone, or ends in one as an option; otherwise all letters that lead lines: a
     repeated list of the options names several, and so settles on none."""
-    told = re.findall(rf"(?<![A-Za-z])\(?([{letters}])(?:\)|\)?\s*[:.?–—-])\s*{TOLD}", plain)
-    if len({letter for letter, _ in told}) > 1:  # "A: no. B: yes."
+    told = re.findall(rf"(?<![A-Za-z])\(?([{letters}])(?:\)|\)?(?:\s*[:.?–—-]|\s+is))\s*{TOLD}", plain)
+    if len({letter for letter, _ in told}) > 2:  # "A: no. B: yes. C: no."
         return "".join(letter for letter, yes in told if yes)
     lines = [re.sub(r"^\|\s|\s\|$", "", line.strip()).strip(" \t-•#>") for line in plain.splitlines() if line.strip()]
     last = affirmed(re.split(r"(?<=[.!?])\s+(?=\S)", lines[-1])[-1]) if lines else ""
@@ -122,13 +127,15 @@ def _leading_lines(plain: str, letters: str) -> str:
     alone = re.fullmatch(rf"[(\[]?[{letters}][)\]]?\W*|\([{letters.lower()}]\)\W*", last)
     if alone and len(last) < 30:
         return _letters_in(last, letters)
-    if re.fullmatch(rf"[{letters.lower()}][).]?", plain.strip()):
-        return plain.strip()[0].upper()
-    marked = re.search(rf"(?:(?i:option|choice|→|⇒|=>|->)\s*\(?)([{letters}])\)?[).\s]*$", last)
+    if small := re.fullmatch(rf"\(?([{letters.lower()}])(?:[).]?|\)\s[^\n]+)", PREFIX.sub("", plain.strip(), count=1)):
+        return small[1].upper()
+    ends = rf"(?:option|choice|→|⇒|=>|->)\s*\(?([{letters}])\)?[).\s]*$"
+    marked = re.search(ends, last, re.IGNORECASE) or re.search(rf"\b(?:is|are):? \(?([{letters}])\)?[).\s]*$", last)
     if marked and not REJECTS.search(last):
-        return marked[1]
+        return marked[1].upper()
     leads = re.compile(rf"(?:(?i:option|choice)\s+)?[(\[]?([{letters}])(?:[)\].:](?=\s|$)|\s*$|\s[-–—]\s(?![A-Z]\W*$))")
-    return "".join(lead[1] for line in lines if (lead := leads.match(line)))
+    kept = [line for line in lines if not re.search(r"\b(?:wrong|incorrect)\b", line)]
+    return "".join(_letters_in(line, letters) or lead[1] for line in kept if (lead := leads.match(line)))
 
 
 def _plain(text: str) -> str:

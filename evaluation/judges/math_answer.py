@@ -8,9 +8,9 @@ Rules, as a strict human grader of MATH500 applies them:
   "12 apples and 5 oranges" is not 12. A tuple is ordered, a set is not, a bare list may stand for either. Brackets count.
   What only restates the value ("15\frac{39}{40} or \frac{639}{40}") adds none. A vector may stand in a row: (1, 2).
 - Inequalities are the set they describe: 5 > x > -3, "x > -3 and x < 5" and ]-3, 5[ are (-3, 5); "and" is no "or".
-- "12:1" is a ratio: it may stand for a fraction, never for 12. "6:30 p.m." is compared whole. 60^\circ is \frac{\pi}{3},
-  and 60; a sentence that rejects its value ("isn't 12", "at least 12") or asks states none, nor does a text that gives up
-  ("I don't know, I got to 7").
+- "12:1" is a ratio: it may stand for a fraction, never for 12. "6:30 p.m." and \text{7:30} are compared whole.
+  60^\circ is \frac{\pi}{3}, and 60; a sentence that rejects its value ("isn't 12", "at least 12") or asks states none,
+  nor does a text that gives up ("I don't know, I got to 7").
 - "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
   reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
 - A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
@@ -33,7 +33,7 @@ UNITS = r"(?!(?:is|are|was|were|not|and|or|to)\b)(?:[A-Za-z]{2,}\b\.?|(?<=[/ ])[
 TEXT_UNIT = re.compile(
     rf"(?<=[^\s_^{{])\s*\{{?(?:{TEXT}|\\frac\s*\{{{TEXT}\}}\s*\{{{TEXT}\}})\}}?(?:\s*\^\{{?-?\d\}}?)?$"
 )
-PLAIN_UNIT = re.compile(rf"(?<=[\d)}}%i])\s+{UNITS}(?:[ /]+{UNITS})*$|(?<=\d)(?:st|nd|rd|th|cm|km|kg|mm)$")
+PLAIN_UNIT = re.compile(rf"(?<=[\d)}}%i])\s+{UNITS}(?:[ /]+{UNITS})*$|(?<=\d)(?:st|nd|rd|th|[ckm]?m|kg)$")
 QUANTIFIER = re.compile(
     r"[,;\s]*(?:\\text\s*\{\s*,?\s*|\b)(?:for (?:any|all|some|every|each)|where|with)\b.*$"
     r"|,\s*[A-Za-z]\s*\\in\b.*$|\s*\\pmod\s*\{?\w+\}?$|\s*(?:\\text\s*\{)?\s*\(mod\b.*$",
@@ -46,7 +46,7 @@ TERM = re.compile(
 EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])")
 CHAIN = re.compile(r"=(?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+=((?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+)$")
 """Values that end in one: "f(1) + f(2) = 2 + \\frac{1}{3} = \\frac{7}{3}"."""
-PREDICATE = re.compile(r"\b(?:is|are|was|were|equals)\b:?\s(?:at\s)?|:\s")
+PREDICATE = re.compile(r"(?:\b(?:is|are|was|were|equals)|,\s(?:so|thus|hence))\b:?\s(?:at\s)?|:\s")
 ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
 AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
 BOTH = re.compile(
@@ -56,24 +56,29 @@ BOTH = re.compile(
 LONGEST_LINE = 500
 LIST = ""
 OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
-TIME = re.compile(r"(\d{1,2}):(\d\d)\s*([ap])\.?\s*m\b\.?", re.IGNORECASE)
+TIME = re.compile(r"(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s*m\b\.?|\.?$)", re.IGNORECASE)
 ASIDE = re.compile(
     r"(?:, not| rather than| instead of)\b[^,.;]*$|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
+    r"|(?<=\d)[^=\d]{0,40}?\s(?:(?:on|for|after|from|to (?:make|earn|get|buy|pay|reach)"
+    r"|which (?:is (?:about|less|more)|includes))\b"
+    r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|when \$?[a-z]\s*=[^,;]*)$"
 )
+"""What does not answer, though a number stands in it: the 3 of "42 on 3 items", the 2 of "7 when y = 2"."""
 REFUSED = re.compile(
     r"(?:\b(?:is|are|equals|equal to)|=)[\s:=\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
     r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"
-    r"|n't\b|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$",
+    r"|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$",
     re.IGNORECASE,
 )
 """An end that asks, breaks off, or rejects a value."""
 GIVES_UP = re.compile(
-    r"\b(?:g[ia]v(?:e|ing) up|no idea|(?:do not|don['’]t) know|(?:unable|impossible|not able|not sure how) to"
-    r"|(?:can|could)(?:not|n['’]t|['’]t| not) (?:be )?(?:solve|determine|answer|compute|find the))\b",
+    r"\b(?:g[ia]v(?:e|ing) up|no idea|do not know|(?:unable|impossible|not able|not sure how) to"
+    r"|(?:can|ca|could) ?not (?:be )?(?:solve|determine|answer|compute|find the))\b",
     re.IGNORECASE,
 )
 NOT_ALONE = re.compile(
-    r"\?|,|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from)\b|n't\b",
+    r"\?|,(?! (?:at|with|who|which)\b)"
+    r"|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from)\b",
     re.IGNORECASE,
 )
 COUNTED = re.compile(
@@ -106,7 +111,7 @@ class Reading:
 def read_reference(gold: str) -> Reading:
     stated = ", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", gold)
     latex = spelled(stated if stated.endswith("!") else trimmed(stated))  # a factorial, no exclamation
-    if is_words(latex):
+    if is_words(stated if ":" in stated else latex):
         return Reading(shown=gold, words=words_of(latex))
     numbers = r"(?<![\d(\[{])\d{1,3}(?:,\d{3})+(?!\d)"
     grouped = not re.search(r"[,;]|\\pm|\b(?:and|or)\b", re.sub(numbers, "", latex))
@@ -184,7 +189,7 @@ def _in_parts(place: FinalAnswer, candidates: Sequence[str], reference: Reading)
 def variables(latex: str) -> frozenset[str]:
     """Besides the name in "x = 5" or "x < 5"."""
     bare = re.sub(r"^[A-Za-z\d_,()\s]*(?:=|\\in(?![a-z]))|\\[A-Za-z]+", "", TEXT_COMMAND.sub("", latex))
-    return frozenset() if re.search(r"[<>]|\\[lg]e", latex) else frozenset(re.findall("[A-Za-z]", bare))
+    return frozenset() if re.search(r"[<>]|\\[lgn]e", latex) else frozenset(re.findall("[A-Za-z]", bare))
 
 
 def _in_prose(text: str) -> Reading | None:
@@ -262,7 +267,8 @@ def is_expression(line: str, letters: frozenset[str]) -> bool:
 
 def is_words(text: str) -> bool:
     plain = TEXT_COMMAND.sub(r"\1", text).strip()
-    if TIME.fullmatch(plain):
+    time = TIME.fullmatch(plain)
+    if time and (time[3] or plain != text.strip()):  # 7:30 alone is a ratio
         return True
     if plain == text.strip():
         return bool(re.fullmatch(r"(?=.{4})[A-Za-z'-]{2,}(?: [A-Za-z'-]{2,}){0,2}", plain))
@@ -272,6 +278,6 @@ def is_words(text: str) -> bool:
 def words_of(text: str) -> str:
     """Words to compare by: without commands, brackets, articles, "function", and case; of a time of day, that alone."""
     if times := TIME.findall(TEXT_COMMAND.sub(r" \1 ", text)):
-        return " ".join(times[-1]).casefold()
+        return " ".join(times[-1]).casefold().strip()
     plain = re.sub(r"[^A-Za-z0-9]+", " ", TEXT_COMMAND.sub(r" \1 ", text)).casefold().split()
     return " ".join([word for word in plain if word not in ("a", "an", "the", "function")] or plain)

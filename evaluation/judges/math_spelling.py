@@ -16,6 +16,7 @@ UNICODE = str.maketrans(
     {"°": r"^\circ ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "×": r"\times ", "·": r"\cdot "}
     | {"∪": r"\cup ", "±": r"\pm ", "−": "-", "–": "-", "\u00a0": " ", "\u202f": " ", "²": "^2 ", "³": "^3 "}
     | {"¼": " 1/4", "½": " 1/2", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "÷": r"\div ", "…": r"\ldots ", "θ": r"\theta "}
+    | {"≠": r"\ne "}
 )
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 NUMBERS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
@@ -27,7 +28,7 @@ PARTS = {**ORDINALS, "quarter": 4}
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 NUMBER_WORD = (
     rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({WORDS}))"
-    rf"(?= \d/\d|(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
+    rf"(?= \d/\d| [a-z]{{3,}}s\.?$|(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
 )
 """As the whole answer, or as its base."""
 LABEL = r"^(?:\\text(?:bf|rm|it)?\s*\{\s*\(?[A-E][).:]*\s*\}|\(?[A-E]\))(?:\s|\\ )*"
@@ -75,8 +76,13 @@ SPELLINGS = [
         r"\\emptyset ",
     ),
     (r"^(?i:(?:\\text\s*\{)?\s*all (?:the )?real(?: number)?s\s*\}?)$", r"\\mathbb{R}"),
-    (r"\\langle(?![A-Za-z])", "("),
-    (r"\\rangle(?![A-Za-z])", ")"),
+    (r"^(?i:all real numbers (?:except|other than|but)(?: for)?) (?=\S+$)", r"x \\ne "),
+    (
+        r"^(?i:all (?:real )?(?:numbers |values (?:of )?)?)(?=[a-z] )([a-z]) (?:with|such that|satisfying|where) (?=.*\1)",
+        "",
+    ),
+    (r"^\[(\[[^\[\]]*\](?:,\s*\[[^\[\]]*\])+)\]$", lambda rows: matrix(rows[1])),
+    (r"\\(?:(l)|r)angle(?![A-Za-z])", lambda bracket: "(" if bracket[1] else ")"),
     (r"(?<![\w)\]}])\](?=[^()\[\]]+[,;])", "("),  # ]2, \infty[
     (r"([(\[][^()\[\]]+[,;][^()\[\]]+)\[", r"\1)"),
     (r"(?<=[)\]])\s*U\s*(?=[(\[])|(?<=[)\]])\s*(?:\\text\s*\{)?\s*\bor\b\s*\}?\s*(?=[(\[].*\\infty)", r"\\cup "),
@@ -84,7 +90,6 @@ SPELLINGS = [
     (r"\\(?:[dtc]frac)(?![A-Za-z])", r"\\frac"),
     (r"\\color\s*\{\w+\}|\\(?:mathbf|mathit|boldsymbol)(?![A-Za-z])", ""),
     (r"\\(?:mathrm|text|rm)\s*\{\s*([ei])\s*\}", r"\1"),  # \mathrm{e} is a number, not a unit
-    (r"\\(?:mathrm|text)\s*\{d([xyt])\}", r"d\1"),
     (r"\\frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
     (r"\\\\\[[^\]]*\]|\\\\(?=\s*\\end)", lambda row: r"\\" if "[" in row[0] else ""),
     (r"\\degree(?![A-Za-z])|(?<=\d) degrees?$", r"^\\circ "),
@@ -110,6 +115,12 @@ def spelled(answer: str) -> str:
         latex = re.sub(pattern, spelling, latex)
     latex = REPEATING.sub(_repeating, latex)
     return MIXED.sub(lambda mixed: improper(mixed, r"\frac{%d}{%d}"), latex).strip().rstrip(".,;").lstrip("= ").strip()
+
+
+def matrix(rows: str) -> str:
+    """Of Python's [[1, 2], [3, 4]], without the outer brackets."""
+    inner = re.sub(r"\]\s*,\s*\[", r" \\\\ ", rows).strip("[]").replace(",", " & ")
+    return rf"\begin{{pmatrix}} {inner} \end{{pmatrix}}"
 
 
 def number(words: str) -> int:
