@@ -94,13 +94,16 @@ def _outcome(benchmark: Benchmark, row: Row | BadRow, ids: Container[str]) -> Pr
     return BadRow(where, f"the id {problem.id!r} was there before") if problem.id in ids else problem
 
 
-def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False) -> str:
-    """A field of a row that must be text. may_be_empty: or missing. Raises BadInput, naming the field."""
+def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False, may_be_number: bool = False) -> str:
+    """A field of a row that must be text. may_be_empty: or missing; may_be_number: as programs that write rows make one of
+    an answer or an id. Raises BadInput, naming the field."""
     value = row.get(name)
     if value is None and may_be_empty:
         return ""
     if value is None:
-        raise BadInput(f"the field {name!r} is missing")
+        raise BadInput(f"the field {name!r} is missing; the row has {', '.join(map(str, row))[:200]}")
+    if may_be_number and type(value) in (int, float):
+        return str(value)
     if not isinstance(value, str):
         raise BadInput(f"the field {name!r} is no text but {type(value).__name__}")
     if not may_be_empty and not value.strip():

@@ -22,10 +22,20 @@ from evaluation.benchmarks import benchmark
 from evaluation.data import find, names_of, problems
 from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_case
 from evaluation.problem import Benchmark, Judges, Problem
-from evaluation.record import PACKAGES, Answer, answers, key_of, problem_of, sha256_of
+from evaluation.record import (
+    PACKAGES,
+    PROBLEM,
+    VERDICT,
+    Answer,
+    answers,
+    key_of,
+    made_lines,
+    problem_of,
+    sha256_of,
+)
 from evaluation.responses import judge_responses
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, own_lines, row_at, write_json
+from z1_core.jsonl import Lines, row_at, write_json
 from z1_core.program import program
 from z1_core.provenance import versions
 from z1_core.statuses import STATUSES
@@ -93,7 +103,7 @@ def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter
 
 def judge_task(folder: Path, of: Benchmark, data: Path | None, tools: Judges, judge: str) -> Counter[str]:
     """What has a verdict that counts, of this judge, is left alone. Each new one is a line the moment it is made."""
-    verdicts = {key_of(line.row): line.row for line in own_lines(folder / "verdicts.jsonl")}
+    verdicts = {key_of(line.row): line.row for line in made_lines(folder / "verdicts.jsonl", VERDICT)}
     path, total, one_writes = folder / "answers.jsonl", 0, Lock()
     left: defaultdict[str, list[int]] = defaultdict(list)
     for begin, answer in answers(path):
@@ -130,7 +140,7 @@ def is_judged(answer: Answer, verdict: Mapping[str, Any] | None, judge: str) -> 
 def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collection[str]) -> Iterator[Problem]:
     """The problems of these ids; those whose reference was too long to be kept are read from the data again."""
     elsewhere: dict[str, str] = {}
-    for line in own_lines(path):
+    for line in made_lines(path, PROBLEM):
         if line.row["problem_id"] not in wanted:
             continue
         if line.row["reference"] is None:

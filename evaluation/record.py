@@ -8,15 +8,15 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from evaluation.problem import Problem
 from z1_core.errors import BadInput
-from z1_core.jsonl import own_lines
+from z1_core.jsonl import Line, own_lines
 from z1_core.provenance import commit, versions
 from z1_core.window import Completion, Window
 
@@ -64,13 +64,24 @@ class Answer:
         return self.problem_id, self.sample, self.thinking_tokens
 
 
-def answers(path: Path) -> Iterator[tuple[int, Answer]]:
-    """Each with the byte at which its line begins. Raises BadInput for a line that no run writes."""
+ANSWER = tuple(each.name for each in fields(Answer))
+VERDICT = ("problem_id", "sample", "thinking_tokens", "status", "judged")
+PROBLEM = ("problem_id", "sha256", "messages", "prefill", "labels")
+MAY_BE_NULL = ("hint", "seconds")
+
+
+def made_lines(path: Path, names: Collection[str]) -> Iterator[Line]:
+    """Of a file in a run's folder, each with the fields of these names. Raises BadInput for a line that no run writes."""
     for line in own_lines(path):
-        try:
-            yield line.begin, Answer(**line.row)
-        except TypeError as error:
-            raise BadInput(f"{line.where} is not what a run writes ({error!r}); delete it") from error
+        if lacking := sorted(name for name in names if line.row.get(name) is None and name not in MAY_BE_NULL):
+            raise BadInput(f"{line.where} is not what a run writes (it lacks {', '.join(lacking)}); delete it")
+        yield line
+
+
+def answers(path: Path) -> Iterator[tuple[int, Answer]]:
+    """Each with the byte at which its line begins."""
+    for line in made_lines(path, ANSWER):
+        yield line.begin, Answer(**{name: line.row.get(name) for name in ANSWER})
 
 
 def key_of(row: Mapping[str, Any]) -> Key:

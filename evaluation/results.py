@@ -12,15 +12,16 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.record import Answer, answers, key_of
+from evaluation.record import VERDICT, Answer, answers, key_of, made_lines
 from evaluation.store import run_record
 from z1_core.errors import BadInput
-from z1_core.jsonl import Line, own_lines
 
 WINDOW = "window"
 """The project's own method; others are named by what differs."""
 KEY = ["problem_id", "sample", "thinking_tokens"]
 FIGURES = ["trace_tokens", "answer_tokens", "cut", "end_reason"]
+SHOWN = ("problem_id", "labels")
+"""Of a problem, what a report needs."""
 COLUMNS = [*KEY, *FIGURES, "status", "judged", "sha256", "labels"]
 
 
@@ -64,10 +65,15 @@ def read_results(folder: Path) -> Results:
 
 
 def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -> BenchmarkResults:
-    problems = {line.row["problem_id"]: _labels(line) for line in own_lines(folder / "problems.jsonl")}
-    verdicts = {key_of(line.row): line.row for line in own_lines(folder / "verdicts.jsonl")}
+    problems = {line.row["problem_id"]: _labels(line.row) for line in made_lines(folder / "problems.jsonl", SHOWN)}
+    verdicts = {key_of(line.row): line.row for line in made_lines(folder / "verdicts.jsonl", VERDICT)}
     rows = []
     for _, answer in answers(folder / "answers.jsonl"):
+        if answer.problem_id not in problems:
+            raise BadInput(
+                f"{folder / 'problems.jsonl'} lacks problem {answer.problem_id!r}, which was answered; the command of the "
+                "run restores it"
+            )
         verdict = verdicts.get(answer.key, {})
         judged = (verdict.get("status"), verdict.get("judged"))
         rows.append((*answer.key, *_figures(answer), *judged, *problems[answer.problem_id]))
@@ -75,13 +81,9 @@ def _benchmark(folder: Path, run: Mapping[str, Any], facts: Mapping[str, Any]) -
     return BenchmarkResults(facts=facts, run=run, problems=len(problems), answers=table)
 
 
-def _labels(line: Line) -> tuple[str, dict[str, str]]:
+def _labels(row: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """And the hash, of a problem. Names and values come from data sets, and no table holds halves of characters."""
-    try:
-        labels = {_plain(name): _plain(value) for name, value in line.row["labels"].items()}
-    except KeyError as error:
-        raise BadInput(f"{line.where} is not what a run writes (it lacks {error}); delete the line") from error
-    return line.row.get("sha256"), labels
+    return row.get("sha256"), {_plain(name): _plain(value) for name, value in row["labels"].items()}
 
 
 def _plain(text: str) -> str:

@@ -24,12 +24,12 @@ from evaluation.answering import Answering, missing
 from evaluation.plan import Plan, add_plan_options, make_plan, settings
 from evaluation.pool import pooled
 from evaluation.problem import Benchmark
-from evaluation.record import about, answers, problem_row
+from evaluation.record import PROBLEM, about, answers, made_lines, problem_row
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.insertion import check_fits
-from z1_core.jsonl import Lines, rows, write_json, write_lines
+from z1_core.jsonl import Lines, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
@@ -151,7 +151,7 @@ def ask(engine: Engine, plan: Plan, of: Benchmark) -> Asked:
 
 def all_asked(folder: Path, now: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The problems asked before, and those behind them. Raises BadInput where these are other ones."""
-    before = rows(folder / "problems.jsonl")
+    before = [line.row for line in made_lines(folder / "problems.jsonl", PROBLEM)]
     for number, (old, new) in enumerate(zip(before, now, strict=False), start=1):
         if old["sha256"] != new["sha256"]:
             raise BadInput(

@@ -20,6 +20,8 @@ from filelock import FileLock, Timeout
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json
 
+RUN = {"model": str, "windows": list, "samples": int, "sampling": dict, "answer_tokens": int}
+TASK = {"benchmark": str, "method": str, "title": str}
 TASK_FACTS = ("benchmark", "method", "hint")
 """Of a task's facts in run.json, those that must be the same; which problems are asked is seen from the problems."""
 
@@ -29,7 +31,22 @@ def run_record(folder: Path) -> dict[str, Any]:
     run = read_json(folder / "run.json")
     if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
         raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
+    wrong = _not_of(run, RUN) + [
+        f"benchmarks.{task}.{name}" for task, facts in run["benchmarks"].items() for name in _not_of(facts, TASK)
+    ]
+    if wrong:
+        raise BadInput(
+            f"{folder / 'run.json'} is damaged or was begun by an earlier version of this program (see its {wrong[0]}); "
+            "restore it, or name another folder"
+        )
     return run
+
+
+def _not_of(facts: Any, kinds: Mapping[str, type]) -> list[str]:
+    """The names of what is missing, or of another kind."""
+    return [
+        name for name, kind in kinds.items() if not isinstance(facts, dict) or not isinstance(facts.get(name), kind)
+    ]
 
 
 @contextmanager

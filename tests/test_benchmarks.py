@@ -97,8 +97,9 @@ def test_gsm8k_reads_the_number_behind_the_mark(shared_data, judges):
     assert gsm8k.judge(problems[0], "She makes $18 a day.", judges).status == "right"
     assert gsm8k.judge(problems[0], "She makes $19 a day.", judges).status == "wrong"
     assert gsm8k.judge(problems[0], "", judges).status == "no_answer"
-    with pytest.raises(BadInput, match="'####'"):
-        gsm8k.make_problem({"question": "How many?", "answer": "18"})
+    for answer in ("18", "#### 18\nSo it is 18 apples."):
+        with pytest.raises(BadInput, match="'####'"):
+            gsm8k.make_problem({"question": "How many?", "answer": answer})
 
 
 @pytest.fixture
@@ -204,8 +205,20 @@ def test_gpqa_shows_every_option_whole_and_refuses_a_row_that_lacks_one():
     shown = user_text(benchmark("gpqa").make_problem({**GPQA_ROWS[0], **options}))
     for option in (*options.values(), GPQA_ROWS[0]["Incorrect Answer 3"]):
         assert sum(line[3:] == option and line[:3] in ("A. ", "B. ", "C. ", "D. ") for line in shown.splitlines()) == 1
-    with pytest.raises(BadInput, match="'Incorrect Answer 3' is empty"):
-        benchmark("gpqa").make_problem({**GPQA_ROWS[0], "Incorrect Answer 3": ""})
+    for wrong, says in (("", "'Incorrect Answer 3' is empty"), ("[x] ", "the right option is also a wrong one")):
+        with pytest.raises(BadInput, match=says):
+            benchmark("gpqa").make_problem({**GPQA_ROWS[0], "Correct Answer": "[x]", "Incorrect Answer 3": wrong})
+
+
+@pytest.mark.parametrize(("answer", "read"), [(18, "18"), (-2.5, "-2.5"), (True, None), (["18"], None), (None, None)])
+def test_a_number_is_an_answer_and_an_id_as_programs_write_them(answer, read):
+    row = {"unique_id": 7, "problem": "How many?", "answer": answer}
+    if read is None:
+        with pytest.raises(BadInput, match="'answer'"):
+            benchmark("math500").make_problem(row)
+    else:
+        made = benchmark("math500").make_problem(row)
+        assert (made.id, made.reference) == ("7", {"answer": read})
 
 
 def statements(shared_data: Path) -> Path:

@@ -327,6 +327,8 @@ def test_what_is_missing_is_seen_by_what_is_imported_and_not_by_what_is_said(too
 def test_zero_tests_never_pass(tools):
     empty = "import unittest\nclass TestCases(unittest.TestCase):\n    pass\n"
     assert judge_unittest("def f(): pass", empty, entry_point="f", **tools).status == "harness_error"
+    for source in ("assert f(1) == 1", "def check(candidate:"):
+        assert judge_check("def f(x): return x", source, entry_point="f", **tools).status == "harness_error"
     assert judge_stdin("", [], **tools).status == "harness_error"
     assert judge_function("", [], entry_point="f", **tools).status == "harness_error"
 

@@ -374,8 +374,34 @@ def test_a_folder_that_is_no_result_is_refused_in_one_sentence(tmp_path, capsys,
     assert (error.count("\n"), named in error) == (1, True)
 
 
+DAMAGE = [
+    ({"windows": None}, "(see its windows)"),
+    ({"samples": "1"}, "(see its samples)"),
+    ({"benchmarks": {"math500": []}}, "(see its benchmarks.math500.benchmark)"),
+]
+
+
+@pytest.mark.parametrize(("facts", "named"), DAMAGE)
+def test_a_record_with_settings_of_another_kind_is_refused_by_their_name(run, capsys, facts, named):
+    run.add("math500", title="MATH500")
+    path = run.folder / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
+    assert main([str(run.folder)]) == 2
+    error = capsys.readouterr().err
+    assert (error.count("\n"), named in error) == (1, True)
+
+
+def test_a_problem_that_was_answered_and_is_gone_is_named_with_the_remedy(run, capsys):
+    run.add("math500", title="MATH500")
+    (run.folder / "math500" / "problems.jsonl").unlink()
+    assert main([str(run.folder)]) == 2
+    assert (
+        "lacks problem 'math500/0', which was answered; the command of the run restores it" in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize("line", ["nonsense", '{"problem_id": "math500/0"}'])
-@pytest.mark.parametrize("name", ["problems", "answers"])
+@pytest.mark.parametrize("name", ["problems", "answers", "verdicts"])
 def test_a_line_that_cannot_be_read_is_named(run, capsys, line, name):
     run.add("math500", title="MATH500")
     path = run.folder / "math500" / f"{name}.jsonl"

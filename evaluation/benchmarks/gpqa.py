@@ -17,6 +17,7 @@ from evaluation.benchmarks.math500 import SYSTEM
 from evaluation.data import Source, labels_of, text_field
 from evaluation.judges.choice import letter_of
 from evaluation.problem import Judges, Problem, Verdict
+from z1_core.errors import BadInput
 
 LETTERS = "ABCD"
 REQUEST = r"Please put the letter of the right choice (A, B, C or D) in \boxed{}."
@@ -37,10 +38,13 @@ class Gpqa:
     gold_field = "letter"
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
-        problem_id = text_field(row, "Record ID")
+        problem_id = text_field(row, "Record ID", may_be_number=True)
         question = text_field(row, "Question").strip()
         order = shuffled(problem_id, len(OPTIONS))
-        lines = [f"{LETTERS[at]}. {text_field(row, OPTIONS[index]).strip()}" for at, index in enumerate(order)]
+        options = [text_field(row, name, may_be_number=True).strip() for name in OPTIONS]
+        if options[0] in options[1:]:
+            raise BadInput(f"the right option is also a wrong one: {options[0][:80]!r}")
+        lines = [f"{LETTERS[at]}. {options[index]}" for at, index in enumerate(order)]
         return Problem(
             id=problem_id,
             messages=(

@@ -46,6 +46,6 @@ def _answer(solution: str) -> str:
     """The number behind the mark, without the commas that group its digits."""
     _, mark, answer = solution.rpartition(ANSWER_MARK)
     answer = answer.strip().replace(",", "")
-    if not mark or not answer:
+    if not mark or not answer or "\n" in answer:
         raise BadInput(f"the field 'answer' does not end in {ANSWER_MARK!r} and a number")
     return answer

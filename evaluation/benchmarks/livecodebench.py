@@ -69,7 +69,7 @@ class LiveCodeBench:
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         """The hidden tests stay packed until they are judged: unpacked, those of v5 do not fit into most memories."""
-        problem_id = text_field(row, "question_id")
+        problem_id = text_field(row, "question_id", may_be_number=True)
         starter = text_field(row, "starter_code", may_be_empty=True)
         tests = {name: text_field(row, name, may_be_empty=True) for name in TESTS}
         month = str(row.get("contest_date") or "")[:7]

@@ -25,12 +25,12 @@ class Math500:
 
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         return Problem(
-            id=text_field(row, "unique_id"),
+            id=text_field(row, "unique_id", may_be_number=True),
             messages=(
                 {"role": "system", "content": SYSTEM},
                 {"role": "user", "content": text_field(row, "problem")},
             ),
-            reference={"answer": text_field(row, "answer")},
+            reference={"answer": text_field(row, "answer", may_be_number=True)},
             labels=labels_of(row, "level", "subject"),
         )
 

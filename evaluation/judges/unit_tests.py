@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from evaluation.judges.extract import defines
 from evaluation.judges.programs import Failed, ask, judged
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
@@ -55,7 +56,8 @@ def judge_check(code: str, test_source: str, *, entry_point: str, sandbox: Sandb
 
     Helpers that both define are the test's in the test: a benchmark that puts the prompt in front of it keeps the prompt's.
     """
-    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": ["check"], "needed": []}
+    names = ["check"] if defines(test_source, "check") else []
+    setup = {"code": code, "test": test_source, "entry_point": entry_point, "names": names, "needed": []}
     return _judged(setup, sandbox, time_limit_s)
 
 
