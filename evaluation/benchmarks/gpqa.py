@@ -17,7 +17,6 @@ from evaluation.benchmarks.math500 import SYSTEM
 from evaluation.data import Source, labels_of, text_field
 from evaluation.judges.choice import letter_of
 from evaluation.problem import Judges, Problem, Verdict
-from z1_core.errors import BadInput
 
 LETTERS = "ABCD"
 REQUEST = r"Please put the letter of the right choice (A, B, C or D) in \boxed{}."
@@ -42,8 +41,6 @@ class Gpqa:
         question = text_field(row, "Question").strip()
         order = shuffled(problem_id, len(OPTIONS))
         options = [text_field(row, name, may_be_number=True).strip() for name in OPTIONS]
-        if options[0] in options[1:]:
-            raise BadInput(f"the right option is also a wrong one: {options[0][:80]!r}")
         lines = [f"{LETTERS[at]}. {options[index]}" for at, index in enumerate(order)]
         return Problem(
             id=problem_id,

@@ -1,11 +1,11 @@
 r"""Multiple choice: the letter that a text settles on.
 
 A letter counts where it stands as one: the A of "A cat" is an article, that of "A = 5 m^2" or \boxed{A + B} a quantity,
-the I of "I think" a pronoun; a small letter only in brackets or alone. The last box with a letter comes first, unless the
-text behind it takes it back; then the last sentence that decides ("the answer is (C)", "D is correct", "which leaves
-D"), for the answer and not against one or asking; then a last sentence that is a letter alone or ends in "option C"; then
-a letter that leads lines, if it is the only one that does. Words that call a statement true ("C is true") settle nothing:
-which one is false may be the question.
+the I of "I think" a pronoun; a small letter only in brackets, alone, or in "so c is the answer". The last box with a
+letter comes first, unless the text behind it takes it back; then the last sentence that decides ("the answer is (C)",
+"D is correct", "which leaves D"), for the answer and not against one or asking; then a last sentence that is a letter
+alone or ends in "option C" or "is C"; then a letter that leads lines, if it is the only one that does. Words that call
+a statement true ("C is true") settle nothing: which one is false may be the question.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ PREFIX = re.compile(
 )
 SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is|over [A-J])\W*$|,? \(?(?:the )?\w+ option\W*$")
 REJECTS = re.compile(
-    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*|exclud\w*|discard|compare|about|whether|rule\w*|(?:re)?consider|look|check|evaluate|next"
+    r"\b(?:not|never|cannot|except|but|unlikely|wrong|incorrect|false|eliminat\w*"
+    r"|exclud\w*|discard|compare|about|whether|rule\w*|(?:re)?consider|look|check|evaluate|next"
     r"|for|unit|symbol|element|denoted|called|if|or|could|might|may)\b|\?",
     re.IGNORECASE,
 )
