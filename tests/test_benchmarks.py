@@ -420,6 +420,7 @@ F = "def f(x):\n    return x"
         (f"```python\ndef f(x):\n    return 0\n```\nNo:\n```python\n{F}", F),
         (f"So: ```python\n{F}```\nIt returns x.", F),
         (f"{F}\n```\nIt returns x.", F),
+        (f"~~~python\n{F}\n~~~", F),
         ("no code", None),
     ],
 )

@@ -1,8 +1,8 @@
-"""The program in an answer: LiveCodeBench's rule, the lines between the last two that hold a fence, and four cases more.
+"""The program in an answer: LiveCodeBench's rule, the lines between the last two that hold a fence, and five cases more.
 
 Where that rule finds half a program or none, a reader still sees one: the last fence opens a block that was never closed
-(a cut answer); the only one closes a block that the prompt had opened; a fence stands behind the last line of code; and
-`two fences in one line` are inline code and mark no block.
+(a cut answer); the only one closes a block that the prompt had opened; a fence stands behind the last line of code; it is
+one of ~~~ or of more than three signs; and `two fences in one line` are inline code and mark no block.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from textwrap import dedent
 
 FENCE = "```"
 PYTHON = ("python", "python3", "py")
+OTHER_FENCE = re.compile(r"^([ \t]*)(?:~{3,}|`{4,})", re.MULTILINE)
 BLOCKS = re.compile(r"```[^\n`]*$|```", re.MULTILINE)
 IMPORTS = (ast.Import, ast.ImportFrom)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -20,8 +21,14 @@ ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 
 
 def extract_code(text: str) -> str | None:
-    """None without any fence."""
-    lines = text.split("\n")
+    """None without any fence. A block in a list of steps is indented as a whole."""
+    code = last_block(text)
+    return code if code is None or is_python(code) else dedent(code)
+
+
+def last_block(text: str) -> str | None:
+    """As it stands there; None without any fence."""
+    lines = OTHER_FENCE.sub(rf"\1{FENCE}", text).split("\n")
     fences = [number for number, line in enumerate(lines) if line.count(FENCE) % 2]
     if not fences:
         return None
@@ -50,12 +57,12 @@ def answering_code(text: str, entry_point: str) -> str | None:
 
     A text may show an example or a test behind its solution, and the last block alone would miss the solution.
     """
-    before, *pieces = BLOCKS.split(text)
+    before, *pieces = BLOCKS.split(OTHER_FENCE.sub(rf"\1{FENCE}", text))
     for piece in reversed([before, *pieces] if len(pieces) == 1 else pieces):
         for code in (piece, dedent(piece)):  # a block in a list of steps is indented as a whole
             if defines(code, entry_point):
                 return code
-    code = extract_code(text)
+    code = last_block(text)
     return code if code and code.strip() else None
 
 
