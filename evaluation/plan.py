@@ -14,6 +14,7 @@ from evaluation.benchmarks import BENCHMARKS, benchmark
 from evaluation.data import find, problems
 from evaluation.problem import Benchmark, Problem
 from z1_core.errors import BadInput
+from z1_core.prompt import check_text
 from z1_core.sweep import check_windows
 from z1_core.trained import Trained
 from z1_core.window import BOXED_HINT, HINT, Sampling, Window
@@ -153,6 +154,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
 
 def arms(hints: Sequence[str]) -> list[Arm]:
     """One for each hint: a name, or a text."""
+    for hint in hints:
+        check_text("hint", hint)
     made = [NAMED.get(hint) or Arm(f"hint-{hashlib.sha256(hint.encode()).hexdigest()[:8]}", hint) for hint in hints]
     if len({arm.hint for arm in made}) < len(made):
         raise BadInput("a hint is named twice; name each once")

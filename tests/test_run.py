@@ -304,6 +304,7 @@ def rows_in(path: Path) -> int:
         (("--temperature", 3), "temperature is 3.0"),
         (("--hint", "plain", "plain"), "a hint is named twice"),
         (("--hint", ""), "the hint is empty"),
+        (("--hint", "So\udcff:"), "the hint holds half a character at position 2"),
         (("--hint", "budget-forcing", FORCED_HINT), "a hint is named twice"),
         (("math500",), "--data is the file of one benchmark"),
         (("gsm8k",), "a benchmark is named twice"),
