@@ -31,9 +31,9 @@ KILLED = (-getattr(signal, "SIGKILL", 9),)
 CLOCK = re.compile(r"^\d+\.\d\d\.\d{3}\.\d{3} (?:[A-Z] )?")
 """llama.cpp's, since its start, and the level of the message."""
 
-SPINS = "500"
+SPINS = "1000"
 """How often a thread of OpenMP looks whether the others are done before it sleeps. The usual number keeps a core for
-milliseconds: two models on the same two cores then take over ten times as long as one alone, with this twice as long."""
+milliseconds: two models on the same two cores then take over ten times as long as one alone, with this three times."""
 
 log = logging.getLogger(__name__)
 
