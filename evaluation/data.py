@@ -16,7 +16,7 @@ from typing import Any
 
 from evaluation.problem import Benchmark, Problem
 from evaluation.rows import BadRow, Row, read_rows
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, first_sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,5 +155,5 @@ def _refusal(error: Exception, source: Source) -> str:
         return f"{source.repo} is gated: request access on {page} and run `hf auth login`, or {files}"
     if isinstance(error, hub.LocalEntryNotFoundError | hub.OfflineModeIsEnabled):
         return f"the Hub cannot be reached and {source.repo} is not in its cache; {files}, or try with a network"
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:150]
+    reason = first_sentence(error, 150)
     return f"{source.repo} could not be downloaded: {reason}; {files}, or try with a network"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, first_sentence
 from z1_core.jsonl import lines
 
 
@@ -80,7 +80,7 @@ def _parquet(path: Path) -> Iterator[Row | BadRow]:
             for number, row in enumerate(rows, start=1):
                 yield f"row {number} of {path.name}", row
     except pyarrow.ArrowException as error:
-        raise BadInput(f"{path.name} is no readable Parquet file: {str(error).splitlines()[0]}") from error
+        raise BadInput(f"{path.name} is no readable Parquet file: {first_sentence(error)}") from error
 
 
 READERS: dict[str, Callable[[Path], Iterator[Row | BadRow]]] = {

@@ -18,7 +18,7 @@ from transformers import TrainerCallback
 from trl import SFTTrainer
 
 from training import run_folder
-from z1_core.errors import Z1Error
+from z1_core.errors import Z1Error, first_sentence
 from z1_core.jsonl import Lines
 
 KEPT = ("epoch", "loss", "grad_norm", "learning_rate")
@@ -39,7 +39,7 @@ class Trainer(SFTTrainer):
             good = run_folder.checkpoints(folder.parent)
             left = f"{good[-1].name} is whole and the run goes on from it" if good else "none was written before"
             raise Z1Error(
-                f"{folder.name} could not be written ({str(error).splitlines()[0][:150]}); {left}: free some space and "
+                f"{folder.name} could not be written ({first_sentence(error, 150)}); {left}: free some space and "
                 "give the same command again"
             ) from error
         finally:
