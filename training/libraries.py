@@ -13,7 +13,7 @@ from z1_core.errors import BadInput, Z1Error
 def refusing(
     what: str, remedy: str, kinds: type[Exception] | tuple[type[Exception], ...] = Exception
 ) -> Iterator[None]:
-    """Raises BadInput: what is wrong, the first line of what the library says (its second sentence may be a remedy), and ours."""
+    """Raises BadInput: what is wrong, the first line of what the library says, which may hold a remedy, and ours."""
     try:
         yield
     except (Z1Error, MemoryError):
