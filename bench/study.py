@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from evaluation.record import about
 from z1_core.engines.calls import shown_address
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
+from z1_core.provenance import about
 
 Way = Callable[[int], Awaitable[dict[str, Any]]]
 """way(round): run once and return the figures of the line. Round 0 is to warm up."""

@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from evaluation.plan import Plan, Task
-from evaluation.record import Answer, Key
 from z1_core.engine import Engine
-from z1_core.jsonl import Lines, row_at
+from z1_core.jsonl import Lines
 from z1_core.patience import Patience
+from z1_core.record import Answer, Asked, Key, read_at
 from z1_core.sweep import sweep
 from z1_core.thinking import Transcript, answer_from
 from z1_core.window import Chunk, Completion, Window
@@ -37,11 +36,11 @@ class Trace:
 
 
 def missing(
-    plan: Plan, out: Path, asked: Mapping[str, Sequence[Mapping[str, Any]]], done: Mapping[str, Mapping[Key, int]]
+    plan: Plan, out: Path, asked: Mapping[str, Sequence[Asked]], done: Mapping[str, Mapping[Key, int]]
 ) -> Iterator[Trace]:
     """What is still to be made, in the order of the data; a trace stops at the largest window that still needs it.
 
-    asked: the rows of problems.jsonl by the name of their benchmark; done: where each answer begins, by that of its task.
+    asked: by the name of the benchmark; done: where each answer begins, by that of its task.
     """
     for of in plan.benchmarks:
         tasks = [task for task in plan.tasks if task.benchmark is of]
@@ -50,9 +49,9 @@ def missing(
             for (problem_id, sample, size), begin in done[task.name].items():
                 found = (size, out / task.name / "answers.jsonl", begin)
                 longest[problem_id, sample] = max(found, longest.get((problem_id, sample), found))
-        for row in asked[of.name]:
+        for problem in asked[of.name]:
             for sample in range(plan.samples):
-                name = row["problem_id"], sample
+                name = problem.problem_id, sample
                 places = [
                     (task, plan.window(size, task.arm))
                     for size in plan.sizes
@@ -61,7 +60,7 @@ def missing(
                 ]
                 if places:
                     stored = longest[name][1:] if name in longest else None
-                    yield Trace(name[0], row["prompt_ids"], sample, places, stored)
+                    yield Trace(name[0], problem.prompt_ids, sample, places, stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Answering:
             task, window = place
             completion = await as_one_text(self.engine, run.completion())
             answer = Answer.of(completion, window, problem_id=trace.problem_id, sample=trace.sample)
-            self.files[task.name].add(vars(answer))
+            self.files[task.name].add(answer.model_dump())
             left.remove(place)
             self.bar.update()
 
@@ -107,7 +106,7 @@ class Answering:
 
     async def _recut(self, trace: Trace, places: list[Place], keep: Keep) -> None:
         """Answer from the trace that is stored, wherever that reaches: the same requests as the sweep's."""
-        stored = Answer(**row_at(*trace.stored))
+        stored = read_at(*trace.stored, Answer)
         sampling = self.plan.sampling_of(trace.problem_id, trace.sample)
         for place in places:
             window, run = place[1], Transcript(trace.prompt_ids)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from tqdm import tqdm
 
@@ -22,22 +21,12 @@ from evaluation.benchmarks import benchmark
 from evaluation.data import find, names_of, problems
 from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_case
 from evaluation.problem import Benchmark, Judges, Problem
-from evaluation.record import (
-    PACKAGES,
-    PROBLEM,
-    VERDICT,
-    Answer,
-    answers,
-    key_of,
-    made_lines,
-    problem_of,
-    sha256_of,
-)
 from evaluation.responses import judge_responses
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, row_at, write_json
+from z1_core.jsonl import Lines, write_json
 from z1_core.program import program
-from z1_core.provenance import versions
+from z1_core.provenance import PACKAGES, versions
+from z1_core.record import Answer, Asked, Judged, RunRecord, read, read_at, read_run
 from z1_core.statuses import STATUSES
 
 
@@ -63,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         with judges(code=of.gold_field is None, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
             statuses = judge_responses(options.responses, of, tools, data=options.data)
     else:
-        run = store.run_record(options.folder)
+        run = read_run(options.folder)
         with store.held(options.folder, name=".judge.lock"):
             statuses = judge_folder(options, run)
     faults = statuses["harness_error"]
@@ -79,22 +68,22 @@ def check(options: argparse.Namespace) -> None:
         raise BadInput("--responses needs --benchmark NAME")
 
 
-def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter[str]:
+def judge_folder(options: argparse.Namespace, run: RunRecord) -> Counter[str]:
     """Verdicts for every answer that is there, and the report."""
     from evaluation.report import write_report
 
     statuses: Counter[str] = Counter()
-    tasks = {options.folder / name: facts for name, facts in run["benchmarks"].items()}
-    code = any(benchmark(facts["benchmark"]).gold_field is None for facts in tasks.values())
+    tasks = {options.folder / name: task for name, task in run.benchmarks.items()}
+    code = any(benchmark(task.benchmark).gold_field is None for task in tasks.values())
     judge = f"{fingerprint()} {options.python}"
     with judges(code=code, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
         made_with = {"sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions(PACKAGES)}
         write_json(options.folder / "judge.json", {"judge": judge, "python": options.python, **made_with})
-        for folder, facts in tasks.items():
+        for folder, task in tasks.items():
             if options.again:
                 (folder / "verdicts.jsonl").unlink(missing_ok=True)
-            of = benchmark(facts["benchmark"])
-            statuses += judge_task(folder, of, options.data or facts["data"], tools, judge)
+            of = benchmark(task.benchmark)
+            statuses += judge_task(folder, of, options.data or task.data, tools, judge)
     write_report(options.folder)
     print(", ".join(f"{statuses[name]} {name}" for name in STATUSES if statuses[name]))
     print(f"the report is {options.folder / 'report.html'}")
@@ -103,10 +92,10 @@ def judge_folder(options: argparse.Namespace, run: Mapping[str, Any]) -> Counter
 
 def judge_task(folder: Path, of: Benchmark, data: Path | None, tools: Judges, judge: str) -> Counter[str]:
     """What has a verdict that counts, of this judge, is left alone. Each new one is a line the moment it is made."""
-    verdicts = {key_of(line.row): line.row for line in made_lines(folder / "verdicts.jsonl", VERDICT)}
+    verdicts = {each.key: each for _, each in read(folder / "verdicts.jsonl", Judged)}
     path, total, one_writes = folder / "answers.jsonl", 0, Lock()
     left: defaultdict[str, list[int]] = defaultdict(list)
-    for begin, answer in answers(path):
+    for begin, answer in read(path, Answer):
         total += 1
         if not is_judged(answer, verdicts.get(answer.key), judge):
             left[answer.problem_id].append(begin)
@@ -119,41 +108,39 @@ def judge_task(folder: Path, of: Benchmark, data: Path | None, tools: Judges, ju
         def judge_problem(problem: Problem) -> None:
             judge_once = cache(partial(judge_text, of, problem, tools=tools))
             for begin in left[problem.id]:
-                answer = Answer(**row_at(path, begin))
-                row = judge_answer(answer, judge_once) | {"sha256": sha256_of_case(answer, judge)}
+                verdict = judge_answer(read_at(path, begin, Answer), judge_once, judge)
                 with one_writes:
-                    file.add(row)
-                    verdicts[key_of(row)] = row
+                    file.add(verdict.model_dump())
+                    verdicts[verdict.key] = verdict
                     bar.update()
 
         in_threads(judge_problem, with_references(folder / "problems.jsonl", of, data, left))
-    return Counter(row["status"] for row in verdicts.values())
+    return Counter(verdict.status for verdict in verdicts.values())
 
 
-def is_judged(answer: Answer, verdict: Mapping[str, Any] | None, judge: str) -> bool:
+def is_judged(answer: Answer, verdict: Judged | None, judge: str) -> bool:
     """What could not be judged is tried again."""
-    if verdict is None or verdict.get("sha256") != sha256_of_case(answer, judge):
-        return False
-    return STATUSES[verdict["status"]].is_counted
+    is_same = verdict is not None and verdict.sha256 == sha256_of_case(answer, judge)
+    return is_same and STATUSES[verdict.status].is_counted
 
 
 def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collection[str]) -> Iterator[Problem]:
     """The problems of these ids; those whose reference was too long to be kept are read from the data again."""
     elsewhere: dict[str, str] = {}
-    for line in made_lines(path, PROBLEM):
-        if line.row["problem_id"] not in wanted:
+    for _, asked in read(path, Asked):
+        if asked.problem_id not in wanted:
             continue
-        if line.row["reference"] is None:
-            elsewhere[line.row["problem_id"]] = line.row["sha256"]
+        if asked.reference is None:
+            elsewhere[asked.problem_id] = asked.sha256
         else:
-            yield problem_of(line.row)
+            yield Problem.of(asked)
     if not elsewhere:
         return
     paths = find(of, data=data)
     for problem in problems(of, paths):
         if (asked_for := elsewhere.pop(problem.id, None)) is None:
             continue
-        if sha256_of(problem) != asked_for:
+        if problem.sha256 != asked_for:
             raise BadInput(
                 f"problem {problem.id!r} of {names_of(paths)} is not as it was asked; give the run's own file with --data"
             )

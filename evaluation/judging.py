@@ -12,13 +12,13 @@ from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from evaluation.judges.mathematics import MathJudge
 from evaluation.pool import pooled
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
-from evaluation.record import Answer
 from evaluation.sandbox.bubblewrap import Sandbox
+from z1_core.record import Answer, Judged
 
 DECIDES = (
     "evaluation/judging.py",
@@ -58,8 +58,8 @@ def judge_text(benchmark: Benchmark, problem: Problem, text: str, tools: Judges)
         return Verdict(status="harness_error", detail=f"{type(error).__name__}: {error}"[:500])
 
 
-def judge_answer(answer: Answer, judge: Callable[[str], Verdict]) -> dict[str, Any]:
-    """The line for verdicts.jsonl. What was written behind the hint counts; where it holds no answer, the trace does.
+def judge_answer(answer: Answer, judge: Callable[[str], Verdict], by: str) -> Judged:
+    """by: which judge it is. What was written behind the hint counts; where it holds no answer, the trace does.
     Where nothing was inserted at the cut, both are one text: a box may begin before the cut and end behind it."""
     judged, verdict = "trace", None
     if answer.answer and not answer.hint_ids:
@@ -68,13 +68,8 @@ def judge_answer(answer: Answer, judge: Callable[[str], Verdict]) -> dict[str, A
         judged, verdict = "answer", judge(answer.answer)
         if verdict.status == "no_answer" and (earlier := judge(answer.trace)).status != "no_answer":
             judged, verdict = "trace", earlier
-    return {
-        "problem_id": answer.problem_id,
-        "sample": answer.sample,
-        "thinking_tokens": answer.thinking_tokens,
-        **asdict(verdict or judge(answer.trace)),
-        "judged": judged,
-    }
+    said = asdict(verdict or judge(answer.trace))
+    return Judged(**answer.key._asdict(), **said, judged=judged, sha256=sha256_of_case(answer, by))
 
 
 def sha256_of_case(answer: Answer, judge: str) -> str:

@@ -8,13 +8,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from evaluation.benchmarks import BENCHMARKS, benchmark
 from evaluation.data import find, problems
 from evaluation.problem import Benchmark, Problem
 from z1_core.errors import BadInput
 from z1_core.prompt import check_text
+from z1_core.record import RunRecord, TaskRecord
 from z1_core.sweep import check_windows
 from z1_core.trained import Trained
 from z1_core.window import BOXED_HINT, HINT, Sampling, Window
@@ -162,25 +162,25 @@ def arms(hints: Sequence[str]) -> list[Arm]:
     return made
 
 
-def settings(plan: Plan, *, model: str, context_tokens: int) -> dict[str, Any]:
+def record_of(plan: Plan, *, model: str, context_tokens: int) -> RunRecord:
     """What belongs to the run as a whole, whatever part of it is made now (see store.merged)."""
-    return {
-        "model": model,
-        "context_tokens": context_tokens,
-        "windows": list(plan.sizes),
-        "answer_tokens": plan.answer_tokens,
-        "samples": plan.samples,
-        "sampling": {name: getattr(plan.sampling, name) for name in ("temperature", "top_p", "seed")},
-        "benchmarks": {task.name: _task_settings(task, plan.data) for task in plan.tasks},
-    }
+    return RunRecord(
+        model=model,
+        context_tokens=context_tokens,
+        windows=list(plan.sizes),
+        answer_tokens=plan.answer_tokens,
+        samples=plan.samples,
+        sampling={name: getattr(plan.sampling, name) for name in ("temperature", "top_p", "seed")},
+        benchmarks={task.name: _task_record(task, plan.data) for task in plan.tasks},
+    )
 
 
-def _task_settings(task: Task, data: Path | None) -> dict[str, Any]:
-    return {
-        "title": task.title,
-        "benchmark": task.benchmark.name,
-        "method": task.arm.name or "window",
-        "hint": task.arm.hint,
-        "origin": data.name if data else str(task.benchmark.source),
-        "data": data and str(data.resolve()),
-    }
+def _task_record(task: Task, data: Path | None) -> TaskRecord:
+    return TaskRecord(
+        title=task.title,
+        benchmark=task.benchmark.name,
+        method=task.arm.name or "window",
+        hint=task.arm.hint,
+        origin=data.name if data else str(task.benchmark.source),
+        data=str(data.resolve()) if data else None,
+    )

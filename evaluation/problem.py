@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from z1_core.statuses import STATUSES
+from z1_core.record import Asked, Status
 
 if TYPE_CHECKING:
     from evaluation.data import Source
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from evaluation.sandbox.bubblewrap import Sandbox
     from z1_core.engine import Text
 
-Status = Literal[tuple(STATUSES)]
-"""not_judged: the means to judge are missing here (a library of a BigCodeBench task); never counted as wrong."""
+KEPT_REFERENCE_CHARS = 20_000
+"""A longer reference (hidden tests run to megabytes) stays in the data, and the judge reads it there again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +38,39 @@ class Problem:
     def prompt_ids(self, text: Text) -> list[int]:
         return text.render(self.messages) + (text.encode(self.prefill) if self.prefill else [])
 
+    @property
+    def sha256(self) -> str:
+        """Of all that is asked and judged, whatever kind of file it was read from: what makes two problems the same."""
+        asked = [self.id, list(self.messages), self.prefill, self.reference]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def of(cls, asked: Asked) -> Problem:
+        """As it was asked before; its reference must have been kept."""
+        named = {name: getattr(asked, name) for name in ("messages", "reference", "prefill", "labels")}
+        return cls(id=asked.problem_id, **named)
+
+    def as_asked(self, messages: Sequence[Mapping[str, str]], prompt_ids: Sequence[int], prompt_text: str) -> Asked:
+        """The line of problems.jsonl. messages: as the model was asked."""
+        is_short = len(json.dumps(self.reference)) <= KEPT_REFERENCE_CHARS
+        return Asked(
+            problem_id=self.id,
+            sha256=self.sha256,
+            messages=messages,
+            prefill=self.prefill,
+            reference=self.reference if is_short else None,
+            labels=self.labels,
+            prompt_ids=prompt_ids,
+            prompt_text=prompt_text,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """extracted: the answer as it was read from the text, for people; detail: why it is what it is, in words."""
+    """extracted: the answer as it was read from the text, for people; detail: why it is what it is, in words.
+
+    not_judged: the means to judge are missing here (a library of a BigCodeBench task); never counted as wrong.
+    """
 
     status: Status
     extracted: str = ""

@@ -21,10 +21,9 @@ from tqdm import tqdm
 
 from evaluation import store
 from evaluation.answering import Answering, missing
-from evaluation.plan import Plan, add_plan_options, make_plan, settings
+from evaluation.plan import Plan, add_plan_options, make_plan, record_of
 from evaluation.pool import pooled
 from evaluation.problem import Benchmark
-from evaluation.record import PROBLEM, about, answers, made_lines, problem_row
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
@@ -33,14 +32,16 @@ from z1_core.jsonl import Lines, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
+from z1_core.provenance import about
+from z1_core.record import Answer, Asked, read
 
 FAKE_SECONDS_PER_TOKEN = 0.001
 
 
-class Asked(NamedTuple):
-    """What is asked of one benchmark now: rows of problems.jsonl, and which rows of the data are no problems."""
+class Data(NamedTuple):
+    """What is asked of one benchmark now, and which rows of the data are no problems."""
 
-    rows: list[dict[str, Any]]
+    asked: list[Asked]
     bad_rows: list[str]
 
 
@@ -83,21 +84,21 @@ async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespac
     """The number of answers that the plan comes to, all of which are in the folder then."""
     try:
         with store.held(out, name=".lock"), ExitStack() as stack:
-            run = store.merged(out, settings(plan, model=engine.name, context_tokens=engine.context_tokens))
-            asked = {each.name: ask(engine, plan, each) for each in plan.benchmarks}
-            problems = {task.name: all_asked(out / task.name, asked[task.benchmark.name].rows) for task in plan.tasks}
+            run = store.merged(out, record_of(plan, model=engine.name, context_tokens=engine.context_tokens))
+            data = {each.name: ask(engine, plan, each) for each in plan.benchmarks}
+            problems = {task.name: all_asked(out / task.name, data[task.benchmark.name].asked) for task in plan.tasks}
             for task in plan.tasks:
-                run["benchmarks"][task.name]["bad_rows"] = asked[task.benchmark.name].bad_rows
-            run["parts"].append(part_of(engine, options))
-            write_json(out / "run.json", run)
+                run.benchmarks[task.name].bad_rows = data[task.benchmark.name].bad_rows
+            run.parts.append(part_of(engine, options))
+            write_json(out / "run.json", run.model_dump())
             for name, of in problems.items():
                 (out / name).mkdir(exist_ok=True)
-                write_lines(out / name / "problems.jsonl", of)
+                write_lines(out / name / "problems.jsonl", (each.model_dump() for each in of))
             paths = {task.name: out / task.name / "answers.jsonl" for task in plan.tasks}
-            done = {name: {answer.key: begin for begin, answer in answers(path)} for name, path in paths.items()}
+            done = {name: {answer.key: begin for begin, answer in read(path, Answer)} for name, path in paths.items()}
             files = {name: stack.enter_context(Lines(path)) for name, path in paths.items()}
-            traces = list(missing(plan, out, {name: each.rows for name, each in asked.items()}, done))
-            total = sum(len(each.rows) for each in asked.values()) * plan.answers_each
+            traces = list(missing(plan, out, {name: each.asked for name, each in data.items()}, done))
+            total = sum(len(each.asked) for each in data.values()) * plan.answers_each
             left = sum(len(trace.places) for trace in traces)
             bar = stack.enter_context(tqdm(total=total, initial=total - left, unit="answer", dynamic_ncols=True))
             patience = Patience(engine, server_wait_s(options), say)
@@ -130,11 +131,11 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def ask(engine: Engine, plan: Plan, of: Benchmark) -> Asked:
+def ask(engine: Engine, plan: Plan, of: Benchmark) -> Data:
     """Go through the data once. Raises ContextOverflow, naming the problem, where a prompt does not fit."""
-    asked = Asked(rows=[], bad_rows=[])
+    data = Data(asked=[], bad_rows=[])
     largest = [plan.window(plan.sizes[-1], arm) for arm in plan.arms]
-    for problem in plan.problems(of, asked.bad_rows.append):
+    for problem in plan.problems(of, data.bad_rows.append):
         messages = engine.trained.asked(problem.messages)
         ids = replace(problem, messages=messages).prompt_ids(engine.text)
         try:
@@ -142,18 +143,17 @@ def ask(engine: Engine, plan: Plan, of: Benchmark) -> Asked:
                 check_fits(engine, ids, window)
         except ContextOverflow as error:
             raise ContextOverflow(f"{of.name}, problem {problem.id}: {error}") from error
-        row = problem_row(problem, ids, engine.text.decode(ids, control=True))
-        asked.rows.append(row | {"messages": messages})
-    for complaint in asked.bad_rows:
+        data.asked.append(problem.as_asked(messages, ids, engine.text.decode(ids, control=True)))
+    for complaint in data.bad_rows:
         print(f"left out: {complaint}", file=sys.stderr)
-    return asked
+    return data
 
 
-def all_asked(folder: Path, now: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def all_asked(folder: Path, now: list[Asked]) -> list[Asked]:
     """The problems asked before, and those behind them. Raises BadInput where these are other ones."""
-    before = [line.row for line in made_lines(folder / "problems.jsonl", PROBLEM)]
+    before = [each for _, each in read(folder / "problems.jsonl", Asked)]
     for number, (old, new) in enumerate(zip(before, now, strict=False), start=1):
-        if old["sha256"] != new["sha256"]:
+        if old.sha256 != new.sha256:
             raise BadInput(
                 f"problem {number} of {folder.name} is not the one that {folder.parent} asked; name another --out"
             )

@@ -1,16 +1,9 @@
-"""The folder of a run. Settings never mix; what is finished is readable after kill -9.
-
-OUT/run.json                    the settings of all of it, and of each part (one a start) what it was made with
-OUT/<task>/problems.jsonl       what was asked, with prompt ids, and the reference unless it is long
-OUT/<task>/answers.jsonl        one line for each problem, sample and window
-OUT/<task>/verdicts.jsonl       the same judged (evaluation.judge); where a key is there twice, the last one holds
-OUT/judge.json                  what they were judged with
-"""
+"""The folder of a run (its form: z1_core/record.py): one process at a time, and settings that never mix."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,35 +11,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from z1_core.errors import BadInput
-from z1_core.jsonl import read_json
+from z1_core.record import RunRecord, read_run
 
-RUN = {"model": str, "windows": list, "samples": int, "sampling": dict, "answer_tokens": int}
-TASK = {"benchmark": str, "method": str, "title": str}
-TASK_FACTS = ("benchmark", "method", "hint")
-"""Of a task's facts in run.json, those that must be the same; which problems are asked is seen from the problems."""
-
-
-def run_record(folder: Path) -> dict[str, Any]:
-    """run.json. Raises BadInput where it is none."""
-    run = read_json(folder / "run.json")
-    if not isinstance(run, dict) or not isinstance(run.get("benchmarks"), dict) or not run["benchmarks"]:
-        raise BadInput(f"{folder / 'run.json'} names no benchmark; give the --out folder of python -m evaluation.run")
-    wrong = _not_of(run, RUN) + [
-        f"benchmarks.{task}.{name}" for task, facts in run["benchmarks"].items() for name in _not_of(facts, TASK)
-    ]
-    if wrong:
-        raise BadInput(
-            f"{folder / 'run.json'} is damaged or was begun by an earlier version of this program (see its {wrong[0]}); "
-            "restore it, or name another folder"
-        )
-    return run
-
-
-def _not_of(facts: Any, kinds: Mapping[str, type]) -> list[str]:
-    """The names of what is missing, or of another kind."""
-    return [
-        name for name, kind in kinds.items() if not isinstance(facts, dict) or not isinstance(facts.get(name), kind)
-    ]
+SAME = ("model", "context_tokens", "answer_tokens", "sampling")
+SAME_IN_TASK = ("benchmark", "method", "hint")
+"""What must be as before when a run goes on; which problems are asked is seen from the problems."""
 
 
 @contextmanager
@@ -60,29 +29,26 @@ def held(out: Path, *, name: str) -> Iterator[None]:
         raise BadInput(f"another process is at work in {out}; wait for it, or name another folder") from error
 
 
-def merged(out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+def merged(out: Path, now: RunRecord) -> RunRecord:
     """What run.json has to hold when the run goes on with these settings: larger sets of windows, samples and tasks grow
     into one, all else must be as before. Raises BadInput, naming what differs, for a folder of another run."""
-    now = json.loads(json.dumps(settings))
     if not (out / "run.json").exists():
         if any(entry.name != ".lock" for entry in out.iterdir()):
             raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
-        return {**now, "parts": []}
-    before = run_record(out)
-    if "parts" not in before:
-        raise BadInput(f"{out} was begun by an earlier version of this program; name another folder with --out")
-    tasks = {name: facts for name, facts in now["benchmarks"].items() if name in before["benchmarks"]}
-    for name in now.keys() - {"windows", "samples", "benchmarks"}:
-        _check_same(out, name, before.get(name), now[name])
-    for task in tasks:
-        for name in TASK_FACTS:
-            _check_same(out, f"{task}.{name}", before["benchmarks"][task].get(name), tasks[task][name])
-    return {
-        **before,
-        "windows": sorted({*before["windows"], *now["windows"]}),
-        "samples": max(before["samples"], now["samples"]),
-        "benchmarks": {**before["benchmarks"], **now["benchmarks"]},
+        return now
+    before = read_run(out)
+    for name in SAME:
+        _check_same(out, name, getattr(before, name), getattr(now, name))
+    for task in before.benchmarks.keys() & now.benchmarks.keys():
+        for name in SAME_IN_TASK:
+            here, there = (getattr(run.benchmarks[task], name) for run in (now, before))
+            _check_same(out, f"{task}.{name}", there, here)
+    grown = {
+        "windows": sorted({*before.windows, *now.windows}),
+        "samples": max(before.samples, now.samples),
+        "benchmarks": {**before.benchmarks, **now.benchmarks},
     }
+    return before.model_copy(update=grown)
 
 
 def _check_same(out: Path, name: str, before: Any, now: Any) -> None:

@@ -29,8 +29,8 @@ def summarize(results: Results) -> dict[str, Any]:
     """What summary.json holds. missing: answers the run has still to give; without_verdict: answers the judge has still
     to see; by_label: label -> value -> the same figures, the values in the order people expect."""
     return {
-        "model": results.run["model"],
-        "run": {name: value for name, value in results.run.items() if name != "model"},
+        "model": results.run.model,
+        "run": results.run.model_dump(exclude={"model"}),
         "benchmarks": {name: _summarize_benchmark(made) for name, made in results.benchmarks.items()},
     }
 
@@ -38,9 +38,9 @@ def summarize(results: Results) -> dict[str, Any]:
 def _summarize_benchmark(made: BenchmarkResults) -> dict[str, Any]:
     names = list(dict.fromkeys(name for labels in made.answers.labels for name in labels))
     return {
-        **{name: made.facts[name] for name in ("benchmark", "method", "title", "bad_rows")},
+        **made.task.model_dump(include={"benchmark", "method", "title", "bad_rows"}),
         "problems": made.problems,
-        "samples": made.run["samples"],
+        "samples": made.run.samples,
         "missing": made.missing,
         "without_verdict": int(made.answers.status.isna().sum()),
         "windows": at_each_window(made.answers, made),
@@ -63,8 +63,8 @@ def _rank(value: str) -> tuple[int, list[Any]]:
 
 def at_each_window(answers: pd.DataFrame, made: BenchmarkResults) -> list[dict[str, Any]]:
     return [
-        {"thinking_tokens": window, **_figures(answers[answers.thinking_tokens == window], made.run["samples"])}
-        for window in made.run["windows"]
+        {"thinking_tokens": window, **_figures(answers[answers.thinking_tokens == window], made.run.samples)}
+        for window in made.run.windows
     ]
 
 
@@ -114,15 +114,15 @@ def _mean(values: pd.Series) -> float | None:
 def sides(runs: Sequence[Results]) -> dict[str, dict[str, BenchmarkResults]]:
     """benchmark -> label -> what can be compared on it, in the order given. A label names what differs: model, method,
     folder."""
-    twins = len({run.run["model"] for run in runs}) < len(runs)
+    twins = len({run.run.model for run in runs}) < len(runs)
     made: dict[str, dict[str, BenchmarkResults]] = {}
     for run in runs:
         for results in run.benchmarks.values():
-            method = results.facts["method"].replace("-", " ")
+            method = results.task.method.replace("-", " ")
             folder = [str(run.folder)] if twins else []
-            model = run.run["model"].rstrip("/").rsplit("/", 1)[-1]
+            model = run.run.model.rstrip("/").rsplit("/", 1)[-1]
             label = ", ".join([model, *([] if method == WINDOW else [method]), *folder])
-            made.setdefault(results.facts["benchmark"], {})[label] = results
+            made.setdefault(results.task.benchmark, {})[label] = results
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from evaluation.judges.programs import FunctionTest, StdinTest, judge_function
 from evaluation.judges.unit_tests import judge_check
 from evaluation.problem import Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
+from z1_core.record import Key
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,8 @@ def _literal(node: ast.expr) -> Any:
 def codeforces_problems(folder: Path) -> list[tuple[str, list[StdinTest]]]:
     rows = json.loads((folder / "codeforces_stdin" / "codeforces.json").read_text())
     return [(row["problem"], [StdinTest(t["input"], t["output"]) for t in row["tests"]]) for row in rows]
+
+
+def key_of(row: Mapping[str, Any]) -> Key:
+    """Of a line of answers.jsonl or verdicts.jsonl, as it stands there."""
+    return Key(*(row[name] for name in Key._fields))

@@ -12,9 +12,10 @@ import pytest
 from evaluation.results import read_results
 from evaluation.summary import summarize
 from tests.test_report import HOSTILE, Run
-from ui.benchmark_runs import Key, answers_of, find_runs
+from ui.benchmark_runs import answers_of, find_runs
 from ui.benchmarks_tab import BenchmarksTab, html
 from z1_core.errors import BadInput
+from z1_core.record import Key
 from z1_core.scaling_plot import run_points
 from z1_core.statuses import STATUSES
 
@@ -136,7 +137,7 @@ def test_answers_are_listed_in_the_order_of_the_problems_with_their_verdicts_and
     assert shown["answer"]["value"] == "math500/1 #1"
     found = answers_of(find_runs(root)[0][0])
     read = found.read(Key("math500/1", 0, 64))
-    assert len(read["row"]["trace_ids"]) == 64
+    assert len(read["row"].trace_ids) == 64
     assert read["statuses"] == dict.fromkeys((64, 128, 256), STATUSES["right"])
 
 

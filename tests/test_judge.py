@@ -22,10 +22,11 @@ from evaluation import run, store
 from evaluation.benchmarks import benchmark
 from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_answer, judge_text, judges
-from evaluation.problem import Judges, Problem
-from evaluation.record import KEPT_REFERENCE_CHARS, Answer, Key, key_of, problem_row
+from evaluation.problem import KEPT_REFERENCE_CHARS, Judges, Problem
+from tests.standins import key_of
 from z1_core.engines.fake import FakeEngine
 from z1_core.jsonl import Lines, read_json, rows, write_json, write_lines
+from z1_core.record import Answer, Key
 from z1_core.trained import Trained
 from z1_core.window import HINT
 
@@ -80,15 +81,15 @@ FENCED = "```python\ndef square(n):\n    return n * n\n```"
     ],
 )
 def test_which_text_is_judged(tools, answer, status, judged):
-    verdict = judge_answer(answer, partial(judge_text, benchmark("math500"), SEVEN, tools=tools))
-    assert (verdict["status"], verdict["judged"]) == (status, judged)
+    verdict = judge_answer(answer, partial(judge_text, benchmark("math500"), SEVEN, tools=tools), "me")
+    assert (verdict.status, verdict.judged) == (status, judged)
 
 
 @pytest.mark.parametrize("cut", [2, len(FENCED) - 1])
 def test_a_fence_that_straddles_the_cut_is_one_program(tools, cut):
     answer = answered(trace=FENCED[:cut], answer=FENCED[cut:], hint=False)
-    verdict = judge_answer(answer, partial(judge_text, benchmark("livecodebench"), SQUARE, tools=tools))
-    assert verdict["status"] == "right"
+    verdict = judge_answer(answer, partial(judge_text, benchmark("livecodebench"), SQUARE, tools=tools), "me")
+    assert verdict.status == "right"
 
 
 def test_a_judge_that_fails_is_a_harness_error_and_not_a_wrong_answer(tools):
@@ -121,7 +122,7 @@ def write_run(folder: Path, *, answers: Mapping[str, Sequence[dict]] = {}, probl
         for name in (f"p{n}" for n in range(1, problems + 1)):
             asks = {"role": "user", "content": "?"}
             problem = Problem(id=name, messages=(asks,), reference={"answer": name.removeprefix("p")})
-            asked.add(problem_row(problem, [1], "?"))
+            asked.add(problem.as_asked([asks], [1], "?").model_dump())
             for size, changed in zip((4, 8), answers.get(name, ({}, {})), strict=True):
                 given.add({"problem_id": name, "sample": 0, "thinking_tokens": size, **ANSWER, **changed})
     return folder

@@ -90,7 +90,7 @@ class Run:
             labels = LABELS.get(benchmark, lambda n: {})(number)
             asked.append(
                 {"problem_id": problem_id, "messages": messages, "prefill": "", "reference": reference(benchmark, number),
-                 "labels": labels, "prompt_ids": [1, 2], "prompt_text": "x"}
+                 "labels": labels, "prompt_ids": [1, 2], "prompt_text": "x", "sha256": problem_id}
             )  # fmt: skip
             for sample in range(self.samples):
                 for window in self.windows:
@@ -362,7 +362,12 @@ def test_all_files_are_there_and_the_same_folder_gives_the_same(run, figures, re
 
 @pytest.mark.parametrize(
     ("record", "named"),
-    [(None, "there is no folder"), ("", "run.json"), ("{}", "names no benchmark"), ("[]", "names no")],
+    [
+        (None, "there is no folder"),
+        ("", "run.json"),
+        ("{}", "writes (model: field required)"),
+        ("[]", "writes (all of it: "),
+    ],
 )
 def test_a_folder_that_is_no_result_is_refused_in_one_sentence(tmp_path, capsys, record, named):
     if record is not None:
@@ -375,9 +380,9 @@ def test_a_folder_that_is_no_result_is_refused_in_one_sentence(tmp_path, capsys,
 
 
 DAMAGE = [
-    ({"windows": None}, "(see its windows)"),
-    ({"samples": "1"}, "(see its samples)"),
-    ({"benchmarks": {"math500": []}}, "(see its benchmarks.math500.benchmark)"),
+    ({"windows": None}, "(windows: "),
+    ({"samples": "1"}, "(samples: "),
+    ({"benchmarks": {"math500": []}}, "(benchmarks.math500: "),
 ]
 
 

@@ -16,9 +16,10 @@ import pytest
 from evaluation import run as command
 from evaluation import store
 from evaluation.plan import FORCED_HINT, make_plan
-from evaluation.record import Key, key_of
+from tests.standins import key_of
 from z1_core.engines.fake import FakeEngine, small_text
 from z1_core.jsonl import read_json, rows
+from z1_core.record import Key
 from z1_core.window import BOXED_HINT, HINT
 
 ROOT = Path(__file__).parents[1]
@@ -151,7 +152,7 @@ def test_other_settings_do_not_go_into_the_folder(evaluate, questions, tmp_path)
     [
         ("thesis.tex", "dear reader", "holds other files and no run.json"),
         ("run.json", "dear reader", "is no JSON"),
-        ("run.json", '{"benchmarks": {"gsm8k": {}}}', "begun by an earlier version"),
+        ("run.json", '{"benchmarks": {"gsm8k": {}}}', "is not what this version of"),
     ],
 )
 def test_a_folder_of_something_else_is_left_alone(evaluate, tmp_path, name, content, complaint):

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from evaluation import run as command
-from evaluation.record import key_of
+from tests.standins import key_of
 from tests.stub_server import StubServer
 from z1_core import patience
 from z1_core.engines.fake import FakeEngine

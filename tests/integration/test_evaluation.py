@@ -12,9 +12,8 @@ import pytest
 
 from evaluation import judge, run
 from evaluation.plan import make_plan
-from evaluation.record import key_of
 from tests.shares import some_now
-from tests.standins import codeforces_problems, leetcode_problems
+from tests.standins import codeforces_problems, key_of, leetcode_problems
 from z1_core.jsonl import read_json, rows, write_lines
 from z1_core.sweep import collect_sweep
 from z1_core.thinking import collect
