@@ -13,6 +13,7 @@ Rules, as a strict human grader of MATH500 applies them:
   nor does a text that gives up ("I don't know, I got to 7").
 - "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
   reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
+- 36 cents are no \$36, $70k is 70000, and 18 dollars and 90 cents are 18.90.
 - A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
 """
 
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, number, spelled
+from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, in_dollars, number, spelled
 from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause, final_answers, trimmed
 
 TEXT = r"\\(?:text(?:bf|it|rm|tt|normal|sf)?|mbox|mathrm|operatorname)\s*\{([^{}]*)\}"
@@ -123,7 +124,7 @@ def read_reference(gold: str) -> Reading:
 def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
     read = _in_words if reference.words else _in_parts
-    places = final_answers(PYTHON.sub("", text))
+    places = final_answers(in_dollars(PYTHON.sub("", text), gold=reference.shown))
     for place in places:
         if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
             return None
@@ -196,7 +197,7 @@ def _in_prose(text: str) -> Reading | None:
     """What stands behind the last "=", else what math-verify finds last; nothing where the end rejects or asks."""
     from math_verify import parse
 
-    text = NUMBERED.sub("", ASIDE.sub("", text[-LONGEST_LINE:].translate(UNICODE))).replace(r"\$", "$").rstrip(". ")
+    text = NUMBERED.sub("", ASIDE.sub("", text[-LONGEST_LINE:].translate(UNICODE))).rstrip(". ")
     rejects = "answer" in text.lower() and not affirmed(PREDICATE.split(text)[-1])
     if rejects or REFUSED.search(text) or not re.search(r"[\d$\\]", text):
         return None
@@ -262,7 +263,7 @@ def is_expression(line: str, letters: frozenset[str]) -> bool:
     words = {
         word.lower() for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)
     }
-    return len(line) <= 500 and words <= JOINERS.union(FUNCTIONS) and not re.match(r"[A-Za-z]\s+[A-Za-z]+\s", line)
+    return words <= JOINERS.union(FUNCTIONS)
 
 
 def is_words(text: str) -> bool:
