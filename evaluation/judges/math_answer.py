@@ -29,7 +29,6 @@ from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause
 
 TEXT = r"\\(?:text(?:bf|it|rm|tt|normal|sf)?|mbox|mathrm|operatorname)\s*\{([^{}]*)\}"
 TEXT_COMMAND = re.compile(TEXT)
-JOINERS = {"or", "and", "in", "inf", "infinity"}
 UNITS = r"(?!(?:is|are|was|were|not|and|or|to)\b)(?:[A-Za-z]{2,}\b\.?|(?<=[/ ])[mgshLJNKWVACF]\b)(?:\^\{?-?\d\}?)?"
 TEXT_UNIT = re.compile(
     rf"(?<=[^\s_^{{])\s*\{{?(?:{TEXT}|\\frac\s*\{{{TEXT}\}}\s*\{{{TEXT}\}})\}}?(?:\s*\^\{{?-?\d\}}?)?$"
@@ -263,7 +262,7 @@ def is_expression(line: str, letters: frozenset[str]) -> bool:
     words = {
         word.lower() for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)
     }
-    return words <= JOINERS.union(FUNCTIONS)
+    return words <= {"or", "and", *FUNCTIONS}
 
 
 def is_words(text: str) -> bool:

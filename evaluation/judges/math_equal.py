@@ -126,12 +126,8 @@ def _same_values(golds: list[Any], values: list[Any]) -> bool:
     if not golds or not values:
         return False
     if verify(golds, values, timeout_seconds=None, allow_set_relation_comp=True):
-        return not _numbers_differ(*(one.rhs if _is_assignment(one) else one for one in (golds[0], values[0])))
+        return not _numbers_differ(golds[0], values[0])
     return _same_for_positive_variables(golds[0], values[0])
-
-
-def _is_assignment(value: Any) -> bool:
-    return getattr(getattr(value, "lhs", None), "is_Symbol", False)
 
 
 def _numbers_differ(gold: Any, value: Any) -> bool:
