@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.judges.math_answer import LIST, Reading, enclosed
+from evaluation.judges.math_answer import Reading
+from evaluation.judges.math_parts import LIST, enclosed
 
 BASE = re.compile(
     r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?(?:in )?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+)[\s})]*"
