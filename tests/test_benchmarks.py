@@ -421,6 +421,7 @@ F = "def f(x):\n    return x"
         (f"So: ```python\n{F}```\nIt returns x.", F),
         (f"{F}\n```\nIt returns x.", F),
         (f"~~~python\n{F}\n~~~", F),
+        (F, F),
         ("no code", None),
     ],
 )

@@ -74,6 +74,9 @@ C == (c) 5 eV ;; option c ;; The answer turns out to be C. ;; C is therefore cor
 C == The third option, C. ;; C, the third option ;; Okay, C. ;; Option C matches this. ;; It is most certainly C. ;; C</s>
 C == C. It doubles.⏎⏎A. is wrong since it stays.⏎B. is wrong since it halves. ;; A is false. B is false. C is true.
 C == Answer: C⏎⏎Question: What is it?⏎A) x⏎Answer: A ;; The answer is C.⏎⏎Human: And now?⏎⏎Assistant: The answer is D.
+C == C matches our result. ;; Option C satisfies the condition. ;; C satisfies all of the conditions.
+C == All options except C are wrong. ;; Every option but C is incorrect. ;; Answer:⏎C⏎Hope this helps!
+C == It is either B or C. Since x > 0, C. ;; It is either A or C. As n is odd, it must be C.
 C == A: no. B: no. C: yes. D: no. ;; (A) - wrong⏎(B) - incorrect⏎(C) - correct⏎(D) - wrong
 """
 """The letter == texts that settle on it; ⏎ is a new line."""
@@ -105,6 +108,7 @@ The product is C or D. ;; The product could be C. ;; Is the product C? ;; The pr
 The SI unit is C.
 So we exclude option A. ;; Let me think about option C. ;; Compare option B with option C. ;; Thus c is the speed of light.
 So b is the right side of it. ;; A is false. B is false. C is false. ;; A: true. B: true. C: false.
+C satisfies Laplace's equation. ;; We solve for A =
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
 """
 

@@ -122,6 +122,11 @@ def unit_tests(body: str) -> str:
         ("```python\nx = 1\n``` Done\nx is set.", "x = 1"),
         ("```python\nx = 1\n```python\n", "x = 1"),
         ("```python\r\nx = 1\r\n```\r\n", "x = 1\r"),
+        ("```python\nx = '```y```'\n```", "x = '```y```'"),
+        ("> Here it is:\n> ```python\n> if x:\n>     y = 1\n> ```\n", "if x:\n    y = 1"),
+        ("x = int(input())\nprint(x)", "x = int(input())\nprint(x)"),
+        ("Yes", None),
+        ("-42", None),
     ],
 )
 def test_the_last_fenced_block_is_the_code(text, code):

@@ -233,6 +233,11 @@ p - q == p - q ;; The answer is -q + p. != The answer is p + q.
 1200 == #### 1,200 ;; 5 + 7 = 12⏎#### $1,200 ;; $1,200 ;; **$1,200** ;; \boxed{\$1,200} ;; \boxed{1200\text{ dollars}}
 1,200 == The answer is $1,200. ;; The answer is 1200 dollars, since 2 * 600 = 1200 and 3 * 7 = 21
 1,200 == So they pay 1,200 dollars
+\$36 == 36 dollars != The answer is 36 cents. ;; \boxed{36 \text{ cents}} ;; She pays 36 cents.
+36 == The answer is 36 cents.
+\$0.36 == It costs 36 cents. ;; \boxed{36¢} ;; The answer is $0.36.
+70,000 == The profit is $70k. ;; So \boxed{\$70k}. != The profit is $70.
+\$18.90 == The answer is 18 dollars and 90 cents. ;; The total is $18 and 90 cents. != She pays 18 dollars and 9 cents.
 1,200 == She makes $2 * 600 = $1200 every day. ;; **Answer:** 1200 ;; 1200.00 != #### 1,201 ;; So they pay $1,201.
 """
 

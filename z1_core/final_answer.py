@@ -183,6 +183,4 @@ def trimmed(line: str) -> str:
     if wrapped := DELIMITERS.match(line):
         inner = wrapped[1].strip()
         return inner if not re.search(r"\$|\\[()\[\]]", inner) else line
-    if not re.search(r"\$.*\$|\\[(\[]", line):  # closes what was opened in front of it
-        line = re.sub(r"\s*(?:\\[)\]]|(?<!^)\$\$?)$", "", line)
     return line

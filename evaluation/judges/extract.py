@@ -1,8 +1,9 @@
-"""The program in an answer: LiveCodeBench's rule, the lines between the last two that hold a fence, and five cases more.
+"""The program in an answer: LiveCodeBench's rule, what stands between the last two fences, and seven cases more.
 
 Where that rule finds half a program or none, a reader still sees one: the last fence opens a block that was never closed
 (a cut answer); the only one closes a block that the prompt had opened; a fence stands behind the last line of code; it is
-one of ~~~ or of more than three signs; and `two fences in one line` are inline code and mark no block.
+one of ~~~ or of more than three signs; it stands in a quotation; `two fences in one line` are inline code and mark no
+block; without any fence the whole answer may be a program.
 """
 
 from __future__ import annotations
@@ -11,37 +12,54 @@ import ast
 import re
 from textwrap import dedent
 
-FENCE = "```"
-PYTHON = ("python", "python3", "py")
-OTHER_FENCE = re.compile(r"^([ \t]*)(?:~{3,}|`{4,})", re.MULTILINE)
-BLOCKS = re.compile(r"```[^\n`]*$|```", re.MULTILINE)
+FENCE = re.compile(r"(?:^[ \t]*(?:~{3,}|`{3,})|```)([^`\n]*$)?", re.MULTILINE)
+INLINE = re.compile(r"```[^`\n]+```")
+QUOTED_FENCE = re.compile(r"^[ \t]*>[ \t]*(?:```|~~~)", re.MULTILINE)
+QUOTATION = re.compile(r"^[ \t]*> ?", re.MULTILINE)
 IMPORTS = (ast.Import, ast.ImportFrom)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 
 
 def extract_code(text: str) -> str | None:
-    """None without any fence. A block in a list of steps is indented as a whole."""
+    """None without any program. A block in a list of steps is indented as a whole."""
     code = last_block(text)
     return code if code is None or is_python(code) else dedent(code)
 
 
 def last_block(text: str) -> str | None:
-    """As it stands there; None without any fence."""
-    lines = OTHER_FENCE.sub(rf"\1{FENCE}", text).split("\n")
-    fences = [number for number, line in enumerate(lines) if line.count(FENCE) % 2]
-    if not fences:
-        return None
-    last = fences[-1]
-    before, _, after = lines[last].rpartition(FENCE)
-    block = lines[fences[-2] + 1 if len(fences) > 1 else 0 : last]
-    closed = "\n".join([*block, before] if before.strip() else block)
-    rest = "\n".join(lines[last + 1 :])
-    if after.strip().lower() in PYTHON:
-        return rest if rest.strip() or len(fences) == 1 else closed
-    if len(fences) % 2 and len(rest) > (len(closed) if is_python(closed) else 0) and is_python(rest):
-        return rest
-    return closed
+    """As it stands there."""
+    pieces, kind = _pieces(text)
+    if len(pieces) == 1:
+        return text if _is_program(text) else None
+    *_, closed, rest = pieces
+    if kind in ("python", "python3", "py"):
+        is_open = bool(rest.strip()) or len(pieces) == 2
+    else:
+        is_open = len(pieces) % 2 == 0 and is_python(rest) and len(rest) > is_python(closed) * len(closed)
+    return rest if is_open else closed
+
+
+def answering_code(text: str, entry_point: str) -> str | None:
+    """The last piece of code beside a fence that defines the entry point; else the last fenced block.
+
+    A text may show an example or a test behind its solution, and the last block alone would miss the solution.
+    """
+    before, *pieces = _pieces(text)[0]
+    for piece in reversed([before, *pieces] if len(pieces) < 2 else pieces):
+        for code in (piece, dedent(piece)):
+            if defines(code, entry_point):
+                return code
+    code = last_block(text)
+    return code if code and code.strip() else None
+
+
+def _pieces(text: str) -> tuple[list[str], str]:
+    """What stands around the fences, and what the last of these says of its block."""
+    text = QUOTATION.sub("", text) if QUOTED_FENCE.search(text) else text
+    parts = FENCE.split(INLINE.sub(lambda code: code[0].replace("`", "\0"), text))
+    pieces = [part.removeprefix("\n").removesuffix("\n").replace("\0", "`") for part in parts[::2]]
+    return pieces, (parts[-2] or "").strip().lower() if len(parts) > 1 else ""
 
 
 def is_python(code: str) -> bool:
@@ -52,18 +70,11 @@ def is_python(code: str) -> bool:
     return True
 
 
-def answering_code(text: str, entry_point: str) -> str | None:
-    """The last piece of code between two fences that defines the entry point; else the last fenced block.
-
-    A text may show an example or a test behind its solution, and the last block alone would miss the solution.
-    """
-    before, *pieces = BLOCKS.split(OTHER_FENCE.sub(rf"\1{FENCE}", text))
-    for piece in reversed([before, *pieces] if len(pieces) == 1 else pieces):
-        for code in (piece, dedent(piece)):  # a block in a list of steps is indented as a whole
-            if defines(code, entry_point):
-                return code
-    code = last_block(text)
-    return code if code and code.strip() else None
+def _is_program(text: str) -> bool:
+    """And not a word or a number, which are Python, too."""
+    return is_python(text) and any(
+        not isinstance(each, ast.Expr) or isinstance(each.value, ast.Call) for each in ast.parse(text).body
+    )
 
 
 def defines(code: str, name: str) -> bool:
@@ -96,11 +107,10 @@ def without_demo(code: str, entry_point: str) -> str:
         for statement in body:
             if _bound(statement) & known:
                 needed |= _globals(statement)
-    behind = [each for each in body[first + 1 :] if not isinstance(each, IMPORTS) and not _bound(each) & needed]
-    kept = {line for each in body if each not in behind for line in _lines(each)}
-    dropped = {line for each in behind for line in _lines(each)} - kept
+    behind = [each for each in body[first + 1 :] if isinstance(each, IMPORTS) or _bound(each) & needed]
+    kept = set(range(body[first].end_lineno + 1)).union(*map(_lines, behind))
     lines = re.split(r"\r\n?|\n", code)  # as Python counts them
-    return "\n".join(line for number, line in enumerate(lines, 1) if number not in dropped)
+    return "\n".join(line for number, line in enumerate(lines, 1) if number in kept)
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -13,6 +13,7 @@ Rules, as a strict human grader of MATH500 applies them:
   nor does a text that gives up ("I don't know, I got to 7").
 - "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
   reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
+- 36 cents are no \$36, $70k is 70000, and 18 dollars and 90 cents are 18.90.
 - A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
 """
 
@@ -23,22 +24,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, number, spelled
+from evaluation.judges.math_parts import TEXT_COMMAND, parts_of
+from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, in_dollars, number, spelled
 from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause, final_answers, trimmed
 
-TEXT = r"\\(?:text(?:bf|it|rm|tt|normal|sf)?|mbox|mathrm|operatorname)\s*\{([^{}]*)\}"
-TEXT_COMMAND = re.compile(TEXT)
-JOINERS = {"or", "and", "in", "inf", "infinity"}
-UNITS = r"(?!(?:is|are|was|were|not|and|or|to)\b)(?:[A-Za-z]{2,}\b\.?|(?<=[/ ])[mgshLJNKWVACF]\b)(?:\^\{?-?\d\}?)?"
-TEXT_UNIT = re.compile(
-    rf"(?<=[^\s_^{{])\s*\{{?(?:{TEXT}|\\frac\s*\{{{TEXT}\}}\s*\{{{TEXT}\}})\}}?(?:\s*\^\{{?-?\d\}}?)?$"
-)
-PLAIN_UNIT = re.compile(rf"(?<=[\d)}}%i])\s+{UNITS}(?:[ /]+{UNITS})*$|(?<=\d)(?:st|nd|rd|th|[ckm]?m|kg)$")
-QUANTIFIER = re.compile(
-    r"[,;\s]*(?:\\text\s*\{\s*,?\s*|\b)(?:for (?:any|all|some|every|each)|where|with)\b.*$"
-    r"|,\s*[A-Za-z]\s*\\in\b.*$|\s*\\pmod\s*\{?\w+\}?$|\s*(?:\\text\s*\{)?\s*\(mod\b.*$",
-    re.DOTALL,
-)
 TERM = re.compile(
     r"(?<![A-Za-z\\])(?:\d[A-Za-z]|[A-Za-z][\^(]|[A-Za-z]\s*[-+*/]+\s*[\dA-Za-z]|\d\s*[-+*/^]+\s*[A-Za-z])(?![A-Za-z])"
 )
@@ -48,14 +37,7 @@ CHAIN = re.compile(r"=(?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+=((?:[^=<>A-Za-
 """Values that end in one: "f(1) + f(2) = 2 + \\frac{1}{3} = \\frac{7}{3}"."""
 PREDICATE = re.compile(r"(?:\b(?:is|are|was|were|equals)|,\s(?:so|thus|hence))\b:?\s(?:at\s)?|:\s")
 ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
-AND_OR = re.compile(r"\\text\s*\{(?:[\s,]+|[^{}]*\b(?:and|or)\b[^{}]*)\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])")
-BOTH = re.compile(
-    r"(?<=[<>=\d\w])\s*(?:\\text\s*\{\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z]))(?=[^,;=]*(?:[<>]|\\[lg]e))"
-)
-"""Of two inequalities."""
 LONGEST_LINE = 500
-LIST = ""
-OPENING, CLOSING = ("(", "[", "{", r"\{"), (")", "]", "}", r"\}")
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s*m\b\.?|\.?$)", re.IGNORECASE)
 ASIDE = re.compile(
     r"(?:, not| rather than| instead of)\b[^,.;]*$|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
@@ -123,7 +105,7 @@ def read_reference(gold: str) -> Reading:
 def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
     read = _in_words if reference.words else _in_parts
-    places = final_answers(PYTHON.sub("", text))
+    places = final_answers(in_dollars(PYTHON.sub("", text), gold=reference.shown))
     for place in places:
         if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
             return None
@@ -196,7 +178,7 @@ def _in_prose(text: str) -> Reading | None:
     """What stands behind the last "=", else what math-verify finds last; nothing where the end rejects or asks."""
     from math_verify import parse
 
-    text = NUMBERED.sub("", ASIDE.sub("", text[-LONGEST_LINE:].translate(UNICODE))).replace(r"\$", "$").rstrip(". ")
+    text = NUMBERED.sub("", ASIDE.sub("", text[-LONGEST_LINE:].translate(UNICODE))).rstrip(". ")
     rejects = "answer" in text.lower() and not affirmed(PREDICATE.split(text)[-1])
     if rejects or REFUSED.search(text) or not re.search(r"[\d$\\]", text):
         return None
@@ -208,51 +190,6 @@ def _in_prose(text: str) -> Reading | None:
     return Reading(shown=str(values[-1]), values=found) if found else None
 
 
-def parts_of(latex: str, *, grouped: bool, symbolic: bool) -> list[str]:
-    """The several answers in a spelled one, without units: "2 m \\text{ and } 3 m" is ["2", "3"], "\\pm 6" ["+ 6", "- 6"].
-
-    grouped: 1,234 is one number; symbolic: letters behind a number are variables, no unit.
-    """
-    latex = AND_OR.sub(", ", BOTH.sub(r" \\land ", QUANTIFIER.sub("", latex)))
-    thousands = r"(?<![\d.,])\d{1,3}(?:[, ]\d{3})+(?!\d|,\d)"
-    latex = re.sub(thousands, lambda number: re.sub(r"\D", "", number[0]), latex) if grouped else latex
-    parts: list[str] = []
-    for part in _split(latex):
-        part = TEXT_COMMAND.sub(r"\1", TEXT_UNIT.sub("", part)).strip()
-        part = part if symbolic else PLAIN_UNIT.sub("", part)
-        parts += [part] if part.startswith(r"\{") else _both_signs(part)
-    return parts
-
-
-def _both_signs(part: str) -> list[str]:
-    if len(re.findall(r"\\(?:pm|mp)", part)) != 1:
-        return [part]
-    return [re.sub(r"\\(?:pm|mp)", sign, part) for sign in "+-"]
-
-
-def _split(latex: str) -> list[str]:
-    """At the commas and semicolons outside of all brackets; nothing where a bracket closes that was not opened."""
-    depth, start, parts = 0, 0, []
-    for sign in re.finditer(r"\\[A-Za-z]+|\\.|[()\[\]{},;]", latex):
-        depth += (sign[0] in OPENING) - (sign[0] in CLOSING)
-        if depth < 0:
-            return []
-        if sign[0] in ",;" and depth == 0:
-            parts.append(latex[start : sign.start()])
-            start = sign.end()
-    return [part.strip() for part in [*parts, latex[start:]] if part.strip()]
-
-
-def enclosed(parts: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """Brackets and elements of a tuple, an interval or a set, named or not ("x \\in [1, 2)"); else LIST and the parts."""
-    named = r"(?:[^=<>]*(?:=|\\in(?![a-z]))\s*)?(\\\{|[(\[])(.*)(\\\}|[)\]])"
-    found = re.fullmatch(named, parts[0].strip(), re.DOTALL) if len(parts) == 1 else None
-    elements = [element for part in _split(found[2]) for element in _both_signs(part)] if found else []
-    if len(elements) > 1 or (elements and found[1] == r"\{"):
-        return found[1] + found[3], elements
-    return LIST, parts
-
-
 def is_expression(line: str, letters: frozenset[str]) -> bool:
     """Whether the whole line is mathematics: no words besides commands, functions and products of the letters, no
     delimiters inside."""
@@ -262,7 +199,7 @@ def is_expression(line: str, letters: frozenset[str]) -> bool:
     words = {
         word.lower() for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)
     }
-    return len(line) <= 500 and words <= JOINERS.union(FUNCTIONS) and not re.match(r"[A-Za-z]\s+[A-Za-z]+\s", line)
+    return words <= {"or", "and", *FUNCTIONS}
 
 
 def is_words(text: str) -> bool:

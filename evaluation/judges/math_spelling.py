@@ -8,6 +8,7 @@ Numbers: 1\,234, 1{,}234, 1e3, 12{,}5 (a comma in braces in front of other than 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 FUNCTIONS = ["sqrt", "pi", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "exp", "infty", "theta"]
 REPEATING = re.compile(r"(\d*)\.(\d*?)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|(\d+?)\4{2,}\s*\\ldots)")
@@ -23,14 +24,17 @@ NUMBERS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen
 TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 NUMBERS += [f"{ten}-{one}".removesuffix("-zero") for ten in TENS for one in NUMBERS[:10]]
 WORDS = "|".join(NUMBERS).replace("-", "[- ]")
-ORDINALS = {"half": 2, "halve": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
-PARTS = {**ORDINALS, "quarter": 4}
+ORDINALS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4}
+ORDINALS |= {"fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10}
 POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
 NUMBER_WORD = (
     rf"(^(?:\\text\s*\{{)?\s*(?:minus |negative )?|_\{{?\\text\s*\{{|\bbase )(?i:({WORDS}))"
     rf"(?= \d/\d| [a-z]{{3,}}s\.?$|(?:[- ](?:{'|'.join([*ORDINALS, *POWERS, 'per ?cent'])})s?)?[\s}})]*$)"
 )
 """As the whole answer, or as its base."""
+SUM = re.compile(r"(?<=\$)(\d+(?:\.\d+)?)[kK]\b|\b(\d+)(?: dollars?)? and (\d\d?) cents?\b")
+CENTS = re.compile(r"\b(\d+)\s*(?:\\text\s*\{\s*cents?\s*\}|cents?\b|¢)")
+DOLLARS = re.compile(r"\s*(?:\\text\s*\{)?\\?\$[\s\d},.]+(?!.*\$)")
 LABEL = r"^(?:\\text(?:bf|rm|it)?\s*\{\s*\(?[A-E][).:]*\s*\}|\(?[A-E]\))(?:\s|\\ )*"
 """Of an option: \\textbf{(A) } 5."""
 SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
@@ -47,15 +51,13 @@ SPELLINGS = [
     (r"(?<=\d)\s*\(?\s*(?:in )?base[- ](\d+)\)?$", r"_{\1}"),
     (rf"^(?i:{WORDS})\s*\((\d+)\)$", r"\1"),  # five (5)
     (
-        rf"\s*(?:\\text\s*\{{)?\s*\band (a|{WORDS})[- ]({'|'.join(PARTS)})s?\b(?:\s*\}})?",
-        lambda part: f" {number(part[1]) if part[1] != 'a' else 1}/{PARTS[part[2]]}",
+        rf"\s*(?:\\text\s*\{{)?\s*\band (a|{WORDS})[- ]({'|'.join(ORDINALS)})s?\b(?:\s*\}})?",
+        lambda part: f" {number(part[1]) if part[1] != 'a' else 1}/{ORDINALS[part[2]]}",
     ),
     (NUMBER_WORD, lambda word: f"{word[1]}{number(word[2])}"),
-    (r"\\text\s*\{\s*\}", ""),
     (r"\\text\s*\{[^{}]*(?:\b(?:is|are|equals)|:):?\s*\}", ""),  # \text{The answer is } 30
     (r"\\text\s*\{([^{}]*\d[^{}]*)\}", r"\1"),
     (r"^[A-Za-z ]*(?:\b(?:is|are|equals):?|:)\s+(?=\S)", ""),
-    (r"(?<![A-Za-z}_])\{(\\text\s*\{[^{}]*\})\}", r"\1"),
     (r"(?<!\\)\\(?:[,;: ]|q?quad(?![A-Za-z]))|~", " "),
     (r"(?<![\d.])(\d+)\{,\}(?!\d{3}(?!\d))(?=\d)|(?<![\d.,])0\{,\}(?=\d)", lambda whole: f"{whole[1] or 0}."),
     (r"(?:\\text\s*)?\{,\}", ","),
@@ -87,24 +89,20 @@ SPELLINGS = [
     (r"([(\[][^()\[\]]+[,;][^()\[\]]+)\[", r"\1)"),
     (r"(?<=[)\]])\s*U\s*(?=[(\[])|(?<=[)\]])\s*(?:\\text\s*\{)?\s*\bor\b\s*\}?\s*(?=[(\[].*\\infty)", r"\\cup "),
     (SET_OF_ALL, r"\1"),
-    (r"\\(?:[dtc]frac)(?![A-Za-z])", r"\\frac"),
     (r"\\color\s*\{\w+\}|\\(?:mathbf|mathit|boldsymbol)(?![A-Za-z])", ""),
     (r"\\(?:mathrm|text|rm)\s*\{\s*([ei])\s*\}", r"\1"),  # \mathrm{e} is a number, not a unit
-    (r"\\frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
+    (r"\\[dtc]?frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
     (r"\\\\\[[^\]]*\]|\\\\(?=\s*\\end)", lambda row: r"\\" if "[" in row[0] else ""),
     (r"\\degree(?![A-Za-z])|(?<=\d) degrees?$", r"^\\circ "),
     (r"(?:√|(?<![\\A-Za-z])sqrt\b)\s*(\d+|[a-z]|\([^()]*\))", r"\\sqrt{\1}"),
     (r"(?<=\d)[eE](?=[-+]?\d)([-+]?\d+)(?![\w}])", r"\\times 10^{\1}"),
     (r"\*\*", "^"),
-    (r"\*", r"\\cdot "),
-    (r"(?<=\d)\s*\\cdot\s*(?=[a-z](?![a-z]))", ""),
     (r"\s*(?:\\text\{\s*)?(?:\bper ?cent(?:age)?\b|\\?%)(?:\s*\})?", r"\\%"),  # a bare % begins a comment
     (rf"(?<![\\A-Za-z])({'|'.join(FUNCTIONS)})(?![A-Za-z])", r"\\\1"),  # sqrt(3)
     (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
     (r"(?<![A-Za-z\\])inf(?:init[ey])?(?![A-Za-z])", r"\\infty "),
     (r"\^(-?\d+)", r"^{\1}"),
     (r"\\[lc]?dots(?![A-Za-z])|\.\.\.", r"\\ldots "),
-    (r"^\{([^{}]*,[^{}]*)\}$", r"\\{\1\\}"),
 ]
 
 
@@ -115,6 +113,12 @@ def spelled(answer: str) -> str:
         latex = re.sub(pattern, spelling, latex)
     latex = REPEATING.sub(_repeating, latex)
     return MIXED.sub(lambda mixed: improper(mixed, r"\frac{%d}{%d}"), latex).strip().rstrip(".,;").lstrip("= ").strip()
+
+
+def in_dollars(text: str, *, gold: str) -> str:
+    """70000 for "$70k", 18.90 for "18 dollars and 90 cents"; where the reference is in dollars, 0.36 for "36 cents"."""
+    text = SUM.sub(lambda sum_: f"{Decimal(sum_[1]) * 1000:f}" if sum_[1] else f"{sum_[2]}.{sum_[3]:0>2}", text)
+    return CENTS.sub(lambda cents: f"{Decimal(cents[1]) / 100:f}", text) if DOLLARS.match(gold) else text
 
 
 def matrix(rows: str) -> str:

@@ -32,7 +32,7 @@ CHILD_MEMORY_BYTES = 2 * 2**30
 ORPHAN_GRACE_S = 2.0
 """How much later than the parent the kernel ends a child that takes too long."""
 
-SHOWN_CHARACTERS = 200
+SHOWN = 200
 OPTIONS = "ABCDEFGH"
 OPTION = re.compile(rf"\s*(?:\\text\w*\s*\{{)?\s*\(([{OPTIONS}])\)\s*\}}?\s*")
 """A reference that is one of the problem's options, as \\text{(C)}."""
@@ -78,7 +78,8 @@ class MathJudge:
             detail = f"the judging process ended by itself with code {death.exitcode}"
         except Exception as error:  # on reading the reference; it must not end the judging of all others
             status, detail = "harness_error", f"the judge failed with {type(error).__name__}: {_cut(str(error))}"
-        return Verdict(status=status, extracted=_end_of(text), detail=detail)
+        # no search for the answer, over which the parent might hang as a child may
+        return Verdict(status=status, extracted=text.strip()[-SHOWN:], detail=detail)
 
 
 def _prepare_child() -> None:
@@ -116,16 +117,11 @@ def judge(gold: str, text: str) -> Verdict:
         raise
     except Exception as error:  # sympy raises anything on what a model writes, and that is no fault of the reference
         detail = f"{detail}; comparing failed with {type(error).__name__}: {_cut(str(error))}"
-        return Verdict(status="wrong", extracted=_end_of(text), detail=detail)
+        return Verdict(status="wrong", extracted=text.strip()[-SHOWN:], detail=detail)
     if answer is None:
         return Verdict(status="no_answer", detail="the text holds no complete answer")
     return Verdict(status="right" if right else "wrong", extracted=_cut(answer.shown), detail=detail)
 
 
-def _end_of(text: str) -> str:
-    """Of a whole text the end: the answer is there if anywhere. No search: the parent must not hang as a child may."""
-    return text.strip()[-SHOWN_CHARACTERS:]
-
-
 def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
