@@ -51,8 +51,6 @@ class Results:
 
 def read_results(folder: Path) -> Results:
     """Read OUT. Raises BadInput, naming file and line, where it is no result folder or something is unreadable."""
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {folder}; give the --out folder of python -m evaluation.run")
     run = read_run(folder)
     benchmarks = {name: _benchmark(folder / name, run, task) for name, task in run.benchmarks.items()}
     return Results(folder=folder, run=run, benchmarks=benchmarks)
