@@ -14,8 +14,6 @@ import pandas as pd
 from z1_core.errors import BadInput
 from z1_core.record import Answer, Asked, Judged, RunRecord, TaskRecord, read, read_run
 
-WINDOW = "window"
-"""The project's own method; others are named by what differs."""
 COLUMNS = ["problem_id", "sample", "thinking_tokens", "trace_tokens", "answer_tokens", "cut", "end_reason"]
 COLUMNS += ["status", "judged", "sha256", "labels"]
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.results import WINDOW, BenchmarkResults, Results
+from evaluation.results import BenchmarkResults, Results
 from evaluation.stats import mcnemar, pass_at_k, wilson
+from z1_core.record import WINDOW
 from z1_core.statuses import STATUSES
 
 COUNTED = [status.name for status in STATUSES.values() if status.is_counted]
