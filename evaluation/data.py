@@ -75,11 +75,19 @@ def problems(
         if len(ids) == limit:
             break
     if not ids:
-        raise BadInput(f"{names_of(paths)} has no usable row for {benchmark.title}{first_fault}")
+        names = ", ".join(path.name for path in paths)
+        raise BadInput(f"{names} has no usable row for {benchmark.title}{first_fault}")
 
 
-def names_of(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths)
+def those(benchmark: Benchmark, ids: set[str], *, data: Path | str | None) -> Iterator[Problem]:
+    """The problems of these ids, which are taken out of the set as they are found. Nothing behind the last is read, and
+    nothing at all for none. data: as for find()."""
+    for problem in problems(benchmark, find(benchmark, data=data)) if ids else ():
+        if problem.id in ids:
+            ids.remove(problem.id)
+            yield problem
+        if not ids:
+            return
 
 
 def _outcome(benchmark: Benchmark, row: Row | BadRow, ids: Container[str]) -> Problem | BadRow:
