@@ -42,11 +42,18 @@ def find(benchmark: Benchmark, *, data: Path | str | None = None) -> list[Path]:
     Raises BadInput where the files cannot be had.
     """
     source = benchmark.source
-    if data is not None:
-        return _local(source, Path(data))
-    if isinstance(source, str):
+    if data is None and isinstance(source, str):
         raise BadInput(f"the rows of {benchmark.title} are made by {source}; give its file with --data")
-    return _from_hub(source)
+    if data is None:
+        return _from_hub(source)
+    data = Path(data)
+    if data.is_dir() and isinstance(source, str):
+        raise BadInput(f"{data} is a folder; give --data the file itself")
+    paths = [data / name for name in source.files] if data.is_dir() else [data]
+    for path in paths:
+        if not path.is_file():
+            raise BadInput(f"there is no file {path}; check --data")
+    return paths
 
 
 def problems(
@@ -126,16 +133,6 @@ def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False,
 def labels_of(row: Mapping[str, Any], *names: str) -> dict[str, str]:
     """What of these a row says about itself, as texts."""
     return {name: str(row[name]) for name in names if row.get(name) not in (None, "")}
-
-
-def _local(source: Source | str, data: Path) -> list[Path]:
-    if data.is_dir() and isinstance(source, str):
-        raise BadInput(f"{data} is a folder; give --data the file itself")
-    paths = [data / name for name in source.files] if data.is_dir() else [data]
-    for path in paths:
-        if not path.is_file():
-            raise BadInput(f"there is no file {path}; check --data")
-    return paths
 
 
 def _from_hub(source: Source) -> list[Path]:

@@ -24,8 +24,6 @@ FORCED_HINT = "\n\nthe final answer is:"
 thinking is ended by this phrase."""
 
 WINDOWS = (256, 512, 1024, 2048, 4096)
-ANSWER_TOKENS = 1024
-ANSWER_TOKENS_HELP = "the most tokens of an answer (default %(default)s; the published runs gave 5000)"
 
 
 HINTS = {
@@ -75,7 +73,8 @@ def add_plan_options(options: argparse.ArgumentParser) -> None:
     add = options.add_argument
     add("benchmarks", nargs="*", metavar="BENCHMARK", help=f"one or several of {', '.join(BENCHMARKS)}")
     add("--windows", type=int, nargs="+", default=WINDOWS, metavar="N", help="thinking tokens (default 256 ... 4096)")
-    add("--answer-tokens", type=int, default=ANSWER_TOKENS, metavar="N", help=ANSWER_TOKENS_HELP)
+    most = "the most tokens of an answer (default %(default)s; the published runs gave 5000)"
+    add("--answer-tokens", type=int, default=1024, metavar="N", help=most)
     add("--data", type=Path, metavar="FILE", help="rows from a file instead of the Hub (one benchmark)")
     add("--limit", type=int, metavar="N", help="the first problems only")
     add("--samples", type=int, default=1, metavar="K", help="independent runs of each problem")

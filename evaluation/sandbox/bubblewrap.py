@@ -55,10 +55,6 @@ ENVIRONMENT = {
 REMEDY = "install bubblewrap and allow user namespaces, or pass --unsafe-sandbox to run model-written code unprotected"
 
 
-class NotStarted(Z1Error):
-    """No session came about; the code to be judged has not been touched."""
-
-
 class Sandbox:
     """Starts sessions of one interpreter; used from several threads at once. kind: which isolation is in force."""
 
@@ -79,11 +75,13 @@ class Sandbox:
             self._as_nobody = os.geteuid() == 0
             told = subprocess.run([self._bwrap, "--help"], capture_output=True, text=True, check=False)  # noqa: S603
             self._closed_userns = "--disable-userns" in told.stdout
-            self._probe()
+            with self.start("programs"):  # what does not work shows here, not as 500 wrong answers
+                pass
 
     @contextlib.contextmanager
     def start(self, driver: str, limits: Limits = LIMITS) -> Iterator[Session]:
-        """A session with inside/driver.py, as the driver of that name. Nothing of it outlives the block."""
+        """A session with inside/driver.py, as the driver of that name. Nothing of it outlives the block. Raises Z1Error
+        where none came about; the code to be judged has not been touched then."""
         is_wrapped = self.kind == "bubblewrap"
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as stack:
@@ -109,7 +107,7 @@ class Sandbox:
             try:
                 session.ask(asdict(limits) | {"own_namespace": is_wrapped}, timeout_s=START_TIMEOUT_S)
             except NoAnswer as error:
-                raise NotStarted(session.noise() or str(error)) from None
+                raise Z1Error(f"{self.kind} does not work here ({session.noise() or error}): {REMEDY}") from None
             yield session
 
     def _python(self, driver: str, channel: int) -> list[str]:
@@ -161,14 +159,6 @@ class Sandbox:
             if any(Path(path).is_relative_to(cover) for cover in covers):
                 options += [*_parents(path), "--ro-bind", path, path]
         return [*options, "--", "setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--"]
-
-    def _probe(self) -> None:
-        """One session that does nothing: what does not work shows here, not as 500 wrong answers."""
-        try:
-            with self.start("programs"):
-                pass
-        except NotStarted as error:
-            raise Z1Error(f"bubblewrap does not work here ({error}): {REMEDY}") from None
 
 
 def _parents(path: str) -> list[str]:
