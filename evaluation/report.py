@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from evaluation import tables
 from evaluation.results import Results, read_results
-from evaluation.summary import at_each_window, pairs, sides, summarize
+from evaluation.summary import at_each_window, sides, summarize
 from z1_core.errors import BadInput
 from z1_core.jsonl import write, write_json
 from z1_core.program import program
@@ -66,7 +66,7 @@ def _report(run: Results) -> dict[str, Any]:
     if charts := scaling_charts([run]):
         write(run.folder / "scaling.png", as_png(charts))
     heading, subtitle = f"Evaluation of {summary['model']}", _made_with(run)
-    body = tables.paragraphs(summary, pairs([run]), str(run.folder))
+    body = tables.paragraphs(summary, run)
     picture = [f"![{SCALING}](scaling.png)"] if charts else []
     write(run.folder / "report.md", _lines([f"# {tables.plain(heading)}", subtitle, *picture, *body]))
     page = Template(Path(__file__).with_name("report.html").read_text(encoding="utf-8"), autoescape=True)
@@ -91,10 +91,9 @@ def _made_with(run: Results) -> str:
 
 
 def _comparison(runs: Sequence[Results], out: Path) -> None:
-    found = pairs(runs)
-    if not found:
+    table = tables.comparison(runs)
+    if not table:
         raise BadInput("the runs have no judged problem at the same window in common; judge them, or compare others")
-    table = tables.pairs_table(found)
     write(out / "comparison.png", as_png(scaling_charts(runs)))
     write(out / "comparison.md", _lines(["# Comparison", f"![{SCALING}](comparison.png)", table]))
     print(table)

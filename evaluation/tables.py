@@ -1,4 +1,4 @@
-"""What a report says, as paragraphs of Markdown: sentences and tables. Pure: summary in, texts out."""
+"""What a report says, as paragraphs of Markdown: sentences and tables. Pure: figures in, texts out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evaluation.stats import wilson
+import pandas as pd
+
+from evaluation.results import BenchmarkResults, Results
+from evaluation.stats import mcnemar, wilson
+from evaluation.summary import COUNTED, sides
 from z1_core.scaling_plot import PAPER_MODEL, paper
 from z1_core.statuses import STATUSES
 
@@ -15,10 +19,10 @@ PAPER = "paper: "
 """Begins a row that is not of this run."""
 
 
-def paragraphs(summary: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], folder: str) -> list[str]:
+def paragraphs(summary: Mapping[str, Any], run: Results) -> list[str]:
     """First the accuracy of all, then each benchmark."""
-    said = ["## Accuracy and thinking tokens", *map(_quoted, notices(summary, folder)), overview(summary)]
-    said += [pairs_table(pairs)] if pairs else []
+    said = ["## Accuracy and thinking tokens", *map(_quoted, notices(summary, str(run.folder))), overview(summary)]
+    said += filter(None, [comparison([run])])
     for task in summary["benchmarks"].values():
         said += [f"## {plain(task['title'])}", *map(_quoted, _notes(task)), _counts(task)]
         said += [_by_label(label, values) for label, values in task["by_label"].items()]
@@ -158,29 +162,35 @@ def _by_label(label: str, values: Mapping[str, Sequence[Mapping[str, Any]]]) -> 
     return table(f"By {label}", rows)
 
 
-def pairs_table(found: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        {
-            "Benchmark": each["title"],
-            "First": each["first"],
-            "Other": each["other"],
-            "Window": number(each["thinking_tokens"]),
-            "n": number(each["n"]),
-            "First right": percent(each["first_accuracy"]),
-            "Other right": percent(each["other_accuracy"]),
-            "Difference": f"{(each['other_accuracy'] - each['first_accuracy']) * 100:+.1f}".replace("-", "−"),
-            "Only first": number(each["only_first"]),
-            "Only other": number(each["only_other"]),
-            "p": "< 0.001" if each["p_value"] < 0.001 else f"{each['p_value']:.3f}",
-        }
-        for each in found
-    ]
+def comparison(runs: Sequence[Results]) -> str:
+    """Who gets right what the other does not: the first run, or method, against each other one of a benchmark, at every
+    window, on the problems that both have a verdict for, the first sample of each: several are no independent pairs. Empty
+    where there is none."""
+    rows = []
+    for of in sides(runs).values():
+        (first, mine), *others = of.items()
+        for other, theirs in others:
+            both = _firsts(mine, "a").merge(_firsts(theirs, "b"), on=["thinking_tokens", "problem_id", "sha256"])
+            for window, at in both.groupby("thinking_tokens"):
+                only_first, only_other = int((at.a & ~at.b).sum()), int((at.b & ~at.a).sum())
+                row = {"Benchmark": mine.plain_title, "First": first, "Other": other}
+                row |= {"Window": number(window), "n": number(len(at))}
+                row |= {"First right": percent(at.a.mean()), "Other right": percent(at.b.mean())}
+                row["Difference"] = f"{(at.b.mean() - at.a.mean()) * 100:+.1f}".replace("-", "−")
+                row |= {"Only first": number(only_first), "Only other": number(only_other)}
+                p_value = mcnemar(only_first, only_other)
+                rows.append(row | {"p": "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"})
     note = (
         "n: problems with a verdict on both sides (the first sample of each). Difference: in points. Only first, only "
         "other: problems that one side alone gets right. p: exact paired test (McNemar) on those, not corrected for the "
         "number of rows here."
     )
-    return table("Compared on the same problems", rows, note)
+    return table("Compared on the same problems", rows, note) if rows else ""
+
+
+def _firsts(made: BenchmarkResults, name: str) -> pd.DataFrame:
+    rows = made.answers[(made.answers["sample"] == 0) & made.answers.status.isin(COUNTED)]
+    return rows[["thinking_tokens", "problem_id", "sha256"]].assign(**{name: rows.status == "right"})
 
 
 def percent(share: float | None) -> str:
