@@ -42,11 +42,18 @@ def find(benchmark: Benchmark, *, data: Path | str | None = None) -> list[Path]:
     Raises BadInput where the files cannot be had.
     """
     source = benchmark.source
-    if data is not None:
-        return _local(source, Path(data))
-    if isinstance(source, str):
+    if data is None and isinstance(source, str):
         raise BadInput(f"the rows of {benchmark.title} are made by {source}; give its file with --data")
-    return _from_hub(source)
+    if data is None:
+        return _from_hub(source)
+    data = Path(data)
+    if data.is_dir() and isinstance(source, str):
+        raise BadInput(f"{data} is a folder; give --data the file itself")
+    paths = [data / name for name in source.files] if data.is_dir() else [data]
+    for path in paths:
+        if not path.is_file():
+            raise BadInput(f"there is no file {path}; check --data")
+    return paths
 
 
 def problems(
@@ -75,11 +82,19 @@ def problems(
         if len(ids) == limit:
             break
     if not ids:
-        raise BadInput(f"{names_of(paths)} has no usable row for {benchmark.title}{first_fault}")
+        names = ", ".join(path.name for path in paths)
+        raise BadInput(f"{names} has no usable row for {benchmark.title}{first_fault}")
 
 
-def names_of(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths)
+def those(benchmark: Benchmark, ids: set[str], *, data: Path | str | None) -> Iterator[Problem]:
+    """The problems of these ids, which are taken out of the set as they are found. Nothing behind the last is read, and
+    nothing at all for none. data: as for find()."""
+    for problem in problems(benchmark, find(benchmark, data=data)) if ids else ():
+        if problem.id in ids:
+            ids.remove(problem.id)
+            yield problem
+        if not ids:
+            return
 
 
 def _outcome(benchmark: Benchmark, row: Row | BadRow, ids: Container[str]) -> Problem | BadRow:
@@ -118,16 +133,6 @@ def text_field(row: Mapping[str, Any], name: str, *, may_be_empty: bool = False,
 def labels_of(row: Mapping[str, Any], *names: str) -> dict[str, str]:
     """What of these a row says about itself, as texts."""
     return {name: str(row[name]) for name in names if row.get(name) not in (None, "")}
-
-
-def _local(source: Source | str, data: Path) -> list[Path]:
-    if data.is_dir() and isinstance(source, str):
-        raise BadInput(f"{data} is a folder; give --data the file itself")
-    paths = [data / name for name in source.files] if data.is_dir() else [data]
-    for path in paths:
-        if not path.is_file():
-            raise BadInput(f"there is no file {path}; check --data")
-    return paths
 
 
 def _from_hub(source: Source) -> list[Path]:

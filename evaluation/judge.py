@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from evaluation import store
 from evaluation.benchmarks import benchmark
-from evaluation.data import find, names_of, problems
+from evaluation.data import those
 from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_case
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.responses import judge_responses
@@ -46,7 +46,10 @@ def parser() -> argparse.ArgumentParser:
 @program(stopped="stopped; give the same command again", needs="evaluation/requirements.txt")
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
-    check(options)
+    if bool(options.folder) == bool(options.responses):
+        raise BadInput("give the folder of a run, or --benchmark NAME --responses FILE.jsonl")
+    if options.responses and not options.benchmark:
+        raise BadInput("--responses needs --benchmark NAME")
     if options.responses:
         of = benchmark(options.benchmark)
         with judges(code=of.gold_field is None, unsafe_sandbox=options.unsafe_sandbox, python=options.python) as tools:
@@ -59,13 +62,6 @@ def main(argv: list[str] | None = None) -> int:
     if faults:
         print(f"error: {faults} answers could not be judged (harness_error); their detail says why", file=sys.stderr)
     return 1 if faults else 0
-
-
-def check(options: argparse.Namespace) -> None:
-    if bool(options.folder) == bool(options.responses):
-        raise BadInput("give the folder of a run, or --benchmark NAME --responses FILE.jsonl")
-    if options.responses and not options.benchmark:
-        raise BadInput("--responses needs --benchmark NAME")
 
 
 def judge_folder(options: argparse.Namespace, run: RunRecord) -> Counter[str]:
@@ -90,7 +86,7 @@ def judge_folder(options: argparse.Namespace, run: RunRecord) -> Counter[str]:
     return statuses
 
 
-def judge_task(folder: Path, of: Benchmark, data: Path | None, tools: Judges, judge: str) -> Counter[str]:
+def judge_task(folder: Path, of: Benchmark, data: Path | str | None, tools: Judges, judge: str) -> Counter[str]:
     """What has a verdict that counts, of this judge, is left alone. Each new one is a line the moment it is made."""
     verdicts = {each.key: each for _, each in read(folder / "verdicts.jsonl", Judged)}
     path, total, one_writes = folder / "answers.jsonl", 0, Lock()
@@ -124,32 +120,23 @@ def is_judged(answer: Answer, verdict: Judged | None, judge: str) -> bool:
     return is_same and STATUSES[verdict.status].is_counted
 
 
-def with_references(path: Path, of: Benchmark, data: Path | None, wanted: Collection[str]) -> Iterator[Problem]:
+def with_references(path: Path, of: Benchmark, data: Path | str | None, wanted: Collection[str]) -> Iterator[Problem]:
     """The problems of these ids; those whose reference was too long to be kept are read from the data again."""
     elsewhere: dict[str, str] = {}
     for _, asked in read(path, Asked):
-        if asked.problem_id not in wanted:
-            continue
-        if asked.reference is None:
+        if asked.problem_id in wanted and asked.reference is None:
             elsewhere[asked.problem_id] = asked.sha256
-        else:
+        elif asked.problem_id in wanted:
             yield Problem.of(asked)
-    if not elsewhere:
-        return
-    paths = find(of, data=data)
-    for problem in problems(of, paths):
-        if (asked_for := elsewhere.pop(problem.id, None)) is None:
-            continue
-        if problem.sha256 != asked_for:
+    left, where = set(elsewhere), data or of.source
+    for problem in those(of, left, data=data):
+        if problem.sha256 != elsewhere[problem.id]:
             raise BadInput(
-                f"problem {problem.id!r} of {names_of(paths)} is not as it was asked; give the run's own file with --data"
+                f"problem {problem.id!r} of {where} is not as it was asked; give the run's own file with --data"
             )
         yield problem
-        if not elsewhere:
-            return
-    raise BadInput(
-        f"{names_of(paths)} lacks problem {min(elsewhere)!r}, which was asked; give the run's file with --data"
-    )
+    if left:
+        raise BadInput(f"{where} lacks problem {min(left)!r}, which was asked; give the run's file with --data")
 
 
 if __name__ == "__main__":

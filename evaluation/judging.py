@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
 from evaluation.judges.mathematics import MathJudge
-from evaluation.pool import pooled
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from evaluation.sandbox.bubblewrap import Sandbox
 from z1_core.record import Answer, Judged
@@ -80,11 +77,13 @@ def sha256_of_case(answer: Answer, judge: str) -> str:
 def in_threads(work: Callable[[Item], None], items: Iterable[Item]) -> None:
     """Do the work for each item, in threads on all cores (it is done in child processes). An item is taken when there is a
     thread for it, so that few are in memory; a failure ends the others."""
-    workers = len(os.sched_getaffinity(0))
-
-    async def all_of_it() -> None:
-        with ThreadPoolExecutor(workers) as threads:
-            in_a_thread = partial(asyncio.get_running_loop().run_in_executor, threads, work)
-            await pooled(in_a_thread, items, workers)
-
-    asyncio.run(all_of_it())
+    workers, busy = len(os.sched_getaffinity(0)), set()
+    with ThreadPoolExecutor(workers) as threads:
+        for item in items:
+            busy.add(threads.submit(work, item))
+            if len(busy) == workers:
+                done, busy = wait(busy, return_when=FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+        for each in busy:
+            each.result()

@@ -65,6 +65,12 @@ class Problem:
         )
 
 
+def conversation(user: str, *, system: str = "") -> tuple[Mapping[str, str], ...]:
+    """The messages of a problem; no system text by default."""
+    before = ({"role": "system", "content": system},) if system else ()
+    return (*before, {"role": "user", "content": user})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """extracted: the answer as it was read from the text, for people; detail: why it is what it is, in words.

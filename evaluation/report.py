@@ -7,7 +7,6 @@ python -m evaluation.report results/z1 results/other      # both, and how they c
 from __future__ import annotations
 
 import argparse
-import html
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any
 
 import altair as alt
 import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Template
+from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from evaluation import tables
 from evaluation.results import Results, read_results
-from evaluation.summary import at_each_window, pairs, sides, summarize
-from evaluation.tables import Table
+from evaluation.summary import at_each_window, sides, summarize
 from z1_core.errors import BadInput
 from z1_core.jsonl import write, write_json
 from z1_core.program import program
@@ -66,14 +65,19 @@ def _report(run: Results) -> dict[str, Any]:
     write_json(run.folder / "summary.json", summary)
     if charts := scaling_charts([run]):
         write(run.folder / "scaling.png", as_png(charts))
-    report = {
-        "heading": f"Evaluation of {summary['model']}",
-        "subtitle": _made_with(run),
-        "sections": tables.sections(summary, pairs([run]), str(run.folder)),
-    }
-    write(run.folder / "report.md", _markdown(**report, picture=bool(charts)))
-    write(run.folder / "report.html", _template().render(**report, figures=[as_svg(each) for each in charts.values()]))
+    heading, subtitle = f"Evaluation of {summary['model']}", _made_with(run)
+    body = tables.paragraphs(summary, run)
+    picture = [f"![{SCALING}](scaling.png)"] if charts else []
+    write(run.folder / "report.md", _lines([f"# {tables.plain(heading)}", subtitle, *picture, *body]))
+    page = Template(Path(__file__).with_name("report.html").read_text(encoding="utf-8"), autoescape=True)
+    figures = [as_svg(chart) for chart in charts.values()]
+    shown = {"heading": heading, "subtitle": subtitle, "figures": figures, "body": as_html(_lines(body))}
+    write(run.folder / "report.html", page.render(shown))
     return summary
+
+
+def _lines(paragraphs: Sequence[str]) -> str:
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def _made_with(run: Results) -> str:
@@ -87,12 +91,11 @@ def _made_with(run: Results) -> str:
 
 
 def _comparison(runs: Sequence[Results], out: Path) -> None:
-    found = pairs(runs)
-    if not found:
+    table = tables.comparison(runs)
+    if not table:
         raise BadInput("the runs have no judged problem at the same window in common; judge them, or compare others")
-    table = _as_markdown(tables.pairs_table(found))
     write(out / "comparison.png", as_png(scaling_charts(runs)))
-    write(out / "comparison.md", f"# Comparison\n\n![{SCALING}](comparison.png)\n\n{table}\n")
+    write(out / "comparison.md", _lines(["# Comparison", f"![{SCALING}](comparison.png)", table]))
     print(table)
 
 
@@ -123,32 +126,10 @@ def as_png(charts: Mapping[str, alt.Chart]) -> bytes:
     return vl_convert.vegalite_to_png(styled(both).properties(background="white", padding=12).to_json(), scale=PIXELS)
 
 
-def _markdown(heading: str, subtitle: str, sections: Sequence[tables.Section], picture: bool) -> str:
-    paragraphs = [f"# {_escaped(heading)}", subtitle, *([f"![{SCALING}](scaling.png)"] if picture else [])]
-    for section in sections:
-        paragraphs += [f"## {_escaped(section.title)}", *(f"> {_escaped(note)}" for note in section.notes)]
-        paragraphs += [_as_markdown(table) for table in section.tables]
-    return "\n\n".join(paragraphs) + "\n"
-
-
-def _as_markdown(table: Table) -> str:
-    names = list(table.rows[0])
-    cells = [names, ["---", *["---:"] * (len(names) - 1)], *(row.values() for row in table.rows)]
-    lines = ["| " + " | ".join(_escaped(cell).replace("|", "\\|") for cell in row) + " |" for row in cells]
-    return "\n\n".join(part for part in (f"### {table.title}", "\n".join(lines), _escaped(table.note)) if part)
-
-
-def _escaped(text: str) -> str:
-    """No markup of its own, on one line: values come from data files and options."""
-    return html.escape(" ".join(text.split()), quote=False)
-
-
-def _template() -> Any:
-    loader = FileSystemLoader(Path(__file__).with_name("report_page"))
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html")
+def as_html(markdown: str) -> Markup:
+    """Of what a report has; whatever else looks like markup stays text."""
+    known = MarkdownIt("zero").enable(["heading", "table", "blockquote", "entity"])
+    return Markup(known.render(markdown))  # noqa: S704 (it escapes all texts)
 
 
 if __name__ == "__main__":

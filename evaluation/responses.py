@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 
-from evaluation.data import find, problems
+from evaluation.data import those
 from evaluation.judging import in_threads, judge_text
 from evaluation.problem import Benchmark, Judges, Problem, Verdict
 from z1_core.errors import BadInput
@@ -65,12 +65,10 @@ def _problems(found: Sequence[Line], of: Benchmark, data: Path | None) -> Iterat
             yield number, f'the row\'s "gold" is no answer but {json.dumps(gold)[:80]}'
         else:
             yield number, Problem(id="", messages=(), reference={of.gold_field: str(gold)})
-    for problem in problems(of, find(of, data=data)) if by_id else ():
-        for number in by_id.pop(problem.id, ()):
+    left = set(by_id)
+    for problem in those(of, left, data=data):
+        for number in by_id[problem.id]:
             yield number, problem
-        if not by_id:
-            return
-    for number in (number for numbers in by_id.values() for number in numbers):
-        name = found[number].row.get("problem_id")
-        complaint = f"the row has problem_id {name!r}, which {of.name} does not hold"
+    for number in (number for name in left for number in by_id[name]):
+        complaint = f"the row has problem_id {found[number].row.get('problem_id')!r}, which {of.name} does not hold"
         yield number, f'{complaint}; give an id of its data, or "gold"'

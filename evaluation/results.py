@@ -14,8 +14,6 @@ import pandas as pd
 from z1_core.errors import BadInput
 from z1_core.record import Answer, Asked, Judged, RunRecord, TaskRecord, read, read_run
 
-WINDOW = "window"
-"""The project's own method; others are named by what differs."""
 COLUMNS = ["problem_id", "sample", "thinking_tokens", "trace_tokens", "answer_tokens", "cut", "end_reason"]
 COLUMNS += ["status", "judged", "sha256", "labels"]
 
@@ -51,8 +49,6 @@ class Results:
 
 def read_results(folder: Path) -> Results:
     """Read OUT. Raises BadInput, naming file and line, where it is no result folder or something is unreadable."""
-    if not folder.is_dir():
-        raise BadInput(f"there is no folder {folder}; give the --out folder of python -m evaluation.run")
     run = read_run(folder)
     benchmarks = {name: _benchmark(folder / name, run, task) for name, task in run.benchmarks.items()}
     return Results(folder=folder, run=run, benchmarks=benchmarks)

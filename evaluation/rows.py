@@ -38,6 +38,8 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
         yield from reader(path)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}; check the path") from error
+    except UnicodeError as error:
+        raise BadInput(f"{path.name} is damaged text ({error}); save it again, as UTF-8") from error
 
 
 def _jsonl(path: Path) -> Iterator[Row | BadRow]:
@@ -48,7 +50,7 @@ def _jsonl(path: Path) -> Iterator[Row | BadRow]:
 def _json(path: Path) -> Iterator[Row | BadRow]:
     """A list of rows, or a dict whose values are the rows."""
     try:
-        rows = json.loads(path.read_bytes().decode("utf-8-sig"))
+        rows = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path.name} is not JSON: {error}; one row a line is a .jsonl file") from error
     if not isinstance(rows, list | dict):
@@ -61,8 +63,12 @@ def _json(path: Path) -> Iterator[Row | BadRow]:
 
 def _csv(path: Path) -> Iterator[Row | BadRow]:
     csv.field_size_limit(sys.maxsize)  # the module's own limit, 131,072 characters, is shorter than some questions
-    with path.open(encoding="utf-8-sig", newline="", errors="surrogateescape") as file:
-        reader = csv.DictReader(file)
+    with path.open("rb") as file:
+        encoding = json.detect_encoding(file.read(4))  # Excel's "Unicode text" is UTF-16 with tabs
+    with path.open(encoding=encoding, newline="", errors="surrogateescape") as file:
+        header = file.readline()
+        file.seek(0)
+        reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
         begin = 2
         for row in reader:
             where, begin = f"line {begin} of {path.name}", reader.line_num + 1

@@ -15,15 +15,14 @@ import sys
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
 from evaluation import store
-from evaluation.answering import Answering, missing
-from evaluation.plan import Plan, add_plan_options, make_plan, record_of
+from evaluation.answering import Answering, Task, missing
+from evaluation.plan import Plan, add_plan_options, make_plan
 from evaluation.pool import pooled
-from evaluation.problem import Benchmark
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
@@ -36,13 +35,6 @@ from z1_core.provenance import about
 from z1_core.record import Answer, Asked, read
 
 FAKE_SECONDS_PER_TOKEN = 0.001
-
-
-class Data(NamedTuple):
-    """What is asked of one benchmark now, and which rows of the data are no problems."""
-
-    asked: list[Asked]
-    bad_rows: list[str]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,7 +60,6 @@ def main(argv: list[str] | None = None) -> int:
     server_wait_s(options)
     plan = make_plan(options)
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
-    plan = plan.for_model(engine.trained)
     out = options.out or Path("results") / engine.name.replace("/", "_")
     answers = asyncio.run(_run(engine, plan, out, options))
     print(f"{answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
@@ -83,26 +74,26 @@ def say(stage: str) -> None:
 async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespace) -> int:
     """The number of answers that the plan comes to, all of which are in the folder then."""
     try:
+        plan = plan.for_model(engine)
         with store.held(out, name=".lock"), ExitStack() as stack:
-            run = store.merged(out, record_of(plan, model=engine.name, context_tokens=engine.context_tokens))
-            data = {each.name: ask(engine, plan, each) for each in plan.benchmarks}
-            problems = {task.name: all_asked(out / task.name, data[task.benchmark.name].asked) for task in plan.tasks}
-            for task in plan.tasks:
-                run.benchmarks[task.name].bad_rows = data[task.benchmark.name].bad_rows
+            run = store.merged(out, plan.run)
+            asked = {name: ask(engine, plan, name) for name in plan.paths}
+            problems = {name: all_asked(out / name, asked[of.benchmark]) for name, of in plan.run.benchmarks.items()}
             run.parts.append(part_of(engine, options))
             write_json(out / "run.json", run.model_dump())
-            for name, of in problems.items():
-                (out / name).mkdir(exist_ok=True)
-                write_lines(out / name / "problems.jsonl", (each.model_dump() for each in of))
-            paths = {task.name: out / task.name / "answers.jsonl" for task in plan.tasks}
-            done = {name: {answer.key: begin for begin, answer in read(path, Answer)} for name, path in paths.items()}
-            files = {name: stack.enter_context(Lines(path)) for name, path in paths.items()}
-            traces = list(missing(plan, out, {name: each.asked for name, each in data.items()}, done))
-            total = sum(len(each.asked) for each in data.values()) * plan.answers_each
+            tasks = []
+            for name, of in plan.run.benchmarks.items():
+                write_lines(out / name / "problems.jsonl", (each.model_dump() for each in problems[name]))
+                path = out / name / "answers.jsonl"
+                done = {answer.key: begin for begin, answer in read(path, Answer)}
+                tasks.append(Task(of, stack.enter_context(Lines(path)), done))
+            traces = list(missing(plan, tasks, asked))
+            asked_under_each = sum(len(asked[of.benchmark]) for of in plan.run.benchmarks.values())
+            total = asked_under_each * plan.run.samples * len(plan.run.windows)
             left = sum(len(trace.places) for trace in traces)
             bar = stack.enter_context(tqdm(total=total, initial=total - left, unit="answer", dynamic_ncols=True))
             patience = Patience(engine, server_wait_s(options), say)
-            await pooled(Answering(engine, plan, files, bar, patience).answer, traces, options.concurrency)
+            await pooled(Answering(engine, plan, bar, patience).answer, traces, options.concurrency)
     finally:
         await engine.close()
     return total
@@ -131,22 +122,26 @@ def given(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def ask(engine: Engine, plan: Plan, of: Benchmark) -> Data:
-    """Go through the data once. Raises ContextOverflow, naming the problem, where a prompt does not fit."""
-    data = Data(asked=[], bad_rows=[])
-    largest = [plan.window(plan.sizes[-1], arm) for arm in plan.arms]
-    for problem in plan.problems(of, data.bad_rows.append):
+def ask(engine: Engine, plan: Plan, name: str) -> list[Asked]:
+    """Go through the data of a benchmark once; its records are told which rows are no problems. Raises ContextOverflow,
+    naming the problem, where a prompt does not fit."""
+    tasks = [task for task in plan.run.benchmarks.values() if task.benchmark == name]
+    largest = [plan.window(plan.run.windows[-1], task) for task in tasks]
+    asked, bad_rows = [], []
+    for problem in plan.problems(name, bad_rows.append):
         messages = engine.trained.asked(problem.messages)
         ids = replace(problem, messages=messages).prompt_ids(engine.text)
         try:
             for window in largest:
                 check_fits(engine, ids, window)
         except ContextOverflow as error:
-            raise ContextOverflow(f"{of.name}, problem {problem.id}: {error}") from error
-        data.asked.append(problem.as_asked(messages, ids, engine.text.decode(ids, control=True)))
-    for complaint in data.bad_rows:
+            raise ContextOverflow(f"{name}, problem {problem.id}: {error}") from error
+        asked.append(problem.as_asked(messages, ids, engine.text.decode(ids, control=True)))
+    for task in tasks:
+        task.bad_rows = bad_rows
+    for complaint in bad_rows:
         print(f"left out: {complaint}", file=sys.stderr)
-    return data
+    return asked
 
 
 def all_asked(folder: Path, now: list[Asked]) -> list[Asked]:

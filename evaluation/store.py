@@ -13,10 +13,6 @@ from filelock import FileLock, Timeout
 from z1_core.errors import BadInput
 from z1_core.record import RunRecord, read_run
 
-SAME = ("model", "context_tokens", "answer_tokens", "sampling")
-SAME_IN_TASK = ("benchmark", "method", "hint")
-"""What must be as before when a run goes on; which problems are asked is seen from the problems."""
-
 
 @contextmanager
 def held(out: Path, *, name: str) -> Iterator[None]:
@@ -37,12 +33,13 @@ def merged(out: Path, now: RunRecord) -> RunRecord:
             raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
         return now
     before = read_run(out)
-    for name in SAME:
-        _check_same(out, name, getattr(before, name), getattr(now, name))
-    for task in before.benchmarks.keys() & now.benchmarks.keys():
-        for name in SAME_IN_TASK:
-            here, there = (getattr(run.benchmarks[task], name) for run in (now, before))
-            _check_same(out, f"{task}.{name}", there, here)
+    old, new = _fixed(before), _fixed(now)
+    for name in old:
+        if name in new and old[name] != new[name]:
+            raise BadInput(
+                f"{out} holds another run: its {name} is {json.dumps(old[name])}, not {json.dumps(new[name])}; "
+                "give the same options to continue it, or name another folder with --out"
+            )
     grown = {
         "windows": sorted({*before.windows, *now.windows}),
         "samples": max(before.samples, now.samples),
@@ -51,9 +48,9 @@ def merged(out: Path, now: RunRecord) -> RunRecord:
     return before.model_copy(update=grown)
 
 
-def _check_same(out: Path, name: str, before: Any, now: Any) -> None:
-    if before != now:
-        raise BadInput(
-            f"{out} holds another run: its {name} is {json.dumps(before)}, not {json.dumps(now)}; "
-            "give the same options to continue it, or name another folder with --out"
-        )
+def _fixed(run: RunRecord) -> dict[str, Any]:
+    """What must be as before when a run goes on; which problems are asked is seen from the problems."""
+    fixed = {name: getattr(run, name) for name in ("model", "context_tokens", "answer_tokens", "sampling")}
+    for task, record in run.benchmarks.items():
+        fixed |= {f"{task}.{name}": getattr(record, name) for name in ("benchmark", "method", "hint")}
+    return fixed

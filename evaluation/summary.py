@@ -16,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.results import WINDOW, BenchmarkResults, Results
-from evaluation.stats import mcnemar, pass_at_k, wilson
+from evaluation.results import BenchmarkResults, Results
+from evaluation.stats import pass_at_k, wilson
+from z1_core.record import WINDOW
 from z1_core.statuses import STATUSES
 
 COUNTED = [status.name for status in STATUSES.values() if status.is_counted]
@@ -124,27 +125,3 @@ def sides(runs: Sequence[Results]) -> dict[str, dict[str, BenchmarkResults]]:
             label = ", ".join([model, *([] if method == WINDOW else [method]), *folder])
             made.setdefault(results.task.benchmark, {})[label] = results
     return made
-
-
-def pairs(runs: Sequence[Results]) -> list[dict[str, Any]]:
-    """Who gets right what the other does not: the first run, or method, against each other one of a benchmark, at every
-    window, on the problems that both have a verdict for, the first sample of each: several are no independent pairs."""
-    found = []
-    for benchmark, of in sides(runs).items():
-        (first, mine), *others = of.items()
-        for other, theirs in others:
-            both = _firsts(mine, "a").merge(_firsts(theirs, "b"), on=["thinking_tokens", "problem_id", "sha256"])
-            for window, at in both.groupby("thinking_tokens"):
-                only_first, only_other = (int((x & ~y).sum()) for x, y in ((at.a, at.b), (at.b, at.a)))
-                found.append(
-                    {"benchmark": benchmark, "title": mine.plain_title, "first": first, "other": other,
-                     "thinking_tokens": int(window), "n": len(at), "first_accuracy": float(at.a.mean()),
-                     "other_accuracy": float(at.b.mean()), "only_first": only_first, "only_other": only_other,
-                     "p_value": mcnemar(only_first, only_other)}
-                )  # fmt: skip
-    return found
-
-
-def _firsts(made: BenchmarkResults, name: str) -> pd.DataFrame:
-    rows = made.answers[(made.answers["sample"] == 0) & made.answers.status.isin(COUNTED)]
-    return rows[["thinking_tokens", "problem_id", "sha256"]].assign(**{name: rows.status == "right"})

@@ -1,11 +1,16 @@
-"""What a report says, as tables and sentences: Markdown and HTML only render them. Pure: summary in, values out."""
+"""What a report says, as paragraphs of Markdown: sentences and tables. Pure: figures in, texts out."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from evaluation.stats import wilson
+import pandas as pd
+
+from evaluation.results import BenchmarkResults, Results
+from evaluation.stats import mcnemar, wilson
+from evaluation.summary import COUNTED, sides
 from z1_core.scaling_plot import PAPER_MODEL, paper
 from z1_core.statuses import STATUSES
 
@@ -14,30 +19,34 @@ PAPER = "paper: "
 """Begins a row that is not of this run."""
 
 
-class Table(NamedTuple):
+def paragraphs(summary: Mapping[str, Any], run: Results) -> list[str]:
+    """First the accuracy of all, then each benchmark."""
+    said = ["## Accuracy and thinking tokens", *map(_quoted, notices(summary, str(run.folder))), overview(summary)]
+    said += filter(None, [comparison([run])])
+    for task in summary["benchmarks"].values():
+        said += [f"## {plain(task['title'])}", *map(_quoted, _notes(task)), _counts(task)]
+        said += [_by_label(label, values) for label, values in task["by_label"].items()]
+    return said
+
+
+def plain(text: str) -> str:
+    """No markup of its own, on one line: values come from data files and options."""
+    return html.escape(" ".join(text.split()), quote=False)
+
+
+def _quoted(text: str) -> str:
+    """What a reader must know before believing the tables."""
+    return f"> {plain(text)}"
+
+
+def table(title: str, rows: Sequence[Mapping[str, str]], note: str = "") -> str:
     """rows: texts by the names of their columns, the same in all; the first column is words, the others are figures."""
-
-    title: str
-    rows: Sequence[Mapping[str, str]]
-    note: str = ""
-
-
-class Section(NamedTuple):
-    """notes: what a reader must know before believing the tables."""
-
-    title: str
-    notes: Sequence[str]
-    tables: Sequence[Table]
+    cells = [[*rows[0]], ["---", *["---:"] * (len(rows[0]) - 1)], *(row.values() for row in rows)]
+    lines = ["| " + " | ".join(plain(cell).replace("|", "\\|") for cell in row) + " |" for row in cells]
+    return "\n\n".join(part for part in (f"### {plain(title)}", "\n".join(lines), plain(note)) if part)
 
 
-def sections(summary: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], folder: str) -> list[Section]:
-    """The report: first the accuracy of all, then each benchmark."""
-    first = [overview(summary), *([pairs_table(pairs)] if pairs else [])]
-    of_each = [Section(task["title"], _notes(task), _tables(task)) for task in summary["benchmarks"].values()]
-    return [Section("Accuracy and thinking tokens", notices(summary, folder), first), *of_each]
-
-
-def overview(summary: Mapping[str, Any]) -> Table:
+def overview(summary: Mapping[str, Any]) -> str:
     """A row for each benchmark and window, and below them the paper's own (Table 1)."""
     made = list(summary["benchmarks"].values())
     ks = sorted({int(k) for task in made for window in task["windows"] for k in window["pass_at_k"]} - {1})
@@ -55,7 +64,7 @@ def overview(summary: Mapping[str, Any]) -> Table:
         note += " Accuracy is the mean over samples; its interval counts problems, not samples. pass@k is unbiased."
     if any(row["Benchmark"].startswith(PAPER) for row in rows):
         note += f" {PAPER}{paper()['source']}, Tables 1 and 2; intervals computed here from its counts."
-    return Table("At each window", rows, note)
+    return table("At each window", rows, note)
 
 
 def paper_figures(benchmark: str, model: str) -> list[dict[str, Any]]:
@@ -125,11 +134,7 @@ def _notes(task: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _tables(task: Mapping[str, Any]) -> list[Table]:
-    return [_counts(task), *(_by_label(label, values) for label, values in task["by_label"].items())]
-
-
-def _counts(task: Mapping[str, Any]) -> Table:
+def _counts(task: Mapping[str, Any]) -> str:
     """Of verdicts, and of end reasons."""
     reasons = dict.fromkeys(reason for window in task["windows"] for reason in window["end_reasons"])
     outside = " and ".join(status.words for status in STATUSES.values() if not status.is_counted)
@@ -142,10 +147,10 @@ def _counts(task: Mapping[str, Any]) -> Table:
         counts |= {f"ended: {reason.replace('_', ' ')}": window["end_reasons"].get(reason, 0) for reason in reasons}
         row = {"Window": number(window["thinking_tokens"])}
         rows.append(row | {name.capitalize(): number(count) for name, count in counts.items()})
-    return Table("Verdicts, and how they ended", rows, note)
+    return table("Verdicts, and how they ended", rows, note)
 
 
-def _by_label(label: str, values: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+def _by_label(label: str, values: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     rows = []
     for value, windows in values.items():
         row = {label.capitalize(): value, "n": number(max(window["n"] for window in windows))}
@@ -154,32 +159,38 @@ def _by_label(label: str, values: Mapping[str, Sequence[Mapping[str, Any]]]) -> 
             share = f"{percent(each['accuracy'])} ({interval(each)})" if each["n"] else MISSING
             row[f"Window {each['thinking_tokens']:,}"] = share
         rows.append(row)
-    return Table(f"By {label}", rows)
+    return table(f"By {label}", rows)
 
 
-def pairs_table(found: Sequence[Mapping[str, Any]]) -> Table:
-    rows = [
-        {
-            "Benchmark": each["title"],
-            "First": each["first"],
-            "Other": each["other"],
-            "Window": number(each["thinking_tokens"]),
-            "n": number(each["n"]),
-            "First right": percent(each["first_accuracy"]),
-            "Other right": percent(each["other_accuracy"]),
-            "Difference": f"{(each['other_accuracy'] - each['first_accuracy']) * 100:+.1f}".replace("-", "−"),
-            "Only first": number(each["only_first"]),
-            "Only other": number(each["only_other"]),
-            "p": "< 0.001" if each["p_value"] < 0.001 else f"{each['p_value']:.3f}",
-        }
-        for each in found
-    ]
+def comparison(runs: Sequence[Results]) -> str:
+    """Who gets right what the other does not: the first run, or method, against each other one of a benchmark, at every
+    window, on the problems that both have a verdict for, the first sample of each: several are no independent pairs. Empty
+    where there is none."""
+    rows = []
+    for of in sides(runs).values():
+        (first, mine), *others = of.items()
+        for other, theirs in others:
+            both = _firsts(mine, "a").merge(_firsts(theirs, "b"), on=["thinking_tokens", "problem_id", "sha256"])
+            for window, at in both.groupby("thinking_tokens"):
+                only_first, only_other = int((at.a & ~at.b).sum()), int((at.b & ~at.a).sum())
+                row = {"Benchmark": mine.plain_title, "First": first, "Other": other}
+                row |= {"Window": number(window), "n": number(len(at))}
+                row |= {"First right": percent(at.a.mean()), "Other right": percent(at.b.mean())}
+                row["Difference"] = f"{(at.b.mean() - at.a.mean()) * 100:+.1f}".replace("-", "−")
+                row |= {"Only first": number(only_first), "Only other": number(only_other)}
+                p_value = mcnemar(only_first, only_other)
+                rows.append(row | {"p": "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"})
     note = (
         "n: problems with a verdict on both sides (the first sample of each). Difference: in points. Only first, only "
         "other: problems that one side alone gets right. p: exact paired test (McNemar) on those, not corrected for the "
         "number of rows here."
     )
-    return Table("Compared on the same problems", rows, note)
+    return table("Compared on the same problems", rows, note) if rows else ""
+
+
+def _firsts(made: BenchmarkResults, name: str) -> pd.DataFrame:
+    rows = made.answers[(made.answers["sample"] == 0) & made.answers.status.isin(COUNTED)]
+    return rows[["thinking_tokens", "problem_id", "sha256"]].assign(**{name: rows.status == "right"})
 
 
 def percent(share: float | None) -> str:

@@ -264,6 +264,7 @@ def test_hidden_tests_are_read_plain_and_packed():
     assert decode_tests(json.dumps([TEST])) == [TEST]
     assert decode_tests(packed(json.dumps([TEST]))) == [TEST]
     assert decode_tests("") == []
+    assert decode_tests([TEST]) == [TEST], "of a row that holds JSON itself, not its text"
 
 
 @pytest.mark.parametrize(
@@ -273,6 +274,7 @@ def test_hidden_tests_are_read_plain_and_packed():
         (packed([TEST]), "more than a text: EMPTY_LIST"),
         (packed(None), "more than a text: NONE"),
         (packed("[1]"), "no list of inputs"),
+        ([1], "no list of inputs"),
         (packed("hello"), "neither JSON"),
         ("hello", "neither JSON"),
         (packed(json.dumps([TEST]))[:-8], "neither JSON"),
@@ -331,7 +333,9 @@ def test_a_line_separator_inside_an_argument_does_not_end_it(judges):
     test = {"input": '"a\u2028b\u0085"\n2', "output": '"a\u2028b\u0085a\u2028b\u0085"'}
     row = {"question_id": "twice", "question_content": "Repeat the text.", "metadata": json.dumps({"func_name": "f"})}
     row["private_test_cases"] = json.dumps([test], ensure_ascii=False)
-    assert lcb.judge(lcb.make_problem(row), fenced("def f(s, n): return s * n"), judges).status == "right"
+    read = {name: json.loads(row[name]) for name in ("metadata", "private_test_cases")}
+    for stored in (row, {**row, **read}):
+        assert lcb.judge(lcb.make_problem(stored), fenced("def f(s, n): return s * n"), judges).status == "right"
 
 
 def test_livecodebench_judges_no_answer_where_the_tests_are_missing_or_broken(shared_data, judges):
@@ -357,7 +361,9 @@ def test_bigcodebench_asks_and_prefills_in_the_words_of_its_source(shared_data):
             "Below is a Python script with a self-contained function that solves the problem and passes corresponding "
             "tests:\n```python\n"
         )
-    assert problems[0].reference["libs"] == ["subprocess", "ftplib", "os"]
+    libs = ["subprocess", "ftplib", "os"]
+    assert problems[0].reference["libs"] == libs
+    assert benchmark("bigcodebench").make_problem({**rows[0], "libs": libs}).reference["libs"] == libs
     with pytest.raises(BadInput, match="'libs' is no list"):
         benchmark("bigcodebench").make_problem({**rows[0], "libs": "__import__('os')"})
 

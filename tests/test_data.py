@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -130,7 +131,12 @@ def test_the_same_rows_load_from_every_kind_of_file(tmp_path):
     (tmp_path / "dict.json").write_text(json.dumps({each["id"]: each for each in rows}))
     (tmp_path / "a.csv").write_text('\ufeffid,question,level\nsum-1,1 + 1?,1\nsum-2,"two lines,\n""quoted"" + é?",2\n')
     write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
-    for name in ("a.json", "dict.json", "a.csv", "a.parquet"):
+    for name, sign, encoding in (("tabs.csv", "\t", "utf-16"), ("semicolons.csv", ";", "utf-16-be")):
+        with (tmp_path / name).open("w", newline="", encoding=encoding) as file:
+            writer = csv.DictWriter(file, rows[0], delimiter=sign)
+            writer.writeheader()
+            writer.writerows(rows)
+    for name in ("a.json", "dict.json", "a.csv", "a.parquet", "tabs.csv", "semicolons.csv"):
         assert load(Sums(), data=tmp_path / name).problems == load(Sums(), data=tmp_path / "a.jsonl").problems, name
 
 
@@ -141,6 +147,7 @@ def test_the_same_rows_load_from_every_kind_of_file(tmp_path):
         ("a.json", "{", {}, "is not JSON"),
         ("a.json", "3", {}, "neither a list nor a dict"),
         ("a.parquet", "PAR1", {}, "no readable Parquet file"),
+        ("a.csv", b"\xff\xfei\0d\0\n\0\0\xd8a\0", {}, "a.csv is damaged text .*; save it again, as UTF-8"),
         ("a.jsonl", '{"answer": "4"}', {}, r"a.jsonl has no usable row for Sums: line 1 of a.jsonl: the field 'id' is"),
         ("a.jsonl", "", {}, "a.jsonl has no usable row for Sums"),
         ("other.jsonl", "", {"data": "absent.jsonl"}, "there is no file absent.jsonl; check --data"),
@@ -149,7 +156,7 @@ def test_the_same_rows_load_from_every_kind_of_file(tmp_path):
 )
 def test_what_cannot_be_read_at_all_is_one_sentence(tmp_path, monkeypatch, name, content, given, says):
     monkeypatch.chdir(tmp_path)
-    Path(name).write_text(content)
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BadInput, match=says) as caught:
         load(Sums(), **{"data": Path(name), **given})
     assert "\n" not in str(caught.value)

@@ -250,7 +250,7 @@ def test_samples_have_seeds_of_their_own_that_no_other_problem_changes(questions
     def seeds(limit: int) -> dict:
         words = ["gsm8k", "--data", str(questions), "--limit", str(limit), "--samples", "3", "--temperature", "0.7"]
         plan = make_plan(command.parser().parse_args(words))
-        found = plan.problems(plan.benchmarks[0], print)
+        found = plan.problems("gsm8k")
         return {(problem.id, k): plan.sampling_of(problem.id, k).seed for problem in found for k in range(3)}
 
     few, many = seeds(2), seeds(5)

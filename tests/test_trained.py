@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from evaluation.plan import Plan, arms
+from evaluation.plan import make_plan
+from evaluation.run import parser
 from tests.conftest import wait_until_ready
 from ui.settings_panel import SettingsPanel
 from z1_core import __main__ as cli
@@ -134,10 +135,12 @@ def test_the_page_begins_with_it():
     assert drawn["leaves"].startswith("Leaves 1,")
 
 
-def test_benchmarks_are_asked_under_it():
+def test_benchmarks_are_asked_under_it(tmp_path):
     """In the paper's words where nobody says what the model was trained under, as of Z1-7B."""
     assert UNKNOWN.asked(ASKED) == ASKED
     assert Trained("", HINT, "untagged").asked(ASKED) == ASKED[1:]
     assert Trained("Be brief.", HINT, "tagged").asked(ASKED)[0] == {"role": "system", "content": "Be brief."}
-    plan = Plan([], None, {}, None, arms(["plain", "boxed"]), [1], 1, 1, None)
-    assert [arm.hint for arm in plan.for_model(Trained("", "So:", "untagged")).arms] == ["So:", BOXED_HINT]
+    (tmp_path / "rows.jsonl").write_text('{"question": "1 + 1?", "answer": "#### 2"}')
+    options = ["gsm8k", "--data", str(tmp_path / "rows.jsonl"), "--hint", "plain", "boxed"]
+    plan = make_plan(parser().parse_args(options)).for_model(knowing(FakeEngine(), Trained("", "So:", "untagged")))
+    assert [task.hint for task in plan.run.benchmarks.values()] == ["So:", BOXED_HINT]

@@ -134,6 +134,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that gets its name when it is whole. Raises Z1Error where it cannot be written."""
     draft = path.with_name(f"{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
             yield file
             file.flush()

@@ -22,6 +22,8 @@ from z1_core.jsonl import own_lines, read_json, row_at
 from z1_core.statuses import STATUSES
 from z1_core.window import Completion, EndReason, Window
 
+WINDOW = "window"
+"""The project's own method; others are named by what differs."""
 Status = Literal[tuple(STATUSES)]
 Text = Annotated[
     str, BeforeValidator(lambda said: said.encode("utf-8", "replace").decode() if isinstance(said, str) else said)

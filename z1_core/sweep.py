@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from z1_core.engine import Engine, Session
+from z1_core.engine import Engine
 from z1_core.errors import BadInput
 from z1_core.insertion import check_fits
 from z1_core.thinking import GREEDY, Job, Transcript, answer_from, think_in
@@ -43,37 +43,20 @@ async def sweep(
     """
     check_windows(windows)
     tokens = await asyncio.to_thread(lambda: [check_fits(engine, prompt_ids, window) for window in windows])
-    async with AsyncExitStack() as place:
-        session = await place.enter_async_context(engine.session(max(tokens)))
-        async with aclosing(_sweep_in(place, session, engine, prompt_ids, windows, sampling)) as pieces:
-            async for piece in pieces:
-                yield piece
-
-
-async def _sweep_in(
-    place: AsyncExitStack,
-    session: Session,
-    engine: Engine,
-    prompt_ids: Sequence[int],
-    windows: Sequence[Window],
-    sampling: Sampling,
-) -> AsyncGenerator[Piece, None]:
-    """place: holds the session. It is left when the trace is answered: the answers of smaller windows may wait for it."""
-    last = len(windows) - 1
+    last, unfinished = len(windows) - 1, len(windows)
     made: asyncio.Queue[Piece | BaseException] = asyncio.Queue()
-    runs = [_start(made, last, think_in(session, engine, Job(prompt_ids, windows[last], sampling)))]
-    trace, trace_ids, inside = "", [], list(range(last))
-    unfinished = len(windows)
-    try:
+    thought, inside = Transcript(prompt_ids), list(range(last))
+    async with AsyncExitStack() as place, _ended_with_it() as runs:
+        session = await place.enter_async_context(engine.session(max(tokens)))
+        runs.append(_start(made, last, think_in(session, engine, Job(prompt_ids, windows[last], sampling))))
         while unfinished:
             piece = await made.get()
             if isinstance(piece, BaseException):
                 raise piece
             chunk = piece.chunk
             if piece.index == last:
-                if chunk.phase == "trace":
-                    trace += chunk.text
-                    trace_ids += chunk.ids
+                thought.add(chunk)
+                trace_ids = thought.ids["trace"]
                 reached = len(trace_ids) - (chunk.phase == "trace")  # a trace may stop with its last token
                 while inside and windows[inside[0]].thinking_tokens <= reached:
                     index = inside.pop(0)
@@ -83,16 +66,13 @@ async def _sweep_in(
                     yield Piece(index, Chunk("trace", engine.text.decode(prefix), prefix))
             unfinished -= chunk.end_reason is not None
             if piece.index == last and chunk.end_reason:
-                await place.aclose()
+                await place.aclose()  # the answers of smaller windows may wait for it
             yield piece
             if chunk.phase == "trace" and chunk.end_reason:
                 for index in inside:
                     unfinished -= 1
-                    yield Piece(index, Chunk("trace", trace, tuple(trace_ids), end_reason=chunk.end_reason))
-    finally:
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
+                    whole = Chunk("trace", thought.texts["trace"], tuple(trace_ids), end_reason=chunk.end_reason)
+                    yield Piece(index, whole)
 
 
 async def collect_sweep(
@@ -113,6 +93,18 @@ def check_windows(windows: Sequence[Window]) -> None:
     if sizes != sorted(sizes) or len(set(windows)) < len(windows):
         shown = " ".join(map(str, sizes))
         raise BadInput(f"the windows {shown} do not grow; name each once, the smallest first")
+
+
+@asynccontextmanager
+async def _ended_with_it() -> AsyncGenerator[list[asyncio.Task], None]:
+    """A list of runs, none of which outlives the block."""
+    runs: list[asyncio.Task] = []
+    try:
+        yield runs
+    finally:
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
 
 
 def _start(made: asyncio.Queue[Piece | BaseException], index: int, run: AsyncGenerator[Chunk, None]) -> asyncio.Task:

@@ -16,7 +16,7 @@ from typing import Any
 from evaluation.data import Source, text_field
 from evaluation.judges.extract import answering_code, with_head
 from evaluation.judges.unit_tests import judge_unittest
-from evaluation.problem import Judges, Problem, Verdict
+from evaluation.problem import Judges, Problem, Verdict, conversation
 from z1_core.errors import BadInput
 
 SYSTEM = "Please reason step by step."
@@ -45,16 +45,11 @@ class BigCodeBench:
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         return Problem(
             id=text_field(row, "task_id"),
-            messages=(
-                {"role": "system", "content": SYSTEM},
-                {"role": "user", "content": REQUEST.format(text_field(row, "instruct_prompt").strip())},
-            ),
+            messages=conversation(REQUEST.format(text_field(row, "instruct_prompt").strip()), system=SYSTEM),
             prefill=PREFILL,
             reference={
-                "code_prompt": text_field(row, "code_prompt"),
-                "test": text_field(row, "test"),
-                "entry_point": text_field(row, "entry_point"),
-                "libs": _libs(text_field(row, "libs")),
+                **{name: text_field(row, name) for name in ("code_prompt", "test", "entry_point")},
+                "libs": _libs(row["libs"] if isinstance(row.get("libs"), list) else text_field(row, "libs")),
             },
         )
 
@@ -76,9 +71,9 @@ class BigCodeBench:
         return replace(verdict, extracted=code)
 
 
-def _libs(text: str) -> list[str]:
-    """The list is stored as the text of a Python list."""
+def _libs(stored: str | list[Any]) -> list[str]:
+    """The Hub stores the list as the text of a Python list."""
     try:
-        return [str(name) for name in ast.literal_eval(text)]
+        return [str(name) for name in (ast.literal_eval(stored) if isinstance(stored, str) else stored)]
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise BadInput(f"the field 'libs' is no list of names: {text[:80]!r}") from error
+        raise BadInput(f"the field 'libs' is no list of names: {stored[:80]!r}") from error

@@ -16,7 +16,7 @@ from typing import Any
 from evaluation.benchmarks.math500 import SYSTEM
 from evaluation.data import Source, labels_of, text_field
 from evaluation.judges.choice import letter_of
-from evaluation.problem import Judges, Problem, Verdict
+from evaluation.problem import Judges, Problem, Verdict, conversation
 
 LETTERS = "ABCD"
 REQUEST = r"Please put the letter of the right choice (A, B, C or D) in \boxed{}."
@@ -44,10 +44,7 @@ class Gpqa:
         lines = [f"{LETTERS[at]}. {options[index]}" for at, index in enumerate(order)]
         return Problem(
             id=problem_id,
-            messages=(
-                {"role": "system", "content": SYSTEM},
-                {"role": "user", "content": "\n\n".join((question, "\n".join(lines), REQUEST))},
-            ),
+            messages=conversation("\n\n".join((question, "\n".join(lines), REQUEST)), system=SYSTEM),
             reference={"letter": LETTERS[order.index(0)], "order": order},
             labels=labels_of({label: row.get(column) for label, column in LABELS.items()}, *LABELS),
         )
@@ -57,9 +54,8 @@ class Gpqa:
         if letter is None:
             return Verdict(status="no_answer", detail="no choice letter in the text")
         right = problem.reference["letter"]
-        if letter == right:
-            return Verdict(status="right", extracted=letter)
-        return Verdict(status="wrong", extracted=letter, detail=f"the right choice is {right}")
+        status = "right" if letter == right else "wrong"
+        return Verdict(status=status, extracted=letter, detail=f"the right choice is {right}")
 
 
 def shuffled(problem_id: str, count: int) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from evaluation.benchmarks.math500 import SYSTEM
 from evaluation.data import Source, text_field
-from evaluation.problem import Judges, Problem, Verdict
+from evaluation.problem import Judges, Problem, Verdict, conversation
 from z1_core.errors import BadInput
 
 ANSWER_MARK = "####"
@@ -34,7 +34,7 @@ class Gsm8k:
         question = text_field(row, "question")
         return Problem(
             id="gsm8k-" + hashlib.sha256(question.encode()).hexdigest()[:12],
-            messages=({"role": "system", "content": SYSTEM}, {"role": "user", "content": question}),
+            messages=conversation(question, system=SYSTEM),
             reference={"answer": _answer(text_field(row, "answer"))},
         )
 

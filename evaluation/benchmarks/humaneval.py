@@ -12,7 +12,7 @@ from typing import Any
 from evaluation.data import Source, text_field
 from evaluation.judges.extract import answering_code, with_head
 from evaluation.judges.unit_tests import judge_check
-from evaluation.problem import Judges, Problem, Verdict
+from evaluation.problem import Judges, Problem, Verdict, conversation
 
 REQUEST = (
     "Complete this Python function. Answer with the whole function in one Markdown code block.\n\n```python\n{}\n```\n"
@@ -36,12 +36,8 @@ class HumanEval:
         prompt = text_field(row, "prompt")
         return Problem(
             id=text_field(row, "task_id"),
-            messages=({"role": "user", "content": REQUEST.format(prompt.strip())},),
-            reference={
-                "prompt": prompt,
-                "test": text_field(row, "test"),
-                "entry_point": text_field(row, "entry_point"),
-            },
+            messages=conversation(REQUEST.format(prompt.strip())),
+            reference={name: text_field(row, name) for name in ("prompt", "test", "entry_point")},
         )
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:

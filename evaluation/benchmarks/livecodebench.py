@@ -20,7 +20,7 @@ from typing import Any
 from evaluation.data import Source, labels_of, text_field
 from evaluation.judges.extract import extract_code
 from evaluation.judges.programs import FunctionTest, StdinTest, judge_function, judge_stdin, read_json
-from evaluation.problem import Judges, Problem, Verdict
+from evaluation.problem import Judges, Problem, Verdict, conversation
 from z1_core.errors import BadInput
 
 SYSTEM = "You are a helpful assistant."
@@ -71,16 +71,16 @@ class LiveCodeBench:
         """The hidden tests stay packed until they are judged: unpacked, those of v5 do not fit into most memories."""
         problem_id = text_field(row, "question_id", may_be_number=True)
         starter = text_field(row, "starter_code", may_be_empty=True)
-        tests = {name: text_field(row, name, may_be_empty=True) for name in TESTS}
+        tests = {
+            name: row[name] if isinstance(row.get(name), list) else text_field(row, name, may_be_empty=True)
+            for name in TESTS
+        }
         month = str(row.get("contest_date") or "")[:7]
         erratum = ERRATA.get(problem_id) or ERRATA.get(str(row.get("question_title")))
         return Problem(
             id=problem_id,
-            messages=(
-                {"role": "system", "content": SYSTEM},
-                {"role": "user", "content": _question(text_field(row, "question_content"), starter)},
-            ),
-            reference={**tests, "func_name": _func_name(row.get("metadata") or "{}")},
+            messages=conversation(_question(text_field(row, "question_content"), starter), system=SYSTEM),
+            reference={**tests, "func_name": _func_name(row.get("metadata") or {})},
             labels=labels_of({**row, "month": month, "erratum": erratum}, "difficulty", "platform", "month", "erratum"),
         )
 
@@ -107,10 +107,10 @@ def _question(content: str, starter: str) -> str:
     return f"\n{REQUEST}\n\nQuestion: {content}\n\n{request}\n```python\n{block}\n```\n\n"
 
 
-def _func_name(metadata: str) -> str | None:
-    """Which function the tests call; None for a program that reads stdin."""
+def _func_name(metadata: Any) -> str | None:
+    """Which function the tests call; None for a program that reads stdin. The Hub stores it as the text of JSON."""
     try:
-        return json.loads(metadata).get("func_name") or None
+        return (json.loads(metadata) if isinstance(metadata, str) else metadata).get("func_name") or None
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"the field 'metadata' is no JSON object: {error}") from error
 
@@ -124,12 +124,12 @@ def _function_test(test: Mapping[str, str]) -> FunctionTest:
         raise BadInput(f"a test's input or output is not JSON: {error}") from error
 
 
-def decode_tests(packed: str) -> list[dict[str, str]]:
-    """The tests as {"input", "output", ...}. Raises BadInput, saying what is wrong with them."""
-    if not packed:
-        return []
+def decode_tests(stored: str | list[Any]) -> list[dict[str, str]]:
+    """The tests as {"input", "output", ...}, from JSON, its text or that packed. Raises BadInput, saying what is wrong."""
+    tests = stored or []
     try:
-        tests = json.loads(packed if packed.lstrip().startswith("[") else _unpack(packed))
+        if isinstance(tests, str):
+            tests = json.loads(tests if tests.lstrip().startswith("[") else _unpack(tests))
     except BadInput:
         raise
     except (ValueError, TypeError, zlib.error, RecursionError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.data import Source, labels_of, text_field
-from evaluation.problem import Judges, Problem, Verdict
+from evaluation.problem import Judges, Problem, Verdict, conversation
 
 SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
 SOURCE = Source(
@@ -26,10 +26,7 @@ class Math500:
     def make_problem(self, row: Mapping[str, Any]) -> Problem:
         return Problem(
             id=text_field(row, "unique_id", may_be_number=True),
-            messages=(
-                {"role": "system", "content": SYSTEM},
-                {"role": "user", "content": text_field(row, "problem")},
-            ),
+            messages=conversation(text_field(row, "problem"), system=SYSTEM),
             reference={"answer": text_field(row, "answer", may_be_number=True)},
             labels=labels_of(row, "level", "subject"),
         )

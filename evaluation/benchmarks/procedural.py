@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.data import text_field
-from evaluation.problem import Judges, Problem, Verdict
+from evaluation.problem import Judges, Problem, Verdict, conversation
 from z1_core.final_answer import clause, final_answers
 
 SOURCE = "python -m training.procedural --split test --rows 1000 --out test.jsonl"
@@ -26,7 +26,7 @@ class Procedural:
         family, difficulty = text_field(row, "family"), text_field(row, "difficulty")
         return Problem(
             id=text_field(row, "id"),
-            messages=({"role": "user", "content": text_field(row, "question")},),
+            messages=conversation(text_field(row, "question")),
             reference={"answer": text_field(row, "answer")},
             labels={"family": family, "difficulty": f"{family} {difficulty}"},
         )

@@ -145,7 +145,7 @@ def read_json(text: str) -> Any:
 
 
 def read_returned(text: str) -> Any:
-    """What inside/functions.py made of a result. A long integer stays a Decimal: to make one an int takes the square of
+    """What inside/driver.py made of a result. A long integer stays a Decimal: to make one an int takes the square of
     its length in time, and it is equal all the same. Raises ValueError, RecursionError."""
     return json.loads(text, parse_int=lambda digits: (int if len(digits) < LONG else Decimal)(digits))
 

@@ -1,10 +1,10 @@
 """Where model-written code runs: bubblewrap, no network, a read-only system, a small folder in memory, limits on everything.
 
-A session is one fresh interpreter that runs one driver of evaluation/sandbox/inside and talks with it by JSON lines over a
+A session is one fresh interpreter that runs evaluation/sandbox/inside/driver.py and talks with it by JSON lines over a
 socket of its own. The driver sets the limits (rlimits) before any foreign code runs; wall time, output and the memory of all
 processes together are watched from outside; at the end the whole process namespace is killed, daemons included.
 
-Seen inside: /usr and its kin, the interpreter's prefixes, the drivers, a two-line /etc/passwd, /box (a tmpfs with a
+Seen inside: /usr and its kin, the interpreter's prefixes, the driver, a two-line /etc/passwd, /box (a tmpfs with a
 size). Nothing else of the machine: no home folders, no repository, no network but its own loopback.
 
 Called by root, bubblewrap is started as nobody, because RLIMIT_NPROC never binds the real root, whatever
@@ -27,7 +27,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from evaluation.sandbox.interpreter import inspect_interpreter
 from evaluation.sandbox.session import Limits, NoAnswer, Session
@@ -43,8 +43,6 @@ SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/mime.types", "/etc/ssl/openssl.cnf")
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
-    "HOME": FOLDER,
-    "TMPDIR": FOLDER,
     "USER": "sandbox",
     "LANG": "C.UTF-8",
     # A pool of threads for each core would break on the limits, and two judges already keep the cores busy.
@@ -55,10 +53,6 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 REMEDY = "install bubblewrap and allow user namespaces, or pass --unsafe-sandbox to run model-written code unprotected"
-
-
-class NotStarted(Z1Error):
-    """No session came about; the code to be judged has not been touched."""
 
 
 class Sandbox:
@@ -79,57 +73,61 @@ class Sandbox:
             if self._bwrap is None:
                 raise Z1Error(f"bubblewrap (the program bwrap) is not installed: {REMEDY}")
             self._as_nobody = os.geteuid() == 0
-            self._closed_userns = "--disable-userns" in self._help()
-            self._probe()
+            told = subprocess.run([self._bwrap, "--help"], capture_output=True, text=True, check=False)  # noqa: S603
+            self._closed_userns = "--disable-userns" in told.stdout
+            with self.start("programs"):  # what does not work shows here, not as 500 wrong answers
+                pass
 
     @contextlib.contextmanager
     def start(self, driver: str, limits: Limits = LIMITS) -> Iterator[Session]:
-        """A session with inside/<driver>.py. Nothing of it outlives the block."""
+        """A session with inside/driver.py, as the driver of that name. Nothing of it outlives the block. Raises Z1Error
+        where none came about; the code to be judged has not been touched then."""
+        is_wrapped = self.kind == "bubblewrap"
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as stack:
             stack.enter_context(ours)
             noise = stack.enter_context(os.fdopen(os.memfd_create("noise"), "w+b"))
+            folder = FOLDER
+            if not is_wrapped:
+                made = tempfile.TemporaryDirectory(prefix="z1-sandbox-", ignore_cleanup_errors=True)
+                folder = stack.enter_context(made)
             with theirs:
-                process = self._spawn(driver, limits, theirs.fileno(), noise, stack)
-            stack.callback(_end, process, group=self.kind == "limits only")
+                process = subprocess.Popen(  # noqa: S603  (its very purpose: the code comes over the socket)
+                    [*self._wrap(limits), *self._python(driver, theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=noise,
+                    stderr=noise,
+                    cwd=None if is_wrapped else folder,
+                    env=ENVIRONMENT | {"HOME": folder, "TMPDIR": folder},
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            stack.callback(_end, process, group=not is_wrapped)
             session = Session(process, ours, noise, limits)
             try:
-                own_namespace = {"own_namespace": self.kind == "bubblewrap"}
-                session.ask(asdict(limits) | own_namespace, timeout_s=START_TIMEOUT_S)
+                session.ask(asdict(limits) | {"own_namespace": is_wrapped}, timeout_s=START_TIMEOUT_S)
             except NoAnswer as error:
-                raise NotStarted(session.noise() or str(error)) from None
+                raise Z1Error(f"{self.kind} does not work here ({session.noise() or error}): {REMEDY}") from None
             yield session
 
-    def _spawn(
-        self,
-        driver: str,
-        limits: Limits,
-        channel: int,
-        noise: IO[bytes],
-        stack: contextlib.ExitStack,
-    ) -> subprocess.Popen[bytes]:
-        folder = None
-        if self.kind == "limits only":
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="z1-sandbox-", ignore_cleanup_errors=True))
-            command = self._python_command(INSIDE / f"{driver}.py", channel)
-        else:
-            inside = self._python_command(f"/inside/{driver}.py", channel)
-            command = [*self._drop_root(), *self._wrap(limits), *inside]
-        environment = ENVIRONMENT | ({"HOME": folder, "TMPDIR": folder} if folder else {})
-        return subprocess.Popen(  # noqa: S603  (the very purpose: the command is ours, the code comes over the socket)
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=noise,
-            stderr=noise,
-            cwd=folder,
-            env=environment,
-            pass_fds=[channel],
-            start_new_session=True,
-        )
+    def _python(self, driver: str, channel: int) -> list[str]:
+        """Numbers of any length are read and printed: LiveCodeBench lifts Python's limit of 4,300 digits, too."""
+        file = "/inside/driver.py" if self.kind == "bubblewrap" else str(INSIDE / "driver.py")
+        options = ["-I", "-B", "-X", "utf8", "-X", "int_max_str_digits=0"]
+        return [self._interpreter.executable, *options, file, driver, str(channel)]
 
     def _wrap(self, limits: Limits) -> list[str]:
         """bubblewrap and its options: the whole view of the world the code under test gets."""
-        options = [self._bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
+        if self.kind == "limits only":
+            return []
+        options = [
+            *self._drop_root(),
+            self._bwrap,
+            "--unshare-all",
+            "--unshare-user",
+            "--die-with-parent",
+            "--new-session",
+        ]
         options += ["--disable-userns"] * self._closed_userns
         options += ["--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"]
         for folder in filter(os.path.lexists, SYSTEM_FOLDERS):
@@ -161,22 +159,6 @@ class Sandbox:
             if any(Path(path).is_relative_to(cover) for cover in covers):
                 options += [*_parents(path), "--ro-bind", path, path]
         return [*options, "--", "setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--"]
-
-    def _python_command(self, driver: Path | str, channel: int) -> list[str]:
-        """Numbers of any length are read and printed: LiveCodeBench lifts Python's limit of 4,300 digits, too."""
-        options = ["-I", "-B", "-X", "utf8", "-X", "int_max_str_digits=0"]
-        return [self._interpreter.executable, *options, str(driver), str(channel)]
-
-    def _help(self) -> str:
-        return subprocess.run([self._bwrap, "--help"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-
-    def _probe(self) -> None:
-        """One session that does nothing: what does not work shows here, not as 500 wrong answers."""
-        try:
-            with self.start("programs"):
-                pass
-        except NotStarted as error:
-            raise Z1Error(f"bubblewrap does not work here ({error}): {REMEDY}") from None
 
 
 def _parents(path: str) -> list[str]:

@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from z1_core.errors import BadInput
 
@@ -18,12 +18,11 @@ print(json.dumps([sys.executable, prefixes]))
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """folders: what has to be visible for it to run, outside of the system's own folders."""
+class Interpreter(NamedTuple):
+    """folders: what has to be visible for it to run, outside of the system's own folders; one comes before those in it."""
 
     executable: str
-    folders: tuple[str, ...]
+    folders: list[str]
 
 
 @functools.lru_cache(maxsize=32)
@@ -31,11 +30,7 @@ def inspect_interpreter(python: str) -> Interpreter:
     """Asks the interpreter itself: a pyenv shim or a virtual environment knows where its parts lie. Raises BadInput."""
     executable, prefixes = _asked(python)
     places = {*prefixes, *(os.path.realpath(prefix) for prefix in prefixes)}
-    outside = sorted(place for place in places if not f"{place}/".startswith("/usr/"))
-    tops = [
-        place for place in outside if not any(place != other and place.startswith(other + "/") for other in outside)
-    ]
-    return Interpreter(executable, tuple(tops))
+    return Interpreter(executable, sorted(place for place in places if not f"{place}/".startswith("/usr/")))
 
 
 def _asked(python: str) -> list:

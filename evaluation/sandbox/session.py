@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -74,7 +74,7 @@ class Session:
         """
         if self._received:
             raise NoAnswer("it wrote to the judge's channel without being asked")
-        clock = _Clock(self._process.pid, timeout_s, self._limits.resident_bytes)
+        clock = self._watched(timeout_s)
         left = memoryview(json.dumps(message).encode() + b"\n")
         while left:
             left = left[self._moved(clock, lambda: self._channel.send(left[: 1 << 20])) or 0 :]  # noqa: B023  (at once)
@@ -98,9 +98,9 @@ class Session:
     def _ended(self) -> NoReturn:
         raise NoAnswer("the program ended before its test did")
 
-    def _moved(self, clock: _Clock, move: Callable[[], Any]) -> Any:
+    def _moved(self, clock: Iterator[None], move: Callable[[], Any]) -> Any:
         """What one move on the channel gives; None when it is time to look at the clock again."""
-        clock.look()
+        next(clock)
         try:
             return move()
         except TimeoutError:
@@ -108,30 +108,24 @@ class Session:
         except OSError:
             self._ended()
 
-
-class _Clock:
-    """Of one question."""
-
-    def __init__(self, root: int, timeout_s: float, resident_bytes: int) -> None:
-        self._root = root
-        self._timeout_s = timeout_s
-        self._resident_bytes = resident_bytes
-        self._started = self._looked = time.monotonic()
-        self._first: dict[str, float] | None = None
-
-    def look(self) -> None:
-        """At the processes, every now and then. Raises NoAnswer when the time is up, or too much memory held."""
-        now = time.monotonic()
-        if now < self._looked + LOOK_EVERY_S:
-            return
-        self._looked = now
-        resident_bytes, waited_s = look(self._root)
-        self._first = waited_s if self._first is None else self._first
-        if resident_bytes > self._resident_bytes:
-            raise NoAnswer(f"its processes held {resident_bytes >> 20} MiB together")
-        longest_s = max((total - self._first.get(thread, 0.0) for thread, total in waited_s.items()), default=0.0)
-        if now > self._started + self._timeout_s + min(longest_s, MOST_WAITING * self._timeout_s):
-            raise TimeUp(f"took longer than {self._timeout_s:g} s")
+    def _watched(self, timeout_s: float) -> Iterator[None]:
+        """One question's look at the processes, every now and then. Raises NoAnswer when the time is up, or too much memory
+        held."""
+        started = looked = time.monotonic()
+        first: dict[str, float] | None = None
+        while True:
+            yield
+            now = time.monotonic()
+            if now < looked + LOOK_EVERY_S:
+                continue
+            looked = now
+            resident_bytes, waited_s = look(self._process.pid)
+            first = waited_s if first is None else first
+            if resident_bytes > self._limits.resident_bytes:
+                raise NoAnswer(f"its processes held {resident_bytes >> 20} MiB together")
+            longest_s = max((total - first.get(thread, 0.0) for thread, total in waited_s.items()), default=0.0)
+            if now > started + timeout_s + min(longest_s, MOST_WAITING * timeout_s):
+                raise TimeUp(f"took longer than {timeout_s:g} s")
 
 
 def look(root: int) -> tuple[int, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Driver for tests that share an interpreter with the code: unittest classes (BigCodeBench), which patch and look into
+"""Tests that share an interpreter with the code: unittest classes (BigCodeBench), which patch and look into
 what the code uses, and a check(candidate) (HumanEval).
 
 What a model writes by accident does not pass: an end before the tests, lines that look like a verdict, assertions that
@@ -18,8 +18,7 @@ import unittest.mock
 from functools import wraps
 from importlib.util import find_spec
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from z1_inside import Channel, apply_limits, compiled, find
+from __main__ import compiled, find  # the driver
 
 TEST = "__test__.py"
 MOST_LOOKED_AT = 2000
@@ -162,9 +161,7 @@ def run(setup, module, imports):
     return {"passed": passed, "failed": failed}
 
 
-def main():
-    channel = Channel(int(sys.argv[1]))
-    apply_limits(channel.greet())
+def serve(channel):
     setup, leave = channel.receive(), os._exit
     token, imports = setup.pop("token"), Imports()
     module = types.ModuleType("__test__")
@@ -172,12 +169,7 @@ def main():
     sys.meta_path.append(imports)
     sys.modules["__test__"] = module
     sys.modules["__main__"] = types.ModuleType("__main__")
-    del sys.modules["z1_inside"], sys.path[0]
     sys.argv[:] = [TEST]
     result = run(setup, module, imports)
     channel.send({"token": token, "missing": sorted(imports.fatal), **result})
     leave(0)
-
-
-if __name__ == "__main__":
-    main()
