@@ -202,6 +202,17 @@ async def test_what_ends_a_line_elsewhere_is_text_here_and_nothing_is_made_twice
     assert len(made) == len(engine.requests) == 2
 
 
+async def test_rows_that_somebody_else_has_added_are_let_be(tmp_path: Path, teacher: FakeEngine):
+    """Without an id, as training.subset takes them, or with something else in its place."""
+    (tmp_path / "out").mkdir()
+    await generate(teacher, read(question_file(tmp_path, ["Why?"])), Teaching(), tmp_path / "out")
+    with (tmp_path / "out" / "trajectories.jsonl").open("a") as file:
+        file.write('{"question": "Who?", "response": "I."}\n{"id": ["q1"]}\n')
+    source = question_file(tmp_path, ["Why?", "Where?"])
+    assert (await generate(teacher, read(source), Teaching(), tmp_path / "out"))["trajectories"] == 4
+    assert len(teacher.requests) == 2
+
+
 async def test_a_run_takes_more_questions_and_no_other_ones_or_settings(tmp_path: Path, teacher: FakeEngine):
     await generate(teacher, read(question_file(tmp_path, ["Why?"])), Teaching(max_tokens=50), tmp_path / "out")
     source = question_file(tmp_path, ["Why?", "Where?"])

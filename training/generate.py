@@ -33,7 +33,7 @@ from tqdm import tqdm
 from evaluation.pool import pooled
 from evaluation.store import held
 from training import run_folder
-from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, digest
+from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, at_least, draw_of
 from z1_core import thinking
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
@@ -64,13 +64,12 @@ class Teaching:
     system: str = SYSTEM_PROMPT
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1:
-            raise BadInput(f"--max-tokens is {self.max_tokens}; it must be at least 1")
+        at_least(1, max_tokens=self.max_tokens)
         Sampling(temperature=self.temperature, seed=self.seed)
 
     def sampling_of(self, question: Row, budget_tokens: int) -> Sampling:
         """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
-        seed = int.from_bytes(digest(f"{self.seed}:{question.id}")[:7], "big") if self.temperature else None
+        seed = draw_of(f"{self.seed}:{question.id}") >> 8 if self.temperature else None
         return Sampling(temperature=self.temperature, max_tokens=budget_tokens, seed=seed)
 
 
@@ -106,16 +105,14 @@ async def generate(
     wait_s: how long to wait for a server that goes away in mid-run.
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
+    patience = Patience(engine, wait_s, _say)
     with held(out, name=run_folder.LOCK), ExitStack() as stack:
         settings = {"model": engine.name, **asdict(teaching)}
         run_folder.claim(out, {"settings": settings, "versions": versions(("tokenizers", "jinja2"))})
-        done = {row["id"]: digest(row["question"]) for row in finished(out)}
+        done = {str(row.get("id")): row.get("question") for row in finished(out)}
         waiting = [question for question in questions if _is_new(question, done)]
         kept, left_out = (stack.enter_context(Lines(out / name)) for name in FILES)
-        bar = stack.enter_context(
-            tqdm(total=len(questions), initial=len(questions) - len(waiting), unit="row", disable=None)
-        )
-        patience = Patience(engine, wait_s, _say)
+        bar = stack.enter_context(tqdm(total=len(waiting), unit="row", disable=None))
 
         async def teach(question: Row) -> None:
             row = await write_trajectory(engine, question, teaching)
@@ -123,16 +120,17 @@ async def generate(
             bar.update()
 
         await pooled(lambda question: patience.insist(partial(teach, question)), waiting, concurrency)
-        return Counter(row.get("reason", "trajectories") for row in finished(out))
+        return Counter(str(row.get("reason", "trajectories")) for row in finished(out))
 
 
 def finished(out: Path) -> Iterator[dict[str, Any]]:
+    """Rows that somebody else has added are let be."""
     return (line.row for name in FILES for line in own_lines(out / name))
 
 
-def _is_new(question: Row, done: Mapping[str, bytes]) -> bool:
+def _is_new(question: Row, done: Mapping[str, str]) -> bool:
     """Raises BadInput where the id was another question's when the run began."""
-    if question.id in done and done[question.id] != digest(question.question):
+    if done.get(question.id, question.question) != question.question:
         raise BadInput(
             f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
             "or name another folder with --out"
@@ -161,23 +159,22 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
     teaching = Teaching(**{name: getattr(options, name) for name in Teaching.__dataclass_fields__})
-    if options.concurrency < 1:
-        raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
-    server_wait_s(options)
-    questions = list(Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_passed_over))
+    at_least(1, concurrency=options.concurrency)
+    wait_s = server_wait_s(options)
+    rows = Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_passed_over)
+    asked = (list(rows), teaching, options.out)
     engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
-    counts = asyncio.run(_run(engine, questions, teaching, options))
+
+    async def run() -> Counter[str]:
+        try:
+            return await generate(engine, *asked, concurrency=options.concurrency, wait_s=wait_s)
+        finally:
+            await engine.close()
+
+    counts = asyncio.run(run())
     left_out = ", ".join(f"{reason} {counts[reason]:,}" for reason in LEFT_OUT if counts[reason])
     print(f"{counts['trajectories']:,} trajectories are in {options.out / 'trajectories.jsonl'}")
     print(f"left out: {left_out or 'none'}")
-
-
-async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> Counter[str]:
-    wait_s = server_wait_s(options)
-    try:
-        return await generate(engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s)
-    finally:
-        await engine.close()
 
 
 def _passed_over(where: str, fault: str) -> None:

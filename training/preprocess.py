@@ -26,7 +26,7 @@ from training import manifest
 from training.drafts import appearing
 from training.encoding import RowEncoder
 from training.pretrained import load_tokenizer
-from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, digest, share
+from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, at_least, draw_of, share
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.program import program
@@ -61,9 +61,8 @@ class Settings:
     cut: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("max_length", 1), ("held_out", 0)):
-            if getattr(self, name) < least:
-                raise BadInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least {least}")
+        at_least(1, max_length=self.max_length)
+        at_least(0, held_out=self.held_out)
 
 
 @dataclass
@@ -106,7 +105,7 @@ def _encoded(rows: Rows, encoder: RowEncoder, settings: Settings, tally: Tally) 
         for row, encoded in zip(batch, encoder.encode([asdict(row) for row in batch]), strict=True):
             if encoded and settings.cut and row.answer:
                 tally.answered += 1
-                place, part = divmod(_draw(f"{settings.seed}:cut:{row.id}"), PARTS)
+                place, part = divmod(draw_of(f"{settings.seed}:cut:{row.id}"), PARTS)
                 if part < settings.cut * PARTS:
                     encoded = encoder.cut(encoded, draw=place, answer=row.answer)
             if encoded is None:
@@ -114,7 +113,7 @@ def _encoded(rows: Rows, encoder: RowEncoder, settings: Settings, tally: Tally) 
             elif len(encoded.ids) > settings.max_length:
                 tally.dropped["too_long"] += 1
             else:
-                tally.draws.append(_draw(f"{settings.seed}:{row.question}"))
+                tally.draws.append(draw_of(f"{settings.seed}:{row.question}"))
                 ids = np.array(encoded.ids, np.int32)
                 labels, labelled = ids.copy(), len(ids) - encoded.prompt_tokens
                 labels[: encoded.prompt_tokens] = -100
@@ -128,18 +127,14 @@ def _encoded(rows: Rows, encoder: RowEncoder, settings: Settings, tally: Tally) 
         raise BadInput('--cut puts a row\'s "answer" behind the hint, and none has one; leave --cut out')
 
 
-def _draw(text: str) -> int:
-    return int.from_bytes(digest(text), "big")
-
-
 def _on_disk(rows: Callable[[], Iterator[dict[str, Any]]], work: Path) -> Dataset:
     from datasets import Dataset, disable_progress_bars
     from datasets.exceptions import DatasetGenerationError
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    name = digest(str(work)).hex()
     try:
+        name = f"{draw_of(str(work)):x}"  # or datasets would go through all that the function holds for one
         return Dataset.from_generator(rows, cache_dir=str(work), writer_batch_size=BATCH_ROWS, fingerprint=name)
     except DatasetGenerationError as error:  # what the rows or the disk said, wrapped by datasets
         raise error.__cause__ or error from None
