@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from training.libraries import refusing
 from training.preprocess import show
@@ -13,8 +12,7 @@ from training.sft import Plan, describe, train_rows
 
 def dry_run(run: Plan) -> None:
     """Prints; leaves nothing."""
-    with TemporaryDirectory() as folder:
-        sequences = len(train_rows(run, cache=Path(folder, "packed.arrow")))
+    sequences = len(train_rows(run))
     print(describe(run, sequences), costs(run, sequences), show(Path(run.config.data), 1), sep="\n")
 
 

@@ -33,6 +33,7 @@ IDLE = {
 """Keys that would do nothing, and are refused: training.preprocess has prepared the rows, the batch is --batch on any
 machine, the same command goes on from the last checkpoint, and LoRA is on a base of --dtype."""
 
+NULL = "tag:yaml.org,2002:null"
 DEFAULTS = {
     "output_dir": "",  # has to be named
     "dataset_kwargs": {"skip_prepare_dataset": True},  # or TRL would go through all rows again at every start
@@ -125,6 +126,8 @@ def _check(run: RunConfig) -> None:
     for name in NOT_NEGATIVE:
         if not getattr(run, name) >= 0:
             raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")
+    if run.max_steps < 1 and run.max_steps != -1:
+        raise BadInput(f"max_steps is {run.max_steps}; it must be at least 1, or -1 for all of num_train_epochs")
     if run.save_strategy not in ("steps", "epoch"):
         raise BadInput(f"save_strategy is {run.save_strategy}; the export is of a checkpoint: take steps or epoch")
     if bool(run.packing) != bool(run.max_length):
@@ -161,26 +164,22 @@ class _Parser(TrlParser):
 
 
 def _words(recipe: Path) -> list[str]:
-    """The keys as words of the command line, so that argparse looks at their values, too."""
+    """The keys as words of the command line, in the letters of the file: YAML makes a text of 1e-5, and false of `no`."""
     import yaml
 
-    try:
-        text = recipe.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"the recipe {recipe} is no YAML: {' '.join(str(error).split())[:150]}") from error
-    if not isinstance(values, dict):
+    with refusing(f"the recipe {recipe} is no YAML", "mend it", (yaml.YAMLError, UnicodeDecodeError)):
+        whole = yaml.compose(recipe.read_text(encoding="utf-8"), yaml.SafeLoader)
+    if not isinstance(whole, yaml.MappingNode):
         raise BadInput(f"the recipe {recipe} holds no keys; write one `name: value` a line")
-    words = []
-    names = [key.value for key, _ in yaml.compose(text).value]
-    for name, value in values.items():
-        if value is None or names.count(name) > 1:
-            fault = "no value" if value is None else "several values"
-            raise BadInput(f"{name} has {fault} in the recipe {recipe}; give it one, or leave it out")
-        if isinstance(value, list):
-            words += [f"--{name}", *map(str, value)]
-        elif isinstance(value, bool):  # YAML knows no difference between `no` and `false`, eval_strategy does
-            words.append(f"--{name}={'yes' if value else 'no'}")
+    words, names = [], [key.value for key, _ in whole.value]
+    for key, value in whole.value:
+        if value.tag == NULL or names.count(key.value) > 1:
+            fault = "no value" if value.tag == NULL else "several values"
+            raise BadInput(f"{key.value} has {fault} in the recipe {recipe}; give it one, or leave it out")
+        if isinstance(value, yaml.SequenceNode):
+            words += [f"--{key.value}", *(str(each.value) for each in value.value)]
+        elif isinstance(value, yaml.MappingNode):
+            words.append(f"--{key.value}={json.dumps(yaml.safe_load(yaml.serialize(value)))}")
         else:
-            words.append(f"--{name}={json.dumps(value) if isinstance(value, dict) else value}")
+            words.append(f"--{key.value}={value.value}")
     return words

@@ -2,7 +2,7 @@
 
 RUN/run.json             settings, data, model, versions and commit; a run with other settings is refused here
 RUN/checkpoint-N/        weights, optimiser, random state; whole only if it holds COMPLETE
-RUN/log.jsonl            one JSON object a step logged, and one an evaluation
+RUN/log.jsonl            one JSON object a step logged, and one an evaluation, as the trainer keeps them
 RUN/model/               the export
 RUN/loss.png
 """
@@ -24,7 +24,7 @@ RUN = "run.json"
 LOCK = ".lock"
 LABELS = {
     "loss": "training: mean over the step's labelled tokens",
-    "held_out_loss": "held out: mean over rows of each row's mean",
+    "eval_loss": "held out: mean over rows of each row's mean",
 }
 FREE = {
     *("output_dir", "data", "dry_run", "run_name", "report_to", "project", "disable_tqdm", "logging_steps"),
@@ -82,12 +82,6 @@ def step_of(checkpoint: Path) -> int:
 def _saved(out: Path) -> list[Path]:
     """By the trainer: checkpoint-100, and not a checkpoint-best or checkpoint-100-kept of somebody's own."""
     return sorted((path for path in out.glob("checkpoint-*") if path.name[11:].isdecimal()), key=step_of)
-
-
-def rewind_log(path: Path, step: int) -> None:
-    """Forget what was logged beyond the checkpoint that the run goes on from; it will be logged again."""
-    if path.exists():
-        jsonl.write_lines(path, [line for line in jsonl.rows(path) if line["step"] <= step])
 
 
 def plot(out: Path) -> None:

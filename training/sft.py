@@ -100,13 +100,12 @@ def kind_of(thoughts: Thoughts | None, data: Path) -> str:
     return "tagged" if any(seen) else "untagged"
 
 
-def train_rows(run: Plan, *, cache: Path) -> Dataset:
-    """What the trainer draws from: rows, or packed sequences, and of both whole batches only.
+def train_rows(run: Plan) -> Dataset:
+    """What the trainer draws from: rows, or packed sequences (in memory, 8 bytes a token), and of both whole batches only.
 
-    The rows of an incomplete last batch are left out, as the published trainer did (836 steps for 107,173 rows).
-    cache: where packed sequences are kept, so that they are made once. Raises BadInput for less than one batch.
+    The rows of an incomplete last batch are left out, as the published trainer did (836 steps for 107,173 rows). Raises
+    BadInput for less than one batch.
     """
-    from accelerate import PartialState
     from datasets import load_from_disk
     from trl import pack_dataset
 
@@ -114,8 +113,7 @@ def train_rows(run: Plan, *, cache: Path) -> Dataset:
     rows = load_from_disk(Path(config.data) / "train").select_columns(["input_ids", "labels"])
     rows = rows.shuffle(seed=config.seed, keep_in_memory=True)
     if config.packing:
-        with PartialState().local_main_process_first():
-            rows = pack_dataset(rows, config.max_length, "bfd", {"cache_file_name": str(cache)})
+        rows = pack_dataset(rows, config.max_length, "bfd", {"keep_in_memory": True})
     whole = len(rows) - len(rows) % config.batch
     if not whole:
         raise BadInput(
@@ -150,21 +148,19 @@ def build(run: Plan) -> Trainer:
     from trl import get_peft_config
 
     from training.recipe import SETTINGS
-    from training.trainer import JsonlLog, StopOnNan, Trainer
+    from training.trainer import Log, Trainer
 
-    config = run.config
-    packed = run.out / f"packed-{run.data.fingerprint[:12]}-{config.max_length}-{config.seed}.arrow"
-    held_out = held_out_rows(run)
+    config, held_out = run.config, held_out_rows(run)
     if held_out is None:
         config.eval_strategy, config.eval_on_start = "no", False
     with refusing(*SETTINGS):
         trainer = Trainer(
             model=load_model(run),
             args=config,
-            train_dataset=train_rows(run, cache=packed),
+            train_dataset=train_rows(run),
             eval_dataset=held_out,
             processing_class=load_tokenizer(run.model.model_name_or_path, run.model.model_revision),
-            callbacks=[StopOnNan(), JsonlLog(run.out / run_folder.LOG)],
+            callbacks=[Log(run.out / run_folder.LOG)],
             peft_config=get_peft_config(run.model),
         )
     trainer.remove_callback(PrinterCallback)  # the log tells the same in words
@@ -197,8 +193,6 @@ def train(run: Plan) -> None:
             run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))
             run_folder.clear_torn(run.out)
     last = next(reversed(run_folder.checkpoints(run.out)), None)
-    if state.is_main_process:
-        run_folder.rewind_log(run.out / run_folder.LOG, run_folder.step_of(last) if last else -1)
     trainer = build(run)
     if state.is_main_process:
         print(describe(run, len(trainer.train_dataset)) + (f"; going on from {last.name}" if last else ""), flush=True)

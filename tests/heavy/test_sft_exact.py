@@ -58,7 +58,7 @@ def test_two_processes_equal_one(tmp_path, model, data):
     said = finished(run_sft(options(model, data, tmp_path / "two"), processes=2))
     assert "effective batch 8 rows = 2 processes x 2 x 2 accumulated; 4 steps" in said
     train(model, data, tmp_path / "one")
-    for name in ("loss", "held_out_loss"):
+    for name in ("loss", "eval_loss"):
         assert logged(tmp_path / "two", name) == pytest.approx(logged(tmp_path / "one", name), abs=ROUNDING)
 
 
@@ -163,5 +163,5 @@ def test_the_log_tells_speed_and_memory(tmp_path, model, data, capsys):
     first = next(line for line in lines if "loss" in line)
     assert first["tokens"] > 0 < first["tokens_per_second"]
     assert first["peak_memory_gb"] > 0.05
-    assert [line["step"] for line in lines if "held_out_loss" in line] == [0, 2]
+    assert [line["step"] for line in lines if "eval_loss" in line] == [0, 2]
     assert (tmp_path / "run/loss.png").stat().st_size > 1000

@@ -112,6 +112,7 @@ def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; it must be greater than 0"),
         ({"max_grad_norm": "nan"}, "max_grad_norm is nan; it must be at least 0"),
         ({"max_steps": -1, "num_train_epochs": 0}, "num_train_epochs is 0.0; it must be greater than 0"),
+        ({"max_steps": 0}, "max_steps is 0; it must be at least 1, or -1 for all of num_train_epochs"),
         ({"save_strategy": "no"}, "save_strategy is no; the export is of a checkpoint"),
         ({"batch": 9}, "batch 9 is not 1 processes x per_device_train_batch_size 2 x accumulated; change one"),
         ({"gradient_accumulation_steps": 8}, "batch 8 is not 1 processes x .* 2 x 8 accumulated"),
@@ -212,7 +213,7 @@ def test_rows_longer_than_a_sequence_or_the_model_are_refused_and_not_cut(tmp_pa
 
 def test_too_few_rows_for_one_step_are_refused(tmp_path, model, data):
     with pytest.raises(BadInput, match="the data makes 34 rows and batch is 64"):
-        sft.train_rows(make_plan(model, data, tmp_path, batch=64), cache=tmp_path / "packed.arrow")
+        sft.train_rows(make_plan(model, data, tmp_path, batch=64))
 
 
 def test_the_folder_of_another_run_is_refused(tmp_path, model, data):

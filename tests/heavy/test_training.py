@@ -66,7 +66,7 @@ def test_the_readme_of_the_whole_gives_lines_of_it():
 
 
 def test_the_model_has_learnt_and_answers(smoke):
-    losses = logged(smoke / "runs/smoke", "held_out_loss")
+    losses = logged(smoke / "runs/smoke", "eval_loss")
     assert len(losses) == 2
     assert losses[-1] < losses[0] - 0.05
     assert len((smoke / "said.txt").read_text().strip()) > 3
