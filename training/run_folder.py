@@ -1,7 +1,7 @@
 """The folder of a run: run.json says what it is, checkpoint-N can be resumed from, log.jsonl tells how it went.
 
 RUN/run.json             settings, data, model, versions and commit; a run with other settings is refused here
-RUN/checkpoint-N/        weights, optimiser, random state; whole only if it holds COMPLETE
+RUN/checkpoint-N/        weights, optimiser, random state; it is written in RUN/.saving, and there when it is whole
 RUN/log.jsonl            one JSON object a step logged, and one an evaluation, as the trainer keeps them
 RUN/model/               the export
 RUN/loss.png
@@ -10,7 +10,6 @@ RUN/loss.png
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from z1_core import jsonl
 from z1_core.errors import BadInput
 
-COMPLETE = "COMPLETE"
+SAVING = ".saving"
 LOG = "log.jsonl"
 RUN = "run.json"
 LOCK = ".lock"
@@ -64,24 +63,12 @@ def _fixed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checkpoints(out: Path) -> list[Path]:
-    """The whole ones, oldest first."""
-    return [path for path in _saved(out) if (path / COMPLETE).exists()]
-
-
-def clear_torn(out: Path) -> None:
-    """Remove checkpoints that a killed run was still writing; they must not count among those that are kept."""
-    for path in _saved(out):
-        if not (path / COMPLETE).exists():
-            shutil.rmtree(path)
+    """Oldest first: checkpoint-100, and not a checkpoint-best or checkpoint-100-kept of somebody's own."""
+    return sorted((path for path in out.glob("checkpoint-*") if path.name[11:].isdecimal()), key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
-
-
-def _saved(out: Path) -> list[Path]:
-    """By the trainer: checkpoint-100, and not a checkpoint-best or checkpoint-100-kept of somebody's own."""
-    return sorted((path for path in out.glob("checkpoint-*") if path.name[11:].isdecimal()), key=step_of)
 
 
 def plot(out: Path) -> None:

@@ -9,6 +9,7 @@ The same command goes on after a kill. --dry_run says what would happen: steps, 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -191,7 +192,7 @@ def train(run: Plan) -> None:
     with state.main_process_first():
         if state.is_main_process:
             run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))
-            run_folder.clear_torn(run.out)
+            shutil.rmtree(run.out / run_folder.SAVING, ignore_errors=True)  # what a killed run was still writing
     last = next(reversed(run_folder.checkpoints(run.out)), None)
     trainer = build(run)
     if state.is_main_process:

@@ -127,10 +127,11 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, model, data):
 
 
 def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(tmp_path, model, data):
-    """As kill -9 leaves it: files, but no mark that all of them are there."""
+    """As kill -9 leaves it: where checkpoints are written, and not among them."""
     losses = train(model, data, tmp_path / "run")
-    (tmp_path / "run/checkpoint-4" / run_folder.COMPLETE).unlink()
-    (tmp_path / "run/checkpoint-4/optimizer.pt").write_bytes(b"torn")
+    (tmp_path / "run" / run_folder.SAVING).mkdir(exist_ok=True)
+    (tmp_path / "run/checkpoint-4").rename(tmp_path / "run" / run_folder.SAVING / "checkpoint-4")
+    (tmp_path / "run" / run_folder.SAVING / "checkpoint-4/optimizer.pt").write_bytes(b"torn")
     (tmp_path / "run/checkpoint-notes").mkdir()
     shutil.copytree(tmp_path / "run/checkpoint-2", tmp_path / "run/checkpoint-2-kept")
     assert train(model, data, tmp_path / "run") == losses
