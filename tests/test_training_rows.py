@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
-from training.drafts import appearing
+from training.libraries import appearing
 from training.rows import ANSWERED, TOKENS, TRAJECTORY, Rows, share
 from z1_core.errors import BadInput, Z1Error
 

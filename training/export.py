@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import run_folder
-from training.drafts import appearing
-from training.libraries import refusing
+from training.libraries import appearing, refusing
 from training.pretrained import load_config, load_tokenizer, model_folder
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write_json

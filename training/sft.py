@@ -107,12 +107,10 @@ def train_rows(run: Plan) -> Dataset:
     The rows of an incomplete last batch are left out, as the published trainer did (836 steps for 107,173 rows). Raises
     BadInput for less than one batch.
     """
-    from datasets import load_from_disk
     from trl import pack_dataset
 
     config = run.config
-    rows = load_from_disk(Path(config.data) / "train").select_columns(["input_ids", "labels"])
-    rows = rows.shuffle(seed=config.seed, keep_in_memory=True)
+    rows = _rows(run, "train").shuffle(seed=config.seed, keep_in_memory=True)
     if config.packing:
         rows = pack_dataset(rows, config.max_length, "bfd", {"keep_in_memory": True})
     whole = len(rows) - len(rows) % config.batch
@@ -123,11 +121,10 @@ def train_rows(run: Plan) -> Dataset:
     return rows.select(range(whole))
 
 
-def held_out_rows(run: Plan) -> Dataset | None:
+def _rows(run: Plan, side: str) -> Dataset:
     from datasets import load_from_disk
 
-    rows = load_from_disk(Path(run.config.data) / "held_out").select_columns(["input_ids", "labels"])
-    return rows if len(rows) and run.config.eval_strategy != "no" else None
+    return load_from_disk(Path(run.config.data) / side).select_columns(["input_ids", "labels"])
 
 
 def load_model(run: Plan) -> PreTrainedModel:
@@ -151,15 +148,16 @@ def build(run: Plan) -> Trainer:
     from training.recipe import SETTINGS
     from training.trainer import Log, Trainer
 
-    config, held_out = run.config, held_out_rows(run)
-    if held_out is None:
-        config.eval_strategy, config.eval_on_start = "no", False
+    config, held_out = run.config, _rows(run, "held_out")
+    if not len(held_out):
+        config.eval_strategy = "no"
+    config.eval_on_start = config.eval_on_start and config.eval_strategy != "no"
     with refusing(*SETTINGS):
         trainer = Trainer(
             model=load_model(run),
             args=config,
             train_dataset=train_rows(run),
-            eval_dataset=held_out,
+            eval_dataset=held_out if len(held_out) else None,
             processing_class=load_tokenizer(run.model.model_name_or_path, run.model.model_revision),
             callbacks=[Log(run.out / run_folder.LOG)],
             peft_config=get_peft_config(run.model),

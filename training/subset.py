@@ -24,8 +24,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from training.drafts import appearing
 from training.filters import FILTERS, Filters, benchmark_path
+from training.libraries import appearing
 from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, at_least, draw_of, hash_file
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, write_json
