@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,10 +16,12 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from z1_core.engines.calls import shown_address
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.provenance import about
+
+ADDRESSES = ("server_url", "beside")
+"""Options that are not recorded: a server's address may hold a login."""
 
 Way = Callable[[int], Awaitable[dict[str, Any]]]
 """way(round): run once and return the figures of the line. Round 0 is to warm up."""
@@ -43,8 +46,8 @@ async def in_turns(ways: Mapping[str, Way], options: argparse.Namespace, **facts
 
     A line: what the way returns, and round, way, and others: the cores that other programs took meanwhile.
     """
-    settings = {name: _shown(name, value) for name, value in vars(options).items()}
-    record = {**machine(), "options": settings, **facts}
+    shown = {name: value for name, value in vars(options).items() if name not in ADDRESSES}
+    record = {**machine(), "options": json.loads(json.dumps(shown, default=str)), **facts}
     print(json.dumps(record), file=sys.stderr)
     lines: list[dict[str, Any]] = []
     names = [*ways]
@@ -57,13 +60,6 @@ async def in_turns(ways: Mapping[str, Way], options: argparse.Namespace, **facts
     return pd.DataFrame(lines)
 
 
-def _shown(name: str, value: Any) -> Any:
-    """As JSON; a server's address without its login."""
-    if value and name in ("server_url", "beside"):
-        return shown_address(value)
-    return str(value) if isinstance(value, Path) else value
-
-
 async def _line(name: str, way: Way, number: int) -> dict[str, Any]:
     others_s, started_s = others_cpu_s(), time.monotonic()
     figures = await way(number)
@@ -74,13 +70,10 @@ async def _line(name: str, way: Way, number: int) -> dict[str, Any]:
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
     """What a speed is measured on. avx512: whether an x86 processor has it, as Linux says."""
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return {
-        "processor": fields.get("model name") or platform.processor() or platform.machine(),
-        "avx512": "avx512f" in fields.get("flags", "").split(),
-        **about(),
-    }
+    told = cpuinfo.read_text() if cpuinfo.exists() else ""
+    names = re.findall(r"^model name\s*: (.*)$", told, re.MULTILINE)
+    processor = next(iter(names), platform.processor() or platform.machine())
+    return {"processor": processor, "avx512": "avx512f" in told.split(), **about()}
 
 
 def others_cpu_s() -> float:

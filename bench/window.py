@@ -19,12 +19,10 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from bench.study import add_study_options, check, in_turns, ratio, table
 from bench.ways import WAYS, Load, Row, run
@@ -115,7 +113,8 @@ async def _run(
         if beside:
             ways["server"] = partial(measure, "ours", make_load(beside, chats, windows, options))
         lines = await in_turns(ways, options, model=engine.name, rows=len(chats))
-    print(table(with_ratios(lines)))
+    shares = {f"of_{way}": ratio(lines, "tokens_per_s", to=way) for way in ("plain", "raw")}
+    print(table(lines.assign(**shares, wall_of_ours=ratio(lines, "wall_s", to="ours"))))
 
 
 def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window], options: argparse.Namespace) -> Load:
@@ -162,25 +161,14 @@ async def _cold(load: Load) -> Sampling:
 
 def figures(rows: Sequence[Row], wall_s: float) -> dict[str, float]:
     """tokens: traces and answers as generated, without the hints."""
-    made = pd.DataFrame([asdict(row) for row in rows])
-    tokens = int((made.trace_tokens + made.answer_tokens).sum())
+    tokens = sum(row.trace_tokens + row.answer_tokens for row in rows)
     return {
         "wall_s": wall_s,
         "tokens": tokens,
         "tokens_per_s": tokens / wall_s,
-        "first_token_ms": made.first_token_s.median() * 1000,
-        "first_token_p95_ms": made.first_token_s.quantile(0.95) * 1000,
-        "rows_cut": int(made.cut.sum()),
-        "max_trace_tokens": int(made.trace_tokens.max()),
+        "rows_cut": sum(row.cut for row in rows),
+        "max_trace_tokens": max(row.trace_tokens for row in rows),
     }
-
-
-def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
-    return lines.assign(
-        of_plain=ratio(lines, "tokens_per_s", to="plain"),
-        of_raw=ratio(lines, "tokens_per_s", to="raw"),
-        wall_of_ours=ratio(lines, "wall_s", to="ours"),
-    )
 
 
 if __name__ == "__main__":

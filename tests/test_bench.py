@@ -127,7 +127,7 @@ async def test_a_page_that_tells_of_an_error_is_one():
 
     async with httpx.AsyncClient(base_url="http://page", transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(Failed):
-            [text async for text in Visitor(client, Page(CONFIG)).stream(CONFIG["dependencies"][1], {}, {})]
+            [text async for text in Visitor(client, Page(CONFIG)).stream(CONFIG["dependencies"][1], {})]
 
 
 @pytest.mark.thorough
