@@ -23,7 +23,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,37 +51,21 @@ FILES = ("trajectories.jsonl", "left_out.jsonl")
 LEFT_OUT = ("truncated", "empty", "prompt_too_long")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Teaching:
-    """How the teacher is asked. max_tokens: the most it may write; a trajectory that needs more is left out.
-
-    Raises BadInput for a value out of range.
-    """
-
-    max_tokens: int = 8192
-    temperature: float = 0.0
-    seed: int = 42
-    system: str = SYSTEM_PROMPT
-
-    def __post_init__(self) -> None:
-        at_least(1, max_tokens=self.max_tokens)
-        Sampling(temperature=self.temperature, seed=self.seed)
-
-    def sampling_of(self, question: Row, budget_tokens: int) -> Sampling:
-        """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
-        seed = draw_of(f"{self.seed}:{question.id}") >> 8 if self.temperature else None
-        return Sampling(temperature=self.temperature, max_tokens=budget_tokens, seed=seed)
+def sampling_of(question: Row, sampling: Sampling, budget_tokens: int) -> Sampling:
+    """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
+    seed = draw_of(f"{sampling.seed}:{question.id}") >> 8 if sampling.temperature else None
+    return replace(sampling, max_tokens=budget_tokens, seed=seed)
 
 
-async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) -> dict[str, Any]:
+async def write_trajectory(engine: Engine, question: Row, sampling: Sampling, system: str) -> dict[str, Any]:
     """The row of one question, with the "reason" to leave it out where there is one. Raises EngineDead."""
     row = {"id": question.id, "question": question.question, "response": "", TOKENS: 0}
-    prompt_ids = engine.text.render(chat(question.question, system=teaching.system))
-    budget = min(teaching.max_tokens, engine.context_tokens - len(prompt_ids))
+    prompt_ids = engine.text.render(chat(question.question, system=system))
+    budget = min(sampling.max_tokens, engine.context_tokens - len(prompt_ids))
     if budget < 1:
         return row | {"reason": "prompt_too_long"}
     finish_reason = None
-    async with aclosing(thinking.generate(engine, prompt_ids, teaching.sampling_of(question, budget))) as deltas:
+    async with aclosing(thinking.generate(engine, prompt_ids, sampling_of(question, sampling, budget))) as deltas:
         async for delta in deltas:
             row["response"] += delta.text
             finish_reason = delta.finish_reason
@@ -94,20 +78,23 @@ async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) ->
 async def generate(
     engine: Engine,
     questions: Sequence[Row],
-    teaching: Teaching,
+    sampling: Sampling,
     out: Path,
     *,
+    system: str = SYSTEM_PROMPT,
     concurrency: int = 64,
     wait_s: float = 0,
 ) -> Counter[str]:
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
 
+    sampling: its max_tokens is the most that the teacher may write; a trajectory that needs more is left out.
     wait_s: how long to wait for a server that goes away in mid-run.
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
     patience = Patience(engine, wait_s, _say)
     with held(out, name=run_folder.LOCK), ExitStack() as stack:
-        settings = {"model": engine.name, **asdict(teaching)}
+        asked = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "seed")}
+        settings = {"model": engine.name, "system": system, **asked}
         run_folder.claim(out, {"settings": settings, "versions": versions(("tokenizers", "jinja2"))})
         done = {str(row.get("id")): row.get("question") for row in finished(out)}
         waiting = [question for question in questions if _is_new(question, done)]
@@ -115,7 +102,7 @@ async def generate(
         bar = stack.enter_context(tqdm(total=len(waiting), unit="row", disable=None))
 
         async def teach(question: Row) -> None:
-            row = await write_trajectory(engine, question, teaching)
+            row = await write_trajectory(engine, question, sampling, system)
             (left_out if "reason" in row else kept).add(row)
             bar.update()
 
@@ -142,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m training.generate", description=__doc__.split("\n\n")[0])
     options.add_argument("questions", metavar="QUESTIONS.jsonl", help='rows {"id", "question"}, or a set on the Hub')
     options.add_argument("--out", type=Path, required=True, metavar="DIR", help="new, or of the run to continue")
-    options.add_argument("--max-tokens", type=int, default=Teaching().max_tokens, help="the most of one (default 8192)")
+    options.add_argument("--max-tokens", type=int, default=8192, help="the most of one (default %(default)s)")
     options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default 0)")
     options.add_argument("--seed", type=int, default=42, help="counts only above temperature 0 (default 42)")
     options.add_argument("--system", default=SYSTEM_PROMPT, help=f"system prompt (default {SYSTEM_PROMPT!r})")
@@ -158,16 +145,15 @@ def parser() -> argparse.ArgumentParser:
 )
 def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    teaching = Teaching(**{name: getattr(options, name) for name in Teaching.__dataclass_fields__})
-    at_least(1, concurrency=options.concurrency)
-    wait_s = server_wait_s(options)
-    rows = Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_passed_over)
-    asked = (list(rows), teaching, options.out)
+    at_least(1, max_tokens=options.max_tokens, concurrency=options.concurrency)
+    sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed)
+    more = {"system": options.system, "concurrency": options.concurrency, "wait_s": server_wait_s(options)}
+    questions = list(Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_passed_over))
     engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
 
     async def run() -> Counter[str]:
         try:
-            return await generate(engine, *asked, concurrency=options.concurrency, wait_s=wait_s)
+            return await generate(engine, questions, sampling, options.out, **more)
         finally:
             await engine.close()
 
