@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
+from training.rows import at_least
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.provenance import about
@@ -34,9 +35,7 @@ def add_study_options(options: argparse.ArgumentParser, *, rounds: int) -> None:
 
 def check(options: argparse.Namespace, *counts: str) -> None:
     """Raises BadInput for a count below 1 (None is no count), and for a folder that is not there."""
-    for name in ("rounds", *counts):
-        if (value := getattr(options, name)) is not None and value < 1:
-            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+    at_least(1, **{name: getattr(options, name) for name in ("rounds", *counts)})
     if options.out and not options.out.parent.is_dir():
         raise BadInput(f"there is no folder {options.out.parent} for --out; make it first")
 

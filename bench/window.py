@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 WARM_UP_ROWS = 4
-WARM_UP_TOKENS = 16
-IGNORE_EOS = ("ignore_eos", True)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -125,7 +123,7 @@ def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window]
         windows=windows,
         hint_ids=engine.text.encode(HINT),
         concurrency=options.concurrency,
-        sampling=Sampling(extra=(IGNORE_EOS,) * options.ignore_eos),
+        sampling=Sampling(extra=(("ignore_eos", True),) * options.ignore_eos),
     )
     check_context(
         prompt_tokens=max(map(len, load.prompts)),
@@ -137,14 +135,10 @@ def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window]
 
 
 async def measure(way: str, load: Load, number: int) -> dict[str, Any]:
-    """One way in one round, from a cold cache; round 0 is short."""
+    """One way in one round, from a cold cache; round 0 has few rows."""
     load = replace(load, sampling=await _cold(load))
     if number == 0:
-        few = [
-            replace(window, thinking_tokens=WARM_UP_TOKENS + place, answer_tokens=WARM_UP_TOKENS)
-            for place, window in enumerate(load.windows)
-        ]
-        load = replace(load, prompts=load.prompts[:WARM_UP_ROWS], windows=few)
+        load = replace(load, prompts=load.prompts[:WARM_UP_ROWS])
     started_s = time.monotonic()
     rows = await run(way, load)
     return figures(rows, time.monotonic() - started_s)

@@ -66,7 +66,7 @@ class Rows:
     ) -> None:
         """source: paths, or names of files and of sets on the Hub. fields: what a row must have. max_bad: the share of odd
         rows that is borne; tell: called with each of them. Raises BadInput for a name that the Hub does not know."""
-        self.sources = [_source(str(name)) for name in source]
+        self.sources = [name if isinstance(name, Path) else _source(name) for name in source]
         self.read, self.bad = 0, Counter()
         self._names = ", ".join(map(str, source))
         self._fields, self._max_bad, self._tell = fields, max_bad, tell

@@ -176,6 +176,10 @@ def test_of_two_trajectories_of_a_question_a_sound_one_stays(tmp_path: Path):
         (["--rows", "9"], "--mode all takes every row; leave out --budget and --rows"),
         (["--against", "in.jsonl"], "the filters left out every row (contaminated 5); ask for fewer with --filter"),
         (["--against", "no.jsonl"], "no.jsonl cannot be read: No such file or directory"),
+        (
+            ["data/no"],
+            "data/no cannot be read: No such file or directory: 'data/no'; name a JSONL file",
+        ),  # no hub id
         (["--ngram", "1"], "--ngram is 1; it must be from 2 to 50"),
     ],
 )
