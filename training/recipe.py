@@ -1,7 +1,7 @@
 """The settings of a run: every key of TRL's SFTConfig and ModelConfig, and four of our own, from a file and the command
 line.
 
-    run, model = read_settings(["--config", "training/recipes/smoke.yaml", "--learning_rate", "2e-5"])
+    config = read_settings(["--config", "training/recipes/smoke.yaml", "--learning_rate", "2e-5"])
 
 A recipe is a YAML file of such keys. What the libraries raise about a value comes out as one sentence.
 """
@@ -55,8 +55,8 @@ DEFAULTS = {
 
 
 @dataclass
-class RunConfig(SFTConfig):
-    """TRL's SFTConfig and keys of ours. After its checks batch and gradient_accumulation_steps agree. Raises BadInput."""
+class RunConfig(SFTConfig, ModelConfig):
+    """All of TRL's keys and ours. After its checks batch and gradient_accumulation_steps agree. Raises BadInput."""
 
     data: str = field(default="", metadata={"help": "The folder that training.preprocess made."})
     batch: int = field(
@@ -83,6 +83,7 @@ class RunConfig(SFTConfig):
         if self.data_seed is None:  # resuming would draw another order
             self.data_seed = self.seed
         super().__post_init__()
+        ModelConfig.__post_init__(self)
         self._divide()
 
     def _divide(self) -> None:
@@ -137,12 +138,12 @@ def _check(run: RunConfig) -> None:
         )
 
 
-def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelConfig]:
+def read_settings(argv: Sequence[str] | None = None) -> RunConfig:
     """From the command line and the file that --config names; the command line goes first. Raises BadInput."""
     file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     file.add_argument("--config", type=Path, metavar="RECIPE.yaml", help="a file of such keys")
     about = {"prog": "python -m training.sft", "description": ABOUT}
-    parser = _Parser((RunConfig, ModelConfig), **about, parents=[file], allow_abbrev=False)
+    parser = _Parser(RunConfig, **about, parents=[file], allow_abbrev=False)
     parser.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
     named, words = file.parse_known_args(argv)
     if named.config:
@@ -152,10 +153,10 @@ def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelCo
         if word.startswith("--") and name in IDLE:
             raise BadInput(f"{name} does nothing here; leave it out")
     with refusing(*SETTINGS):
-        run, model, _ = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
-    if not model.model_name_or_path:
+        run, _ = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
+    if not run.model_name_or_path:
         raise BadInput("model_name_or_path is not given; name the model's folder or hub id")
-    return run, model
+    return run
 
 
 class _Parser(TrlParser):

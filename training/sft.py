@@ -27,7 +27,6 @@ from z1_core.provenance import commit, versions
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig, PreTrainedModel
-    from trl import ModelConfig
 
     from training.recipe import RunConfig
     from training.trainer import Trainer
@@ -42,7 +41,6 @@ class Plan:
     """A run that has passed its checks."""
 
     config: RunConfig
-    model: ModelConfig
     base: PreTrainedConfig
     data: manifest.Manifest
     kind: str
@@ -55,7 +53,7 @@ class Plan:
     @property
     def is_for_the_embedded(self) -> bool:
         """A plain LoRA stays beside the embedded model, where llama.cpp runs it without a GPU; others are merged."""
-        model = self.model
+        model = self.config
         is_plain = model.use_peft and not (model.use_rslora or model.use_dora or model.lora_modules_to_save)
         return is_plain and model.model_name_or_path == "embedded"
 
@@ -63,23 +61,23 @@ class Plan:
     def record(self) -> dict[str, Any]:
         """What run.json says, and an export with it."""
         return {
-            "base": self.model.model_name_or_path,
-            "revision": commit_of(self.model.model_name_or_path, self.model.model_revision),
+            "base": self.config.model_name_or_path,
+            "revision": commit_of(self.config.model_name_or_path, self.config.model_revision),
             "kind": self.kind,
             "processes": self.config.world_size,
             "versions": versions(LIBRARIES),
             "commit": commit(),
-            "settings": {**self.config.to_dict(), **asdict(self.model)},
+            "settings": self.config.to_dict(),
             "fingerprint": self.data.fingerprint,
             "data": asdict(self.data),
         }
 
 
-def plan(config: RunConfig, model: ModelConfig) -> Plan:
+def plan(config: RunConfig) -> Plan:
     """Everything that can be known to be wrong without loading the model is refused here. Raises BadInput."""
-    folder, name = Path(config.data), model.model_name_or_path
-    data, base = manifest.read(folder), load_config(name, model.model_revision)
-    tokenizer = load_tokenizer(name, model.model_revision)
+    folder, name = Path(config.data), config.model_name_or_path
+    data, base = manifest.read(folder), load_config(name, config.model_revision)
+    tokenizer = load_tokenizer(name, config.model_revision)
     manifest.check_tokenizer(tokenizer, data, name)
     longest, holds = data.tokens["longest"], base.max_position_embeddings
     if config.max_length and longest > config.max_length:
@@ -89,7 +87,7 @@ def plan(config: RunConfig, model: ModelConfig) -> Plan:
         )
     if (most := config.max_length or longest) > holds:
         raise BadInput(f"sequences have up to {most:,} tokens and {name} holds {holds:,}; preprocess with --max-length")
-    return Plan(config, model, base, data, kind_of(TokenizerText.of_transformers(tokenizer).thoughts, folder))
+    return Plan(config, base, data, kind_of(TokenizerText.of_transformers(tokenizer).thoughts, folder))
 
 
 def kind_of(thoughts: Thoughts | None, data: Path) -> str:
@@ -131,10 +129,10 @@ def load_model(run: Plan) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(
-        model_folder(run.model.model_name_or_path),
-        revision=run.model.model_revision,
-        dtype=run.model.dtype,
-        attn_implementation=run.model.attn_implementation,
+        model_folder(run.config.model_name_or_path),
+        revision=run.config.model_revision,
+        dtype=run.config.dtype,
+        attn_implementation=run.config.attn_implementation,
         trust_remote_code=run.config.trust_remote_code,
         **(run.config.model_init_kwargs or {}),
     )
@@ -158,9 +156,9 @@ def build(run: Plan) -> Trainer:
             args=config,
             train_dataset=train_rows(run),
             eval_dataset=held_out if len(held_out) else None,
-            processing_class=load_tokenizer(run.model.model_name_or_path, run.model.model_revision),
+            processing_class=load_tokenizer(run.config.model_name_or_path, run.config.model_revision),
             callbacks=[Log(run.out / run_folder.LOG)],
-            peft_config=get_peft_config(run.model),
+            peft_config=get_peft_config(config),
         )
     trainer.remove_callback(PrinterCallback)  # the log tells the same in words
     return trainer
@@ -221,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from training.recipe import read_settings
 
     warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing`", FutureWarning)  # TRL's name for it, up to v6
-    run = plan(*read_settings(argv))
+    run = plan(read_settings(argv))
     if run.config.dry_run:
         from training.dry_run import dry_run
 

@@ -42,11 +42,11 @@ def data(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
 def test_the_papers_values_are_in_its_recipe(monkeypatch, processes):
     """256 rows a step on any number of GPUs."""
     monkeypatch.setattr(transformers.TrainingArguments, "world_size", processes)
-    run, base = read_settings([*PAPER, *GIVEN, "--dry_run"])
-    assert base.model_name_or_path == "Qwen/Qwen2.5-Coder-7B-Instruct"
+    run = read_settings([*PAPER, *GIVEN, "--dry_run"])
+    assert run.model_name_or_path == "Qwen/Qwen2.5-Coder-7B-Instruct"
     schedule = (run.num_train_epochs, run.learning_rate, run.warmup_steps, run.lr_scheduler_type)
     assert schedule == (2, 1e-5, 100, "cosine")
-    assert (run.weight_decay, run.bf16, base.dtype, base.use_peft, run.max_length) == (0, True, "float32", False, None)
+    assert (run.weight_decay, run.bf16, run.dtype, run.use_peft, run.max_length) == (0, True, "float32", False, None)
     assert run.gradient_accumulation_steps * run.per_device_train_batch_size * processes == run.batch == 256
     assert (run.steps(418 * 256), (107_173 - 160) // 256) == (836, 418)
     assert run.accelerator_config.gradient_accumulation_kwargs == {"sync_each_batch": True}
@@ -177,10 +177,10 @@ def test_every_key_of_trl_can_be_set_from_the_file_and_the_command_line(tmp_path
     keys |= {"use_cpu": True, "bf16": False, "model_name_or_path": "embedded"}
     keys |= {"lora_target_modules": ["q_proj", "v_proj"]}
     (tmp_path / "r.yaml").write_text(f"{yaml.safe_dump(keys)}eval_strategy: no\n")  # which YAML takes for false
-    run, base = read_settings([*GIVEN, "--config", str(tmp_path / "r.yaml"), "--neftune-noise-alpha", "7"])
+    run = read_settings([*GIVEN, "--config", str(tmp_path / "r.yaml"), "--neftune-noise-alpha", "7"])
     assert (run.learning_rate, run.neftune_noise_alpha, run.lr_scheduler_kwargs) == (1e-5, 7.0, {"num_cycles": 1})
     assert run.eval_strategy == "no"
-    assert (base.lora_target_modules, run.logging_steps) == (["q_proj", "v_proj"], 1)
+    assert (run.lora_target_modules, run.logging_steps) == (["q_proj", "v_proj"], 1)
 
 
 def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path, capsys, monkeypatch):
