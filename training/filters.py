@@ -57,7 +57,7 @@ class Filters:
             return "loop", loop
         if match := self._benchmarks.match(row.question):
             return "contaminated", match
-        return self._questions.repeated(row) if self._names - {"loop"} else None
+        return self._questions.repeated(row) if {"duplicate", "near_duplicate"} & self._names else None
 
 
 def loop_in(text: str) -> str | None:
