@@ -83,14 +83,15 @@ def others_cpu_s() -> float:
     return sum(times) - idle_s - sum(sum(process.cpu_times()[:2]) for process in own)
 
 
-def ratio(lines: pd.DataFrame, column: str, *, to: str) -> pd.Series:
-    """The column in terms of that of the way `to` in the same round; none where it did not run."""
-    theirs = lines[lines.way == to].set_index("round")[column]
-    return lines[column] / lines["round"].map(theirs)
+def table(lines: pd.DataFrame, **ratios: tuple[str, str]) -> str:
+    """The median over the rounds and, in brackets, the smallest and largest; a column that no way has is left out.
 
-
-def table(lines: pd.DataFrame) -> str:
-    """The median over the rounds and, in brackets, the smallest and largest; a column that no way has is left out."""
+    ratios: name of a column -> another column and a way, in terms of whose value in the same round it is.
+    """
+    shares = {}
+    for name, (column, way) in ratios.items():
+        theirs = lines[lines.way == way].set_index("round")[column]
+        shares[name] = lines[column] / lines["round"].map(theirs)
 
     def cell(values: pd.Series) -> str:
         if values.isna().all():
@@ -100,5 +101,5 @@ def table(lines: pd.DataFrame) -> str:
         middle, low, high = (f"{value:,.{digits}f}" for value in (values.median(), values.min(), values.max()))
         return middle if low == high else f"{middle} ({low}-{high})"
 
-    shown = lines.drop(columns="round").dropna(axis="columns", how="all")
+    shown = lines.assign(**shares).drop(columns="round").dropna(axis="columns", how="all")
     return shown.groupby("way", sort=False).agg(cell).T.to_string()

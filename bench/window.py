@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.study import add_study_options, check, in_turns, ratio, table
+from bench.study import add_study_options, check, in_turns, table
 from bench.ways import WAYS, Load, Row, run
 from training.rows import QUESTION, Rows
 from z1_core.engine import Engine
@@ -111,8 +111,8 @@ async def _run(
         if beside:
             ways["server"] = partial(measure, "ours", make_load(beside, chats, windows, options))
         lines = await in_turns(ways, options, model=engine.name, rows=len(chats))
-    shares = {f"of_{way}": ratio(lines, "tokens_per_s", to=way) for way in ("plain", "raw")}
-    print(table(lines.assign(**shares, wall_of_ours=ratio(lines, "wall_s", to="ours"))))
+    shares = {f"of_{way}": ("tokens_per_s", way) for way in ("plain", "raw")}
+    print(table(lines, **shares, wall_of_ours=("wall_s", "ours")))
 
 
 def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window], options: argparse.Namespace) -> Load:
