@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def draw(file: Path) -> None:
 
     panels: dict[str, list[dict[str, Any]]] = {}
     for run in read_json(file)["runs"]:
-        for title, windows in _panels(run):
+        for title, windows in _panels(run).items():
             panels.setdefault(title, paper_points(run["benchmark"])).extend(run_points(_name(run), windows))
     sheet = [point for points in panels.values() for point in points]
     charts = [
@@ -65,14 +65,12 @@ def draw(file: Path) -> None:
     write(file.with_suffix(".svg"), svg.encode())
 
 
-def _panels(run: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    by_difficulty = run["by_label"].get("difficulty")
-    if not by_difficulty:
-        title = run["title"].removesuffix(f", {_method(run)}")
-        yield f"{title}, {run['problems']:,} problems", run["windows"]
-        return
-    for difficulty, windows in by_difficulty.items():
-        yield f"{run['title']}, {difficulty}, {windows[0]['n']:,} problems", windows
+def _panels(run: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """Title -> the windows of a panel."""
+    if by_difficulty := run["by_label"].get("difficulty"):
+        return {f"{run['title']}, {name}, {of[0]['n']:,} problems": of for name, of in by_difficulty.items()}
+    title = run["title"].removesuffix(f", {_method(run)}")
+    return {f"{title}, {run['problems']:,} problems": run["windows"]}
 
 
 def _name(run: Mapping[str, Any]) -> str:

@@ -83,14 +83,11 @@ async def measure(
     before, begun_s = usage(process), time.monotonic()
     until_s = begun_s + 60 * options.minutes
     visits = [visit(visitor, f"visitor-{place:03}", until_s) for place, visitor in enumerate(visitors, start=1)]
-    many = await asyncio.gather(*visits)
-    after, wall_s = usage(process), time.monotonic() - begun_s
-    return {
-        **figures([seen for each in many for seen in each]),
-        "page_cores": (after["cpu_s"] - before["cpu_s"]) / wall_s,
-        **{name: after[name] for name in ("page_MB", "engine_MB")},
-        **{f"{name}_grown": after[name] - before[name] for name in ("page_MB", "engine_MB")},
-    }
+    runs = [seen for many in await asyncio.gather(*visits) for seen in many]
+    after = usage(process)
+    grown, cores = after - before, (after - before)["cpu_s"] / (time.monotonic() - begun_s)
+    memory = after.drop("cpu_s").to_dict() | grown.drop("cpu_s").add_suffix("_grown").to_dict()
+    return {**figures(runs), "page_cores": cores, **memory}
 
 
 async def warm(visitor: Visitor) -> dict[str, Any]:
@@ -115,11 +112,11 @@ async def visit(visitor: Visitor, tag: str, until_s: float) -> list[Seen]:
     return runs
 
 
-def usage(process: psutil.Process) -> dict[str, float]:
+def usage(process: psutil.Process) -> pd.Series:
     """Of the page's process, and of its engine's."""
     engine = sum(child.memory_info().rss for child in process.children(recursive=True))
     cpu_s = sum(process.cpu_times()[:2])
-    return {"page_MB": process.memory_info().rss / 1e6, "engine_MB": engine / 1e6, "cpu_s": cpu_s}
+    return pd.Series({"page_MB": process.memory_info().rss / 1e6, "engine_MB": engine / 1e6, "cpu_s": cpu_s})
 
 
 def figures(runs: Sequence[Seen]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.study import add_study_options, check, in_turns, ratio, table
+from bench.study import add_study_options, check, in_turns, table
 from training.rows import Rows
 from z1_core.jsonl import lines, write_lines
 from z1_core.program import program
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         source = copied(options.source, options.copies, Path(folder, "rows.jsonl"))
         ways = {way.__name__: partial(measure, way, source, options.tokenizer) for way in (published, ours)}
         made = asyncio.run(in_turns(ways, options))
-    print(table(made.assign(of_published=ratio(made, "tokens_per_s", to="published"))))
+    print(table(made, of_published=("tokens_per_s", "published")))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
-import time
 from pathlib import Path
 
 from bench.visitors import TAG
@@ -30,13 +28,10 @@ def main() -> None:
     host = EngineHost(lambda report: FakeEngine(script, seconds_per_token=1 / TOKENS_PER_S, places=places))
     host.start()
     page = build_page(host, results=Path("no-results"))
-    address = launch(page)
-    while host.status().state != "ready":  # who comes earlier is told that the model is not ready
-        time.sleep(0.01)
-    print(f"The page is at {address}", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        threading.Event().wait()
+        print(f"The page is at {launch(page)}", flush=True)
+        page.block_thread()
     finally:
         host.close()
         page.close(verbose=False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,10 +16,13 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from z1_core.engines.calls import shown_address
+from training.rows import at_least
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.provenance import about
+
+ADDRESSES = ("server_url", "beside")
+"""Options that are not recorded: a server's address may hold a login."""
 
 Way = Callable[[int], Awaitable[dict[str, Any]]]
 """way(round): run once and return the figures of the line. Round 0 is to warm up."""
@@ -31,9 +35,7 @@ def add_study_options(options: argparse.ArgumentParser, *, rounds: int) -> None:
 
 def check(options: argparse.Namespace, *counts: str) -> None:
     """Raises BadInput for a count below 1 (None is no count), and for a folder that is not there."""
-    for name in ("rounds", *counts):
-        if (value := getattr(options, name)) is not None and value < 1:
-            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be at least 1")
+    at_least(1, **{name: getattr(options, name) for name in ("rounds", *counts)})
     if options.out and not options.out.parent.is_dir():
         raise BadInput(f"there is no folder {options.out.parent} for --out; make it first")
 
@@ -43,8 +45,8 @@ async def in_turns(ways: Mapping[str, Way], options: argparse.Namespace, **facts
 
     A line: what the way returns, and round, way, and others: the cores that other programs took meanwhile.
     """
-    settings = {name: _shown(name, value) for name, value in vars(options).items()}
-    record = {**machine(), "options": settings, **facts}
+    shown = {name: value for name, value in vars(options).items() if name not in ADDRESSES}
+    record = {**machine(), "options": json.loads(json.dumps(shown, default=str)), **facts}
     print(json.dumps(record), file=sys.stderr)
     lines: list[dict[str, Any]] = []
     names = [*ways]
@@ -57,13 +59,6 @@ async def in_turns(ways: Mapping[str, Way], options: argparse.Namespace, **facts
     return pd.DataFrame(lines)
 
 
-def _shown(name: str, value: Any) -> Any:
-    """As JSON; a server's address without its login."""
-    if value and name in ("server_url", "beside"):
-        return shown_address(value)
-    return str(value) if isinstance(value, Path) else value
-
-
 async def _line(name: str, way: Way, number: int) -> dict[str, Any]:
     others_s, started_s = others_cpu_s(), time.monotonic()
     figures = await way(number)
@@ -74,13 +69,10 @@ async def _line(name: str, way: Way, number: int) -> dict[str, Any]:
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
     """What a speed is measured on. avx512: whether an x86 processor has it, as Linux says."""
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return {
-        "processor": fields.get("model name") or platform.processor() or platform.machine(),
-        "avx512": "avx512f" in fields.get("flags", "").split(),
-        **about(),
-    }
+    told = cpuinfo.read_text() if cpuinfo.exists() else ""
+    names = re.findall(r"^model name\s*: (.*)$", told, re.MULTILINE)
+    processor = next(iter(names), platform.processor() or platform.machine())
+    return {"processor": processor, "avx512": "avx512f" in told.split(), **about()}
 
 
 def others_cpu_s() -> float:
@@ -91,14 +83,15 @@ def others_cpu_s() -> float:
     return sum(times) - idle_s - sum(sum(process.cpu_times()[:2]) for process in own)
 
 
-def ratio(lines: pd.DataFrame, column: str, *, to: str) -> pd.Series:
-    """The column in terms of that of the way `to` in the same round; none where it did not run."""
-    theirs = lines[lines.way == to].set_index("round")[column]
-    return lines[column] / lines["round"].map(theirs)
+def table(lines: pd.DataFrame, **ratios: tuple[str, str]) -> str:
+    """The median over the rounds and, in brackets, the smallest and largest; a column that no way has is left out.
 
-
-def table(lines: pd.DataFrame) -> str:
-    """The median over the rounds and, in brackets, the smallest and largest; a column that no way has is left out."""
+    ratios: name of a column -> another column and a way, in terms of whose value in the same round it is.
+    """
+    shares = {}
+    for name, (column, way) in ratios.items():
+        theirs = lines[lines.way == way].set_index("round")[column]
+        shares[name] = lines[column] / lines["round"].map(theirs)
 
     def cell(values: pd.Series) -> str:
         if values.isna().all():
@@ -108,5 +101,5 @@ def table(lines: pd.DataFrame) -> str:
         middle, low, high = (f"{value:,.{digits}f}" for value in (values.median(), values.min(), values.max()))
         return middle if low == high else f"{middle} ({low}-{high})"
 
-    shown = lines.drop(columns="round").dropna(axis="columns", how="all")
+    shown = lines.assign(**shares).drop(columns="round").dropna(axis="columns", how="all")
     return shown.groupby("way", sort=False).agg(cell).T.to_string()

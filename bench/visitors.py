@@ -33,35 +33,29 @@ class Page:
     """What a visitor's browser knows of the page."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.events = config["dependencies"]
-        self._components = {component["id"]: component for component in config["components"]}
+        self._props = {component["id"]: component["props"] for component in config["components"]}
+        self._events = [event for event in config["dependencies"] if event["backend_fn"]]
 
     @classmethod
     async def open(cls, client: httpx.AsyncClient) -> Page:
         return cls((await client.get("/config")).raise_for_status().json())
 
-    def event(self, elem_id: str, name: str) -> dict[str, Any]:
-        """The event of that name of that component."""
-        return next(
-            event
-            for event in self.events
-            if event["backend_fn"] and any(self._is(target, elem_id, name) for target in event["targets"])
-        )
-
-    def loaded(self) -> list[dict[str, Any]]:
-        """The events of the server that the page's loading starts."""
+    def events(self, name: str, elem_id: str | None = None) -> list[dict[str, Any]]:
+        """Those of that name that the server hears, of one component or of all."""
         return [
-            each for each in self.events if each["backend_fn"] and any(what == "load" for _, what in each["targets"])
+            event
+            for event in self._events
+            for id_, what in event["targets"]
+            if what == name and (elem_id is None or self._props.get(id_, {}).get("elem_id") == elem_id)
         ]
+
+    def event(self, elem_id: str, name: str) -> dict[str, Any]:
+        return self.events(name, elem_id)[0]
 
     def values(self, event: dict[str, Any], filled: dict[str, Any]) -> list[Any]:
         """What the browser sends: what is filled in, by elem_id, else what stands there."""
-        chosen = [self._components[id_]["props"] for id_ in event["inputs"]]
+        chosen = [self._props[id_] for id_ in event["inputs"]]
         return [filled.get(props.get("elem_id"), props.get("value")) for props in chosen]
-
-    def _is(self, target: list[Any], elem_id: str, name: str) -> bool:
-        id_, what = target
-        return what == name and id_ is not None and self._components[id_]["props"].get("elem_id") == elem_id
 
 
 class Visitor:
@@ -75,7 +69,7 @@ class Visitor:
 
     async def open(self) -> None:
         """What the browser asks when the page has loaded; Gradio makes the session then."""
-        for event in self._page.loaded():
+        for event in self._page.events("load"):
             await self.call(event, {})
 
     async def ask(self, question: str, **settings: Any) -> Seen:
@@ -84,7 +78,7 @@ class Visitor:
         begun_s = time.monotonic()
         try:
             asked = {"question": question, "editing": False, "again": False, "settings": settings}
-            async for seen.last in self.stream(self._page.event("think", "run"), asked, {}):
+            async for seen.last in self.stream(self._page.event("think", "run"), asked):
                 seen.updates_s.append(time.monotonic() - begun_s)
                 seen.tags |= {*TAG.findall(seen.last)}
         except (httpx.HTTPError, Failed) as error:
@@ -93,18 +87,11 @@ class Visitor:
 
     async def call(self, event: dict[str, Any], filled: dict[str, Any]) -> list[Any]:
         """An event that does not queue."""
-        answer = await self._client.post(f"{API}/run/predict", json=self._body(event, filled))
-        if not answer.is_success:
-            raise Failed(answer.text[:200])
-        return answer.json()["data"]
+        return (await self._post("run/predict", event, filled))["data"]
 
-    async def stream(self, event: dict[str, Any], asked: dict, filled: dict) -> AsyncIterator[str]:
+    async def stream(self, event: dict[str, Any], asked: dict[str, Any]) -> AsyncIterator[str]:
         """What each update of an event that queues leaves on the page, as one text. asked: the data of the event."""
-        body = self._body(event, filled) | {"event_data": asked}
-        joined = await self._client.post(f"{API}/queue/join", json=body)
-        if not joined.is_success:
-            raise Failed(joined.text[:200])
-        self.event_ids.append(joined.json()["event_id"])
+        self.event_ids.append((await self._post("queue/join", event, {}, asked))["event_id"])
         shown: list[Any] = []
         async with self._client.stream("GET", f"{API}/queue/data", params={"session_hash": self.session}) as answer:
             async for line in answer.aiter_lines():
@@ -118,9 +105,12 @@ class Visitor:
                 if kind in ("process_completed", "close_stream"):
                     return
 
-    def _body(self, event: dict[str, Any], filled: dict[str, Any]) -> dict[str, Any]:
-        data = self._page.values(event, filled)
-        return {"fn_index": event["id"], "session_hash": self.session, "data": data, "event_data": None}
+    async def _post(self, path: str, event: dict[str, Any], filled: dict, asked: dict | None = None) -> dict[str, Any]:
+        body = {"fn_index": event["id"], "session_hash": self.session, "event_data": asked}
+        answer = await self._client.post(f"{API}/{path}", json=body | {"data": self._page.values(event, filled)})
+        if not answer.is_success:
+            raise Failed(answer.text[:200])
+        return answer.json()
 
 
 class Failed(Exception):
@@ -129,7 +119,5 @@ class Failed(Exception):
 
 def _applied(shown: list[Any], data: list[Any]) -> list[Any]:
     """The first update is whole; those behind it tell for each output how it differs."""
-    if not shown:
-        return data
-    is_diff = [isinstance(each, list) for each in data]
-    return [apply_diff(old, new) if diff else new for old, new, diff in zip(shown, data, is_diff, strict=True)]
+    pairs = zip(shown, data, strict=True) if shown else ()
+    return [apply_diff(old, new) if isinstance(new, list) else new for old, new in pairs] or data

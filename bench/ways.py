@@ -11,22 +11,21 @@ raw        plain, asked of llama.cpp's own server: as a stream where rows run al
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
 from evaluation.pool import pooled
-from z1_core.engine import Engine, FinishReason
+from z1_core.engine import Delta, Engine
 from z1_core.engines.llama_calls import sampling_fields
 from z1_core.errors import Z1Error
-from z1_core.sweep import sweep
-from z1_core.thinking import GREEDY, generate, think
-from z1_core.window import Chunk, Sampling, Window
+from z1_core.sweep import collect_sweep
+from z1_core.thinking import GREEDY, collect, generate
+from z1_core.window import Sampling, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +50,12 @@ class Load:
         return self.window.thinking_tokens + len(self.hint_ids) + self.window.answer_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A request's whole output. first_token_s counts from the moment the request was sent."""
-
-    prompt_ids: Sequence[int]
-    text: str
-    ids: list[int]
-    finish_reason: FinishReason
-    first_token_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What one prompt took. answer_tokens: of all its answers."""
 
-    first_token_s: float
     trace_tokens: int
-    answer_tokens: int
-    cut: bool
+    answer_tokens: int = 0
+    cut: bool = False
 
 
 async def run(way: str, load: Load) -> list[Row]:
@@ -81,71 +67,57 @@ async def run(way: str, load: Load) -> list[Row]:
 
 
 async def _plain(load: Load, prompt_ids: Sequence[int]) -> Row:
-    written = await _write(load, prompt_ids, load.total_tokens)
-    return Row(written.first_token_s, len(written.ids), 0, False)
+    written = await _written(load, prompt_ids, load.total_tokens)
+    return Row(len(written.ids))
 
 
-async def _published_trace(load: Load, prompt_ids: Sequence[int]) -> Written:
-    return await _write(load, prompt_ids, load.window.thinking_tokens)
+async def _published_trace(load: Load, prompt_ids: Sequence[int]) -> tuple[Sequence[int], Delta]:
+    return prompt_ids, await _written(load, prompt_ids, load.window.thinking_tokens)
 
 
-async def _published_answer(load: Load, trace: Written) -> Row:
+async def _published_answer(load: Load, asked: tuple[Sequence[int], Delta]) -> Row:
+    prompt_ids, trace = asked
     if trace.finish_reason == "stop":
-        return Row(trace.first_token_s, len(trace.ids), 0, False)
-    prompt = load.engine.text.decode(trace.prompt_ids, control=True)
-    ids = load.engine.text.parse(prompt + trace.text + load.window.hint)
-    answer = await _write(load, ids, load.total_tokens)
-    return Row(trace.first_token_s, len(trace.ids), len(answer.ids), True)
+        return Row(len(trace.ids))
+    text = load.engine.text
+    ids = text.parse(text.decode(prompt_ids, control=True) + trace.text + load.window.hint)
+    answer = await _written(load, ids, load.total_tokens)
+    return Row(len(trace.ids), len(answer.ids), cut=True)
 
 
 async def _native(load: Load, prompt_ids: Sequence[int]) -> Row:
     """Needs an engine that knows where thinking starts and which hint to force (bench.window starts it)."""
     budget = ("thinking_token_budget", load.window.thinking_tokens)
-    written = await _write(load, prompt_ids, load.total_tokens, budget)
-    trace_tokens = find(load.hint_ids, written.ids)
-    if trace_tokens is None:
-        return Row(written.first_token_s, len(written.ids), 0, False)
-    return Row(written.first_token_s, trace_tokens, len(written.ids) - trace_tokens - len(load.hint_ids), True)
+    ids = (await _written(load, prompt_ids, load.total_tokens, budget)).ids
+    length = len(load.hint_ids)
+    for place in range(len(ids) - length + 1):
+        if [*ids[place : place + length]] == load.hint_ids:
+            return Row(place, len(ids) - place - length, cut=True)
+    return Row(len(ids))
 
 
 async def _ours(load: Load, prompt_ids: Sequence[int]) -> Row:
-    async with aclosing(think(load.engine, prompt_ids, load.window, load.sampling)) as chunks:
-        return await _counted(chunks)
+    made = await collect(load.engine, prompt_ids, load.window, load.sampling)
+    return Row(len(made.trace_ids), len(made.answer_ids), bool(made.hint_ids))
 
 
 async def _swept(load: Load, prompt_ids: Sequence[int]) -> Row:
     """The prefix that a smaller window is given of the trace was written once."""
-    last = len(load.windows) - 1
-    async with aclosing(sweep(load.engine, prompt_ids, load.windows, load.sampling)) as pieces:
-        return await _counted(
-            piece.chunk async for piece in pieces if piece.chunk.phase != "trace" or piece.index == last
-        )
-
-
-async def _counted(chunks: AsyncIterator[Chunk]) -> Row:
-    started_s, first_token_s = time.monotonic(), 0.0
-    tokens = {"trace": 0, "hint": 0, "answer": 0}
-    async for chunk in chunks:
-        if chunk.ids and not first_token_s:
-            first_token_s = time.monotonic() - started_s
-        tokens[chunk.phase] += len(chunk.ids)
-    return Row(first_token_s, tokens["trace"], tokens["answer"], bool(tokens["hint"]))
+    made = await collect_sweep(load.engine, prompt_ids, load.windows, load.sampling)
+    answers = sum(len(each.answer_ids) for each in made)
+    return Row(len(made[-1].trace_ids), answers, any(each.hint_ids for each in made))
 
 
 async def _raw(load: Load, prompt_ids: Sequence[int]) -> Row:
     """What the server says is read for its end alone. It drops the connection behind a stream without saying so."""
     streams = load.concurrency == 1
-    body = {"prompt": prompt_ids, "n_predict": load.total_tokens, "stream": streams, "return_tokens": True}
     fields, _ = sampling_fields(load.sampling)
-    started_s, first_token_s, said = time.monotonic(), 0.0, b""
+    body = {"prompt": prompt_ids, "n_predict": load.total_tokens, "stream": streams, "return_tokens": True, **fields}
     headers = {"Connection": "close"} if streams else {}
-    async with load.server.stream("POST", "/completion", json=body | fields, headers=headers) as answer:
-        async for part in answer.aiter_bytes():
-            first_token_s = first_token_s or time.monotonic() - started_s
-            said += part
+    said = (await load.server.post("/completion", json=body, headers=headers)).content
     if not (tokens := re.findall(rb'"tokens_predicted":(\d+),', said)):
         raise Z1Error(f"the server did not write: {said[-300:].decode(errors='replace')}")
-    return Row(first_token_s, int(tokens[-1]), 0, False)
+    return Row(int(tokens[-1]))
 
 
 WAYS = {
@@ -159,20 +131,10 @@ WAYS = {
 """The stages of each."""
 
 
-def find(wanted: list[int], ids: list[int]) -> int | None:
-    """Where the wanted ids stand in ids for the first time."""
-    places = range(len(ids) - len(wanted) + 1)
-    return next((place for place in places if ids[place : place + len(wanted)] == wanted), None)
-
-
-async def _write(load: Load, prompt_ids: Sequence[int], most: int, *extra: tuple[str, Any]) -> Written:
+async def _written(load: Load, prompt_ids: Sequence[int], most: int, *extra: tuple[str, Any]) -> Delta:
+    """A request's whole output, as one piece."""
     sampling = replace(load.sampling, max_tokens=most, extra=(*load.sampling.extra, *extra))
-    started_s = time.monotonic()
-    first_token_s, text, ids, finish_reason = 0.0, "", [], None
     async with aclosing(generate(load.engine, prompt_ids, sampling)) as deltas:
-        async for delta in deltas:
-            first_token_s = first_token_s or time.monotonic() - started_s
-            text += delta.text
-            ids += delta.ids
-            finish_reason = delta.finish_reason
-    return Written(prompt_ids, text, ids, finish_reason, first_token_s)
+        made = [delta async for delta in deltas]
+    ids = tuple(id_ for delta in made for id_ in delta.ids)
+    return Delta("".join(delta.text for delta in made), ids, made[-1].finish_reason)

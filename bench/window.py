@@ -19,14 +19,12 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from bench.study import add_study_options, check, in_turns, ratio, table
+from bench.study import add_study_options, check, in_turns, table
 from bench.ways import WAYS, Load, Row, run
 from training.rows import QUESTION, Rows
 from z1_core.engine import Engine
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 WARM_UP_ROWS = 4
-WARM_UP_TOKENS = 16
-IGNORE_EOS = ("ignore_eos", True)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -115,7 +111,8 @@ async def _run(
         if beside:
             ways["server"] = partial(measure, "ours", make_load(beside, chats, windows, options))
         lines = await in_turns(ways, options, model=engine.name, rows=len(chats))
-    print(table(with_ratios(lines)))
+    shares = {f"of_{way}": ("tokens_per_s", way) for way in ("plain", "raw")}
+    print(table(lines, **shares, wall_of_ours=("wall_s", "ours")))
 
 
 def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window], options: argparse.Namespace) -> Load:
@@ -126,7 +123,7 @@ def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window]
         windows=windows,
         hint_ids=engine.text.encode(HINT),
         concurrency=options.concurrency,
-        sampling=Sampling(extra=(IGNORE_EOS,) * options.ignore_eos),
+        sampling=Sampling(extra=(("ignore_eos", True),) * options.ignore_eos),
     )
     check_context(
         prompt_tokens=max(map(len, load.prompts)),
@@ -138,14 +135,10 @@ def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window]
 
 
 async def measure(way: str, load: Load, number: int) -> dict[str, Any]:
-    """One way in one round, from a cold cache; round 0 is short."""
+    """One way in one round, from a cold cache; round 0 has few rows."""
     load = replace(load, sampling=await _cold(load))
     if number == 0:
-        few = [
-            replace(window, thinking_tokens=WARM_UP_TOKENS + place, answer_tokens=WARM_UP_TOKENS)
-            for place, window in enumerate(load.windows)
-        ]
-        load = replace(load, prompts=load.prompts[:WARM_UP_ROWS], windows=few)
+        load = replace(load, prompts=load.prompts[:WARM_UP_ROWS])
     started_s = time.monotonic()
     rows = await run(way, load)
     return figures(rows, time.monotonic() - started_s)
@@ -162,25 +155,14 @@ async def _cold(load: Load) -> Sampling:
 
 def figures(rows: Sequence[Row], wall_s: float) -> dict[str, float]:
     """tokens: traces and answers as generated, without the hints."""
-    made = pd.DataFrame([asdict(row) for row in rows])
-    tokens = int((made.trace_tokens + made.answer_tokens).sum())
+    tokens = sum(row.trace_tokens + row.answer_tokens for row in rows)
     return {
         "wall_s": wall_s,
         "tokens": tokens,
         "tokens_per_s": tokens / wall_s,
-        "first_token_ms": made.first_token_s.median() * 1000,
-        "first_token_p95_ms": made.first_token_s.quantile(0.95) * 1000,
-        "rows_cut": int(made.cut.sum()),
-        "max_trace_tokens": int(made.trace_tokens.max()),
+        "rows_cut": sum(row.cut for row in rows),
+        "max_trace_tokens": max(row.trace_tokens for row in rows),
     }
-
-
-def with_ratios(lines: pd.DataFrame) -> pd.DataFrame:
-    return lines.assign(
-        of_plain=ratio(lines, "tokens_per_s", to="plain"),
-        of_raw=ratio(lines, "tokens_per_s", to="raw"),
-        wall_of_ours=ratio(lines, "wall_s", to="ours"),
-    )
 
 
 if __name__ == "__main__":

@@ -44,15 +44,14 @@ def test_the_table_shows_medians_and_spread_within_rounds_and_no_empty_row():
         for n in (0, 1, 2)
         for way, wall in walls.items()
     )
-    lines["of_plain"] = study.ratio(lines, "wall_s", to="plain")
-    shown = [row.split() for row in study.table(lines).splitlines()]
+    shown = [row.split() for row in study.table(lines, of_plain=("wall_s", "plain")).splitlines()]
     assert shown[0][-2:] == ["plain", "ours"]
     assert shown[1:] == [
         ["wall_s", "4", "(1-10)", "12", "(2-20)"],
         ["rows", "3", "3"],
         ["of_plain", "1", "2", "(2-3)"],
     ]
-    assert study.ratio(lines[lines.way == "ours"], "wall_s", to="plain").isna().all()
+    assert "of_plain" not in study.table(lines[lines.way == "ours"], of_plain=("wall_s", "plain"))
 
 
 # Many visitors
@@ -127,7 +126,7 @@ async def test_a_page_that_tells_of_an_error_is_one():
 
     async with httpx.AsyncClient(base_url="http://page", transport=httpx.MockTransport(answer)) as client:
         with pytest.raises(Failed):
-            [text async for text in Visitor(client, Page(CONFIG)).stream(CONFIG["dependencies"][1], {}, {})]
+            [text async for text in Visitor(client, Page(CONFIG)).stream(CONFIG["dependencies"][1], {})]
 
 
 @pytest.mark.thorough

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from tests.small_disk import disk_of
-from training.generate import Teaching, generate, main, write_trajectory
+from training.generate import generate, main, sampling_of, write_trajectory
 from training.rows import QUESTION, Row, Rows
 from z1_core import patience
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput, Z1Error
+from z1_core.prompt import SYSTEM_PROMPT
+from z1_core.window import Sampling
 
 ROOT = Path(__file__).parents[1]
 LONG = "Explain the timetable, please, number {}."
@@ -59,7 +61,7 @@ def teacher() -> FakeEngine:
 
 async def test_rows_come_out_in_the_schema_and_are_counted_in_the_teachers_tokens(tmp_path: Path, teacher: FakeEngine):
     source = question_file(tmp_path, ["What is 1 + 1?", "Why?"])
-    await generate(teacher, read(source), Teaching(max_tokens=200), tmp_path / "out")
+    await generate(teacher, read(source), Sampling(max_tokens=200), tmp_path / "out")
     rows = {row["id"]: row for row in lines(tmp_path / "out" / "trajectories.jsonl")}
     assert [row.id for row in Rows([tmp_path / "out" / "trajectories.jsonl"])] == [*rows]
     assert rows.keys() == {"q0", "q1"}
@@ -73,7 +75,7 @@ async def test_rows_come_out_in_the_schema_and_are_counted_in_the_teachers_token
 
 async def test_what_would_teach_not_to_stop_is_left_out_with_its_reason(tmp_path: Path, teacher: FakeEngine):
     source = question_file(tmp_path, ["Why?", "Long, please", "Silent, please", "What is " + "x" * 4000])
-    counts = await generate(teacher, read(source), Teaching(max_tokens=100), tmp_path / "out")
+    counts = await generate(teacher, read(source), Sampling(max_tokens=100), tmp_path / "out")
     assert counts == {"trajectories": 1, "truncated": 1, "empty": 1, "prompt_too_long": 1}
     assert [row["id"] for row in lines(tmp_path / "out" / "trajectories.jsonl")] == ["q0"]
     left_out = {row["id"]: row for row in lines(tmp_path / "out" / "left_out.jsonl")}
@@ -86,7 +88,7 @@ async def test_what_would_teach_not_to_stop_is_left_out_with_its_reason(tmp_path
 
 
 async def test_the_budget_is_what_the_context_leaves(teacher: FakeEngine):
-    row = await write_trajectory(teacher, question("a", "Long, please"), Teaching(max_tokens=10_000))
+    row = await write_trajectory(teacher, question("a", "Long, please"), Sampling(max_tokens=10_000), SYSTEM_PROMPT)
     assert row["reason"] == "truncated"
     prompt = teacher.requests[0].prompt_ids
     assert teacher.requests[0].sampling.max_tokens == 400 - len(prompt)
@@ -94,11 +96,11 @@ async def test_the_budget_is_what_the_context_leaves(teacher: FakeEngine):
 
 
 async def test_a_question_draws_the_same_whatever_runs_beside_it():
-    teaching = Teaching(temperature=0.7, seed=1)
+    one, two = (Sampling(temperature=0.7, seed=seed) for seed in (1, 2))
     first, other = question("a", "Why?"), question("b", "Why?")
-    assert teaching.sampling_of(first, 9) == teaching.sampling_of(first, 9)
-    assert teaching.sampling_of(first, 9).seed != teaching.sampling_of(other, 9).seed
-    assert Teaching(temperature=0.7, seed=2).sampling_of(first, 9).seed != teaching.sampling_of(first, 9).seed
+    assert sampling_of(first, one, 9) == sampling_of(first, one, 9)
+    assert sampling_of(first, one, 9).seed != sampling_of(other, one, 9).seed
+    assert sampling_of(first, two, 9).seed != sampling_of(first, one, 9).seed
 
 
 async def test_a_server_that_comes_back_is_gone_on_with(tmp_path: Path, monkeypatch, capsys):
@@ -112,7 +114,7 @@ async def test_a_server_that_comes_back_is_gone_on_with(tmp_path: Path, monkeypa
         loop.call_later(0.2, setattr, engine, "dead", False)
 
     loop.call_later(0.05, go_away)
-    counts = await generate(engine, read(source), Teaching(), tmp_path / "out", concurrency=4, wait_s=30)
+    counts = await generate(engine, read(source), Sampling(max_tokens=8192), tmp_path / "out", concurrency=4, wait_s=30)
     assert counts["trajectories"] == 30
     assert len({row["id"] for row in lines(tmp_path / "out" / "trajectories.jsonl")}) == 30
     assert "the server is back, going on" in capsys.readouterr().err
@@ -122,9 +124,9 @@ async def test_a_full_disk_ends_the_run_with_what_is_finished(tmp_path: Path, te
     source = question_file(tmp_path, [SHORT.format(n) for n in range(40)])
     out = tmp_path / "out"
     with disk_of(1500), pytest.raises(Z1Error, match="nothing finished is lost: free some space and give the same"):
-        await generate(teacher, read(source), Teaching(), out, concurrency=4)
+        await generate(teacher, read(source), Sampling(max_tokens=8192), out, concurrency=4)
     assert 0 < len(lines(out / "trajectories.jsonl")) < 40
-    await generate(teacher, read(source), Teaching(), out)
+    await generate(teacher, read(source), Sampling(max_tokens=8192), out)
     assert {row["id"] for row in lines(out / "trajectories.jsonl")} == {f"q{n}" for n in range(40)}
 
 
@@ -196,25 +198,36 @@ async def test_what_ends_a_line_elsewhere_is_text_here_and_nothing_is_made_twice
     engine = FakeEngine(lambda prompt: "one\u2028two\u2029three\u0085four\u000bfive")
     source = question_file(tmp_path, ["Why\u2028?", "Where?"])
     for _ in range(2):
-        await generate(engine, read(source), Teaching(), tmp_path / "out")
+        await generate(engine, read(source), Sampling(max_tokens=8192), tmp_path / "out")
     made = (tmp_path / "out" / "trajectories.jsonl").read_bytes().rstrip(b"\n").split(b"\n")
     assert {json.loads(line)["response"] for line in made} == {"one\u2028two\u2029three\u0085four\u000bfive"}
     assert len(made) == len(engine.requests) == 2
 
 
-async def test_a_run_takes_more_questions_and_no_other_ones_or_settings(tmp_path: Path, teacher: FakeEngine):
-    await generate(teacher, read(question_file(tmp_path, ["Why?"])), Teaching(max_tokens=50), tmp_path / "out")
+async def test_rows_that_somebody_else_has_added_are_let_be(tmp_path: Path, teacher: FakeEngine):
+    """Without an id, as training.subset takes them, or with something else in its place."""
+    (tmp_path / "out").mkdir()
+    await generate(teacher, read(question_file(tmp_path, ["Why?"])), Sampling(max_tokens=8192), tmp_path / "out")
+    with (tmp_path / "out" / "trajectories.jsonl").open("a") as file:
+        file.write('{"question": "Who?", "response": "I."}\n{"id": ["q1"]}\n')
     source = question_file(tmp_path, ["Why?", "Where?"])
-    assert (await generate(teacher, read(source), Teaching(max_tokens=50), tmp_path / "out"))["trajectories"] == 2
+    assert (await generate(teacher, read(source), Sampling(max_tokens=8192), tmp_path / "out"))["trajectories"] == 4
+    assert len(teacher.requests) == 2
+
+
+async def test_a_run_takes_more_questions_and_no_other_ones_or_settings(tmp_path: Path, teacher: FakeEngine):
+    await generate(teacher, read(question_file(tmp_path, ["Why?"])), Sampling(max_tokens=50), tmp_path / "out")
+    source = question_file(tmp_path, ["Why?", "Where?"])
+    assert (await generate(teacher, read(source), Sampling(max_tokens=50), tmp_path / "out"))["trajectories"] == 2
     assert len(teacher.requests) == 2
     with pytest.raises(BadInput, match="holds another run: its max_tokens is 50, not 60"):
-        await generate(teacher, read(source), Teaching(max_tokens=60), tmp_path / "out")
+        await generate(teacher, read(source), Sampling(max_tokens=60), tmp_path / "out")
     source.write_text('{"id": "q0", "question": "Where?"}\n')
     with pytest.raises(BadInput, match='the question "q0" is not the one that was answered under this id'):
-        await generate(teacher, read(source), Teaching(max_tokens=50), tmp_path / "out")
+        await generate(teacher, read(source), Sampling(max_tokens=50), tmp_path / "out")
     (tmp_path / "out" / "run.json").write_text('{"model": "z1", "max_tokens": 50}')
     with pytest.raises(BadInput, match="is not of a run that this version can continue; name another folder"):
-        await generate(teacher, read(source), Teaching(max_tokens=50), tmp_path / "out")
+        await generate(teacher, read(source), Sampling(max_tokens=50), tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
-from training.drafts import appearing
+from training.libraries import appearing
 from training.rows import ANSWERED, TOKENS, TRAJECTORY, Rows, share
 from z1_core.errors import BadInput, Z1Error
 
@@ -125,7 +125,7 @@ def test_rows_of_the_hub_are_named_by_their_index_and_read_in_the_state_that_is_
         asked.append((name, options["revision"]))
         return [GOOD, {"id": "b"}]
 
-    info = lambda api, name, revision: SimpleNamespace(sha=f"sha of {revision}")  # noqa: E731
+    info = lambda api, name, revision: SimpleNamespace(id=name, sha=f"sha of {revision}")  # noqa: E731
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load))
     told = []

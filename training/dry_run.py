@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from training.libraries import refusing
 from training.preprocess import show
@@ -13,8 +12,7 @@ from training.sft import Plan, describe, train_rows
 
 def dry_run(run: Plan) -> None:
     """Prints; leaves nothing."""
-    with TemporaryDirectory() as folder:
-        sequences = len(train_rows(run, cache=Path(folder, "packed.arrow")))
+    sequences = len(train_rows(run))
     print(describe(run, sequences), costs(run, sequences), show(Path(run.config.data), 1), sep="\n")
 
 
@@ -22,8 +20,8 @@ def costs(run: Plan, sequences: int) -> str:
     """Tokens, memory and disk, with Adam. Nothing is loaded: the parameters are counted on a model without weights."""
     config, base = run.config, run.base
     all_, trained = parameters(run)
-    width = 2 if run.model.dtype in ("bfloat16", "float16") else 4
-    frozen, width = (all_ * width, 4) if run.model.use_peft else (0, width)  # adapters are kept in fp32
+    width = 2 if config.dtype in ("bfloat16", "float16") else 4
+    frozen, width = (all_ * width, 4) if config.use_peft else (0, width)  # adapters are kept in fp32
     held = frozen + 4 * width * trained  # weights, gradients, two moments
     length = config.max_length or run.data.tokens["longest"]
     kept = base.num_hidden_layers * base.hidden_size * 2 * length * config.per_device_train_batch_size
@@ -50,7 +48,7 @@ def parameters(run: Plan) -> tuple[int, int]:
     with torch.device("meta"), refusing(*SETTINGS):
         model = AutoModelForCausalLM.from_config(run.base)
         all_ = model.num_parameters()
-        if adapter := get_peft_config(run.model):
+        if adapter := get_peft_config(run.config):
             model = get_peft_model(model, adapter)
     return all_, sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import run_folder
-from training.drafts import appearing
-from training.libraries import refusing
+from training.libraries import appearing, refusing
 from training.pretrained import load_config, load_tokenizer, model_folder
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json, write_json
@@ -72,7 +71,7 @@ def _record_of(checkpoint: Path) -> dict[str, Any]:
     if (checkpoint / RECORD).is_file() and (checkpoint / ADAPTER_SETTINGS).is_file():  # of an export with --adapter
         return read_json(checkpoint / RECORD)
     if checkpoint not in run_folder.checkpoints(checkpoint.parent):
-        raise BadInput(f"{checkpoint} is no whole checkpoint; name a RUN/checkpoint-N that holds {run_folder.COMPLETE}")
+        raise BadInput(f"{checkpoint} is no whole checkpoint; name a RUN/checkpoint-N")
     run = read_json(checkpoint.parent / run_folder.RUN)
     step = run_folder.step_of(checkpoint)
     return {"system": run["data"]["settings"]["system"], "hint": HINT, "step": step, **run}

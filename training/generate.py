@@ -23,7 +23,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from tqdm import tqdm
 from evaluation.pool import pooled
 from evaluation.store import held
 from training import run_folder
-from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, digest
+from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, at_least, draw_of
 from z1_core import thinking
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
@@ -51,38 +51,21 @@ FILES = ("trajectories.jsonl", "left_out.jsonl")
 LEFT_OUT = ("truncated", "empty", "prompt_too_long")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Teaching:
-    """How the teacher is asked. max_tokens: the most it may write; a trajectory that needs more is left out.
-
-    Raises BadInput for a value out of range.
-    """
-
-    max_tokens: int = 8192
-    temperature: float = 0.0
-    seed: int = 42
-    system: str = SYSTEM_PROMPT
-
-    def __post_init__(self) -> None:
-        if self.max_tokens < 1:
-            raise BadInput(f"--max-tokens is {self.max_tokens}; it must be at least 1")
-        Sampling(temperature=self.temperature, seed=self.seed)
-
-    def sampling_of(self, question: Row, budget_tokens: int) -> Sampling:
-        """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
-        seed = int.from_bytes(digest(f"{self.seed}:{question.id}")[:7], "big") if self.temperature else None
-        return Sampling(temperature=self.temperature, max_tokens=budget_tokens, seed=seed)
+def sampling_of(question: Row, sampling: Sampling, budget_tokens: int) -> Sampling:
+    """The draw depends on the seed and the question's id alone, so a continued run writes what it would have."""
+    seed = draw_of(f"{sampling.seed}:{question.id}") >> 8 if sampling.temperature else None
+    return replace(sampling, max_tokens=budget_tokens, seed=seed)
 
 
-async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) -> dict[str, Any]:
+async def write_trajectory(engine: Engine, question: Row, sampling: Sampling, system: str) -> dict[str, Any]:
     """The row of one question, with the "reason" to leave it out where there is one. Raises EngineDead."""
     row = {"id": question.id, "question": question.question, "response": "", TOKENS: 0}
-    prompt_ids = engine.text.render(chat(question.question, system=teaching.system))
-    budget = min(teaching.max_tokens, engine.context_tokens - len(prompt_ids))
+    prompt_ids = engine.text.render(chat(question.question, system=system))
+    budget = min(sampling.max_tokens, engine.context_tokens - len(prompt_ids))
     if budget < 1:
         return row | {"reason": "prompt_too_long"}
     finish_reason = None
-    async with aclosing(thinking.generate(engine, prompt_ids, teaching.sampling_of(question, budget))) as deltas:
+    async with aclosing(thinking.generate(engine, prompt_ids, sampling_of(question, sampling, budget))) as deltas:
         async for delta in deltas:
             row["response"] += delta.text
             finish_reason = delta.finish_reason
@@ -95,44 +78,46 @@ async def write_trajectory(engine: Engine, question: Row, teaching: Teaching) ->
 async def generate(
     engine: Engine,
     questions: Sequence[Row],
-    teaching: Teaching,
+    sampling: Sampling,
     out: Path,
     *,
+    system: str = SYSTEM_PROMPT,
     concurrency: int = 64,
     wait_s: float = 0,
 ) -> Counter[str]:
     """Write the trajectories that `out` does not hold yet, `concurrency` at a time, and return the counts of all.
 
+    sampling: its max_tokens is the most that the teacher may write; a trajectory that needs more is left out.
     wait_s: how long to wait for a server that goes away in mid-run.
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
+    patience = Patience(engine, wait_s, _say)
     with held(out, name=run_folder.LOCK), ExitStack() as stack:
-        settings = {"model": engine.name, **asdict(teaching)}
+        asked = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "seed")}
+        settings = {"model": engine.name, "system": system, **asked}
         run_folder.claim(out, {"settings": settings, "versions": versions(("tokenizers", "jinja2"))})
-        done = {row["id"]: digest(row["question"]) for row in finished(out)}
+        done = {str(row.get("id")): row.get("question") for row in finished(out)}
         waiting = [question for question in questions if _is_new(question, done)]
         kept, left_out = (stack.enter_context(Lines(out / name)) for name in FILES)
-        bar = stack.enter_context(
-            tqdm(total=len(questions), initial=len(questions) - len(waiting), unit="row", disable=None)
-        )
-        patience = Patience(engine, wait_s, _say)
+        bar = stack.enter_context(tqdm(total=len(waiting), unit="row", disable=None))
 
         async def teach(question: Row) -> None:
-            row = await write_trajectory(engine, question, teaching)
+            row = await write_trajectory(engine, question, sampling, system)
             (left_out if "reason" in row else kept).add(row)
             bar.update()
 
         await pooled(lambda question: patience.insist(partial(teach, question)), waiting, concurrency)
-        return Counter(row.get("reason", "trajectories") for row in finished(out))
+        return Counter(str(row.get("reason", "trajectories")) for row in finished(out))
 
 
 def finished(out: Path) -> Iterator[dict[str, Any]]:
+    """Rows that somebody else has added are let be."""
     return (line.row for name in FILES for line in own_lines(out / name))
 
 
-def _is_new(question: Row, done: Mapping[str, bytes]) -> bool:
+def _is_new(question: Row, done: Mapping[str, str]) -> bool:
     """Raises BadInput where the id was another question's when the run began."""
-    if question.id in done and done[question.id] != digest(question.question):
+    if done.get(question.id, question.question) != question.question:
         raise BadInput(
             f'the question "{question.id}" is not the one that was answered under this id; give the same questions '
             "or name another folder with --out"
@@ -144,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m training.generate", description=__doc__.split("\n\n")[0])
     options.add_argument("questions", metavar="QUESTIONS.jsonl", help='rows {"id", "question"}, or a set on the Hub')
     options.add_argument("--out", type=Path, required=True, metavar="DIR", help="new, or of the run to continue")
-    options.add_argument("--max-tokens", type=int, default=Teaching().max_tokens, help="the most of one (default 8192)")
+    options.add_argument("--max-tokens", type=int, default=8192, help="the most of one (default %(default)s)")
     options.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default 0)")
     options.add_argument("--seed", type=int, default=42, help="counts only above temperature 0 (default 42)")
     options.add_argument("--system", default=SYSTEM_PROMPT, help=f"system prompt (default {SYSTEM_PROMPT!r})")
@@ -160,24 +145,22 @@ def parser() -> argparse.ArgumentParser:
 )
 def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    teaching = Teaching(**{name: getattr(options, name) for name in Teaching.__dataclass_fields__})
-    if options.concurrency < 1:
-        raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
-    server_wait_s(options)
+    at_least(1, max_tokens=options.max_tokens, concurrency=options.concurrency)
+    sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed)
+    more = {"system": options.system, "concurrency": options.concurrency, "wait_s": server_wait_s(options)}
     questions = list(Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_passed_over))
     engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
-    counts = asyncio.run(_run(engine, questions, teaching, options))
+
+    async def run() -> Counter[str]:
+        try:
+            return await generate(engine, questions, sampling, options.out, **more)
+        finally:
+            await engine.close()
+
+    counts = asyncio.run(run())
     left_out = ", ".join(f"{reason} {counts[reason]:,}" for reason in LEFT_OUT if counts[reason])
     print(f"{counts['trajectories']:,} trajectories are in {options.out / 'trajectories.jsonl'}")
     print(f"left out: {left_out or 'none'}")
-
-
-async def _run(engine: Engine, questions: list[Row], teaching: Teaching, options: argparse.Namespace) -> Counter[str]:
-    wait_s = server_wait_s(options)
-    try:
-        return await generate(engine, questions, teaching, options.out, concurrency=options.concurrency, wait_s=wait_s)
-    finally:
-        await engine.close()
 
 
 def _passed_over(where: str, fault: str) -> None:

@@ -15,7 +15,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training import manifest
-from training.drafts import appearing
 from training.encoding import RowEncoder
+from training.libraries import appearing
 from training.pretrained import load_tokenizer
-from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, digest, share
+from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, at_least, draw_of, share
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.program import program
@@ -61,19 +61,8 @@ class Settings:
     cut: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least in (("max_length", 1), ("held_out", 0)):
-            if getattr(self, name) < least:
-                raise BadInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be at least {least}")
-
-
-@dataclass
-class Tally:
-    """What is known when all rows have gone by. dropped: by reason; draws: a number for the question of each kept row, the
-    same for the same question; answered: how many could have been cut."""
-
-    dropped: Counter[str] = field(default_factory=lambda: Counter(too_long=0, open_thought=0))
-    draws: list[int] = field(default_factory=list)
-    answered: int = 0
+        at_least(1, max_length=self.max_length)
+        at_least(0, held_out=self.held_out)
 
 
 def preprocess(source: Sequence[str], out: Path, settings: Settings) -> manifest.Manifest:
@@ -82,10 +71,11 @@ def preprocess(source: Sequence[str], out: Path, settings: Settings) -> manifest
     about = manifest.identify(tokenizer)
     encoder = RowEncoder(tokenizer, settings.system)  # first, so that a bad template costs nothing
     with appearing(out) as draft:
-        rows, tally = Rows(source, fields=ANSWERED if settings.cut else TRAJECTORY, max_bad=settings.max_bad), Tally()
-        encoded = _on_disk(lambda: _encoded(rows, encoder, settings, tally), draft / "work")
-        made = _save(encoded, draft, _held_out(np.array(tally.draws, np.uint64), settings.held_out))
-        odd = {f"dropped_{fault.replace(' ', '_')}": count for fault, count in {**tally.dropped, **rows.bad}.items()}
+        rows = Rows(source, fields=ANSWERED if settings.cut else TRAJECTORY, max_bad=settings.max_bad)
+        dropped, draws = Counter(too_long=0, open_thought=0), []
+        encoded = _on_disk(lambda: _encoded(rows, encoder, settings, dropped, draws), draft / "work")
+        made = _save(encoded, draft, _held_out(np.array(draws, np.uint64), settings.held_out))
+        odd = {f"dropped_{fault.replace(' ', '_')}": count for fault, count in {**dropped, **rows.bad}.items()}
         made["counts"] |= {"read": rows.read, **odd}
         shutil.rmtree(draft / "work")
         record = manifest.Manifest(
@@ -99,37 +89,35 @@ def preprocess(source: Sequence[str], out: Path, settings: Settings) -> manifest
     return record
 
 
-def _encoded(rows: Rows, encoder: RowEncoder, settings: Settings, tally: Tally) -> Iterator[dict[str, Any]]:
-    """Raises BadInput where no row is left."""
-    every = iter(rows)
+def _encoded(
+    rows: Rows, encoder: RowEncoder, settings: Settings, dropped: Counter[str], draws: list[int]
+) -> Iterator[dict[str, Any]]:
+    """dropped: counts by reason; draws: gets a number for the question of each row that is kept, the same for the same
+    question. Raises BadInput where no row is left."""
+    answered, every = 0, iter(rows)
     while batch := list(islice(every, BATCH_ROWS)):  # the tokenizer has all cores work on one
-        for row, encoded in zip(batch, encoder.encode([asdict(row) for row in batch]), strict=True):
+        texts = [{"question": row.question, "response": row.response} for row in batch]
+        for row, encoded in zip(batch, encoder.encode(texts), strict=True):
             if encoded and settings.cut and row.answer:
-                tally.answered += 1
-                place, part = divmod(_draw(f"{settings.seed}:cut:{row.id}"), PARTS)
+                answered += 1
+                place, part = divmod(draw_of(f"{settings.seed}:cut:{row.id}"), PARTS)
                 if part < settings.cut * PARTS:
                     encoded = encoder.cut(encoded, draw=place, answer=row.answer)
-            if encoded is None:
-                tally.dropped["open_thought"] += 1
-            elif len(encoded.ids) > settings.max_length:
-                tally.dropped["too_long"] += 1
-            else:
-                tally.draws.append(_draw(f"{settings.seed}:{row.question}"))
-                ids = np.array(encoded.ids, np.int32)
-                labels, labelled = ids.copy(), len(ids) - encoded.prompt_tokens
-                labels[: encoded.prompt_tokens] = -100
-                yield {"id": row.id, "input_ids": ids, "labels": labels, "length": len(ids), "labelled": labelled}
-    if not tally.draws:
-        counts = ", ".join(f"dropped_{name} {count:,}" for name, count in tally.dropped.items() if count)
+            if encoded is None or len(encoded.ids) > settings.max_length:
+                dropped["too_long" if encoded else "open_thought"] += 1
+                continue
+            draws.append(draw_of(f"{settings.seed}:{row.question}"))
+            ids = np.array(encoded.ids, np.int32)
+            labels, labelled = ids.copy(), len(ids) - encoded.prompt_tokens
+            labels[: encoded.prompt_tokens] = -100
+            yield {"id": row.id, "input_ids": ids, "labels": labels, "length": len(ids), "labelled": labelled}
+    if not draws:
+        counts = ", ".join(f"dropped_{name} {count:,}" for name, count in dropped.items() if count)
         raise BadInput(
             f"none of the {rows.read:,} rows can be used ({counts}); raise --max-length, or close the thoughts"
         )
-    if settings.cut and not tally.answered:
+    if settings.cut and not answered:
         raise BadInput('--cut puts a row\'s "answer" behind the hint, and none has one; leave --cut out')
-
-
-def _draw(text: str) -> int:
-    return int.from_bytes(digest(text), "big")
 
 
 def _on_disk(rows: Callable[[], Iterator[dict[str, Any]]], work: Path) -> Dataset:
@@ -138,8 +126,8 @@ def _on_disk(rows: Callable[[], Iterator[dict[str, Any]]], work: Path) -> Datase
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    name = digest(str(work)).hex()
     try:
+        name = f"{draw_of(str(work)):x}"  # or datasets would go through all that the function holds for one
         return Dataset.from_generator(rows, cache_dir=str(work), writer_batch_size=BATCH_ROWS, fingerprint=name)
     except DatasetGenerationError as error:  # what the rows or the disk said, wrapped by datasets
         raise error.__cause__ or error from None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from training.drafts import appearing
-from training.libraries import refusing
+from training.libraries import appearing, refusing
 from z1_core.errors import BadInput, ModelUnavailable, Z1Error
 from z1_core.models import EMBEDDED_NAME, INSTALL_EMBEDDED, embedded_file
 

@@ -1,7 +1,7 @@
 """The settings of a run: every key of TRL's SFTConfig and ModelConfig, and four of our own, from a file and the command
 line.
 
-    run, model = read_settings(["--config", "training/recipes/smoke.yaml", "--learning_rate", "2e-5"])
+    config = read_settings(["--config", "training/recipes/smoke.yaml", "--learning_rate", "2e-5"])
 
 A recipe is a YAML file of such keys. What the libraries raise about a value comes out as one sentence.
 """
@@ -33,6 +33,7 @@ IDLE = {
 """Keys that would do nothing, and are refused: training.preprocess has prepared the rows, the batch is --batch on any
 machine, the same command goes on from the last checkpoint, and LoRA is on a base of --dtype."""
 
+NULL = "tag:yaml.org,2002:null"
 DEFAULTS = {
     "output_dir": "",  # has to be named
     "dataset_kwargs": {"skip_prepare_dataset": True},  # or TRL would go through all rows again at every start
@@ -54,8 +55,8 @@ DEFAULTS = {
 
 
 @dataclass
-class RunConfig(SFTConfig):
-    """TRL's SFTConfig and keys of ours. After its checks batch and gradient_accumulation_steps agree. Raises BadInput."""
+class RunConfig(SFTConfig, ModelConfig):
+    """All of TRL's keys and ours. After its checks batch and gradient_accumulation_steps agree. Raises BadInput."""
 
     data: str = field(default="", metadata={"help": "The folder that training.preprocess made."})
     batch: int = field(
@@ -82,6 +83,7 @@ class RunConfig(SFTConfig):
         if self.data_seed is None:  # resuming would draw another order
             self.data_seed = self.seed
         super().__post_init__()
+        ModelConfig.__post_init__(self)
         self._divide()
 
     def _divide(self) -> None:
@@ -125,6 +127,8 @@ def _check(run: RunConfig) -> None:
     for name in NOT_NEGATIVE:
         if not getattr(run, name) >= 0:
             raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")
+    if run.max_steps < 1 and run.max_steps != -1:
+        raise BadInput(f"max_steps is {run.max_steps}; it must be at least 1, or -1 for all of num_train_epochs")
     if run.save_strategy not in ("steps", "epoch"):
         raise BadInput(f"save_strategy is {run.save_strategy}; the export is of a checkpoint: take steps or epoch")
     if bool(run.packing) != bool(run.max_length):
@@ -134,12 +138,12 @@ def _check(run: RunConfig) -> None:
         )
 
 
-def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelConfig]:
+def read_settings(argv: Sequence[str] | None = None) -> RunConfig:
     """From the command line and the file that --config names; the command line goes first. Raises BadInput."""
     file = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     file.add_argument("--config", type=Path, metavar="RECIPE.yaml", help="a file of such keys")
     about = {"prog": "python -m training.sft", "description": ABOUT}
-    parser = _Parser((RunConfig, ModelConfig), **about, parents=[file], allow_abbrev=False)
+    parser = _Parser(RunConfig, **about, parents=[file], allow_abbrev=False)
     parser.set_defaults(**deepcopy(DEFAULTS))  # the trainer writes into them
     named, words = file.parse_known_args(argv)
     if named.config:
@@ -149,10 +153,10 @@ def read_settings(argv: Sequence[str] | None = None) -> tuple[RunConfig, ModelCo
         if word.startswith("--") and name in IDLE:
             raise BadInput(f"{name} does nothing here; leave it out")
     with refusing(*SETTINGS):
-        run, model, _ = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
-    if not model.model_name_or_path:
+        run, _ = parser.parse_args_into_dataclasses(words, look_for_args_file=False)
+    if not run.model_name_or_path:
         raise BadInput("model_name_or_path is not given; name the model's folder or hub id")
-    return run, model
+    return run
 
 
 class _Parser(TrlParser):
@@ -161,26 +165,22 @@ class _Parser(TrlParser):
 
 
 def _words(recipe: Path) -> list[str]:
-    """The keys as words of the command line, so that argparse looks at their values, too."""
+    """The keys as words of the command line, in the letters of the file: YAML makes a text of 1e-5, and false of `no`."""
     import yaml
 
-    try:
-        text = recipe.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"the recipe {recipe} is no YAML: {' '.join(str(error).split())[:150]}") from error
-    if not isinstance(values, dict):
+    with refusing(f"the recipe {recipe} is no YAML", "mend it", (yaml.YAMLError, UnicodeDecodeError)):
+        whole = yaml.compose(recipe.read_text(encoding="utf-8"), yaml.SafeLoader)
+    if not isinstance(whole, yaml.MappingNode):
         raise BadInput(f"the recipe {recipe} holds no keys; write one `name: value` a line")
-    words = []
-    names = [key.value for key, _ in yaml.compose(text).value]
-    for name, value in values.items():
-        if value is None or names.count(name) > 1:
-            fault = "no value" if value is None else "several values"
-            raise BadInput(f"{name} has {fault} in the recipe {recipe}; give it one, or leave it out")
-        if isinstance(value, list):
-            words += [f"--{name}", *map(str, value)]
-        elif isinstance(value, bool):  # YAML knows no difference between `no` and `false`, eval_strategy does
-            words.append(f"--{name}={'yes' if value else 'no'}")
+    words, names = [], [key.value for key, _ in whole.value]
+    for key, value in whole.value:
+        if value.tag == NULL or names.count(key.value) > 1:
+            fault = "no value" if value.tag == NULL else "several values"
+            raise BadInput(f"{key.value} has {fault} in the recipe {recipe}; give it one, or leave it out")
+        if isinstance(value, yaml.SequenceNode):
+            words += [f"--{key.value}", *(str(each.value) for each in value.value)]
+        elif isinstance(value, yaml.MappingNode):
+            words.append(f"--{key.value}={json.dumps(yaml.safe_load(yaml.serialize(value)))}")
         else:
-            words.append(f"--{name}={json.dumps(value) if isinstance(value, dict) else value}")
+            words.append(f"--{key.value}={value.value}")
     return words

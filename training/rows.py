@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import DatasetInfo, HfApi
+
 from training.libraries import refusing
 from z1_core.errors import BadInput
 from z1_core.jsonl import Line, lines
@@ -42,21 +44,13 @@ class Row:
     not. A text that was not asked for is ""."""
 
     where: str
-    source: Path | Hub
+    source: Path | DatasetInfo
     begin: int
     id: str
     question: str
     response: str
     answer: str
     tokens: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """A data set on the Hub, in the state that its name had when this was made."""
-
-    name: str
-    revision: str
 
 
 class Rows:
@@ -74,28 +68,34 @@ class Rows:
         rows that is borne; tell: called with each of them. Raises BadInput for a name that the Hub does not know."""
         self.sources = [name if isinstance(name, Path) else _source(name) for name in source]
         self.read, self.bad = 0, Counter()
+        self._names = ", ".join(map(str, source))
         self._fields, self._max_bad, self._tell = fields, max_bad, tell
 
     def __iter__(self) -> Iterator[Row]:
         """Raises BadInput at the end for too many odd rows, and for none but odd ones."""
         self.read, self.bad = 0, Counter()
-        first, seen = [], set()
+        first, ids = [], set()
         for source in self.sources:
             for line in _lines(source):
                 self.read += 1
-                fault = line.fault[:SHOWN_CHARACTERS] or _fault(line.row, self._fields) or _came_before(line.row, seen)
-                if not fault:
-                    yield _row(line, source)
+                fault = line.fault[:SHOWN_CHARACTERS] or _fault(line.row, self._fields)
+                row = None if fault else _row(line, source)
+                if row and row.id in ids:
+                    fault = f"an id that came before: {row.id[:SHOWN_CHARACTERS]}"
+                if fault:
+                    self.bad[fault.partition(":")[0]] += 1
+                    self._tell(line.where, fault)
+                    first += [f"{line.where}: {fault}"] if len(first) < SHOWN_ROWS else []
                     continue
-                self.bad[fault.partition(":")[0]] += 1
-                self._tell(line.where, fault)
-                first += [f"{line.where}: {fault}"] if len(first) < SHOWN_ROWS else []
+                if row.id != row.where:
+                    ids.add(row.id)
+                yield row
         self._check(first)
 
     def _check(self, first: Sequence[str]) -> None:
         wanted = f"give one JSON object with {', '.join(self._fields)} a line"
         if not self.read:
-            raise BadInput(f"{', '.join(source.name for source in self.sources)} holds no rows; {wanted}")
+            raise BadInput(f"{self._names} holds no rows; {wanted}")
         bad = self.bad.total()
         too_many = f", more than --max-bad {100 * self._max_bad:g}%" if bad / self.read > self._max_bad else ""
         if too_many or bad == self.read:
@@ -105,9 +105,9 @@ class Rows:
     def about(self) -> list[dict[str, str]]:
         """The sources with their hashes, for a record."""
         return [
-            {"hub": source.name, "revision": source.revision}
-            if isinstance(source, Hub)
-            else {"file": source.name, "sha256": hash_file(source)}
+            {"file": source.name, "sha256": hash_file(source)}
+            if isinstance(source, Path)
+            else {"hub": source.id, "revision": source.sha}
             for source in self.sources
         ]
 
@@ -126,10 +126,17 @@ def share(text: str) -> float:
     return percent / 100
 
 
-def digest(text: str) -> bytes:
-    """Eight bytes that stand for the text; equal for equal texts, in every process."""
+def at_least(least: int, **values: float | None) -> None:
+    """Raises BadInput for an option that is given and below that."""
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
+
+
+def draw_of(text: str) -> int:
+    """A number below 2**64 that stands for the text; the same in every process."""
     encoded = text.encode()
-    return hashlib.blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8).digest()
+    return int.from_bytes(hashlib.blake2b(len(encoded).to_bytes(8, "big") + encoded, digest_size=8).digest(), "big")
 
 
 def hash_file(path: Path) -> str:
@@ -137,34 +144,32 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _source(given: str) -> Path | Hub:
-    """A file, or "owner/name" or "owner/name@revision" on the Hub."""
+def _source(given: str) -> Path | DatasetInfo:
+    """A file, or "owner/name" or "owner/name@revision" on the Hub, in the state that this name has now."""
     if Path(given).exists() or given.count("/") != 1 or given.startswith((".", "/")) or ".json" in given:
         return Path(given)
-    from huggingface_hub import HfApi
-
     name, _, revision = given.partition("@")
     with _asked(given):
-        return Hub(name, HfApi().dataset_info(name, revision=revision or None).sha)
+        return HfApi().dataset_info(name, revision=revision or None)
 
 
-def _lines(source: Path | Hub) -> Iterator[Line]:
-    if isinstance(source, Hub):
-        from datasets import load_dataset
-
-        with _asked(source.name):
-            rows = load_dataset(source.name, split="train", revision=source.revision, streaming=True)
-            yield from (Line(f"{source.name}[{index}]", 0, row) for index, row in enumerate(rows))
+def _lines(source: Path | DatasetInfo) -> Iterator[Line]:
+    if isinstance(source, Path):
+        with refusing(f"{source} cannot be read", "name a JSONL file", OSError):
+            yield from lines(source)
         return
-    with refusing(f"{source} cannot be read", "name a JSONL file", OSError):
-        yield from lines(source)
+    from datasets import load_dataset
+
+    with _asked(source.id):
+        rows = load_dataset(source.id, split="train", revision=source.sha, streaming=True)
+        yield from (Line(f"{source.id}[{index}]", 0, row) for index, row in enumerate(rows))
 
 
 def _asked(name: str) -> AbstractContextManager[None]:
     return refusing(f"{name} is no file here and cannot be had from the Hub", "check the name and the network")
 
 
-def _row(line: Line, source: Path | Hub) -> Row:
+def _row(line: Line, source: Path | DatasetInfo) -> Row:
     """A row without an id is named by its place."""
     held = (line.row.get(name) for name in ("id", *ANSWERED))
     id_, *texts = (str(value) if type(value) in (str, *NUMBER) else "" for value in held)
@@ -194,14 +199,4 @@ def _fault(row: Mapping[str, Any], fields: Sequence[str]) -> str:
             return f'"{name}" is empty'
         if HALF_CHARACTER.search(value):
             return f'half a character in "{name}"'
-    return ""
-
-
-def _came_before(row: Mapping[str, Any], seen: set[bytes]) -> str:
-    id_ = row.get("id")
-    key = id_ if id_ is None else digest(str(id_))
-    if key in seen:
-        return f"an id that came before: {str(id_)[:SHOWN_CHARACTERS]}"
-    if key:
-        seen.add(key)
     return ""

@@ -1,8 +1,8 @@
 """The folder of a run: run.json says what it is, checkpoint-N can be resumed from, log.jsonl tells how it went.
 
 RUN/run.json             settings, data, model, versions and commit; a run with other settings is refused here
-RUN/checkpoint-N/        weights, optimiser, random state; whole only if it holds COMPLETE
-RUN/log.jsonl            one JSON object a step logged, and one an evaluation
+RUN/checkpoint-N/        weights, optimiser, random state; it is written in RUN/.saving, and there when it is whole
+RUN/log.jsonl            one JSON object a step logged, and one an evaluation, as the trainer keeps them
 RUN/model/               the export
 RUN/loss.png
 """
@@ -10,7 +10,6 @@ RUN/loss.png
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ from typing import Any
 from z1_core import jsonl
 from z1_core.errors import BadInput
 
-COMPLETE = "COMPLETE"
+SAVING = ".saving"
 LOG = "log.jsonl"
 RUN = "run.json"
 LOCK = ".lock"
 LABELS = {
     "loss": "training: mean over the step's labelled tokens",
-    "held_out_loss": "held out: mean over rows of each row's mean",
+    "eval_loss": "held out: mean over rows of each row's mean",
 }
 FREE = {
     *("output_dir", "data", "dry_run", "run_name", "report_to", "project", "disable_tqdm", "logging_steps"),
@@ -64,30 +63,12 @@ def _fixed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checkpoints(out: Path) -> list[Path]:
-    """The whole ones, oldest first."""
-    return [path for path in _saved(out) if (path / COMPLETE).exists()]
-
-
-def clear_torn(out: Path) -> None:
-    """Remove checkpoints that a killed run was still writing; they must not count among those that are kept."""
-    for path in _saved(out):
-        if not (path / COMPLETE).exists():
-            shutil.rmtree(path)
+    """Oldest first: checkpoint-100, and not a checkpoint-best or checkpoint-100-kept of somebody's own."""
+    return sorted((path for path in out.glob("checkpoint-*") if path.name[11:].isdecimal()), key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
-
-
-def _saved(out: Path) -> list[Path]:
-    """By the trainer: checkpoint-100, and not a checkpoint-best or checkpoint-100-kept of somebody's own."""
-    return sorted((path for path in out.glob("checkpoint-*") if path.name[11:].isdecimal()), key=step_of)
-
-
-def rewind_log(path: Path, step: int) -> None:
-    """Forget what was logged beyond the checkpoint that the run goes on from; it will be logged again."""
-    if path.exists():
-        jsonl.write_lines(path, [line for line in jsonl.rows(path) if line["step"] <= step])
 
 
 def plot(out: Path) -> None:

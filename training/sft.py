@@ -9,6 +9,7 @@ The same command goes on after a kill. --dry_run says what would happen: steps, 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +27,6 @@ from z1_core.provenance import commit, versions
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedConfig, PreTrainedModel
-    from trl import ModelConfig
 
     from training.recipe import RunConfig
     from training.trainer import Trainer
@@ -41,7 +41,6 @@ class Plan:
     """A run that has passed its checks."""
 
     config: RunConfig
-    model: ModelConfig
     base: PreTrainedConfig
     data: manifest.Manifest
     kind: str
@@ -54,7 +53,7 @@ class Plan:
     @property
     def is_for_the_embedded(self) -> bool:
         """A plain LoRA stays beside the embedded model, where llama.cpp runs it without a GPU; others are merged."""
-        model = self.model
+        model = self.config
         is_plain = model.use_peft and not (model.use_rslora or model.use_dora or model.lora_modules_to_save)
         return is_plain and model.model_name_or_path == "embedded"
 
@@ -62,23 +61,23 @@ class Plan:
     def record(self) -> dict[str, Any]:
         """What run.json says, and an export with it."""
         return {
-            "base": self.model.model_name_or_path,
-            "revision": commit_of(self.model.model_name_or_path, self.model.model_revision),
+            "base": self.config.model_name_or_path,
+            "revision": commit_of(self.config.model_name_or_path, self.config.model_revision),
             "kind": self.kind,
             "processes": self.config.world_size,
             "versions": versions(LIBRARIES),
             "commit": commit(),
-            "settings": {**self.config.to_dict(), **asdict(self.model)},
+            "settings": self.config.to_dict(),
             "fingerprint": self.data.fingerprint,
             "data": asdict(self.data),
         }
 
 
-def plan(config: RunConfig, model: ModelConfig) -> Plan:
+def plan(config: RunConfig) -> Plan:
     """Everything that can be known to be wrong without loading the model is refused here. Raises BadInput."""
-    folder, name = Path(config.data), model.model_name_or_path
-    data, base = manifest.read(folder), load_config(name, model.model_revision)
-    tokenizer = load_tokenizer(name, model.model_revision)
+    folder, name = Path(config.data), config.model_name_or_path
+    data, base = manifest.read(folder), load_config(name, config.model_revision)
+    tokenizer = load_tokenizer(name, config.model_revision)
     manifest.check_tokenizer(tokenizer, data, name)
     longest, holds = data.tokens["longest"], base.max_position_embeddings
     if config.max_length and longest > config.max_length:
@@ -88,7 +87,7 @@ def plan(config: RunConfig, model: ModelConfig) -> Plan:
         )
     if (most := config.max_length or longest) > holds:
         raise BadInput(f"sequences have up to {most:,} tokens and {name} holds {holds:,}; preprocess with --max-length")
-    return Plan(config, model, base, data, kind_of(TokenizerText.of_transformers(tokenizer).thoughts, folder))
+    return Plan(config, base, data, kind_of(TokenizerText.of_transformers(tokenizer).thoughts, folder))
 
 
 def kind_of(thoughts: Thoughts | None, data: Path) -> str:
@@ -100,22 +99,18 @@ def kind_of(thoughts: Thoughts | None, data: Path) -> str:
     return "tagged" if any(seen) else "untagged"
 
 
-def train_rows(run: Plan, *, cache: Path) -> Dataset:
-    """What the trainer draws from: rows, or packed sequences, and of both whole batches only.
+def train_rows(run: Plan) -> Dataset:
+    """What the trainer draws from: rows, or packed sequences (in memory, 8 bytes a token), and of both whole batches only.
 
-    The rows of an incomplete last batch are left out, as the published trainer did (836 steps for 107,173 rows).
-    cache: where packed sequences are kept, so that they are made once. Raises BadInput for less than one batch.
+    The rows of an incomplete last batch are left out, as the published trainer did (836 steps for 107,173 rows). Raises
+    BadInput for less than one batch.
     """
-    from accelerate import PartialState
-    from datasets import load_from_disk
     from trl import pack_dataset
 
     config = run.config
-    rows = load_from_disk(Path(config.data) / "train").select_columns(["input_ids", "labels"])
-    rows = rows.shuffle(seed=config.seed, keep_in_memory=True)
+    rows = _rows(run, "train").shuffle(seed=config.seed, keep_in_memory=True)
     if config.packing:
-        with PartialState().local_main_process_first():
-            rows = pack_dataset(rows, config.max_length, "bfd", {"cache_file_name": str(cache)})
+        rows = pack_dataset(rows, config.max_length, "bfd", {"keep_in_memory": True})
     whole = len(rows) - len(rows) % config.batch
     if not whole:
         raise BadInput(
@@ -124,21 +119,20 @@ def train_rows(run: Plan, *, cache: Path) -> Dataset:
     return rows.select(range(whole))
 
 
-def held_out_rows(run: Plan) -> Dataset | None:
+def _rows(run: Plan, side: str) -> Dataset:
     from datasets import load_from_disk
 
-    rows = load_from_disk(Path(run.config.data) / "held_out").select_columns(["input_ids", "labels"])
-    return rows if len(rows) and run.config.eval_strategy != "no" else None
+    return load_from_disk(Path(run.config.data) / side).select_columns(["input_ids", "labels"])
 
 
 def load_model(run: Plan) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(
-        model_folder(run.model.model_name_or_path),
-        revision=run.model.model_revision,
-        dtype=run.model.dtype,
-        attn_implementation=run.model.attn_implementation,
+        model_folder(run.config.model_name_or_path),
+        revision=run.config.model_revision,
+        dtype=run.config.dtype,
+        attn_implementation=run.config.attn_implementation,
         trust_remote_code=run.config.trust_remote_code,
         **(run.config.model_init_kwargs or {}),
     )
@@ -150,22 +144,21 @@ def build(run: Plan) -> Trainer:
     from trl import get_peft_config
 
     from training.recipe import SETTINGS
-    from training.trainer import JsonlLog, StopOnNan, Trainer
+    from training.trainer import Log, Trainer
 
-    config = run.config
-    packed = run.out / f"packed-{run.data.fingerprint[:12]}-{config.max_length}-{config.seed}.arrow"
-    held_out = held_out_rows(run)
-    if held_out is None:
-        config.eval_strategy, config.eval_on_start = "no", False
+    config, held_out = run.config, _rows(run, "held_out")
+    if not len(held_out):
+        config.eval_strategy = "no"
+    config.eval_on_start = config.eval_on_start and config.eval_strategy != "no"
     with refusing(*SETTINGS):
         trainer = Trainer(
             model=load_model(run),
             args=config,
-            train_dataset=train_rows(run, cache=packed),
-            eval_dataset=held_out,
-            processing_class=load_tokenizer(run.model.model_name_or_path, run.model.model_revision),
-            callbacks=[StopOnNan(), JsonlLog(run.out / run_folder.LOG)],
-            peft_config=get_peft_config(run.model),
+            train_dataset=train_rows(run),
+            eval_dataset=held_out if len(held_out) else None,
+            processing_class=load_tokenizer(run.config.model_name_or_path, run.config.model_revision),
+            callbacks=[Log(run.out / run_folder.LOG)],
+            peft_config=get_peft_config(config),
         )
     trainer.remove_callback(PrinterCallback)  # the log tells the same in words
     return trainer
@@ -195,10 +188,8 @@ def train(run: Plan) -> None:
     with state.main_process_first():
         if state.is_main_process:
             run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))
-            run_folder.clear_torn(run.out)
+            shutil.rmtree(run.out / run_folder.SAVING, ignore_errors=True)  # what a killed run was still writing
     last = next(reversed(run_folder.checkpoints(run.out)), None)
-    if state.is_main_process:
-        run_folder.rewind_log(run.out / run_folder.LOG, run_folder.step_of(last) if last else -1)
     trainer = build(run)
     if state.is_main_process:
         print(describe(run, len(trainer.train_dataset)) + (f"; going on from {last.name}" if last else ""), flush=True)
@@ -228,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from training.recipe import read_settings
 
     warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing`", FutureWarning)  # TRL's name for it, up to v6
-    run = plan(*read_settings(argv))
+    run = plan(read_settings(argv))
     if run.config.dry_run:
         from training.dry_run import dry_run
 

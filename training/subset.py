@@ -7,7 +7,8 @@ OUT/subset.jsonl   the chosen rows, byte for byte, in the order of the source
 OUT/dropped.jsonl  every row that was left out before the choice, with the reason
 OUT/report.json    the settings, the counts, and the hashes of what went in and came out
 
-The same files, settings and seed give the same bytes. The texts stay on disk.
+The same files, settings and seed give the same bytes. The texts stay on disk, but for questions where repeated ones are
+looked for.
 """
 
 from __future__ import annotations
@@ -17,84 +18,20 @@ import sys
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from training.decontaminate import Benchmarks, benchmark_path
-from training.drafts import appearing
-from training.duplicates import Questions
-from training.loops import loop_in
-from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, digest, hash_file
+from training.filters import FILTERS, Filters, benchmark_path
+from training.libraries import appearing
+from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, at_least, draw_of, hash_file
 from z1_core.errors import BadInput
-from z1_core.jsonl import Lines, row_at, write_json
+from z1_core.jsonl import Lines, write_json
 from z1_core.program import program
 
 MODES = ("all", "longest", "shortest", "random")
-FILTERS = ("loop", "duplicate", "near_duplicate")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that decides what comes out, by the names of the options. Raises BadInput."""
-
-    mode: str
-    budget: int | None
-    rows: int | None
-    seed: int
-    filters: Sequence[str]
-    against: Sequence[str]
-    ngram: int
-    max_bad: float
-
-    def __post_init__(self) -> None:
-        for name, value in (("--budget", self.budget), ("--rows", self.rows)):
-            if value is not None and value < 1:
-                raise BadInput(f"{name} is {value}; it must be at least 1")
-        limits = (self.budget is not None) + (self.rows is not None)
-        if self.mode == "all" and limits:
-            raise BadInput("--mode all takes every row; leave out --budget and --rows, or name another --mode")
-        if self.mode != "all" and limits != 1:
-            raise BadInput(f"--mode {self.mode} needs either --budget TOKENS or --rows N, and not both")
-
-
-class Pool:
-    """The rows that pass the filters, without their texts, which stay on disk."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.rows: list[Row] = []
-        self.left_out: Counter[str] = Counter()
-        self._filters = {*FILTERS} if "all" in settings.filters else {*settings.filters}
-        self._benchmarks = Benchmarks(settings.against, settings.ngram)
-        self._questions = Questions(
-            near="near_duplicate" in self._filters,
-            question_at=lambda place: row_at(self.rows[place].source, self.rows[place].begin)["question"],
-        )
-
-    def take(self, row: Row) -> tuple[str, str] | None:
-        """Keep the row, or return why not: reason and detail."""
-        fault = self._fault(row)
-        if fault:
-            self.left_out[fault[0]] += 1
-        else:
-            self.rows.append(replace(row, question="", response="", answer=""))
-        return fault
-
-    def _fault(self, row: Row) -> tuple[str, str] | None:
-        """Each filter is asked in its order."""
-        if "loop" in self._filters and (loop := loop_in(row.response)):
-            return "loop", loop
-        if match := self._benchmarks.match(row.question):
-            return "contaminated", match
-        if not {"duplicate", "near_duplicate"} & self._filters:
-            return None
-        repeat = self._questions.take(row.question, place=len(self.rows))
-        if repeat is None:
-            return None
-        reason = "duplicate" if repeat.similarity == 1 else "near_duplicate"
-        return reason, f"{repeat.similarity:.0%} the question of {self.rows[repeat.of].id}"
 
 
 def select(
@@ -120,7 +57,7 @@ def select(
         "all": lambda place: place,
         "longest": lambda place: (-tokens[place], ids[place]),
         "shortest": lambda place: (tokens[place], ids[place]),
-        "random": lambda place: (digest(f"{seed}:{ids[place]}"), ids[place]),
+        "random": lambda place: (draw_of(f"{seed}:{ids[place]}"), ids[place]),
     }
     order = sorted(range(len(ids)), key=keys[mode])
     if budget is None:
@@ -140,53 +77,68 @@ def line_of(row: Row) -> bytes:
         return file.readline().removeprefix(BOM_UTF8).rstrip(b"\r\n") + b"\n"
 
 
-def make_subset(sources: Sequence[Path], settings: Settings, out: Path) -> dict[str, Any]:
-    """Make the folder `out`, whole or not at all, and return its report. Raises BadInput, Z1Error."""
-    pool = Pool(settings)
-    with appearing(out) as draft:
-        rows = _read(sources, settings, pool, draft / "dropped.jsonl")
-        order = {name: getattr(settings, name) for name in ("mode", "budget", "rows", "seed")}
-        tokens = [row.tokens or 0 for row in pool.rows]
-        chosen = select([row.id for row in pool.rows], tokens, **order)
+def make_subset(options: argparse.Namespace) -> dict[str, Any]:
+    """Make the folder --out, whole or not at all, and return its report. Raises BadInput, Z1Error."""
+    _check(options)
+    filters, left_out = Filters(options.filters, options.against, options.ngram), Counter()
+    with appearing(options.out) as draft:
+        rows, sound = _read(options, filters, left_out, draft / "dropped.jsonl")
+        tokens = [row.tokens or 0 for row in sound]
+        order = {name: getattr(options, name) for name in ("mode", "budget", "rows", "seed")}
+        chosen = select([row.id for row in sound], tokens, **order)
         if not chosen:
             raise BadInput(
-                f"no row fits into {settings.budget:,} tokens: the shortest of {len(tokens):,} has {min(tokens):,}; raise "
+                f"no row fits into {options.budget:,} tokens: the shortest of {len(tokens):,} has {min(tokens):,}; raise "
                 "--budget"
             )
         with (draft / "subset.jsonl").open("wb") as file:
-            file.writelines(line_of(pool.rows[place]) for place in sorted(chosen))
+            file.writelines(line_of(sound[place]) for place in sorted(chosen))
+        benchmarks = map(benchmark_path, options.against)
         report = {
-            "settings": asdict(settings),
+            "settings": {name: value for name, value in vars(options).items() if name not in ("sources", "out")},
             "source": rows.about(),
-            "against": [
-                {"file": path.name, "sha256": hash_file(path)} for path in map(benchmark_path, settings.against)
-            ],
+            "against": [{"file": path.name, "sha256": hash_file(path)} for path in benchmarks],
             "rows": {"read": rows.read, "sound": len(tokens), "selected": len(chosen)},
             "tokens": {"sound": sum(tokens), "selected": sum(tokens[place] for place in chosen)},
             "odd": dict(rows.bad),
-            "left_out": dict(pool.left_out),
+            "left_out": dict(left_out),
             "subset_sha256": hash_file(draft / "subset.jsonl"),
         }
         write_json(draft / "report.json", report)
     return report
 
 
-def _read(sources: Sequence[Path], settings: Settings, pool: Pool, dropped: Path) -> Rows:
-    """Fill the pool, and a file with what is left out."""
-    needs_tokens = settings.mode in ("longest", "shortest") or settings.budget is not None
+def _check(options: argparse.Namespace) -> None:
+    at_least(1, budget=options.budget, rows=options.rows)
+    limits = (options.budget is not None) + (options.rows is not None)
+    if options.mode == "all" and limits:
+        raise BadInput("--mode all takes every row; leave out --budget and --rows, or name another --mode")
+    if options.mode != "all" and limits != 1:
+        raise BadInput(f"--mode {options.mode} needs either --budget TOKENS or --rows N, and not both")
+
+
+def _read(
+    options: argparse.Namespace, filters: Filters, left_out: Counter[str], dropped: Path
+) -> tuple[Rows, list[Row]]:
+    """What was read, and the rows that stay, without their texts. Fills a file with the others, which are counted."""
+    needs_tokens = options.mode in ("longest", "shortest") or options.budget is not None
+    fields, sound = (*TRAJECTORY, TOKENS) if needs_tokens else TRAJECTORY, []
     with Lines(dropped) as file:
-        rows = Rows(
-            sources,
-            fields=(*TRAJECTORY, TOKENS) if needs_tokens else TRAJECTORY,
-            max_bad=settings.max_bad,
-            tell=lambda where, fault: file.add({"row": where, "reason": "odd", "detail": fault}),
-        )
+
+        def tell(where: str, fault: str) -> None:
+            file.add({"row": where, "reason": "odd", "detail": fault})
+
+        rows = Rows(options.sources, fields=fields, max_bad=options.max_bad, tell=tell)
         for row in tqdm(rows, unit="row", disable=None):
-            if fault := pool.take(row):
-                file.add({"row": row.where, "id": row.id, "reason": fault[0], "detail": fault[1]})
-    if not pool.rows:
-        raise BadInput(f"the filters left out every row ({_counts(pool.left_out)}); ask for fewer with --filter")
-    return rows
+            if fault := filters.fault(row):
+                reason, detail = fault
+                left_out[reason] += 1
+                file.add({"row": row.where, "id": row.id, "reason": reason, "detail": detail})
+            else:
+                sound.append(replace(row, question="", response="", answer=""))
+    if not sound:
+        raise BadInput(f"the filters left out every row ({_counts(left_out)}); ask for fewer with --filter")
+    return rows, sound
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -213,8 +165,7 @@ def parser() -> argparse.ArgumentParser:
 @program(stopped="stopped; nothing was written", needs="training/requirements.txt")
 def main(argv: Sequence[str] | None = None) -> None:
     options = parser().parse_args(argv)
-    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
-    report = make_subset(options.sources, settings, options.out)
+    report = make_subset(options)
     rows, tokens = report["rows"], report["tokens"]
     print(f"read {rows['read']:,} rows; odd: {_counts(report['odd'])}; left out: {_counts(report['left_out'])}")
     told = f", {tokens['selected']:,} tokens" if tokens["selected"] else ""

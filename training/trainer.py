@@ -1,5 +1,5 @@
-"""TRL's SFTTrainer, whose checkpoints are whole or not there, and what a run tells while it goes: log.jsonl, and an end as
-soon as the loss is no number."""
+"""TRL's SFTTrainer, whose checkpoints are whole or not there, and what a run tells while it goes: the trainer's own history
+as log.jsonl, and an end as soon as the loss is no number."""
 
 from __future__ import annotations
 
@@ -19,100 +19,95 @@ from trl import SFTTrainer
 
 from training import run_folder
 from z1_core.errors import Z1Error, first_sentence
-from z1_core.jsonl import Lines
+from z1_core.jsonl import Lines, write_lines
 
-KEPT = ("epoch", "loss", "grad_norm", "learning_rate")
+TOLD = ("loss", "eval_loss")
+"""What a line of the log is about."""
 
 
 class Trainer(SFTTrainer):
-    """Marks a checkpoint as complete when every process has written its part; what a full disk tore is removed."""
+    """A checkpoint appears when every process has written its part; what a full disk tore is removed."""
+
+    def _get_output_dir(self, trial: Any) -> str:
+        """Where they are written, and the trainer finds no old ones to remove: it takes a checkpoint-2-kept for one."""
+        return str(Path(self.args.output_dir, run_folder.SAVING))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
-        # Old ones are removed below: the trainer would take a checkpoint-2-kept for one, and not wait until this is whole.
-        most, self.args.save_total_limit = self.args.save_total_limit or 0, None
+        out, name = Path(self.args.output_dir), f"checkpoint-{self.state.global_step}"
         try:
             super()._save_checkpoint(model, trial)
         except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap what the disk says
             if self.is_world_process_zero():
-                shutil.rmtree(folder, ignore_errors=True)
-            good = run_folder.checkpoints(folder.parent)
+                shutil.rmtree(out / run_folder.SAVING, ignore_errors=True)
+            good = run_folder.checkpoints(out)
             left = f"{good[-1].name} is whole and the run goes on from it" if good else "none was written before"
             raise Z1Error(
-                f"{folder.name} could not be written ({first_sentence(error, 150)}); {left}: free some space and "
+                f"{name} could not be written ({first_sentence(error, 150)}); {left}: free some space and "
                 "give the same command again"
             ) from error
-        finally:
-            self.args.save_total_limit = most or None
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
-            (folder / run_folder.COMPLETE).touch()
-            for old in run_folder.checkpoints(folder.parent)[:-most] if most > 0 else ():
+            (out / run_folder.SAVING / name).rename(out / name)
+            most = self.args.save_total_limit or 0
+            for old in run_folder.checkpoints(out)[:-most] if most > 0 else ():
                 shutil.rmtree(old)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """No card in a checkpoint: it would speak of the trainer and not of the run, which run.json does."""
 
 
-class JsonlLog(TrainerCallback):
-    """Adds a line to a file for each logged step and each evaluation, and prints it in short. The speed is that of the
-    steps, without evaluation and saving."""
+class Log(TrainerCallback):
+    """A file of the trainer's history, each line told in short as it comes; the speed in it is that of the steps, without
+    evaluation and saving. A loss or gradient that is no number ends the run, before it is saved."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._started_s = self._step_s = self._seconds = 0.0
+        self._begun_s = self._step_s = self._seconds = 0.0
         self._first_step = self._tokens = 0
 
     def on_train_begin(self, args, state, control, **_: Any) -> None:
-        self._started_s, self._first_step = time.perf_counter(), state.global_step
+        """A run that goes on has the history of its checkpoint: what was logged beyond will be logged again."""
+        self._begun_s, self._first_step = time.perf_counter(), state.global_step
+        if state.is_world_process_zero:
+            write_lines(self._path, [line for line in state.log_history if not line.keys().isdisjoint(TOLD)])
 
     def on_step_begin(self, args, state, control, **_: Any) -> None:
         self._step_s = time.perf_counter()
 
     def on_step_end(self, args, state, control, **_: Any) -> None:
         self._seconds += time.perf_counter() - self._step_s
-
-    def on_log(self, args, state, control, logs: dict[str, float], **_: Any) -> None:
-        if not state.is_world_process_zero:
-            return
-        if "loss" in logs:
-            line = {"step": state.global_step, "of": state.max_steps, **self._training(logs)}
-            a_step_s = (time.perf_counter() - self._started_s) / (state.global_step - self._first_step)
-            left = timedelta(seconds=round(a_step_s * (state.max_steps - state.global_step)))
-            said = f"{line['tokens_per_second']:,.0f} tokens/s, {line['peak_memory_gb']:.1f} GB, {left} left"
-            print(f"step {line['step']} of {line['of']}: loss {line['loss']:.4f}, {said}", flush=True)
-        elif "eval_loss" in logs:
-            line = {"step": state.global_step, "held_out_loss": logs["eval_loss"]}
-            print(f"step {state.global_step}: held-out loss {logs['eval_loss']:.4f}", flush=True)
-        else:
-            return
-        with Lines(self._path) as file:
-            file.add(line)
-
-    def _training(self, logs: dict[str, float]) -> dict[str, Any]:
-        tokens, self._tokens = logs["num_tokens"] - self._tokens, logs["num_tokens"]
-        seconds, self._seconds = self._seconds, 0.0
-        return {name: logs[name] for name in KEPT if name in logs} | {
-            "tokens": int(tokens),
-            "tokens_per_second": round(tokens / seconds, 1),
-            "peak_memory_gb": round(peak_memory_bytes() / 1e9, 3),
-        }
-
-
-class StopOnNan(TrainerCallback):
-    """Ends the run at the first loss or gradient that is no number, before it is saved."""
-
-    def on_step_end(self, args, state, control, **_: Any) -> None:
         control.should_log |= control.should_save  # which comes behind logging, and so behind the look below
 
     def on_log(self, args, state, control, logs: dict[str, float], **_: Any) -> None:
         for name in ("loss", "grad_norm"):
-            value = logs.get(name)
-            if value is not None and not math.isfinite(value):
+            if not math.isfinite(logs.get(name, 0)):
                 raise Z1Error(
-                    f"{name} is {value} at step {state.global_step}: the run has diverged and was stopped; the last "
+                    f"{name} is {logs[name]} at step {state.global_step}: the run has diverged and was stopped; the last "
                     "checkpoint is from before. Lower learning_rate or max_grad_norm, or raise warmup_steps"
                 )
+        if not state.is_world_process_zero or logs.keys().isdisjoint(TOLD):
+            return
+        line = state.log_history[-1]
+        if "loss" in line:
+            line |= self._speed(line)
+            a_step_s = (time.perf_counter() - self._begun_s) / (state.global_step - self._first_step)
+            left = timedelta(seconds=round(a_step_s * (state.max_steps - state.global_step)))
+            said = f"{line['tokens_per_second']:,.0f} tokens/s, {line['peak_memory_gb']:.1f} GB, {left} left"
+            print(f"step {line['step']} of {state.max_steps}: loss {line['loss']:.4f}, {said}", flush=True)
+        else:
+            print(f"step {line['step']}: held-out loss {line['eval_loss']:.4f}", flush=True)
+        with Lines(self._path) as file:
+            file.add(line)
+
+    def _speed(self, line: dict[str, float]) -> dict[str, float]:
+        """Since the line before."""
+        tokens, self._tokens = line["num_tokens"] - self._tokens, line["num_tokens"]
+        seconds, self._seconds = self._seconds, 0.0
+        return {
+            "tokens": int(tokens),
+            "tokens_per_second": round(tokens / seconds, 1),
+            "peak_memory_gb": round(peak_memory_bytes() / 1e9, 3),
+        }
 
 
 def peak_memory_bytes() -> int:

@@ -39,10 +39,10 @@ class Gradients(TrainerCallback):
 
 
 def gradients(words: list[str], *, reduced_in: torch.dtype, accumulation: dict | None = None) -> torch.Tensor:
-    config, model = read_settings(words)
+    config = read_settings(words)
     if accumulation is not None:
         config.accelerator_config.gradient_accumulation_kwargs = accumulation
-    trainer = sft.build(sft.plan(config, model))
+    trainer = sft.build(sft.plan(config))
     dtypes = {"param_dtype": torch.bfloat16, "reduce_dtype": reduced_in, "output_dtype": torch.bfloat16}
     state = trainer.accelerator.state
     state.distributed_type, trainer.is_fsdp_enabled = DistributedType.FSDP, True

@@ -58,7 +58,7 @@ def test_two_processes_equal_one(tmp_path, model, data):
     said = finished(run_sft(options(model, data, tmp_path / "two"), processes=2))
     assert "effective batch 8 rows = 2 processes x 2 x 2 accumulated; 4 steps" in said
     train(model, data, tmp_path / "one")
-    for name in ("loss", "held_out_loss"):
+    for name in ("loss", "eval_loss"):
         assert logged(tmp_path / "two", name) == pytest.approx(logged(tmp_path / "one", name), abs=ROUNDING)
 
 
@@ -127,10 +127,11 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, model, data):
 
 
 def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(tmp_path, model, data):
-    """As kill -9 leaves it: files, but no mark that all of them are there."""
+    """As kill -9 leaves it: where checkpoints are written, and not among them."""
     losses = train(model, data, tmp_path / "run")
-    (tmp_path / "run/checkpoint-4" / run_folder.COMPLETE).unlink()
-    (tmp_path / "run/checkpoint-4/optimizer.pt").write_bytes(b"torn")
+    (tmp_path / "run" / run_folder.SAVING).mkdir(exist_ok=True)
+    (tmp_path / "run/checkpoint-4").rename(tmp_path / "run" / run_folder.SAVING / "checkpoint-4")
+    (tmp_path / "run" / run_folder.SAVING / "checkpoint-4/optimizer.pt").write_bytes(b"torn")
     (tmp_path / "run/checkpoint-notes").mkdir()
     shutil.copytree(tmp_path / "run/checkpoint-2", tmp_path / "run/checkpoint-2-kept")
     assert train(model, data, tmp_path / "run") == losses
@@ -163,5 +164,5 @@ def test_the_log_tells_speed_and_memory(tmp_path, model, data, capsys):
     first = next(line for line in lines if "loss" in line)
     assert first["tokens"] > 0 < first["tokens_per_second"]
     assert first["peak_memory_gb"] > 0.05
-    assert [line["step"] for line in lines if "held_out_loss" in line] == [0, 2]
+    assert [line["step"] for line in lines if "eval_loss" in line] == [0, 2]
     assert (tmp_path / "run/loss.png").stat().st_size > 1000

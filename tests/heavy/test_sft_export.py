@@ -127,8 +127,8 @@ def test_an_adapter_is_merged_later_as_well(tmp_path):
     ],
 )
 def test_a_run_on_the_embedded_model_ends_in_an_adapter_where_llama_can_load_it(options, is_adapter):
-    model = ModelConfig(model_name_or_path="embedded", **options)
-    assert Plan(config=None, model=model, base=None, data=None, kind="").is_for_the_embedded == is_adapter
+    config = ModelConfig(model_name_or_path="embedded", **options)
+    assert Plan(config, base=None, data=None, kind="").is_for_the_embedded == is_adapter
 
 
 def test_the_export_stops_at_the_end_token_and_keeps_the_tokenizer(base, run):

@@ -96,7 +96,7 @@ def test_packing_keeps_every_row_whole_and_its_borders_where_it_begins(tmp_path,
     run = make_plan(data.parent / "model", data, tmp_path, **one)
     rows = {tuple(row["input_ids"]) for row in load_from_disk(data / "train")}
     collate, unpacked = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True), []
-    for sequence in sft.train_rows(run, cache=tmp_path / "packed.arrow"):
+    for sequence in sft.train_rows(run):
         assert len(sequence["input_ids"]) <= 256
         starts = [0, *itertools.accumulate(sequence["seq_lengths"])]
         assert (collate([sequence])["position_ids"][0] == 0).nonzero().flatten().tolist() == starts[:-1]

@@ -42,11 +42,11 @@ def data(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
 def test_the_papers_values_are_in_its_recipe(monkeypatch, processes):
     """256 rows a step on any number of GPUs."""
     monkeypatch.setattr(transformers.TrainingArguments, "world_size", processes)
-    run, base = read_settings([*PAPER, *GIVEN, "--dry_run"])
-    assert base.model_name_or_path == "Qwen/Qwen2.5-Coder-7B-Instruct"
+    run = read_settings([*PAPER, *GIVEN, "--dry_run"])
+    assert run.model_name_or_path == "Qwen/Qwen2.5-Coder-7B-Instruct"
     schedule = (run.num_train_epochs, run.learning_rate, run.warmup_steps, run.lr_scheduler_type)
     assert schedule == (2, 1e-5, 100, "cosine")
-    assert (run.weight_decay, run.bf16, base.dtype, base.use_peft, run.max_length) == (0, True, "float32", False, None)
+    assert (run.weight_decay, run.bf16, run.dtype, run.use_peft, run.max_length) == (0, True, "float32", False, None)
     assert run.gradient_accumulation_steps * run.per_device_train_batch_size * processes == run.batch == 256
     assert (run.steps(418 * 256), (107_173 - 160) // 256) == (836, 418)
     assert run.accelerator_config.gradient_accumulation_kwargs == {"sync_each_batch": True}
@@ -112,6 +112,7 @@ def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
         ({"per_device_train_batch_size": 0}, "per_device_train_batch_size is 0; it must be greater than 0"),
         ({"max_grad_norm": "nan"}, "max_grad_norm is nan; it must be at least 0"),
         ({"max_steps": -1, "num_train_epochs": 0}, "num_train_epochs is 0.0; it must be greater than 0"),
+        ({"max_steps": 0}, "max_steps is 0; it must be at least 1, or -1 for all of num_train_epochs"),
         ({"save_strategy": "no"}, "save_strategy is no; the export is of a checkpoint"),
         ({"batch": 9}, "batch 9 is not 1 processes x per_device_train_batch_size 2 x accumulated; change one"),
         ({"gradient_accumulation_steps": 8}, "batch 8 is not 1 processes x .* 2 x 8 accumulated"),
@@ -176,10 +177,10 @@ def test_every_key_of_trl_can_be_set_from_the_file_and_the_command_line(tmp_path
     keys |= {"use_cpu": True, "bf16": False, "model_name_or_path": "embedded"}
     keys |= {"lora_target_modules": ["q_proj", "v_proj"]}
     (tmp_path / "r.yaml").write_text(f"{yaml.safe_dump(keys)}eval_strategy: no\n")  # which YAML takes for false
-    run, base = read_settings([*GIVEN, "--config", str(tmp_path / "r.yaml"), "--neftune-noise-alpha", "7"])
+    run = read_settings([*GIVEN, "--config", str(tmp_path / "r.yaml"), "--neftune-noise-alpha", "7"])
     assert (run.learning_rate, run.neftune_noise_alpha, run.lr_scheduler_kwargs) == (1e-5, 7.0, {"num_cycles": 1})
     assert run.eval_strategy == "no"
-    assert (base.lora_target_modules, run.logging_steps) == (["q_proj", "v_proj"], 1)
+    assert (run.lora_target_modules, run.logging_steps) == (["q_proj", "v_proj"], 1)
 
 
 def test_a_gpu_recipe_without_a_gpu_is_refused_at_once(tmp_path, capsys, monkeypatch):
@@ -212,7 +213,7 @@ def test_rows_longer_than_a_sequence_or_the_model_are_refused_and_not_cut(tmp_pa
 
 def test_too_few_rows_for_one_step_are_refused(tmp_path, model, data):
     with pytest.raises(BadInput, match="the data makes 34 rows and batch is 64"):
-        sft.train_rows(make_plan(model, data, tmp_path, batch=64), cache=tmp_path / "packed.arrow")
+        sft.train_rows(make_plan(model, data, tmp_path, batch=64))
 
 
 def test_the_folder_of_another_run_is_refused(tmp_path, model, data):

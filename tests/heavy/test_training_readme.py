@@ -48,7 +48,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "gpqa.csv").write_text("Question\nHow far is the sun?\n")
     (tmp_path / "training").symlink_to(README.parent)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, revision: SimpleNamespace(sha="1234"))
+    state = lambda api, name, revision: SimpleNamespace(id=name, sha="1234")  # noqa: E731
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", state)
     monkeypatch.setattr(datasets, "load_dataset", lambda name, **_: ROWS)
     monkeypatch.setattr(preprocess, "load_tokenizer", lambda name: small_tokenizer())
     monkeypatch.setattr(generate, "start_engine", lambda *_, **__: FakeEngine(lambda prompt: "It is 2."))

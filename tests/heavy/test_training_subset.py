@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.small_disk import disk_of
-from training.rows import Rows
-from training.subset import Pool, Settings, main
+from training import subset
+from training.filters import Filters
+from training.subset import main, parser
 
 ROOT = Path(__file__).parents[2]
 
@@ -174,6 +176,10 @@ def test_of_two_trajectories_of_a_question_a_sound_one_stays(tmp_path: Path):
         (["--rows", "9"], "--mode all takes every row; leave out --budget and --rows"),
         (["--against", "in.jsonl"], "the filters left out every row (contaminated 5); ask for fewer with --filter"),
         (["--against", "no.jsonl"], "no.jsonl cannot be read: No such file or directory"),
+        (
+            ["data/no"],
+            "data/no cannot be read: No such file or directory: 'data/no'; name a JSONL file",
+        ),  # no hub id
         (["--ngram", "1"], "--ngram is 1; it must be from 2 to 50"),
     ],
 )
@@ -195,8 +201,6 @@ def test_a_full_disk_leaves_no_half_subset(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_the_texts_stay_on_disk(tmp_path: Path):
-    limits = {"mode": "all", "budget": None, "rows": None, "seed": 42, "max_bad": 0}
-    pool = Pool(Settings(**limits, filters=(), against=(), ngram=13))
-    for row in Rows([written(tmp_path / "in.jsonl", rows(3))]):
-        assert pool.take(row) is None
-    assert [(row.question, row.response, row.answer) for row in pool.rows] == [("", "", "")] * 3
+    options = parser().parse_args([str(written(tmp_path / "in.jsonl", rows(3))), "--out", str(tmp_path / "out")])
+    _, sound = subset._read(options, Filters((), (), 13), Counter(), tmp_path / "dropped.jsonl")
+    assert [(row.question, row.response, row.answer) for row in sound] == [("", "", "")] * 3

@@ -105,7 +105,7 @@ def options(model: Path, data: Path, out: Path, **changes) -> list[str]:
 
 
 def make_plan(*folders: Path, **changes) -> sft.Plan:
-    return sft.plan(*read_settings(options(*folders, **changes)))
+    return sft.plan(read_settings(options(*folders, **changes)))
 
 
 def train(*folders: Path, **changes) -> list[float]:
