@@ -71,6 +71,22 @@
     values.forEach((value, n) => made[n].show(value, n === values.length - 1));
   };
 
+  // A drawing of the latest value that rests for fifteen times as long as it took, a second at most: a paragraph of pages is
+  // drawn anew less often while it grows, all else whenever something comes.
+  const paced = (draw) => {
+    let next = 0, waits = false;
+    const now = () => {
+      waits = false;
+      const began = performance.now();
+      draw();
+      next = performance.now() + Math.min(15 * (performance.now() - began), 1000);
+    };
+    return () => {
+      if (!waits) setTimeout(now, Math.max(0, next - performance.now()));
+      waits = true;
+    };
+  };
+
   // The Think tab. value: what ui/views.py says; n: later values have a larger one.
   const think = (element, props, trigger, watch) => {
     const find = (selector) => element.querySelector(selector);
@@ -129,7 +145,7 @@
       if (chosen) trigger("bring", { text: chosen.size > 5e6 ? "" : await chosen.text(), size: chosen.size });
       file.value = "";
     });
-    watch("value", () => show(props.value));
+    watch("value", paced(() => show(props.value)));
     show(props.value);
   };
 
@@ -206,7 +222,7 @@
       }
       else if (id === "compare-stop") trigger("stop");
     });
-    watch("value", () => show(props.value));
+    watch("value", paced(() => show(props.value)));
     show(props.value);
   };
 
