@@ -303,7 +303,8 @@ async def test_the_bar_adds_up_to_the_total(host: EngineHost):
     turn = await run(Conversation(), host, "first")
     view, used = views.turn_view(turn), sum(turn.tokens.values())
     assert view["key"][-1] == ["", f"total {used} of 200"]
-    assert view["bar"] == [20, turn.tokens["hint"] / 2, turn.tokens["answer"] / 2, 20]
+    assert view["bar"] == [["thinking", 20], ["hint", turn.tokens["hint"] / 2], ["answer", turn.tokens["answer"] / 2]]
+    assert view["marks"][0][0] == 20
 
 
 async def test_the_first_token_and_the_rate_of_those_behind_it_are_told_apart(host: EngineHost):

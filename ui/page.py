@@ -147,10 +147,10 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
                 clock: gr.Timer(LOOK_S if status.state == "starting" or host.is_choosing else CALM_LOOK_S),
             }
 
-        given = [tab.conversation, compare.compared, known]
+        given = [tab.kept, compare.kept, known]
         drawn = [header, known, restart, tab.view, compare.view, tab.settings.view, clock]
         gr.on([clock.tick, page.load], look, given, drawn, **QUICK)
-        acts = [tab.run, compare.run, restart.click(host.start, None, None, **QUICK)]
+        acts = [*tab.begun, *compare.begun, restart.click(host.start, None, None, **QUICK)]
         if may_choose:
             acts.append(wire_chooser(header, host))
         for act in acts:

@@ -15,13 +15,11 @@ from pydantic.fields import FieldInfo
 
 from ui.presets import PRESETS, Preset, brought_back, preset_of
 from ui.views import sentence
-from ui.wiring import HEAD, QUICK, told
+from ui.wiring import QUICK, component, told
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.settings import FIELDS, MOST_ON_OFFER, NAMES, Settings, read_settings, usable_settings
 from z1_core.window import Window
-
-ON_LOAD = 'window.z1.settings(element, props, trigger, watch, ["changed"]);'
 
 
 class SettingsPanel:
@@ -29,13 +27,7 @@ class SettingsPanel:
 
     def __init__(self, host: EngineHost) -> None:
         self.host = host
-        self.view = gr.HTML(
-            html_template=panel_html(),
-            js_on_load=ON_LOAD,
-            head=HEAD,
-            elem_classes="z1-settings",
-            apply_default_css=False,
-        )
+        self.view = component(panel_html(), "settings", ["changed"], elem_classes="z1-settings")
         self.view.changed(self._follow, None, self.view, trigger_mode="always_last", **QUICK)
 
     async def _follow(self, asked: gr.EventData) -> dict[str, Any]:
