@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ui.conversation import UPDATES_EVERY_S, Kept
 from ui.short_answer import same_answer, short_answer
@@ -24,17 +24,20 @@ MOST_PLACES = 8
 """Cards on the page: windows and re-cuts together."""
 
 
+@dataclass(eq=False, repr=False)
 class Place(Transcript):
     """The run at one window, or at one re-cut, as far as it has come.
 
     queue: how many wait for a place in the engine, this run among them; 0 when it has one, or needs none yet.
     """
 
-    def __init__(self, prompt_ids: Sequence[int], window: Window, *, recut: bool = False) -> None:
-        super().__init__(prompt_ids)
-        self.window = window
-        self.recut = recut
-        self.queue = 0
+    prompt_ids: Sequence[int]
+    window: Window
+    recut: bool = False
+    queue = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(self.prompt_ids)
 
     @property
     def is_cut(self) -> bool:
@@ -50,24 +53,22 @@ class Place(Transcript):
         return short_answer(self.shown)
 
 
+@dataclass(eq=False, repr=False)
 class Comparison:
     """Changed only by follow() and recut(), and by stop() from the same event loop.
 
     engine: whose token ids these are; tokens: their texts, when they have been split().
     """
 
-    def __init__(
-        self, engine: Engine, question: str, prompt_ids: list[int], windows: list[Window], sampling: Sampling
-    ) -> None:
-        self.engine = engine
-        self.question = question
-        self.prompt_ids = prompt_ids
-        self.sampling = sampling
-        self.places = [Place(prompt_ids, window) for window in windows]
-        self.error = ""
-        self.stopped = False
-        self.seconds = 0.0
-        self.tokens: list[str] = []
+    engine: Engine
+    question: str
+    prompt_ids: list[int]
+    places: list[Place]
+    sampling: Sampling
+    error = ""
+    stopped = False
+    seconds = 0.0
+    tokens: Sequence[str] = ()
 
     @property
     def trace(self) -> Place:
@@ -182,4 +183,5 @@ def prepare_comparison(
     check_windows(windows)
     for window in windows:
         check_fits(engine, prompt_ids, window)
-    return Comparison(engine, question, prompt_ids, windows, settings.sampling)
+    places = [Place(prompt_ids, window) for window in windows]
+    return Comparison(engine, question, prompt_ids, places, settings.sampling)

@@ -13,7 +13,7 @@ import gradio as gr
 from annotated_types import Ge
 from pydantic.fields import FieldInfo
 
-from ui.presets import PRESETS, Preset, brought_back, preset_of
+from ui.presets import PRESETS, fitted, preset_of, with_numbers
 from ui.views import sentence
 from ui.wiring import QUICK, component, told
 from z1_core.errors import BadInput
@@ -40,8 +40,8 @@ class SettingsPanel:
         settings = read_settings({**usual.model_dump(by_alias=True), **kept, **linked})
         opens, preset, shown = told(asked, "opens", bool), told(asked, "preset", str), told(asked, "shown", str)
         before = words(settings)
-        settings = PRESETS[preset].put_into(settings) if preset in PRESETS else settings
-        settings = brought_back(settings, context_tokens)
+        settings = with_numbers(settings, *PRESETS[preset]) if preset in PRESETS else settings
+        settings = fitted(settings, context_tokens, also_beyond=True)
         values = words(settings)
         if not opens:
             values = {name: word for name, word in values.items() if word != before[name]}
@@ -49,7 +49,7 @@ class SettingsPanel:
             "values": values,
             "defaults": words(usual),
             "most": context_tokens or MOST_ON_OFFER,
-            "preset": preset_of(Preset.of(settings), context_tokens, preset or shown),
+            "preset": preset_of(settings, context_tokens, preset or shown),
             "told": link_sentence(linked, unusable),
             **await self._leaves(settings, [] if opens else complaints),
         }

@@ -187,7 +187,7 @@ def comparison_view(compared: Compared, *, complaint: str = "") -> dict[str, Any
         "key": [],
         "cards": [card(comparison, place) for place in comparison.in_order],
         "trace": whole.texts["trace"] if done else "",
-        "tokens": comparison.tokens if done else [],
+        "tokens": [*comparison.tokens] if done else [],
         "cuts": [[p.window.thinking_tokens, "z1-recut" if p.recut else ""] for p in comparison.places if p.is_cut],
     }
 

@@ -81,13 +81,14 @@
 
   // One window of a comparison.
   const PLACE = `<div class="z1-card-head"><b data-say="title"></b></div><div class="z1-card-line" data-say="line"></div>
-    <div class="z1-card-answer" data-text="answer" data-if="answer"><div></div></div>
+    <div class="z1-card-answer" data-text="answer"><div></div></div>
     <div class="z1-card-foot" data-if="foot"><div data-if="short"><span class="z1-short" data-say="short"></span>
     <span class="z1-agree" data-say="agrees"></span></div><p data-say="foot"></p></div>`;
   class Place extends View {
     constructor() { super(make("div", "z1-card"), PLACE); }
     show(place) {
       super.show(place);
+      this.find(".z1-card-answer").classList.toggle("z1-none", !place.answer);
       this.find(".z1-agree").dataset.sign = place.agrees[0] ?? "";
     }
   }
