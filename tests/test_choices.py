@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ui.examples import compare_for, examples_for, examples_html
+from ui.examples import SETS, compare_for, examples_for
+from ui.html import macros
 from ui.presets import PRESETS, fitted, preset_of, with_numbers, within
 from ui.settings_panel import link_sentence, panel_html, words
 from z1_core.errors import BadInput
@@ -106,7 +107,7 @@ def test_compare_begins_with_what_the_model_can_do_and_holds():
 
 
 def test_the_examples_are_of_both_kinds_and_for_the_model_that_runs():
-    html = examples_html()
+    html = macros("tabs").think(SETS)
     assert html.count("data-for=") == 3
     names = ("SmolLM2-135M-Shift is ready", "loading SmolLM2-135M", "Z1-7B is ready")
     assert [examples_for(name) for name in names] == ["SmolLM2-135M-Shift", "SmolLM2-135M", ""]

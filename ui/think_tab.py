@@ -7,8 +7,9 @@ from typing import Any
 import gradio as gr
 
 from ui.conversation import Conversation, Turn
-from ui.examples import examples_for, examples_html
+from ui.examples import SETS, examples_for
 from ui.export import from_json, to_json
+from ui.html import macros
 from ui.settings_panel import SettingsPanel, chosen
 from ui.views import conversation_view
 from ui.wiring import Tab, followed, told
@@ -16,23 +17,6 @@ from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost, Status
 
 STILL_RUNS = "a run is still going on; stop it first (Esc)"
-FRAME = """<div class="z1-stack"><div class="z1-turns"></div>
-<div class="z1-empty" data-if="empty"><h2>Thinking, with a limit</h2>
-<p>The model thinks inside a window of tokens. If it stops by itself, that was the answer. If not, the window closes, a
-hint is inserted, and it answers from what it has thought. Easy questions cost little; hard ones are capped.</p></div>
-<div id="message" class="z1-error" role="alert" data-say="complaint"></div>
-<div class="z1-ask"><div class="z1-editing-row" hidden>
-<span>Run puts the edited question, with its new answer, in the place of the last turn.</span>
-<button type="button" id="keep" class="z1-button">Leave it as it is</button></div>
-<div id="question"><textarea rows="2" aria-label="Your question"
-placeholder="Ask something. Enter begins a new line, Ctrl+Enter runs."></textarea></div>
-<div class="z1-buttons"><button type="button" id="run" class="z1-button z1-primary" data-say="run" data-on="ready" disabled>
-Starting</button>
-<button type="button" id="answer-now" class="z1-button" data-on="thinks" disabled>Answer now</button>
-<button type="button" id="stop" class="z1-button" data-on="running" disabled>Stop</button>
-<span class="z1-quiet"><button type="button" id="clear">New conversation</button>
-<button type="button" id="import">Import run</button><input type="file" accept=".json" hidden></span></div></div>
-<div role="status" aria-live="polite" class="z1-sr" data-say="status"></div>"""
 
 
 class ThinkTab(Tab):
@@ -42,7 +26,7 @@ class ThinkTab(Tab):
         others = ("answer_now", "export", "bring")
         with gr.Row(elem_classes="z1-main"):
             with gr.Column(scale=3, min_width=320, elem_classes="z1-talk"):
-                frame = f"{FRAME}{examples_html()}</div>"
+                frame = macros("tabs").think(SETS)
                 super().__init__(
                     host, Conversation(), frame, "think", runs=["run"], ends=("stop", "clear"), others=others
                 )

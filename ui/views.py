@@ -3,26 +3,17 @@ data there. Both have a meter: head, numbers, bar and marks (in percent), used (
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from ui.comparison import Compared, Comparison, Place
 from ui.conversation import Conversation, Kept, Turn
+from ui.html import sentence
 
 STARTS_BY_ITSELF = "It starts by itself as soon as one is free; Stop gives it up."
 
 
-def sentence(text: str) -> str:
-    """Begins with a capital and ends with one full stop: errors of the library are parts of sentences."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
-
-
 def counted(tokens: int) -> str:
     return f"{tokens:,} token{'' if tokens == 1 else 's'}"
-
-
-def error_html(text: str) -> str:
-    return f'<div class="z1-error" role="alert">{escape(sentence(text))}</div>'
 
 
 def waits(queue: int) -> str:
