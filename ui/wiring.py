@@ -23,9 +23,6 @@ event has ever written to, at each piece that a stream brings, and copies all th
 QUICK = {"queue": False, **SILENT}
 """For what is done at once: no queue either."""
 
-BUSY = "Too many people are waiting at the moment; try again in a minute."
-"""What a visitor is told whom the queue does not take."""
-
 FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
 
 SCRIPTS = '<link rel="stylesheet" href="z1/vendor/katex.css">' + "".join(
@@ -76,8 +73,6 @@ class Tab:
             self._on(event, cancels=self.begun, **QUICK)
         for event in others:
             self._on(event, **QUICK)
-        for run in self.begun:
-            run.failure(self._refuse, self.kept, self.view, **QUICK)
 
     def _on(self, event: str, **how: Any) -> gr.events.Dependency:
         return getattr(self.view, event)(getattr(self, f"_{event}"), self.kept, self.view, **how)
@@ -85,10 +80,6 @@ class Tab:
     def show(self, kept: Kept, *, complaint: str = "") -> dict[str, Any]:
         """What the component is to draw."""
         raise NotImplementedError
-
-    async def _refuse(self, kept: Kept) -> dict[str, Any]:
-        """Gradio's queue did not take the run."""
-        return self.show(kept, complaint=BUSY)
 
 
 def followed(begin: Callable[..., Awaitable[Any]]) -> Callable[..., AsyncGenerator[dict[str, Any], None]]:
