@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +35,25 @@ class BenchmarksTab:
 
     def __init__(self, results: Path, *, opened: Any) -> None:
         self.results = results
-        gr.HTML(macros("benchmarks").intro())
+        plain, html = partial(gr.HTML, apply_default_css=False), macros("benchmarks")
+        plain(html.intro())
         with gr.Row(elem_classes=["z1-bench-choice", "z1-bench-top"]):
             self.benchmark = gr.Dropdown([], label="Benchmark", elem_id="benchmarks-which", min_width=200)
-        self.found = gr.HTML()
+        self.found = plain()
         with gr.Column(elem_classes="z1-turn z1-bench-card"):
-            gr.HTML(macros("benchmarks").card_head("Accuracy against thinking tokens", "bars are 95 % intervals"))
+            plain(html.card_head("Accuracy against thinking tokens", "bars are 95 % intervals"))
             with gr.Row(equal_height=False):
                 with gr.Column(scale=3, min_width=300) as self.place:
                     self.plot = gr.Plot(show_label=False, elem_classes="z1-plot z1-bench-plot")
                 with gr.Column(scale=2, min_width=300):
-                    self.figures = gr.HTML()
+                    self.figures = plain()
         with gr.Column(elem_classes="z1-turn z1-bench-card", visible=False) as self.frame:
-            gr.HTML(macros("benchmarks").card_head("Every answer", "a part of a name or verdict finds it"))
+            plain(html.card_head("Every answer", "a part of a name or verdict finds it"))
             with gr.Row(elem_classes="z1-bench-choice"):
                 self.run = gr.Dropdown([], label="Run", elem_id="answers-run", min_width=200, scale=2)
                 self.window = gr.Dropdown([], label="Window", elem_id="answers-window", min_width=120)
                 self.answer = gr.Dropdown([], label="Answer", elem_id="answers-answer", min_width=200, scale=2)
-            self.shown = gr.HTML()
+            self.shown = plain()
         chosen = [self.benchmark, self.run, self.window, self.answer]
         drawn = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
         gr.on([self.benchmark.input, opened], self.look, chosen, drawn, **QUICK)
@@ -59,7 +61,7 @@ class BenchmarksTab:
 
     def look(self, benchmark: Any, *chosen: Any) -> dict[gr.blocks.Block, Any]:
         """Read the folder anew; what a visitor has chosen stays where it is still there."""
-        runs, complaints = find_runs(self.results)
+        html, (runs, complaints) = macros("benchmarks"), find_runs(self.results)
         titles = {run.task.benchmark: run.task.title.partition(", ")[0] for run in runs}
         titles |= {name: about["title"] for name, about in paper()["benchmarks"].items()}
         judged = {run.task.benchmark for run in runs if any(window.n for window in run.task.windows)}
@@ -70,13 +72,11 @@ class BenchmarksTab:
         points += paper_points(benchmark)
         chart = points and scaling_chart(points, titles[benchmark])
         return {
-            self.found: macros("benchmarks").found(
-                len({run.folder.parent for run in runs}), complaints, self.results / "z1"
-            ),
+            self.found: html.found(len({run.folder.parent for run in runs}), complaints, self.results / "z1"),
             self.benchmark: gr.update(choices=[(titles[name], name) for name in names], value=benchmark),
             self.place: gr.update(visible=bool(points)),
             self.plot: styled(chart.properties(**PLACE)) if points else None,
-            self.figures: macros("benchmarks").figures(points, paper()["table1"], PAPER_MODEL, benchmark),
+            self.figures: html.figures(points, paper()["table1"], PAPER_MODEL, benchmark),
             self.frame: gr.update(visible=bool(mine)),
             **self.browse(benchmark, *chosen),
         }
@@ -96,19 +96,16 @@ class BenchmarksTab:
 
     def _answers(self, run: Run, window: Any, answer: Any) -> dict[gr.blocks.Block, Any]:
         """An answer stays when another window is chosen: it goes by its problem and sample."""
-        answers = answers_of(run)
+        html, answers = macros("benchmarks"), answers_of(run)
         window = _or_first(window, answers.windows[::-1])
         keys = {f"{key.problem_id} #{key.sample + 1}": key for key in answers.at(window)}
         name = _or_first(answer, [*keys])
         statuses = {each: answers.status(key) for each, key in keys.items()}
-        choices = [
-            (clean(f"{each.removesuffix(' #1')}  {said.sign} {said.words}"), each) for each, said in statuses.items()
-        ]
+        named = {each: f"{each.removesuffix(' #1')}  {said.sign} {said.words}" for each, said in statuses.items()}
         return {
             self.window: gr.update(choices=[(f"{each:,}", each) for each in answers.windows], value=window),
-            self.answer: gr.update(choices=choices, value=name),
-            self.shown: macros("benchmarks").note(run.task)
-            + (macros("benchmarks").answer(**answers.read(keys[name])) if keys else ""),
+            self.answer: gr.update(choices=[(clean(words), each) for each, words in named.items()], value=name),
+            self.shown: html.note(run.task) + (html.answer(**answers.read(keys[name])) if keys else ""),
         }
 
 

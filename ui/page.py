@@ -49,6 +49,8 @@ LAUNCH = {
     "enable_monitoring": False,
     "show_error": False,
     "max_threads": MOST_EVENTS,
+    "prevent_thread_lock": True,
+    "quiet": True,
 }
 """What belongs to the page but is given to launch(). Gradio's run history, which keeps prompts in the visitor's browser
 without asking, is off."""
@@ -70,19 +72,11 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        routes = [Mount("/z1", StaticFiles(directory=HERE / "static"))]
-        made = {"middleware": [Middleware(Door)], "routes": routes}  # anew each time: Gradio adds to it
+        static = Mount("/z1", StaticFiles(directory=HERE / "static"))
+        door = {"middleware": [Middleware(Door)], "routes": [static]}  # anew each time: Gradio adds to it
+        name = f"[{host}]" if ":" in host else host  # as in a web address
         with suppress(OSError):  # another program has taken it since
-            _, address, _ = page.launch(
-                **LAUNCH,
-                app_kwargs=made,
-                prevent_thread_lock=True,
-                quiet=True,
-                server_name=f"[{host}]" if ":" in host else host,  # as in a web address
-                server_port=each,
-                **options,
-            )
-            return address
+            return page.launch(**LAUNCH, app_kwargs=door, server_name=name, server_port=each, **options)[1]
     wanted = port or f"range {first}-{first + http_server.TRY_NUM_PORTS - 1}"
     raise BadInput(f"port {wanted} is in use; choose another with --port")
 
@@ -117,6 +111,7 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             header = gr.HTML(
                 header_html(host, may_choose=may_choose),
                 elem_classes="z1-header-text",
+                apply_default_css=False,
                 js_on_load=ON_LOAD if may_choose else None,
             )
             restart = gr.Button("Start the model again", visible=False, elem_id="restart", size="sm", scale=0)

@@ -112,28 +112,21 @@ def key(turn: Turn) -> list[list[str]]:
     return [*parts, ["", f"total {trace + hint + answer:,} of {turn.settings.total_tokens:,}"]]
 
 
+ENDS = {
+    "inside": "Answered inside the window: {spent:,} of {window:,} tokens.",
+    "cut": "Answered after the cut.",
+    "answer_now": "You closed the window at {spent:,} of {window:,} tokens; the model answered.",
+    "answer_length": "The answer ran into its limit of {answer:,} tokens; raise the total for a longer one.",
+    "context_full": "The model's context is full; start a new conversation or lower the window.",
+    "user_stop": "Stopped by you. What was written is kept.",
+    "error": "{error}",
+}
+"""How a turn ended, in words."""
+
+
 def end_sentence(turn: Turn) -> str:
-    """How the turn ended, in words."""
-    spent, window = turn.tokens["trace"], turn.window
-    match turn.end_reason:
-        case None:
-            return ""
-        case "inside":
-            return f"Answered inside the window: {spent:,} of {window.thinking_tokens:,} tokens."
-        case "cut":
-            return "Answered after the cut."
-        case "answer_now":
-            return f"You closed the window at {spent:,} of {window.thinking_tokens:,} tokens; the model answered."
-        case "answer_length":
-            return (
-                f"The answer ran into its limit of {window.answer_tokens:,} tokens; raise the total for a longer one."
-            )
-        case "context_full":
-            return "The model's context is full; start a new conversation or lower the window."
-        case "user_stop":
-            return "Stopped by you. What was written is kept."
-        case "error":
-            return sentence(turn.error)
+    tokens = {"window": turn.window.thinking_tokens, "answer": turn.window.answer_tokens, "spent": turn.tokens["trace"]}
+    return ENDS[turn.end_reason].format(**tokens, error=sentence(turn.error)) if turn.end_reason else ""
 
 
 def facts(turn: Turn) -> list[str]:
