@@ -21,10 +21,11 @@ from z1_core.settings import whole_number
 class CompareTab(Tab):
     """Builds the tab where it is made."""
 
+    name = "comparison"
+    runs, ends = ("run", "recut"), ("stop",)
+
     def __init__(self, host: EngineHost) -> None:
-        super().__init__(
-            host, Compared(), macros("tabs").comparison(), "comparison", runs=("run", "recut"), ends=["stop"]
-        )
+        super().__init__(host, Compared(), macros("tabs").comparison())
 
     def show(self, compared: Compared, *, complaint: str = "") -> dict[str, Any]:
         """The question and windows are offers, until the visitor writes others."""

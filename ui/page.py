@@ -97,11 +97,9 @@ def _is_free(host: str, port: int) -> bool:
 def listens_here_alone(host: str | None) -> bool:
     """Whether only this machine reaches a page that launch() serves at that address."""
     name = (host or http_server.LOCALHOST_NAME).strip("[]")
-    try:
-        found = socket.getaddrinfo(name, None)
-    except OSError:
-        return False
-    return all(ip_address(address[0]).is_loopback for *_, address in found)
+    with suppress(ValueError):  # another name than this
+        return name == "localhost" or ip_address(name).is_loopback
+    return False
 
 
 def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose: bool = False) -> gr.Blocks:

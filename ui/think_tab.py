@@ -22,14 +22,13 @@ STILL_RUNS = "a run is still going on; stop it first (Esc)"
 class ThinkTab(Tab):
     """Builds the tab where it is made and wires it to the engine."""
 
+    name = "think"
+    runs, ends, others = ("run",), ("stop", "clear"), ("answer_now", "export", "bring")
+
     def __init__(self, host: EngineHost) -> None:
-        others = ("answer_now", "export", "bring")
         with gr.Row(elem_classes="z1-main"):
             with gr.Column(scale=3, min_width=320, elem_classes="z1-talk"):
-                frame = macros("tabs").think(SETS)
-                super().__init__(
-                    host, Conversation(), frame, "think", runs=["run"], ends=("stop", "clear"), others=others
-                )
+                super().__init__(host, Conversation(), macros("tabs").think(SETS))
             self.settings = SettingsPanel(host)
 
     def show(self, conversation: Conversation, *, complaint: str = "", **more: Any) -> dict[str, Any]:

@@ -52,26 +52,22 @@ def told(event: gr.EventData, name: str, kind: type) -> Any:
 class Tab:
     """A tab that is one component. Each event is a method of it, which gets what the visitor keeps and gives a view.
 
-    runs: those that stream views; ends: those that end these; others: what is done at once."""
+    name: of its function in ui/static. runs: the events that stream views; ends: those that end these; others: what is done
+    at once."""
 
-    def __init__(
-        self,
-        host: EngineHost,
-        kept: Kept,
-        frame: str,
-        name: str,
-        *,
-        runs: Sequence[str],
-        ends: Sequence[str],
-        others: Sequence[str] = (),
-    ) -> None:
+    name: str
+    runs: Sequence[str]
+    ends: Sequence[str]
+    others: Sequence[str] = ()
+
+    def __init__(self, host: EngineHost, kept: Kept, frame: str) -> None:
         self.host = host
         self.kept = gr.State(kept)
-        self.view = component(frame, name, [*runs, *ends, *others], elem_id=name)
-        self.begun = [self._on(event, **SILENT) for event in runs]
-        for event in ends:
+        self.view = component(frame, self.name, [*self.runs, *self.ends, *self.others], elem_id=self.name)
+        self.begun = [self._on(event, **SILENT) for event in self.runs]
+        for event in self.ends:
             self._on(event, cancels=self.begun, **QUICK)
-        for event in others:
+        for event in self.others:
             self._on(event, **QUICK)
 
     def _on(self, event: str, **how: Any) -> gr.events.Dependency:
