@@ -1,6 +1,6 @@
 """The model's badge, and the list that it opens where whoever sees the page may choose another model.
 
-All of it stands in the page's header, as HTML (model.html); what is pressed there comes back as one event.
+All of it stands in the page's header, as HTML (model.html, static/model.js); what is pressed there comes back as one event.
 """
 
 from __future__ import annotations
@@ -22,42 +22,6 @@ NOTES = {
     EMBEDDED_NAME: "A small model: it shows the mechanism, not the quality of Z1-7B.",
 }
 BETTER = " A better one is two clicks away, on its name."
-
-ON_LOAD = """
-const find = (selector) => element.querySelector(selector);
-const isOpen = () => element.hasAttribute("data-open");
-const show = (open) => {
-  element.toggleAttribute("data-open", open);
-  find("#model-badge").setAttribute("aria-expanded", open);
-};
-let pressed = false, wasBusy = false;
-element.addEventListener("click", ({ target }) => {
-  const button = target.closest("button");
-  if (button?.id === "model-badge") show(!isOpen());
-  if (!button?.dataset.model && button?.id !== "cancel-model") return;
-  pressed = true;
-  trigger("submit", { model: button.dataset.model ?? null });
-});
-element.addEventListener("submit", (event) => {
-  event.preventDefault();
-  if (find("#other-model").value.trim()) trigger("submit", { model: find("#other-model").value });
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !isOpen()) return;
-  event.stopPropagation();  // it would stop a run
-  show(false);
-  find("#model-badge").focus();
-}, true);
-watch("value", () => {
-  const fails = wasBusy && find("#model-panel [role=alert]") !== null;  // is told also where the list was closed
-  wasBusy = find("#cancel-model") !== null;
-  show(isOpen() || fails);
-  if (!pressed || document.activeElement.closest("button:enabled")) return;
-  pressed = false;  // what was pressed cannot be pressed any more, and would take the focus along
-  (find("#cancel-model") ?? find("#model-badge")).focus({ preventScroll: true });
-});
-"""
-"""Runs once: of its HTML Gradio changes what is different and leaves the rest, the focus and a typed text included."""
 
 
 def wire_chooser(header: gr.HTML, host: EngineHost) -> gr.events.Dependency:

@@ -22,10 +22,10 @@ from ui.compare_tab import CompareTab
 from ui.comparison import Compared
 from ui.conversation import Conversation
 from ui.door import Blocks, Door
-from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
+from ui.model_chooser import badge_html, panel_html, wire_chooser
 from ui.theme import THEME
 from ui.think_tab import ThinkTab
-from ui.wiring import QUICK
+from ui.wiring import QUICK, component
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.models import SHIFT_NAME
@@ -60,6 +60,7 @@ LOGO = (
     'fill="none" stroke="var(--z1-thinking)" stroke-width="2"/><rect x="5" y="9" width="9" height="8" rx="2" '
     'fill="var(--z1-thinking)"/><path d="M17 3v20" stroke="currentColor" stroke-width="2" stroke-dasharray="3 2"/></svg>'
 )
+RESTART = '<button type="button" id="restart" class="z1-button">Start the model again</button>'
 
 
 def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None, **options: Any) -> str:
@@ -105,14 +106,8 @@ def listens_here_alone(host: str | None) -> bool:
 def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose: bool = False) -> gr.Blocks:
     """The page on an engine that may still be starting. may_choose: let whoever sees the page go over to another model."""
     with Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        with gr.Row(elem_classes="z1-header"):
-            header = gr.HTML(
-                header_html(host, may_choose=may_choose),
-                elem_classes="z1-header-text",
-                apply_default_css=False,
-                js_on_load=ON_LOAD if may_choose else None,
-            )
-            restart = gr.Button("Start the model again", visible=False, elem_id="restart", size="sm", scale=0)
+        shown, pressed = header_html(host, may_choose=may_choose), ["restart", "submit"] if may_choose else ["restart"]
+        header = component("${value}", "model", pressed, value=shown, elem_classes="z1-header")
         with gr.Tabs(elem_classes="z1-tabs"):
             with gr.Tab("Think", id="think"):
                 tab = ThinkTab(host)
@@ -124,8 +119,7 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
         known, clock = gr.State(""), gr.Timer(LOOK_S)
 
         def look(conversation: Conversation, compared: Compared, known_before: str) -> dict:
-            """And what depends on the model's state, where that is another: the way out of a failure, the Run button, the
-            bounds of the windows."""
+            """And what depends on the model's state, where that is another: the Run button, the bounds of the windows."""
             status, shown = host.status(), {header: header_html(host, may_choose=may_choose)}
             since_s = round(time.monotonic() - status.seconds)  # an engine that came back is ready anew
             told = f"{status.state} {status.text} {host.is_choosing} {since_s}"
@@ -133,7 +127,6 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
                 return shown
             return shown | {
                 known: told,
-                restart: gr.update(visible=status.state == "failed"),
                 tab.view: tab.show(conversation),
                 compare.view: compare.show(compared),
                 tab.settings.view: {"ask": told},
@@ -141,9 +134,9 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
             }
 
         given = [tab.kept, compare.kept, known]
-        drawn = [header, known, restart, tab.view, compare.view, tab.settings.view, clock]
+        drawn = [header, known, tab.view, compare.view, tab.settings.view, clock]
         gr.on([clock.tick, page.load], look, given, drawn, **QUICK)
-        acts = [*tab.begun, *compare.begun, restart.click(host.start, None, None, **QUICK)]
+        acts = [*tab.begun, *compare.begun, header.restart(host.start, None, None, **QUICK)]
         if may_choose:
             acts.append(wire_chooser(header, host))
         for act in acts:
@@ -152,9 +145,10 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
 
 
 def header_html(host: EngineHost, *, may_choose: bool) -> str:
-    """Logo, title, what the model is doing, and where it may be chosen, the list of models."""
+    """Logo, title, what the model is doing, the way out of a failure, and where it may be chosen, the list of models."""
     status, choice = host.status(), host.choice
     running = None if status.state == "failed" else host.model or SHIFT_NAME
     panel = panel_html(running, choice) if may_choose else ""
     badge = badge_html(status, choice, may_choose=may_choose)
-    return f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>{badge}</div>{panel}'
+    restart = RESTART if status.state == "failed" else ""
+    return f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>{badge}{restart}</div>{panel}'

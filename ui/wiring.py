@@ -27,7 +27,7 @@ FAULT = "This run failed because of a fault of this program; its log says more. 
 
 SCRIPTS = '<link rel="stylesheet" href="z1/vendor/katex.css">' + "".join(
     f'<script src="z1/{name}.js"></script>'
-    for name in ("vendor/marked", "vendor/purify", "vendor/katex", "text", "settings", "view")
+    for name in ("vendor/marked", "vendor/purify", "vendor/katex", "text", "settings", "model", "view")
 )
 """Of ui/static, which the page serves below z1/. Gradio waits for them, and loads them once."""
 
