@@ -125,7 +125,9 @@ class Comparison:
         engine = self.engine = host.engine(named=self.engine.name)  # it may have been started again
         places, started_s, before_s = [*self.places], time.monotonic(), self.seconds
         try:
-            async with aclosing(host.thread.relay(lambda: self._pieces(engine), every_s=UPDATES_EVERY_S)) as bundles:
+            async with aclosing(
+                host.thread.relay(lambda: self._pieces(engine, places), every_s=UPDATES_EVERY_S)
+            ) as bundles:
                 async for bundle in bundles:
                     for piece in bundle:
                         places[piece.index].add(piece.chunk)
@@ -136,16 +138,15 @@ class Comparison:
         finally:
             await self.split()
 
-    async def _pieces(self, engine: Engine) -> AsyncGenerator[Piece, None]:
-        last = len(self.places) - 1
-        place = self.places[last]
-        if place.recut:
-            run = answer_from(engine, self.prompt_ids, place.ids["trace"], place.window, self.sampling)
+    async def _pieces(self, engine: Engine, places: Sequence[Place]) -> AsyncGenerator[Piece, None]:
+        *_, last = places
+        if last.recut:
+            run = answer_from(engine, self.prompt_ids, last.ids["trace"], last.window, self.sampling)
         else:
-            run = sweep(engine, self.prompt_ids, [each.window for each in self.places], self.sampling)
+            run = sweep(engine, self.prompt_ids, [place.window for place in places], self.sampling)
         async with aclosing(run) as made:
             async for each in made:
-                yield Piece(last, each) if place.recut else each
+                yield Piece(len(places) - 1, each) if last.recut else each
 
     def _waits(self, place: Place) -> bool:
         """The trace does until it begins, and a smaller window from when it is passed until it answers."""
