@@ -80,13 +80,8 @@ def main() -> None:
         from ui.page import build_page, launch
 
         page = build_page(host, results=options.results, may_choose=lets_choose(options, kind))
-        address = launch(
-            page,
-            host=options.host,
-            port=options.port,
-            share=options.share,
-            mcp_server=find_spec("mcp") is not None,
-        )
+        mcp_server = find_spec("mcp") is not None
+        address = launch(page, host=options.host, port=options.port, share=options.share, mcp_server=mcp_server)
         print(f"The page is at {address}  (Ctrl+C ends it)", flush=True)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that the engine's processes end with this one
         if kind != "llama":

@@ -13,7 +13,8 @@ from evaluation.results import read_results
 from evaluation.summary import summarize
 from tests.test_report import HOSTILE, Run
 from ui.benchmark_runs import answers_of, find_runs
-from ui.benchmarks_tab import BenchmarksTab, html
+from ui.benchmarks_tab import BenchmarksTab
+from ui.html import macros
 from z1_core.errors import BadInput
 from z1_core.record import Key
 from z1_core.scaling_plot import run_points
@@ -161,7 +162,7 @@ def test_what_the_judge_has_not_seen_is_not_wrong(root, tab):
 
 def test_text_from_files_is_escaped_shortened_and_can_be_sent(root, tab):
     rewrite(root / "up" / "math500" / "answers.jsonl", lambda row: {**row, "trace": HOSTILE + "x" * 900_000})
-    shown = browsed(tab, answer="math500/1 #1")["shown"] + html().found(0, [HOSTILE], HOSTILE)
+    shown = browsed(tab, answer="math500/1 #1")["shown"] + macros("benchmarks").found(0, [HOSTILE], HOSTILE)
     shown.encode()  # halves of characters would not go through
     assert "<img" not in shown
     assert "<script" not in shown

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ui.examples import compare_for, examples_for, examples_html
-from ui.presets import PRESETS, Preset, brought_back, fitted, preset_of
+from ui.examples import SETS, compare_for, examples_for
+from ui.html import macros
+from ui.presets import PRESETS, fitted, preset_of, with_numbers, within
 from ui.settings_panel import link_sentence, panel_html, words
 from z1_core.errors import BadInput
 from z1_core.settings import FIELDS, SHORT, Settings, read_settings, usable_settings
@@ -68,14 +69,14 @@ def test_a_link_says_what_it_set_and_what_it_did_not():
 @pytest.mark.parametrize("context_tokens", [3, 100, 2048, 8192, 32_768])
 def test_a_preset_leaves_room_for_prompt_and_answer(context_tokens: int):
     for preset in PRESETS.values():
-        fitting = preset.within(context_tokens)
-        assert 1 <= fitting.thinking_tokens < fitting.total_tokens < context_tokens
+        thinking_tokens, total_tokens = within(preset, context_tokens)
+        assert 1 <= thinking_tokens < total_tokens < context_tokens
 
 
 def test_the_preset_with_the_numbers_is_shown_and_stays_where_two_are_the_same():
-    assert preset_of(Preset(1024, 2048), 32_768, "") == "Balanced"
-    assert preset_of(Preset(1024, 2000), 32_768, "Balanced") == ""
-    assert preset_of(PRESETS["Deep"].within(2048), 2048, "Deep") == "Deep"
+    assert preset_of(with_numbers(Settings(), 1024, 2048), 32_768, "") == "Balanced"
+    assert preset_of(with_numbers(Settings(), 1024, 2000), 32_768, "Balanced") == ""
+    assert preset_of(with_numbers(Settings(), *within(PRESETS["Deep"], 2048)), 2048, "Deep") == "Deep"
 
 
 @pytest.mark.parametrize(
@@ -88,14 +89,14 @@ def test_the_preset_with_the_numbers_is_shown_and_stays_where_two_are_the_same()
     ],
 )
 def test_settings_beyond_the_context_of_the_model_are_brought_back(context_tokens, chosen, fitting):
-    settings = Preset(*chosen).put_into(Settings(hint="boxed"))
-    assert brought_back(settings, context_tokens) == Preset(*fitting).put_into(settings)
+    settings = with_numbers(Settings(hint="boxed"), *chosen)
+    assert fitted(settings, context_tokens, also_beyond=True) == with_numbers(settings, *fitting)
 
 
 def test_what_a_program_asks_for_is_never_made_less_but_the_defaults_fit():
-    assert Preset.of(fitted(Settings(), 2048)) == Preset(1024, 1536)
+    assert fitted(Settings(), 2048) == with_numbers(Settings(), 1024, 1536)
     assert fitted(Settings(total_tokens=9000), 2048).total_tokens == 9000
-    assert fitted(Settings(), None) == brought_back(Settings(), None) == Settings()
+    assert fitted(Settings(), None) == fitted(Settings(), None, also_beyond=True) == Settings()
 
 
 def test_compare_begins_with_what_the_model_can_do_and_holds():
@@ -106,7 +107,7 @@ def test_compare_begins_with_what_the_model_can_do_and_holds():
 
 
 def test_the_examples_are_of_both_kinds_and_for_the_model_that_runs():
-    html = examples_html()
+    html = macros("tabs").think(SETS)
     assert html.count("data-for=") == 3
     names = ("SmolLM2-135M-Shift is ready", "loading SmolLM2-135M", "Z1-7B is ready")
     assert [examples_for(name) for name in names] == ["SmolLM2-135M-Shift", "SmolLM2-135M", ""]

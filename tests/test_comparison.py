@@ -12,7 +12,6 @@ import pytest
 from tests.conftest import wait_until_ready
 from ui.compare_tab import CompareTab
 from ui.comparison import Compared, Comparison
-from ui.wiring import BUSY
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import EngineDead
 from z1_core.host import EngineHost
@@ -73,7 +72,7 @@ async def test_a_finished_comparison_can_be_clicked_in(stage: Stage):
     assert [7, "z1-recut"] in shown["cuts"]
 
 
-async def test_after_the_engine_died_compare_stop_and_a_refusal_say_so_in_words(stage: Stage):
+async def test_after_the_engine_died_compare_and_stop_say_so_in_words(stage: Stage):
     """The view asked the engine for the tokens' texts, and each of them ended in an exception."""
     views = stage.run(5, 2000)
     await anext(views)
@@ -85,7 +84,6 @@ async def test_after_the_engine_died_compare_stop_and_a_refusal_say_so_in_words(
     for view in (
         shown,
         await stage.tab._stop(stage.compared),
-        await stage.tab._refuse(stage.compared),
         await last(stage.run(5)),
         await last(stage.recut("3")),
     ):
@@ -93,8 +91,7 @@ async def test_after_the_engine_died_compare_stop_and_a_refusal_say_so_in_words(
         assert view["tokens"] == []
 
 
-async def test_a_comparison_that_the_queue_did_not_take_says_so_and_a_fault_is_called_one(stage: Stage, monkeypatch):
-    assert (await stage.tab._refuse(stage.compared))["complaint"] == BUSY
+async def test_a_fault_is_called_one(stage: Stage, monkeypatch):
     monkeypatch.setattr(Comparison, "follow", lambda self, host: 1 / 0)
     assert "a fault of this program" in (await last(stage.run(5)))["complaint"]
 

@@ -18,7 +18,6 @@ from ui.comparison import Compared
 from ui.conversation import Conversation, Turn
 from ui.settings_panel import chosen, words
 from ui.think_tab import ThinkTab
-from ui.wiring import BUSY
 from z1_core import HINT, BadInput, ContextOverflow, EngineDead, FakeEngine
 from z1_core.host import EngineHost
 from z1_core.settings import Settings, read_settings
@@ -251,7 +250,6 @@ async def test_a_run_is_one_stream_of_views_and_what_goes_wrong_is_a_sentence_in
     again = await views_of(Asked(again=True))
     (turn,) = again[-1]["turns"]
     assert turn["id"] != made[-1]["turns"][0]["id"]
-    assert (await tab._refuse(conversation))["complaint"] == BUSY
     monkeypatch.setattr(Turn, "follow", lambda self, host: 1 / 0)
     failed = await views_of(Asked("first"))
     assert "a fault of this program" in failed[-1]["turns"][-1]["error"]
@@ -303,7 +301,8 @@ async def test_the_bar_adds_up_to_the_total(host: EngineHost):
     turn = await run(Conversation(), host, "first")
     view, used = views.turn_view(turn), sum(turn.tokens.values())
     assert view["key"][-1] == ["", f"total {used} of 200"]
-    assert view["bar"] == [20, turn.tokens["hint"] / 2, turn.tokens["answer"] / 2, 20]
+    assert view["bar"] == [["thinking", 20], ["hint", turn.tokens["hint"] / 2], ["answer", turn.tokens["answer"] / 2]]
+    assert view["marks"][0][0] == 20
 
 
 async def test_the_first_token_and_the_rate_of_those_behind_it_are_told_apart(host: EngineHost):

@@ -23,7 +23,7 @@ def test_no_event_has_gradio_show_progress_on_anything():
 
 
 USED = {
-    "gradio": "HTML Plot Timer State Row Column Tab Tabs Button Dropdown Textbox Number Blocks EventData Request api on",
+    "gradio": "HTML Plot Timer State Row Column Tab Tabs Dropdown Blocks EventData Error Warning api on update",
     "gradio.http_server": "LOCALHOST_NAME INITIAL_PORT_VALUE TRY_NUM_PORTS",
     "gradio_client.utils": "is_http_url_like apply_diff",
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -43,11 +43,10 @@ def add_api(host: EngineHost) -> None:
         Args:
             prompt: The question.
         """
-        started_s = time.monotonic()
         turn = await asyncio.to_thread(prepare, host, prompt, settings, chat(prompt, system=settings.system))
         async with aclosing(turn.follow(host)) as ticks:
             async for _ in ticks:
-                yield _record(turn, turn.prompt_ids, started_s)
+                yield _record(turn)
 
     async def sweep(
         prompt: str, windows: list[int], settings: Settings, answer_tokens: int = 256
@@ -63,18 +62,11 @@ def add_api(host: EngineHost) -> None:
             windows: Thinking tokens, in growing order, at most 16 of them, such as [128, 512, 2048].
             answer_tokens: The most tokens of each answer.
         """
-        started_s = time.monotonic()
         sizes, answer = _sizes(windows), whole_number("answer_tokens", answer_tokens)
         comparison = await asyncio.to_thread(prepare_comparison, host, prompt, settings, sizes, answer)
         async with aclosing(comparison.follow(host)) as ticks:
             async for _ in ticks:
-                yield [
-                    {
-                        "thinking_tokens": place.window.thinking_tokens,
-                        **_record(place, comparison.prompt_ids, started_s),
-                    }
-                    for place in comparison.places
-                ]
+                yield [{"thinking_tokens": each.window.thinking_tokens, **_record(each)} for each in comparison.places]
 
     gr.api(with_settings(host, think), api_name="think")
     gr.api(with_settings(host, sweep, without=("thinking_tokens", "total_tokens")), api_name="sweep")
@@ -119,15 +111,15 @@ def _settings(host: EngineHost, chosen: Mapping[str, Any]) -> Settings:
     return fitted(read_settings({**chosen, **usual}), host.context_tokens())
 
 
-def _record(run: Turn | Place, prompt_ids: Sequence[int], started_s: float) -> dict[str, Any]:
+def _record(run: Turn | Place) -> dict[str, Any]:
     """Token ids come with the end of a run: sent with each piece, those of a long one would be more work than writing
     it."""
-    ids = {f"{phase}_ids": ids for phase, ids in run.ids.items()} | {"prompt_ids": list(prompt_ids)}
+    ids = {f"{phase}_ids": ids for phase, ids in run.ids.items()} | {"prompt_ids": list(run.prompt_ids)}
     return {
         "trace": run.texts["trace"],
         "answer": run.texts["answer"],
         "end_reason": run.end_reason,
-        "seconds": time.monotonic() - started_s,
+        "seconds": time.monotonic() - run.started_s,
         **(ids if run.end_reason else {"waiting": run.queue}),
     }
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
 
+from ui.html import clean
 from z1_core.errors import BadInput
 from z1_core.record import Answer, Asked, Judged, Key, Kind, read, read_at
 from z1_core.statuses import STATUSES, Status
@@ -97,11 +98,6 @@ def _inside(root: Path, path: Path) -> Path:
     if real.is_relative_to(root) and os.path.isfile(real):
         return real
     raise BadInput(f"{clean(path.relative_to(root))} is missing, or no file of the results folder")
-
-
-def clean(text: object) -> str:
-    """Text from files can hold halves of characters, which no page can be sent."""
-    return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
 class Answers:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
 
-from ui.benchmark_runs import Run, answers_of, clean, find_runs
-from ui.views import error_html
+from ui.benchmark_runs import Run, answers_of, find_runs
+from ui.html import clean, macros
 from ui.wiring import QUICK
 from z1_core.errors import BadInput
 from z1_core.scaling_plot import PAPER_MODEL, paper, paper_points, run_points, scaling_chart, styled
@@ -25,23 +23,7 @@ PLACE = {
     "usermeta": {"embedOptions": {"actions": False, "renderer": "svg"}},
 }
 """Of the plot, which is as wide as its place; colours of texts and lines come from style.css, so that both themes suit."""
-LONGEST_SHOWN = 200_000
-"""Characters of one text; no page holds more with pleasure."""
 FAULT = "this answer is not what a run writes, or was changed meanwhile; open this tab again"
-
-
-@cache
-def html() -> Any:
-    """The macros of benchmarks.html. Every value goes into them escaped, whatever it is."""
-
-    def shown(value: Any) -> Any:
-        text = clean(value)
-        left_out = f"\n… and {len(text) - LONGEST_SHOWN:,} characters more, which the run's file has"
-        return value if isinstance(value, Markup) else text[:LONGEST_SHOWN] + left_out * (len(text) > LONGEST_SHOWN)
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    made = Environment(loader=loader, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True)
-    return made.get_template("benchmarks.html").module
 
 
 class BenchmarksTab:
@@ -53,24 +35,25 @@ class BenchmarksTab:
 
     def __init__(self, results: Path, *, opened: Any) -> None:
         self.results = results
-        gr.HTML(html().intro())
+        plain, html = partial(gr.HTML, apply_default_css=False), macros("benchmarks")
+        plain(html.intro())
         with gr.Row(elem_classes=["z1-bench-choice", "z1-bench-top"]):
             self.benchmark = gr.Dropdown([], label="Benchmark", elem_id="benchmarks-which", min_width=200)
-        self.found = gr.HTML()
+        self.found = plain()
         with gr.Column(elem_classes="z1-turn z1-bench-card"):
-            gr.HTML(html().card_head("Accuracy against thinking tokens", "bars are 95 % intervals"))
+            plain(html.card_head("Accuracy against thinking tokens", "bars are 95 % intervals"))
             with gr.Row(equal_height=False):
                 with gr.Column(scale=3, min_width=300) as self.place:
                     self.plot = gr.Plot(show_label=False, elem_classes="z1-plot z1-bench-plot")
                 with gr.Column(scale=2, min_width=300):
-                    self.figures = gr.HTML()
+                    self.figures = plain()
         with gr.Column(elem_classes="z1-turn z1-bench-card", visible=False) as self.frame:
-            gr.HTML(html().card_head("Every answer", "a part of a name or verdict finds it"))
+            plain(html.card_head("Every answer", "a part of a name or verdict finds it"))
             with gr.Row(elem_classes="z1-bench-choice"):
                 self.run = gr.Dropdown([], label="Run", elem_id="answers-run", min_width=200, scale=2)
                 self.window = gr.Dropdown([], label="Window", elem_id="answers-window", min_width=120)
                 self.answer = gr.Dropdown([], label="Answer", elem_id="answers-answer", min_width=200, scale=2)
-            self.shown = gr.HTML()
+            self.shown = plain()
         chosen = [self.benchmark, self.run, self.window, self.answer]
         drawn = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
         gr.on([self.benchmark.input, opened], self.look, chosen, drawn, **QUICK)
@@ -78,7 +61,7 @@ class BenchmarksTab:
 
     def look(self, benchmark: Any, *chosen: Any) -> dict[gr.blocks.Block, Any]:
         """Read the folder anew; what a visitor has chosen stays where it is still there."""
-        runs, complaints = find_runs(self.results)
+        html, (runs, complaints) = macros("benchmarks"), find_runs(self.results)
         titles = {run.task.benchmark: run.task.title.partition(", ")[0] for run in runs}
         titles |= {name: about["title"] for name, about in paper()["benchmarks"].items()}
         judged = {run.task.benchmark for run in runs if any(window.n for window in run.task.windows)}
@@ -89,11 +72,11 @@ class BenchmarksTab:
         points += paper_points(benchmark)
         chart = points and scaling_chart(points, titles[benchmark])
         return {
-            self.found: html().found(len({run.folder.parent for run in runs}), complaints, self.results / "z1"),
+            self.found: html.found(len({run.folder.parent for run in runs}), complaints, self.results / "z1"),
             self.benchmark: gr.update(choices=[(titles[name], name) for name in names], value=benchmark),
             self.place: gr.update(visible=bool(points)),
             self.plot: styled(chart.properties(**PLACE)) if points else None,
-            self.figures: html().figures(points, paper()["table1"], PAPER_MODEL, benchmark),
+            self.figures: html.figures(points, paper()["table1"], PAPER_MODEL, benchmark),
             self.frame: gr.update(visible=bool(mine)),
             **self.browse(benchmark, *chosen),
         }
@@ -106,25 +89,23 @@ class BenchmarksTab:
         try:
             return chosen | (self._answers(runs[label], window, answer) if runs else {})
         except BadInput as error:
-            return chosen | {self.shown: error_html(str(error))}
+            return chosen | {self.shown: macros("model").error(str(error))}
         except Exception:
             log.exception("an answer could not be shown")
-            return chosen | {self.shown: error_html(FAULT)}
+            return chosen | {self.shown: macros("model").error(FAULT)}
 
     def _answers(self, run: Run, window: Any, answer: Any) -> dict[gr.blocks.Block, Any]:
         """An answer stays when another window is chosen: it goes by its problem and sample."""
-        answers = answers_of(run)
+        html, answers = macros("benchmarks"), answers_of(run)
         window = _or_first(window, answers.windows[::-1])
         keys = {f"{key.problem_id} #{key.sample + 1}": key for key in answers.at(window)}
         name = _or_first(answer, [*keys])
         statuses = {each: answers.status(key) for each, key in keys.items()}
-        choices = [
-            (clean(f"{each.removesuffix(' #1')}  {said.sign} {said.words}"), each) for each, said in statuses.items()
-        ]
+        named = {each: f"{each.removesuffix(' #1')}  {said.sign} {said.words}" for each, said in statuses.items()}
         return {
             self.window: gr.update(choices=[(f"{each:,}", each) for each in answers.windows], value=window),
-            self.answer: gr.update(choices=choices, value=name),
-            self.shown: html().note(run.task) + (html().answer(**answers.read(keys[name])) if keys else ""),
+            self.answer: gr.update(choices=[(clean(words), each) for each, words in named.items()], value=name),
+            self.shown: html.note(run.task) + (html.answer(**answers.read(keys[name])) if keys else ""),
         }
 
 

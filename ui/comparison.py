@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 from ui.conversation import UPDATES_EVERY_S, Kept
 from ui.short_answer import same_answer, short_answer
-from ui.wiring import Follow
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
@@ -26,17 +24,20 @@ MOST_PLACES = 8
 """Cards on the page: windows and re-cuts together."""
 
 
+@dataclass(eq=False, repr=False)
 class Place(Transcript):
     """The run at one window, or at one re-cut, as far as it has come.
 
     queue: how many wait for a place in the engine, this run among them; 0 when it has one, or needs none yet.
     """
 
-    def __init__(self, prompt_ids: Sequence[int], window: Window, *, recut: bool = False) -> None:
-        super().__init__(prompt_ids)
-        self.window = window
-        self.recut = recut
-        self.queue = 0
+    prompt_ids: Sequence[int]
+    window: Window
+    recut: bool = False
+    queue = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(self.prompt_ids)
 
     @property
     def is_cut(self) -> bool:
@@ -52,24 +53,22 @@ class Place(Transcript):
         return short_answer(self.shown)
 
 
+@dataclass(eq=False, repr=False)
 class Comparison:
-    """Changed only by what take() gives, and by stop() from the same event loop.
+    """Changed only by follow() and recut(), and by stop() from the same event loop.
 
     engine: whose token ids these are; tokens: their texts, when they have been split().
     """
 
-    def __init__(
-        self, engine: Engine, question: str, prompt_ids: list[int], windows: list[Window], sampling: Sampling
-    ) -> None:
-        self.engine = engine
-        self.question = question
-        self.prompt_ids = prompt_ids
-        self.sampling = sampling
-        self.places = [Place(prompt_ids, window) for window in windows]
-        self.error = ""
-        self.stopped = False
-        self.seconds = 0.0
-        self.tokens: list[str] = []
+    engine: Engine
+    question: str
+    prompt_ids: list[int]
+    places: list[Place]
+    sampling: Sampling
+    error = ""
+    stopped = False
+    seconds = 0.0
+    tokens: Sequence[str] = ()
 
     @property
     def trace(self) -> Place:
@@ -106,18 +105,8 @@ class Comparison:
             with suppress(Z1Error):
                 self.tokens = await asyncio.to_thread(lambda: [*map(decoder(), ids)])
 
-    def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
-        """Run it. Yields whenever there may be something new to show; closing it frees the engine."""
-        windows = [place.window for place in self.places]
-
-        def add(piece: Piece) -> None:
-            self.places[piece.index].add(piece.chunk)
-
-        return self._relayed(host, lambda engine: sweep(engine, self.prompt_ids, windows, self.sampling), add)
-
-    def recut(self, at_tokens: int) -> Follow:
-        """Add the place for a re-cut, the oldest re-cut making room for it, and give what follows it. Raises BadInput for
-        a place that is none."""
+    def recut(self, at_tokens: int) -> None:
+        """Add the place for a re-cut, the oldest re-cut making room for it. Raises BadInput for a place that is none."""
         trace_ids = self.trace.ids["trace"]
         if self.is_running:
             raise BadInput("the comparison is still running; re-cut when it is done")
@@ -130,27 +119,34 @@ class Comparison:
             self.places.remove(next(each for each in self.places if each.recut))
         self.places.append(place)
 
-        def answer(engine: Engine) -> AsyncGenerator[Chunk, None]:
-            return answer_from(engine, self.prompt_ids, place.ids["trace"], place.window, self.sampling)
-
-        return partial(self._relayed, stream=answer, add=place.add)
-
-    async def _relayed(
-        self, host: EngineHost, stream: Callable[[Engine], AsyncGenerator], add: Callable
-    ) -> AsyncGenerator[None, None]:
+    async def follow(self, host: EngineHost) -> AsyncGenerator[None, None]:
+        """Run what has not been run: all of it, or the last re-cut. Yields whenever there may be something new to show;
+        closing it frees the engine."""
         engine = self.engine = host.engine(named=self.engine.name)  # it may have been started again
-        started_s, before_s = time.monotonic(), self.seconds
+        places, started_s, before_s = [*self.places], time.monotonic(), self.seconds
         try:
-            async with aclosing(host.thread.relay(lambda: stream(engine), every_s=UPDATES_EVERY_S)) as bundles:
+            async with aclosing(
+                host.thread.relay(lambda: self._pieces(engine, places), every_s=UPDATES_EVERY_S)
+            ) as bundles:
                 async for bundle in bundles:
-                    for item in bundle:
-                        add(item)
-                    for place in self.places:
+                    for piece in bundle:
+                        places[piece.index].add(piece.chunk)
+                    for place in places:
                         place.queue = engine.waiting if self._waits(place) else 0
                     self.seconds = before_s + time.monotonic() - started_s
                     yield
         finally:
             await self.split()
+
+    async def _pieces(self, engine: Engine, places: Sequence[Place]) -> AsyncGenerator[Piece, None]:
+        *_, last = places
+        if last.recut:
+            run = answer_from(engine, self.prompt_ids, last.ids["trace"], last.window, self.sampling)
+        else:
+            run = sweep(engine, self.prompt_ids, [place.window for place in places], self.sampling)
+        async with aclosing(run) as made:
+            async for each in made:
+                yield Piece(len(places) - 1, each) if last.recut else each
 
     def _waits(self, place: Place) -> bool:
         """The trace does until it begins, and a smaller window from when it is passed until it answers."""
@@ -188,4 +184,5 @@ def prepare_comparison(
     check_windows(windows)
     for window in windows:
         check_fits(engine, prompt_ids, window)
-    return Comparison(engine, question, prompt_ids, windows, settings.sampling)
+    places = [Place(prompt_ids, window) for window in windows]
+    return Comparison(engine, question, prompt_ids, places, settings.sampling)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any
 
 from z1_core.errors import BadInput
@@ -21,6 +22,7 @@ UPDATES_EVERY_S = 0.2
 """At least. Each costs server and browser time that, on a laptop, the model computes on (tests/browser/page_rate.py)."""
 
 
+@dataclass(eq=False, repr=False)
 class Turn(Transcript):
     """A question and what became of it. Changed only by follow(), and by stop() from the same event loop.
 
@@ -29,31 +31,22 @@ class Turn(Transcript):
     queue: how many wait for a place, this turn among them; 0 when it has one.
     """
 
-    def __init__(
-        self,
-        question: str,
-        settings: Settings,
-        prompt_ids: Sequence[int],
-        window: Window,
-        *,
-        messages: Sequence[Mapping[str, str]] = (),
-        model: str = "",
-        versions: Mapping[str, str] | None = None,
-        thoughts: Thoughts | None = None,
-    ) -> None:
-        super().__init__(prompt_ids)
-        self.question = question
-        self.settings = settings
-        self.window = window
-        self.messages = messages
-        self.model = model
-        self.versions = versions
-        self.thoughts = thoughts
-        self.queue = 0
-        self.error = ""
+    question: str
+    settings: Settings
+    prompt_ids: Sequence[int]
+    window: Window
+    messages: Sequence[Mapping[str, str]] = ()
+    model: str = ""
+    versions: Mapping[str, str] | None = None
+    thoughts: Thoughts | None = None
+    queue = 0
+    error = ""
+    _first_s: float | None = field(default=None, init=False)
+    _last_s: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.prompt_ids)
         self.close_window = asyncio.Event()
-        self._first_s: float | None = None
-        self._last_s: float | None = None
 
     @property
     def is_running(self) -> bool:
@@ -186,5 +179,4 @@ def prepare(host: EngineHost, question: str, settings: Settings, messages: list[
         hint_is_text=is_text,
     )
     check_fits(engine, prompt_ids, window)
-    named = {"messages": messages, "model": engine.name, "thoughts": engine.text.thoughts}
-    return Turn(question, settings, prompt_ids, window, **named)
+    return Turn(question, settings, prompt_ids, window, messages, engine.name, thoughts=engine.text.thoughts)

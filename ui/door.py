@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 from gradio_client.utils import is_http_url_like
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -71,53 +72,49 @@ class Door:
             await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        request = _Request(receive, send, is_page=path == "/")
-        answer = None
-        if CLOSED.match(path):
-            answer = JSONResponse({"detail": "Not Found"}, 404)
-        else:
-            try:
-                await self._app(scope, request.receive, request.send)
-            except Exception as error:
-                if not request.is_too_large:
-                    log.warning("a request was refused: %s", _place(error))
-                answer = JSONResponse({"detail": _told(error)}, 400)
-        if request.is_too_large:
-            answer = JSONResponse({"detail": f"the request has more than {MOST_KB:,} kB: shorten it"}, 413)
-        if answer and request.is_answered:  # a stream, whose last event has said why
-            await send({"type": "http.response.body", "body": b""})
-        elif answer:
-            await answer(scope, receive, send)
+        left, is_answered = 1024 * MOST_KB, False
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, f"the request has more than {MOST_KB:,} kB: shorten it")
+            return message
+
+        async def answered(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(_as_page(message) if path == "/" else message)
+
+        try:
+            if CLOSED.match(path):
+                raise HTTPException(404)
+            await self._app(scope, counted, answered)
+        except Exception as error:
+            if is_answered:  # a stream, whose last event has said why
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await _refusal(error)(scope, receive, send)
 
 
-class _Request:
-    """Counts what comes in, and notices whether an answer has begun; that of the page gets its policy."""
+def _as_page(message: Message) -> Message:
+    """A part of the answer that is the page, with its policy and the hold on its frames."""
+    if message["type"] != "http.response.start":
+        return {**message, "body": message["body"].replace(b"<head>", b"<head>" + FRAMES, 1)}
+    headers = MutableHeaders(scope=message)
+    headers["content-security-policy"] = CALLS_NOBODY
+    del headers["content-length"]
+    return message
 
-    def __init__(self, receive: Receive, send: Send, *, is_page: bool) -> None:
-        self.is_answered = self.is_too_large = False
-        self._is_page = is_page
-        self._receive, self._send = receive, send
-        self._left = 1024 * MOST_KB
 
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            self.is_too_large = True
-            raise ValueError("the request is too large")
-        return message
-
-    async def send(self, message: Message) -> None:
-        """What the app says to a request that broke off is not the reason."""
-        if not self.is_too_large:
-            self.is_answered = True
-            if self._is_page and message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["content-security-policy"] = CALLS_NOBODY
-                del headers["content-length"]
-            elif self._is_page:
-                message = {**message, "body": message["body"].replace(b"<head>", b"<head>" + FRAMES, 1)}
-            await self._send(message)
+def _refusal(error: Exception) -> JSONResponse:
+    """In Gradio's own sentence where it has one: for names that an endpoint does not have, or has to have."""
+    if isinstance(error, HTTPException):
+        return JSONResponse({"detail": error.detail}, error.status_code)
+    log.warning("a request was refused: %s", _place(error))
+    by_name = isinstance(error, TypeError) and _frame(error).name == "construct_args"
+    return JSONResponse({"detail": f"{str(error).rstrip('.')}; {DESCRIBED}" if by_name else WRONG_CALL}, 400)
 
 
 def _names_an_address(value: Any) -> bool:
@@ -125,12 +122,6 @@ def _names_an_address(value: Any) -> bool:
     if isinstance(value, dict):
         return is_http_url_like(value.get("path")) or _names_an_address([*value.values()])
     return isinstance(value, list | tuple) and any(map(_names_an_address, value))
-
-
-def _told(error: Exception) -> str:
-    """Gradio's own sentence where it has one: for names that an endpoint does not have, or has to have."""
-    by_name = isinstance(error, TypeError) and _frame(error).name == "construct_args"
-    return f"{str(error).rstrip('.')}; {DESCRIBED}" if by_name else WRONG_CALL
 
 
 def _place(error: Exception) -> str:

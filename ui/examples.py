@@ -4,21 +4,11 @@ compare at several windows."""
 from __future__ import annotations
 
 import json
-from html import escape
 from pathlib import Path
 from typing import Any
 
 SETS = json.loads((Path(__file__).parents[1] / "assets" / "examples.json").read_text(encoding="utf-8"))
 """By a part of the model's name; the last, "", is for every other."""
-
-
-def examples_html() -> str:
-    """The script of the page shows those for the model that runs, and puts the text of a pressed one into the box."""
-    grids = "".join(
-        f'<div class="z1-examples-grid" data-for="{name}">{"".join(map(_card, each["examples"]))}</div>'
-        for name, each in SETS.items()
-    )
-    return f'<div class="z1-examples"><h2>Try one, and watch</h2>{grids}</div>'
 
 
 def examples_for(model: str) -> str:
@@ -33,12 +23,3 @@ def compare_for(model: str, context_tokens: int | None) -> dict[str, Any]:
     sizes = offer["windows"]
     fitting = [size for size in sizes if not context_tokens or size <= context_tokens * 3 // 4] or sizes[:1]
     return {"question": offer["question"], "windows": ", ".join(map(str, fitting))}
-
-
-def _card(example: dict[str, str]) -> str:
-    text = {name: escape(value) for name, value in example.items()}
-    return (
-        f'<button type="button" class="z1-example" data-example="{text["prompt"]}">'
-        f'<span><em class="z1-{text["level"]}">{text["level"]}</em> <em>{text["field"]}</em></span>'
-        f'<b class="z1-example-text">{text["prompt"]}</b><span class="z1-watch">{text["watch"]}</span></button>'
-    )

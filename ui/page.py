@@ -22,10 +22,10 @@ from ui.compare_tab import CompareTab
 from ui.comparison import Compared
 from ui.conversation import Conversation
 from ui.door import Blocks, Door
-from ui.model_chooser import ON_LOAD, badge_html, panel_html, wire_chooser
+from ui.model_chooser import badge_html, panel_html, wire_chooser
 from ui.theme import THEME
 from ui.think_tab import ThinkTab
-from ui.wiring import QUICK
+from ui.wiring import QUICK, component
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.models import SHIFT_NAME
@@ -49,6 +49,8 @@ LAUNCH = {
     "enable_monitoring": False,
     "show_error": False,
     "max_threads": MOST_EVENTS,
+    "prevent_thread_lock": True,
+    "quiet": True,
 }
 """What belongs to the page but is given to launch(). Gradio's run history, which keeps prompts in the visitor's browser
 without asking, is off."""
@@ -58,6 +60,7 @@ LOGO = (
     'fill="none" stroke="var(--z1-thinking)" stroke-width="2"/><rect x="5" y="9" width="9" height="8" rx="2" '
     'fill="var(--z1-thinking)"/><path d="M17 3v20" stroke="currentColor" stroke-width="2" stroke-dasharray="3 2"/></svg>'
 )
+RESTART = '<button type="button" id="restart" class="z1-button">Start the model again</button>'
 
 
 def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None, **options: Any) -> str:
@@ -70,19 +73,11 @@ def launch(page: gr.Blocks, *, host: str | None = None, port: int | None = None,
     for each in [port] if port else range(first, first + http_server.TRY_NUM_PORTS):
         if not _is_free(host, each):
             continue
-        routes = [Mount("/z1", StaticFiles(directory=HERE / "static"))]
-        made = {"middleware": [Middleware(Door)], "routes": routes}  # anew each time: Gradio adds to it
+        static = Mount("/z1", StaticFiles(directory=HERE / "static"))
+        door = {"middleware": [Middleware(Door)], "routes": [static]}  # anew each time: Gradio adds to it
+        name = f"[{host}]" if ":" in host else host  # as in a web address
         with suppress(OSError):  # another program has taken it since
-            _, address, _ = page.launch(
-                **LAUNCH,
-                app_kwargs=made,
-                prevent_thread_lock=True,
-                quiet=True,
-                server_name=f"[{host}]" if ":" in host else host,  # as in a web address
-                server_port=each,
-                **options,
-            )
-            return address
+            return page.launch(**LAUNCH, app_kwargs=door, server_name=name, server_port=each, **options)[1]
     wanted = port or f"range {first}-{first + http_server.TRY_NUM_PORTS - 1}"
     raise BadInput(f"port {wanted} is in use; choose another with --port")
 
@@ -103,23 +98,16 @@ def _is_free(host: str, port: int) -> bool:
 def listens_here_alone(host: str | None) -> bool:
     """Whether only this machine reaches a page that launch() serves at that address."""
     name = (host or http_server.LOCALHOST_NAME).strip("[]")
-    try:
-        found = socket.getaddrinfo(name, None)
-    except OSError:
-        return False
-    return all(ip_address(address[0]).is_loopback for *_, address in found)
+    with suppress(ValueError):  # another name than this
+        return name == "localhost" or ip_address(name).is_loopback
+    return False
 
 
 def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose: bool = False) -> gr.Blocks:
     """The page on an engine that may still be starting. may_choose: let whoever sees the page go over to another model."""
     with Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        with gr.Row(elem_classes="z1-header"):
-            header = gr.HTML(
-                header_html(host, may_choose=may_choose),
-                elem_classes="z1-header-text",
-                js_on_load=ON_LOAD if may_choose else None,
-            )
-            restart = gr.Button("Start the model again", visible=False, elem_id="restart", size="sm", scale=0)
+        shown, pressed = header_html(host, may_choose=may_choose), ["restart", "submit"] if may_choose else ["restart"]
+        header = component("${value}", "model", pressed, value=shown, elem_classes="z1-header")
         with gr.Tabs(elem_classes="z1-tabs"):
             with gr.Tab("Think", id="think"):
                 tab = ThinkTab(host)
@@ -131,8 +119,7 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
         known, clock = gr.State(""), gr.Timer(LOOK_S)
 
         def look(conversation: Conversation, compared: Compared, known_before: str) -> dict:
-            """And what depends on the model's state, where that is another: the way out of a failure, the Run button, the
-            bounds of the windows."""
+            """And what depends on the model's state, where that is another: the Run button, the bounds of the windows."""
             status, shown = host.status(), {header: header_html(host, may_choose=may_choose)}
             since_s = round(time.monotonic() - status.seconds)  # an engine that came back is ready anew
             told = f"{status.state} {status.text} {host.is_choosing} {since_s}"
@@ -140,17 +127,16 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
                 return shown
             return shown | {
                 known: told,
-                restart: gr.update(visible=status.state == "failed"),
                 tab.view: tab.show(conversation),
                 compare.view: compare.show(compared),
                 tab.settings.view: {"ask": told},
                 clock: gr.Timer(LOOK_S if status.state == "starting" or host.is_choosing else CALM_LOOK_S),
             }
 
-        given = [tab.conversation, compare.compared, known]
-        drawn = [header, known, restart, tab.view, compare.view, tab.settings.view, clock]
+        given = [tab.kept, compare.kept, known]
+        drawn = [header, known, tab.view, compare.view, tab.settings.view, clock]
         gr.on([clock.tick, page.load], look, given, drawn, **QUICK)
-        acts = [tab.run, compare.run, restart.click(host.start, None, None, **QUICK)]
+        acts = [*tab.begun, *compare.begun, header.restart(host.start, None, None, **QUICK)]
         if may_choose:
             acts.append(wire_chooser(header, host))
         for act in acts:
@@ -159,9 +145,10 @@ def build_page(host: EngineHost, *, results: Path = Path("results"), may_choose:
 
 
 def header_html(host: EngineHost, *, may_choose: bool) -> str:
-    """Logo, title, what the model is doing, and where it may be chosen, the list of models."""
+    """Logo, title, what the model is doing, the way out of a failure, and where it may be chosen, the list of models."""
     status, choice = host.status(), host.choice
     running = None if status.state == "failed" else host.model or SHIFT_NAME
     panel = panel_html(running, choice) if may_choose else ""
     badge = badge_html(status, choice, may_choose=may_choose)
-    return f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>{badge}</div>{panel}'
+    restart = RESTART if status.state == "failed" else ""
+    return f'<div class="z1-title">{LOGO}<h1>{TITLE}</h1>{badge}{restart}</div>{panel}'

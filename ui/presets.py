@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 from z1_core.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    thinking_tokens: int
-    total_tokens: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Preset:
-        return cls(settings.thinking_tokens, settings.total_tokens)
-
-    def put_into(self, settings: Settings) -> Settings:
-        return settings.model_copy(update=asdict(self))
-
-    def within(self, context_tokens: int | None) -> Preset:
-        """The same where it fits, or nobody knows; else as much as leaves a quarter of the context for the prompt, two
-        thirds of the rest for thinking."""
-        if not context_tokens:
-            return self
-        most_total = min(self.total_tokens, max(context_tokens * 3 // 4, 2))
-        return Preset(min(self.thinking_tokens, max(most_total * 2 // 3, 1)), most_total)
+PRESETS = {"Quick": (256, 768), "Balanced": (1024, 2048), "Deep": (4096, 6144)}
+"""Thinking tokens and total tokens."""
 
 
-PRESETS = {"Quick": Preset(256, 768), "Balanced": Preset(1024, 2048), "Deep": Preset(4096, 6144)}
+def with_numbers(settings: Settings, thinking_tokens: int, total_tokens: int) -> Settings:
+    return settings.model_copy(update={"thinking_tokens": thinking_tokens, "total_tokens": total_tokens})
 
 
-def fitted(settings: Settings, context_tokens: int | None) -> Settings:
-    """A preset leaves room for the prompt where the model holds little: nobody chose its numbers."""
-    chosen = Preset.of(settings)
-    return settings if chosen not in PRESETS.values() else chosen.within(context_tokens).put_into(settings)
+def within(numbers: tuple[int, int], context_tokens: int | None) -> tuple[int, int]:
+    """The same where they fit, or nobody knows; else as much as leaves a quarter of the context for the prompt, two thirds
+    of the rest for thinking."""
+    if not context_tokens:
+        return numbers
+    thinking_tokens, total_tokens = numbers
+    most_total = min(total_tokens, max(context_tokens * 3 // 4, 2))
+    return min(thinking_tokens, max(most_total * 2 // 3, 1)), most_total
 
 
-def brought_back(settings: Settings, context_tokens: int | None) -> Settings:
-    """As fitted, and numbers beyond what the model holds become the nearest that it does."""
-    chosen = Preset.of(settings)
-    holds = not context_tokens or max(chosen.thinking_tokens, chosen.total_tokens) <= context_tokens
-    return fitted(settings, context_tokens) if holds else chosen.within(context_tokens).put_into(settings)
+def fitted(settings: Settings, context_tokens: int | None, *, also_beyond: bool = False) -> Settings:
+    """A preset leaves room for the prompt where the model holds little: nobody chose its numbers. also_beyond: numbers that
+    the model does not hold become the nearest that it does, too."""
+    numbers = settings.thinking_tokens, settings.total_tokens
+    is_beyond = also_beyond and context_tokens and max(numbers) > context_tokens
+    fits = numbers not in PRESETS.values() and not is_beyond
+    return settings if fits else with_numbers(settings, *within(numbers, context_tokens))
 
 
-def preset_of(chosen: Preset, context_tokens: int | None, before: str) -> str:
+def preset_of(settings: Settings, context_tokens: int | None, before: str) -> str:
     """The name of the preset with these numbers, "" for others. before: the one shown now, which stays where a small
     context makes two the same."""
-    same = [name for name, preset in PRESETS.items() if preset.within(context_tokens) == chosen]
+    numbers = settings.thinking_tokens, settings.total_tokens
+    same = [name for name, preset in PRESETS.items() if within(preset, context_tokens) == numbers]
     return before if before in same else next(iter(same), "")

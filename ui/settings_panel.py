@@ -4,8 +4,6 @@ remembers what is chosen, and a link carries it; both may hold anything, so all 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,15 +11,13 @@ import gradio as gr
 from annotated_types import Ge
 from pydantic.fields import FieldInfo
 
-from ui.presets import PRESETS, Preset, brought_back, preset_of
-from ui.views import sentence
-from ui.wiring import HEAD, QUICK, told
+from ui.html import macros, sentence
+from ui.presets import PRESETS, fitted, preset_of, with_numbers
+from ui.wiring import QUICK, component, told
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.settings import FIELDS, MOST_ON_OFFER, NAMES, Settings, read_settings, usable_settings
 from z1_core.window import Window
-
-ON_LOAD = 'window.z1.settings(element, props, trigger, watch, ["changed"]);'
 
 
 class SettingsPanel:
@@ -29,13 +25,7 @@ class SettingsPanel:
 
     def __init__(self, host: EngineHost) -> None:
         self.host = host
-        self.view = gr.HTML(
-            html_template=panel_html(),
-            js_on_load=ON_LOAD,
-            head=HEAD,
-            elem_classes="z1-settings",
-            apply_default_css=False,
-        )
+        self.view = component(panel_html(), "settings", ["changed"], elem_classes="z1-settings")
         self.view.changed(self._follow, None, self.view, trigger_mode="always_last", **QUICK)
 
     async def _follow(self, asked: gr.EventData) -> dict[str, Any]:
@@ -48,8 +38,8 @@ class SettingsPanel:
         settings = read_settings({**usual.model_dump(by_alias=True), **kept, **linked})
         opens, preset, shown = told(asked, "opens", bool), told(asked, "preset", str), told(asked, "shown", str)
         before = words(settings)
-        settings = PRESETS[preset].put_into(settings) if preset in PRESETS else settings
-        settings = brought_back(settings, context_tokens)
+        settings = with_numbers(settings, *PRESETS[preset]) if preset in PRESETS else settings
+        settings = fitted(settings, context_tokens, also_beyond=True)
         values = words(settings)
         if not opens:
             values = {name: word for name, word in values.items() if word != before[name]}
@@ -57,7 +47,7 @@ class SettingsPanel:
             "values": values,
             "defaults": words(usual),
             "most": context_tokens or MOST_ON_OFFER,
-            "preset": preset_of(Preset.of(settings), context_tokens, preset or shown),
+            "preset": preset_of(settings, context_tokens, preset or shown),
             "told": link_sentence(linked, unusable),
             **await self._leaves(settings, [] if opens else complaints),
         }
@@ -102,49 +92,17 @@ def link_sentence(usable: dict[str, Any], complaints: list[str]) -> str:
 
 def panel_html() -> str:
     """A slider with its exact number for each field that has a step, and behind a fold the others."""
-    fields = {field.alias or name: field for name, field in FIELDS.items()}
-    controls = {name: _control(name, field) for name, field in fields.items()}
-    rarer = [name for name, field in fields.items() if "step" not in _extras(field)]
-    presets = _radios("preset", {name: name for name in PRESETS})
-    return (
-        f'<div id="preset" class="z1-field" role="radiogroup" aria-label="Window preset"><b>Window preset</b>{presets}</div>'
-        f"{''.join(control for name, control in controls.items() if name not in rarer)}"
-        f"<details><summary>{', '.join(fields[name].title for name in rarer).capitalize()}</summary>"
-        f"{''.join(controls[name] for name in rarer)}</details>"
-        '<div class="z1-settings-foot"><button type="button" id="copy-link">Copy link</button>'
-        '<button type="button" id="reset">Reset</button></div><div id="link-told" role="status"></div>'
-    )
+    return macros("tabs").settings({name: name for name in PRESETS}, [_control(*each) for each in FIELDS.items()])
 
 
-def _control(name: str, field: FieldInfo) -> str:
-    title, about = field.title, f'<p id="{name}-help">{escape(field.description)}</p>'
-    box = f'id="{name}-box" aria-describedby="{name}-help"'
-    extras = _extras(field)
-    if "step" in extras:
-        step, most = extras["step"], extras["most"]
-        least = next((each.ge for each in field.metadata if isinstance(each, Ge)), step)
-        bounds = f'min="{least}" max="{most}" step="{step}" value="{field.default}"'
-        number, slider = f'<input type="number" {box} {bounds}>', f'<input type="range" {bounds} aria-label="{title}">'
-        leaves = '<div class="z1-leaves"></div>' if name == "total" else ""
-        inside = f'<label for="{name}-box">{title}</label>{number}{about}{slider}{leaves}'
-    elif "names" in extras:
-        names = {**{each: each.capitalize() for each in extras["names"]}, "": "Own text"}
-        own = f'<textarea rows="2" {box} aria-label="Your {name}" hidden>{escape(field.default.strip())}</textarea>'
-        inside = f'<b>{title}</b>{about}<div role="radiogroup" aria-label="{title}">{_radios(name, names)}</div>{own}'
-    elif field.default is None:
-        inside = f'<label for="{name}-box">{title}</label>{about}<input type="text" inputmode="numeric" {box}>'
-    else:
-        inside = (
-            f'<label for="{name}-box">{title}</label>{about}<textarea rows="2" {box}>{escape(field.default)}</textarea>'
-        )
-    return f'<div class="z1-field" id="{name}">{inside}</div>'
-
-
-def _extras(field: FieldInfo) -> Mapping[str, Any]:
-    return field.json_schema_extra or {}
-
-
-def _radios(group: str, names: Mapping[str, str]) -> str:
-    radio = '<label><input type="radio" name="{}" value="{}"><span>{}</span></label>'
-    inside = "".join(radio.format(group, value, word) for value, word in names.items())
-    return f'<div class="z1-segments">{inside}</div>'
+def _control(name: str, field: FieldInfo) -> dict[str, Any]:
+    extras = field.json_schema_extra or {}
+    step, names = extras.get("step"), {each: each.capitalize() for each in extras.get("names", ())}
+    return {
+        "name": field.alias or name,
+        "field": field,
+        "step": step,
+        "most": extras.get("most"),
+        "least": next((each.ge for each in field.metadata if isinstance(each, Ge)), step),
+        "names": names and {**names, "": "Own text"},
+    }

@@ -1,69 +1,74 @@
-"""What a conversation says on the page, as plain values for static/view.js, which draws them. Every text is data there."""
+"""What a conversation and a comparison say on the page, as plain values for static/view.js, which draws them. Every text is
+data there. Both have a meter: head, numbers, bar and marks (in percent), used (the bar in words) and key."""
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
-from ui.conversation import Conversation, Turn
+from ui.comparison import Compared, Comparison, Place
+from ui.conversation import Conversation, Kept, Turn
+from ui.html import sentence
 
 STARTS_BY_ITSELF = "It starts by itself as soon as one is free; Stop gives it up."
-
-
-def sentence(text: str) -> str:
-    """Begins with a capital and ends with one full stop: errors of the library are parts of sentences."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def counted(tokens: int) -> str:
     return f"{tokens:,} token{'' if tokens == 1 else 's'}"
 
 
-def error_html(text: str) -> str:
-    return f'<div class="z1-error" role="alert">{escape(sentence(text))}</div>'
-
-
 def waits(queue: int) -> str:
     return f"Waits for a place: {'first' if queue == 1 else f'{queue:,}'} in the queue"
 
 
+def _tab_view(kept: Kept, complaint: str) -> dict[str, Any]:
+    """n grows with every view, so that one that comes late does not undo a later one."""
+    kept.shown += 1
+    return {"n": kept.shown, "complaint": sentence(complaint), "running": kept.is_running}
+
+
 def conversation_view(conversation: Conversation, *, complaint: str = "") -> dict[str, Any]:
-    """The whole conversation. n grows with every view, so that one that comes late does not undo a later one."""
-    conversation.shown += 1
-    turn, running = conversation.current, conversation.is_running
+    view, turn = _tab_view(conversation, complaint), conversation.current
     return {
-        "n": conversation.shown,
+        **view,
         "turns": [turn_view(each) for each in conversation.turns],
-        "running": running,
-        "thinks": running and turn is not None and turn.phase == "trace",
-        "complaint": sentence(complaint),
+        "empty": turn is None,
+        "thinks": view["running"] and turn is not None and turn.phase == "trace",
         "status": status_sentence(turn),
     }
 
 
 def turn_view(turn: Turn) -> dict[str, Any]:
-    """One turn. bar: percent of the total that thinking, hint and answer take, and where the window ends."""
     trace, hint, answer = turn.tokens["trace"], turn.tokens["hint"], turn.tokens["answer"]
-    total, used = turn.settings.total_tokens, trace + hint + answer
-    ends = [min(round(100 * count / total, 2), 100) for count in (trace, hint, answer, turn.window.thinking_tokens)]
-    by_you = " by you" if trace < turn.window.thinking_tokens else ""
+    total, window = turn.settings.total_tokens, turn.window.thinking_tokens
+    by_you = " by you" if trace < window else ""
+    is_over = turn.end_reason and not turn.error
     return {
         "id": f"{id(turn):x}",
         "question": turn.question,
+        "running": turn.is_running,
         "head": headline(turn),
         "numbers": " · ".join(numbers(turn)),
-        "bar": ends,
-        "used": f"{used:,} of {total:,} tokens used",
+        "bar": [
+            ["thinking", _percent(trace, total)],
+            ["hint", _percent(hint, total)],
+            ["answer", _percent(answer, total)],
+        ],
+        "marks": [[_percent(window, total), "", "the window ends here"]],
+        "used": f"{trace + hint + answer:,} of {total:,} tokens used",
         "key": key(turn),
         "trace": turn.texts["trace"],
         "cut": f"✂ window closed{by_you} at {trace:,} tokens" if hint else "",
         "inserted": turn.texts["hint"].strip(),
         "answer": turn.texts["answer"],
         "end": turn.end_reason,
-        "ended": end_sentence(turn),
-        "facts": " · ".join(facts(turn)) if turn.end_reason else "",
+        "ended": end_sentence(turn) if is_over else "",
+        "facts": " · ".join(facts(turn)) if is_over else "",
         "error": sentence(turn.error),
     }
+
+
+def _percent(tokens: int, total: int) -> float:
+    return min(round(100 * tokens / total, 2), 100)
 
 
 def headline(turn: Turn) -> str:
@@ -107,28 +112,21 @@ def key(turn: Turn) -> list[list[str]]:
     return [*parts, ["", f"total {trace + hint + answer:,} of {turn.settings.total_tokens:,}"]]
 
 
+ENDS = {
+    "inside": "Answered inside the window: {spent:,} of {window:,} tokens.",
+    "cut": "Answered after the cut.",
+    "answer_now": "You closed the window at {spent:,} of {window:,} tokens; the model answered.",
+    "answer_length": "The answer ran into its limit of {answer:,} tokens; raise the total for a longer one.",
+    "context_full": "The model's context is full; start a new conversation or lower the window.",
+    "user_stop": "Stopped by you. What was written is kept.",
+    "error": "{error}",
+}
+"""How a turn ended, in words."""
+
+
 def end_sentence(turn: Turn) -> str:
-    """How the turn ended, in words."""
-    spent, window = turn.tokens["trace"], turn.window
-    match turn.end_reason:
-        case None:
-            return ""
-        case "inside":
-            return f"Answered inside the window: {spent:,} of {window.thinking_tokens:,} tokens."
-        case "cut":
-            return "Answered after the cut."
-        case "answer_now":
-            return f"You closed the window at {spent:,} of {window.thinking_tokens:,} tokens; the model answered."
-        case "answer_length":
-            return (
-                f"The answer ran into its limit of {window.answer_tokens:,} tokens; raise the total for a longer one."
-            )
-        case "context_full":
-            return "The model's context is full; start a new conversation or lower the window."
-        case "user_stop":
-            return "Stopped by you. What was written is kept."
-        case "error":
-            return sentence(turn.error)
+    tokens = {"window": turn.window.thinking_tokens, "answer": turn.window.answer_tokens, "spent": turn.tokens["trace"]}
+    return ENDS[turn.end_reason].format(**tokens, error=sentence(turn.error)) if turn.end_reason else ""
 
 
 def facts(turn: Turn) -> list[str]:
@@ -149,3 +147,95 @@ def status_sentence(turn: Turn | None) -> str:
     if turn.is_running:
         return headline(turn)
     return f"Imported. {end_sentence(turn)}" if turn.versions is not None else end_sentence(turn)
+
+
+def comparison_view(compared: Compared, *, complaint: str = "") -> dict[str, Any]:
+    """tokens: when it is done."""
+    view, comparison = _tab_view(compared, complaint), compared.current
+    view |= {"ready": not view["running"], "compare": "Comparing" if view["running"] else "Compare"}
+    if comparison is None:
+        return {**view, "empty": True, "cards": [], "head": "", "used": "", "bar": [], "marks": [], "key": []}
+    whole = comparison.trace
+    written, room = whole.tokens["trace"], whole.window.thinking_tokens
+    done = not comparison.is_running and written > 0
+    return {
+        **view,
+        "complaint": sentence(complaint or comparison.error),
+        "begun": True,
+        "done": done,
+        "head": comparison_headline(comparison),
+        "numbers": STARTS_BY_ITSELF if whole.queue else progress(comparison),
+        "bar": [["thinking", _percent(written, room)]],
+        "marks": [_mark(place, room, written) for place in comparison.places],
+        "used": f"{written:,} of {room:,} tokens of the trace",
+        "key": [],
+        "cards": [card(comparison, place) for place in comparison.in_order],
+        "trace": whole.texts["trace"] if done else "",
+        "tokens": [*comparison.tokens] if done else [],
+        "cuts": [[p.window.thinking_tokens, "z1-recut" if p.recut else ""] for p in comparison.places if p.is_cut],
+    }
+
+
+def progress(comparison: Comparison) -> str:
+    whole = comparison.trace
+    state = "writing" if comparison.is_running and not whole.is_cut else "written"
+    end = "stopped by itself" if whole.end_reason == "inside" else f"window of {whole.window.thinking_tokens:,}"
+    return f"{whole.tokens['trace']:,} tokens {state} · {end} · {comparison.seconds:.1f} s"
+
+
+def comparison_headline(comparison: Comparison) -> str:
+    if comparison.error:
+        return "Interrupted"
+    if comparison.trace.queue:
+        return waits(comparison.trace.queue)
+    if comparison.is_running:
+        return "One trace, answered at every window it passes"
+    if comparison.stopped:
+        return "Stopped by you"
+    places, answers = len(comparison.places), len({place.short for place in comparison.places})
+    if places == 1:
+        return "One trace, one answer"
+    return f"One trace, {places} answers, all the same" if answers == 1 else f"One trace, {answers} different answers"
+
+
+def _mark(place: Place, room: int, written: int) -> list[Any]:
+    """Where a window closes."""
+    size = place.window.thinking_tokens
+    kinds = ["z1-passed"] * (size <= written) + ["z1-recut"] * place.recut
+    return [_percent(size, room), " ".join(kinds), f"{size:,} tokens"]
+
+
+def card(comparison: Comparison, place: Place) -> dict[str, str]:
+    size = place.window.thinking_tokens
+    return {
+        "title": f"Re-cut at {size:,}" if place.recut else f"Window {size:,}",
+        "line": _line(place, place.tokens["trace"], size),
+        "answer": place.shown,
+        "short": place.short if place.end_reason else "",
+        "agrees": _agreement(comparison, place),
+        "foot": " · ".join(_facts(place)),
+    }
+
+
+def _line(place: Place, used: int, size: int) -> str:
+    if place.end_reason == "inside":
+        return f"stopped by itself after {used:,} tokens"
+    if place.is_cut:
+        return f"✂ cut after {used:,} tokens"
+    if place.queue and used:
+        return f"✂ {waits(place.queue)}"
+    return f"thinking, {used:,} of {size:,}" if used else "waits for the trace to get there"
+
+
+def _agreement(comparison: Comparison, place: Place) -> str:
+    if place is comparison.trace:
+        return "largest window"
+    return {True: "✓ same answer", False: "≠ other answer", None: ""}[comparison.agrees(place)]
+
+
+def _facts(place: Place) -> list[str]:
+    total = sum(place.tokens.values())
+    told = [f"answer {place.tokens['answer']:,} of {place.window.answer_tokens:,}"] if place.is_cut else []
+    told += ["no hint needed"] if place.end_reason and not place.is_cut else []
+    told += ["ran into its limit"] if place.end_reason == "answer_length" else []
+    return [*told, f"{total:,} in all"] if told and total else told

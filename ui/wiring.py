@@ -1,15 +1,16 @@
-"""How the page's events are wired, and how a run is followed."""
+"""What the tabs share: components of our own, how their events are wired, and how a run is followed."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import wraps
 from typing import Any
 
 import gradio as gr
 
+from ui.conversation import Kept
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.host import EngineHost
 
@@ -22,16 +23,19 @@ event has ever written to, at each piece that a stream brings, and copies all th
 QUICK = {"queue": False, **SILENT}
 """For what is done at once: no queue either."""
 
-BUSY = "Too many people are waiting at the moment; try again in a minute."
-"""What a visitor is told whom the queue does not take."""
-
 FAULT = "This run failed because of a fault of this program; its log says more. The page goes on working."
 
-HEAD = '<link rel="stylesheet" href="z1/vendor/katex.css">' + "".join(
+SCRIPTS = '<link rel="stylesheet" href="z1/vendor/katex.css">' + "".join(
     f'<script src="z1/{name}.js"></script>'
-    for name in ("vendor/marked", "vendor/purify", "vendor/katex", "text", "settings", "view")
+    for name in ("vendor/marked", "vendor/purify", "vendor/katex", "text", "settings", "model", "view")
 )
-"""What a component of our own needs (ui/static, which the page serves below z1/). Gradio waits for it, and loads it once."""
+"""Of ui/static, which the page serves below z1/. Gradio waits for them, and loads them once."""
+
+
+def component(frame: str, name: str, events: Sequence[str], **options: Any) -> gr.HTML:
+    """One that a script draws. frame: its HTML; name: of its function in ui/static; events: what that triggers."""
+    call = f"window.z1.{name}(element, props, trigger, watch, {[*events]});"
+    return gr.HTML(html_template=frame, js_on_load=call, head=SCRIPTS, apply_default_css=False, **options)
 
 
 def told(event: gr.EventData, name: str, kind: type) -> Any:
@@ -45,23 +49,47 @@ def told(event: gr.EventData, name: str, kind: type) -> Any:
     return value
 
 
-Follow = Callable[[EngineHost], AsyncGenerator[None, None]]
+class Tab:
+    """A tab that is one component. Each event is a method of it, which gets what the visitor keeps and gives a view.
+
+    name: of its function in ui/static. runs: the events that stream views; ends: those that end these; others: what is done
+    at once."""
+
+    name: str
+    runs: Sequence[str]
+    ends: Sequence[str]
+    others: Sequence[str] = ()
+
+    def __init__(self, host: EngineHost, kept: Kept, frame: str) -> None:
+        self.host = host
+        self.kept = gr.State(kept)
+        self.view = component(frame, self.name, [*self.runs, *self.ends, *self.others], elem_id=self.name)
+        self.begun = [self._on(event, **SILENT) for event in self.runs]
+        for event in self.ends:
+            self._on(event, cancels=self.begun, **QUICK)
+        for event in self.others:
+            self._on(event, **QUICK)
+
+    def _on(self, event: str, **how: Any) -> gr.events.Dependency:
+        return getattr(self.view, event)(getattr(self, f"_{event}"), self.kept, self.view, **how)
+
+    def show(self, kept: Kept, *, complaint: str = "") -> dict[str, Any]:
+        """What the component is to draw."""
+        raise NotImplementedError
 
 
-def followed(
-    begin: Callable[..., Awaitable[tuple[Any, Follow]]],
-) -> Callable[..., AsyncGenerator[dict[str, Any], None]]:
-    """Decorator for the method of a tab that begins a run and gives it with what follows it: it becomes the whole run, as
-    views of the tab. What cannot run is said in one sentence, and the text stays in the box. Closed by Stop or by a closed
-    tab, it frees the engine at once."""
+def followed(begin: Callable[..., Awaitable[Any]]) -> Callable[..., AsyncGenerator[dict[str, Any], None]]:
+    """Decorator for the method of a tab that gives a run which is to be followed: it becomes the whole run, as views of
+    the tab. What cannot run is said in one sentence, and the text stays in the box. Closed by Stop or by a closed tab, it
+    frees the engine at once."""
 
     @wraps(begin)
-    async def views(tab: Any, asked: gr.EventData, kept: Any) -> AsyncGenerator[dict[str, Any], None]:
+    async def views(tab: Tab, asked: gr.EventData, kept: Kept) -> AsyncGenerator[dict[str, Any], None]:
         run, complaint = None, ""
         try:
-            run, follow = await begin(tab, asked, kept)
+            run = await begin(tab, asked, kept)
             yield tab.show(kept)
-            async with aclosing(follow(tab.host)) as ticks:
+            async with aclosing(run.follow(tab.host)) as ticks:
                 async for _ in ticks:
                     yield tab.show(kept)
         except EngineDead as error:

@@ -117,7 +117,7 @@ def queued(camera: Camera) -> None:
     camera.take("think-queued")
     camera.page.get_by_role("tab", name="Compare windows").click()
     camera.page.locator("#compare").click()
-    expect(camera.page.locator(".z1-compare-meter b")).to_contain_text("Waits for a place")
+    expect(camera.page.locator(".z1-compare .z1-meter b")).to_contain_text("Waits for a place")
     camera.take("compare-queued")
     other.page.locator("#stop").click()
     expect(camera.page.locator(".z1-card:visible").first).to_contain_text("Waits for a place")
@@ -132,7 +132,7 @@ def compare(camera: Camera) -> None:
     camera.take("compare-empty")
     camera.page.locator("#compare-windows").fill("60, 160, 320, 640")
     camera.page.locator("#compare").click()
-    expect(camera.page.locator(".z1-compare-meter .z1-head span")).to_have_text(
+    expect(camera.page.locator(".z1-compare .z1-meter .z1-head span")).to_have_text(
         re.compile(r"^[1-5]\d\d tokens writing")
     )
     camera.take("compare-running")

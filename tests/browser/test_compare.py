@@ -43,7 +43,7 @@ def test_one_trace_is_answered_at_every_window_side_by_side(fake_app: App, page:
         expect(page.locator(CARD).nth(place)).to_contain_text(f"cut after {size} tokens")
         expect(page.locator(CARD).nth(place).locator(".z1-short")).to_have_text("12:10")
     expect(page.locator(CARD).first).to_contain_text("same answer")
-    expect(page.locator(".z1-compare-meter b")).to_have_text("One trace, 3 answers, all the same")
+    expect(page.locator(".z1-compare .z1-meter b")).to_have_text("One trace, 3 answers, all the same")
 
 
 @pytest.mark.thorough
@@ -64,7 +64,7 @@ def test_a_small_window_answers_while_the_trace_goes_on(real_app: App, page: Pag
     expect(page.locator(CARD).first.locator(".z1-card-answer .md")).not_to_be_empty()
     expect(page.locator(CARD).nth(1)).to_contain_text(re.compile(r"thinking, [\d,]+ of 1,500"))
     page.locator("#compare-stop").click()
-    expect(page.locator(".z1-compare-meter b")).to_have_text("Stopped by you")
+    expect(page.locator(".z1-compare .z1-meter b")).to_have_text("Stopped by you")
 
 
 def test_where_there_is_one_place_a_small_window_says_that_it_waits_for_it(fake_app: App, page: Page):
@@ -74,7 +74,7 @@ def test_where_there_is_one_place_a_small_window_says_that_it_waits_for_it(fake_
     expect(page.locator(CARD).first).to_contain_text("Waits for a place: first in the queue")
     expect(page.locator(CARD).nth(1)).to_contain_text(re.compile(r"thinking, \d+ of 700"))
     page.locator("#compare-stop").click()
-    expect(page.locator(".z1-compare-meter b")).to_have_text("Stopped by you")
+    expect(page.locator(".z1-compare .z1-meter b")).to_have_text("Stopped by you")
     expect(page.locator(".z1-compare:visible")).not_to_contain_text("Waits")
 
 

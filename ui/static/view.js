@@ -3,61 +3,93 @@
 (() => {
   const { Text, make, put, copy } = window.z1;
 
-  // Each place shows the words that it is named after, and is hidden where there are none.
-  const PLACES = "[data-say]";
-  const say = (places, words) => {
-    for (const place of places) {
-      put(place, words[place.dataset.say]);
-      place.hidden = !place.textContent;
+  // A piece of HTML that shows values. Its places name what they show: data-say words (an empty place is not seen, see
+  // style.css), data-text what a model wrote; data-if is seen, and data-on can be pressed, only where the value is something.
+  // One that has a meter shows head and numbers there, the bar with its marks, and a key.
+  const METER = `<div class="z1-head"><b data-say="head"></b><span data-say="numbers"></span></div>
+    <div class="z1-bar" role="img"></div><div class="z1-key"></div>`;
+  class View {
+    constructor(element, html) {
+      this.element = element;
+      if (html) element.innerHTML = html;
+      this.find = (selector) => element.querySelector(selector);
+      this.meter = this.find(".z1-meter");
+      if (this.meter) this.meter.innerHTML = METER;
+      const places = (kind) => [...element.querySelectorAll(`[data-${kind}]`)].map((place) => [place, place.dataset[kind]]);
+      this.says = places("say");
+      this.texts = places("text").map(([place, name]) => [new Text(place.firstChild), name]);
+      this.ifs = places("if");
+      this.ons = places("on");
     }
-  };
-
-  // One run: question, meter, trace, cut, answer, how it ended, and what can be done with it.
-  const CARD = `<div class="z1-question" data-say="question"></div><div class="z1-turn">
-    <div class="z1-meter"><div class="z1-head"><b data-say="head"></b><span data-say="numbers"></span></div>
-    <div class="z1-bar" role="img"><i class="z1-thinking"></i><i class="z1-hint"></i><i class="z1-answer"></i><u title="the window ends here"></u></div>
-    <div class="z1-key"></div></div>
-    <details class="z1-trace" open><summary>Trace: what the model wrote in the window</summary><div class="z1-trace-text"><div></div></div></details>
-    <div class="z1-cut" data-say="cut"></div><div class="z1-inserted"><em>Inserted</em><span data-say="inserted"></span></div>
-    <div class="z1-answer-text"><div></div></div><div class="z1-foot"><span data-say="ended"></span><span data-say="facts"></span></div>
-    <div class="z1-error" role="alert" data-say="error"></div>
-    <div class="z1-actions"><button type="button" class="z1-copy">Copy answer</button><button type="button" class="z1-again">Run again</button>
-    <button type="button" class="z1-edit">Edit question</button><button type="button" class="z1-json">Export JSON</button></div></div>`;
-  class Card {
-    constructor() {
-      this.element = make("div", "z1-turn-outer");
-      this.element.innerHTML = CARD;
-      this.places = this.element.querySelectorAll(PLACES);
-      this.find = (selector) => this.element.querySelector(selector);
-      this.trace = new Text(this.find(".z1-trace-text > div"));
-      this.answer = new Text(this.find(".z1-answer-text > div"));
+    show(value) {
+      for (const [place, name] of this.says) put(place, value[name] ?? "");
+      for (const [text, name] of this.texts) text.show(value[name]);
+      for (const [place, name] of this.ifs) place.hidden = !value[name];
+      for (const [place, name] of this.ons) place.disabled = !value[name];
+      if (this.meter) this.measure(value);
     }
-    fold(folded) { this.find(".z1-trace").open = !folded; }
-    show(run, isLast) {
-      if (this.run?.end && this.run.id === run.id && this.isLast === isLast) return;  // it has ended, and is drawn
-      if (this.run && this.run.id !== run.id) this.fold(false);
-      this.run = run;
-      this.isLast = isLast;
-      const { find } = this;
-      say(this.places, run);
-      find(".z1-meter").classList.toggle("z1-busy", !run.end);
-      const bar = find(".z1-bar");
-      run.bar.forEach((percent, n) => { bar.children[n].style[n < 3 ? "width" : "left"] = `${percent}%`; });
-      bar.setAttribute("aria-label", run.used);
-      find(".z1-key").replaceChildren(...run.key.map(([kind, words]) => {
+    measure({ running, used, bar, marks, key }) {
+      this.meter.classList.toggle("z1-busy", running);
+      const parts = bar.map(([kind, percent]) => {
+        const part = make("i", `z1-${kind}`);
+        part.style.width = `${percent}%`;
+        return part;
+      });
+      const ends = marks.map(([percent, kind, title]) => {
+        const end = Object.assign(make("u", kind), { title });
+        end.style.left = `${percent}%`;
+        return end;
+      });
+      this.find(".z1-bar").setAttribute("aria-label", used);
+      this.find(".z1-bar").replaceChildren(...parts, ...ends);
+      this.find(".z1-key").replaceChildren(...key.map(([kind, words]) => {
         const part = make("span", kind === "waits" ? "z1-waits" : "");
         if (kind && kind !== "waits") part.append(make("s", `z1-${kind}`));
         part.append(words);
         return part;
       }));
-      this.trace.show(run.trace);
-      this.answer.show(run.answer);
-      find(".z1-foot").toggleAttribute("data-end", Boolean(run.end));
-      if (run.end) find(".z1-foot").dataset.end = run.end;
-      find(".z1-turn").classList.toggle("z1-is-inside", run.end === "inside");
-      const seen = { "trace-text": run.trace, inserted: run.cut, "answer-text": run.answer, foot: run.end && !run.error, actions: run.end };
-      for (const [name, is] of Object.entries({ ...seen, again: isLast, edit: isLast })) find(`.z1-${name}`).hidden = !is;
-      for (const name of ["again", "edit"]) find(`.z1-${name}`).id = isLast ? name : "";
+    }
+  }
+
+  // One run: question, meter, trace, cut, answer, how it ended, and what can be done with it.
+  const TURN = `<div class="z1-question" data-say="question"></div><div class="z1-turn"><div class="z1-meter"></div>
+    <details class="z1-trace" open><summary>Trace: what the model wrote in the window</summary>
+    <div class="z1-trace-text" data-text="trace" data-if="trace"><div></div></div></details>
+    <div class="z1-cut" data-say="cut"></div>
+    <div class="z1-inserted" data-if="cut"><em>Inserted</em><span data-say="inserted"></span></div>
+    <div class="z1-answer-text" data-text="answer" data-if="answer"><div></div></div>
+    <div class="z1-foot" data-if="ended"><span data-say="ended"></span><span data-say="facts"></span></div>
+    <div class="z1-error" role="alert" data-say="error"></div>
+    <div class="z1-actions" data-if="end"><button type="button" class="z1-copy">Copy answer</button>
+    <button type="button" class="z1-again" data-if="isLast">Run again</button>
+    <button type="button" class="z1-edit" data-if="isLast">Edit question</button>
+    <button type="button" class="z1-json">Export JSON</button></div></div>`;
+  class Turn extends View {
+    constructor() { super(make("div", "z1-turn-outer"), TURN); }
+    fold(folded) { this.find(".z1-trace").open = !folded; }
+    show(run, isLast) {
+      if (this.run?.end && this.run.id === run.id && this.isLast === isLast) return;  // it has ended, and is drawn
+      if (this.run && this.run.id !== run.id) this.fold(false);
+      Object.assign(this, { run, isLast });
+      super.show({ ...run, isLast });
+      this.find(".z1-foot").toggleAttribute("data-end", Boolean(run.end));
+      if (run.end) this.find(".z1-foot").dataset.end = run.end;
+      this.find(".z1-turn").classList.toggle("z1-is-inside", run.end === "inside");
+      for (const name of ["again", "edit"]) this.find(`.z1-${name}`).id = isLast ? name : "";
+    }
+  }
+
+  // One window of a comparison.
+  const PLACE = `<div class="z1-card-head"><b data-say="title"></b></div><div class="z1-card-line" data-say="line"></div>
+    <div class="z1-card-answer" data-text="answer"><div></div></div>
+    <div class="z1-card-foot" data-if="foot"><div data-if="short"><span class="z1-short" data-say="short"></span>
+    <span class="z1-agree" data-say="agrees"></span></div><p data-say="foot"></p></div>`;
+  class Place extends View {
+    constructor() { super(make("div", "z1-card"), PLACE); }
+    show(place) {
+      super.show(place);
+      this.find(".z1-card-answer").classList.toggle("z1-none", !place.answer);
+      this.find(".z1-agree").dataset.sign = place.agrees[0] ?? "";
     }
   }
 
@@ -71,50 +103,46 @@
     values.forEach((value, n) => made[n].show(value, n === values.length - 1));
   };
 
-  // A drawing of the latest value that rests for fifteen times as long as it took, a second at most: a paragraph of pages is
-  // drawn anew less often while it grows, all else whenever something comes.
-  const paced = (draw) => {
-    let next = 0, waits = false;
+  // Draws the latest value, and rests for fifteen times as long as that took, a second at most: a paragraph of pages is drawn
+  // anew less often while it grows, all else whenever something comes. n: later values have a larger one.
+  const follow = (props, watch, draw) => {
+    let next = 0, waits = false, n = -1;
     const now = () => {
       waits = false;
+      if (!(props.value?.n > n)) return;
       const began = performance.now();
-      draw();
+      n = props.value.n;
+      draw(props.value);
       next = performance.now() + Math.min(15 * (performance.now() - began), 1000);
     };
-    return () => {
+    watch("value", () => {
       if (!waits) setTimeout(now, Math.max(0, next - performance.now()));
       waits = true;
-    };
+    });
+    now();
   };
 
-  // The Think tab. value: what ui/views.py says; n: later values have a larger one.
+  // The Think tab. What it shows is of ui/views.py.
   const think = (element, props, trigger, watch) => {
-    const find = (selector) => element.querySelector(selector);
+    const view = new View(element), { find } = view;
     const box = find("#question textarea"), cards = [];
-    let shown = { n: -1, turns: [], saved: 0 }, editing = false;
+    let shown = { turns: [], saved: 0 }, editing = false;
     const edit = (on, text) => {
       editing = on;
       find(".z1-editing-row").hidden = !on;
       box.value = text;
     };
-    const show = (value) => {
-      if (!value || value.n <= shown.n) return;
+    follow(props, watch, (value) => {
       const began = value.turns.length && value.turns.at(-1).id !== shown.turns.at(-1)?.id;
       if (began && value.turns.at(-1).question === box.value) edit(false, "");  // not what was typed since
-      keep(find(".z1-turns"), cards, value.turns, Card);
+      view.show(value);
+      keep(find(".z1-turns"), cards, value.turns, Turn);
       if (began) cards.slice(0, -1).forEach((card) => card.fold(Boolean(card.run.cut)));
-      for (const grid of element.querySelectorAll("[data-for]")) grid.hidden = grid.dataset.for !== value.model.examples;
-      find(".z1-empty").hidden = cards.length > 0;
-      element.classList.toggle("z1-talks", cards.length > 0);
-      put(find("#message"), value.complaint);
-      put(find("[role=status]"), value.status);
-      find("#run").disabled = value.running || !value.model.ready;
-      put(find("#run"), value.running ? "Running" : value.model.words);
-      find("#answer-now").disabled = !value.thinks;
-      find("#stop").disabled = !value.running;
+      for (const grid of element.querySelectorAll("[data-for]")) grid.hidden = grid.dataset.for !== value.examples;
+      element.classList.toggle("z1-talks", !value.empty);
       if (value.saved !== shown.saved) save(value.file);
       shown = value;
-    };
+    });
     const copied = async (button, text) => {
       put(button, await copy(text));
       setTimeout(() => put(button, button.classList.contains("z1-copy") ? "Copy answer" : "Copy"), 1500);
@@ -145,33 +173,13 @@
       if (chosen) trigger("bring", { text: chosen.size > 5e6 ? "" : await chosen.text(), size: chosen.size });
       file.value = "";
     });
-    watch("value", paced(() => show(props.value)));
-    show(props.value);
   };
 
   // The Compare tab.
-  const compare = (element, props, trigger, watch) => {
-    const find = (selector) => element.querySelector(selector);
+  const comparison = (element, props, trigger, watch) => {
+    const view = new View(element), { find } = view;
     const cards = [], sizes = find("#compare-windows"), question = find("#compare-question");
-    let shown = { n: -1, question: "", windows: "" }, split = "";
-    class Place {
-      constructor() {
-        this.element = make("div", "z1-card");
-        this.element.innerHTML = `<div class="z1-card-head"><b data-say="title"></b></div><div class="z1-card-line" data-say="line"></div>
-          <div class="z1-card-answer"><div></div></div><div class="z1-card-foot"><div><span class="z1-short" data-say="short"></span>
-          <span class="z1-agree" data-say="agrees"></span></div><p data-say="foot"></p></div>`;
-        this.text = new Text(this.element.querySelector(".z1-card-answer > div"));
-      }
-      show(place) {
-        const inside = (selector) => this.element.querySelector(selector);
-        say(this.element.querySelectorAll(PLACES), place);
-        this.text.show(place.answer);
-        inside(".z1-card-answer").classList.toggle("z1-none", !place.answer);
-        inside(".z1-agree").dataset.sign = place.agrees[0] ?? "";
-        inside(".z1-card-foot").hidden = !place.foot;
-        inside(".z1-card-foot > div").hidden = !place.short;
-      }
-    }
+    let shown = { question: "", windows: "" }, split = "";
     const tokens = ({ tokens: texts, trace, cuts }) => {
       split = `${texts.length} ${cuts}`;
       const at = new Map(cuts), parts = [];
@@ -183,34 +191,14 @@
       });
       find(".z1-tokens").replaceChildren(...(parts.length ? parts : [trace]));
     };
-    const show = (value) => {
-      if (!value || value.n <= shown.n) return;
+    follow(props, watch, (value) => {
       if (question.value === shown.question) question.value = value.question;
       if (sizes.value === shown.windows) sizes.value = value.windows;
-      find(".z1-compare-empty").hidden = value.cards.length > 0;
-      find(".z1-compare").hidden = !value.cards.length;
-      find(".z1-after").hidden = !value.done;
-      put(find(".z1-message"), value.complaint);
-      for (const place of element.querySelectorAll(".z1-head b, [role=status]")) put(place, value.head);
-      put(find(".z1-head span"), value.numbers);
-      find(".z1-meter").classList.toggle("z1-busy", value.running);
-      const bar = find(".z1-bar");
-      bar.firstChild.style.width = `${value.bar}%`;
-      bar.setAttribute("aria-label", value.used);
-      while (bar.children.length > 1) bar.lastChild.remove();
-      bar.append(...value.marks.map(([left, kind, title]) => {
-        const mark = make("u", kind);
-        mark.style.left = `${left}%`;
-        mark.title = title;
-        return mark;
-      }));
+      view.show(value);
       keep(find(".z1-cards"), cards, value.cards, Place);
       if (value.done && split !== `${value.tokens.length} ${value.cuts}`) tokens(value);
-      find("#compare").disabled = value.running;
-      put(find("#compare"), value.running ? "Comparing" : "Compare");
-      find("#compare-stop").disabled = !value.running;
       shown = value;
-    };
+    });
     const recut = () => trigger("recut", { at: find("#recut-at input").value });
     element.addEventListener("click", ({ target }) => {
       const token = target.closest(".z1-tokens span[data-n]"), id = target.closest("button")?.id;
@@ -222,8 +210,6 @@
       }
       else if (id === "compare-stop") trigger("stop");
     });
-    watch("value", paced(() => show(props.value)));
-    show(props.value);
   };
 
   const save = (text) => {
@@ -247,5 +233,5 @@
     if (ids.length && press(...ids)) event.preventDefault();
   });
 
-  Object.assign(window.z1, { think, compare });
+  Object.assign(window.z1, { think, comparison });
 })();
