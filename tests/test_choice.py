@@ -57,6 +57,9 @@ C == I don't think B is correct; C is correct. ;; The answer is C (5 eV)
 C == Answer: C⏎⏎Option A is correct in classical theory. ;; It can only be C. ;; So we pick C over A. ;; (c) is correct
 C == Option C stands out as the best fit. A and B fail. ;; C best describes it. ;; C is correct while A is not.
 C == Hence, C is our answer. ;; C is the one. ;; It leaves us with C. ;; All signs point to C. ;; Clearly, C. ;; It's C then.
+C == Since A is incorrect, option C is right. ;; Given that A is false, the answer is C.
+C == The answer is C, not the option D. ;; By process of elimination the answer is C.
+C == As the first is false, I pick C. ;; Because A and B are false, the correct answer is C. ;; I overthought it: C
 C == I settled on C. ;; We go with C here. ;; I'll go for C. ;; The answer's C. ;; Solution: C ;; C, because A is too small
 C == In conclusion, C. ;; We find that C is the correct statement. ;; It would be C
 B == The answer key says B.

@@ -33,17 +33,19 @@ PREFIX = re.compile(
 )
 SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is)\W*$|,? \(?(?:the )?\w+ option\W*$")
 ASIDE = (
-    r"(?:because|since|as(?! \(?[A-J]\b)|due|given that|while|although|though|whereas|not(?= [A-J(])|rather|instead"
-    r"|unlike|over|than)\b"
+    r"(?:because|since|as(?! \(?[A-J]\b)|due|given that|while|although|though|whereas|rather|instead"
+    r"|unlike|over|than|not(?= (?:the )?(?:option |choice )?[A-J(]))\b"
 )
 """In front of a clause that does not decide."""
+GIVEN = re.compile(rf"^\W*{ASIDE}.*?,\s+(?=(?:the|my|I|option|choice)\b)", re.IGNORECASE)
+"""The reason that stands in front: "Since A is false, the answer is B." """
 CLAUSES = re.compile(
     rf"\n+|(?<=[.!?;])\s+|(?<!\ball),?\s+(?={ASIDE}|(?:which|but)\b)"
     r"|(?<!\bno),\s+(?=(?:and|so|leaving|no|we|what|it|[A-J] is)\b|(?<![A-J)],\s)\(?[A-J]\)?[.!]?(?:\n|$))",
     re.IGNORECASE,
 )
 REJECTS = re.compile(
-    r"\b(?:not|never|cannot|neither|nor|except|all but|unlikely|wrong|incorrect|false|eliminat\w*|exclud\w*|discard"
+    r"\b(?:not|never|cannot|neither|nor|except|all but|unlikely|wrong|incorrect|false|eliminat(?!ion)\w*|exclud\w*|discard"
     r"|compare|about|whether|ruled?|rules|(?:re)?consider|look|check|evaluate|next|if|could|might|may)\b|\?",
     re.IGNORECASE,
 )
@@ -112,7 +114,7 @@ def _letters_in(answer: str) -> str:
 def _decided(plain: str) -> Iterator[str]:
     """Of each clause that decides, the last one first: "the answer is (C)", "option C is correct", "which leaves C"."""
     plain = re.sub(r"(?<=[:：])\s*\n+\s*", " ", ALL_OTHERS.sub(r"Only \1 is right", plain))
-    for clause in reversed(CLAUSES.split(plain)):
+    for clause in (GIVEN.sub("", clause) for clause in reversed(CLAUSES.split(plain))):
         if not REJECTS.search(clause) and not re.match(ASIDE, clause):
             yield from reversed([right[right.lastindex] for right in IS_RIGHT.finditer(clause)])
             yield from map(_letters_in, reversed([choice[choice.lastindex] for choice in DECIDES.finditer(clause)]))
