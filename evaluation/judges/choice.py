@@ -32,6 +32,8 @@ PREFIX = re.compile(
     re.IGNORECASE,
 )
 SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is)\W*$|,? \(?(?:the )?\w+ option\W*$")
+LONGEST = 2000
+"""Characters that are looked at of a clause; no sentence has more."""
 ASIDE = (
     r"(?:because|since|as(?! \(?[A-J]\b)|due|given that|while|although|though|whereas|rather|instead"
     r"|unlike|over|than|not(?= (?:the )?(?:option |choice )?[A-J(]))\b"
@@ -114,7 +116,7 @@ def _letters_in(answer: str) -> str:
 def _decided(plain: str) -> Iterator[str]:
     """Of each clause that decides, the last one first: "the answer is (C)", "option C is correct", "which leaves C"."""
     plain = re.sub(r"(?<=[:：])\s*\n+\s*", " ", ALL_OTHERS.sub(r"Only \1 is right", plain))
-    for clause in (GIVEN.sub("", clause) for clause in reversed(CLAUSES.split(plain))):
+    for clause in (GIVEN.sub("", clause[-LONGEST:]) for clause in reversed(CLAUSES.split(plain))):
         if not REJECTS.search(clause) and not re.match(ASIDE, clause):
             yield from reversed([right[right.lastindex] for right in IS_RIGHT.finditer(clause)])
             yield from map(_letters_in, reversed([choice[choice.lastindex] for choice in DECIDES.finditer(clause)]))
