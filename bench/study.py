@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 import psutil
 
-from training.rows import at_least
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
+from z1_core.options import at_least
 from z1_core.provenance import about
 
 ADDRESSES = ("server_url", "beside")

@@ -28,7 +28,7 @@ from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
 from z1_core.insertion import check_fits
 from z1_core.jsonl import Lines, write_json, write_lines
-from z1_core.options import add_engine_options, add_wait_option, server_wait_s
+from z1_core.options import add_engine_options, add_wait_option, at_least, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
 from z1_core.provenance import about
@@ -55,8 +55,7 @@ def parser() -> argparse.ArgumentParser:
 )
 def main(argv: list[str] | None = None) -> int:
     options = parser().parse_intermixed_args(argv)
-    if options.concurrency < 1:
-        raise BadInput(f"--concurrency is {options.concurrency}; it must be at least 1")
+    at_least(1, concurrency=options.concurrency)
     server_wait_s(options)
     plan = make_plan(options)
     engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)

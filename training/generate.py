@@ -33,13 +33,13 @@ from tqdm import tqdm
 from evaluation.pool import pooled
 from evaluation.store import held
 from training import run_folder
-from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, at_least, draw_of
+from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, draw_of
 from z1_core import thinking
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, own_lines
-from z1_core.options import add_engine_options, add_wait_option, server_wait_s
+from z1_core.options import add_engine_options, add_wait_option, at_least, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program
 from z1_core.prompt import SYSTEM_PROMPT, chat

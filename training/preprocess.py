@@ -26,9 +26,10 @@ from training import manifest
 from training.encoding import RowEncoder
 from training.libraries import appearing
 from training.pretrained import load_tokenizer
-from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, at_least, draw_of, share
+from training.rows import ANSWERED, TRAJECTORY, Rows, add_max_bad, draw_of, share
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
+from z1_core.options import at_least
 from z1_core.program import program
 from z1_core.provenance import versions
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from z1_core.errors import BadInput
 from z1_core.jsonl import write_lines
+from z1_core.options import at_least
 from z1_core.program import program
 
 PERCENT = {"test": 10, "held-out": 5, "train": 85}
@@ -136,8 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default all")
     options.add_argument("--split", choices=PERCENT, default="train", help="default %(default)s")
     chosen = options.parse_args(argv)
-    if chosen.rows < 1:
-        raise BadInput(f"--rows is {chosen.rows}; it must be at least 1")
+    at_least(1, rows=chosen.rows)
     if chosen.out.exists():
         raise BadInput(f"{chosen.out} is there already; remove it or name another file with --out")
     chosen.out.parent.mkdir(parents=True, exist_ok=True)

@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from huggingface_hub import DatasetInfo, HfApi
+from typing import TYPE_CHECKING, Any
 
 from training.libraries import refusing
 from z1_core.errors import BadInput
 from z1_core.jsonl import Line, lines
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo
 
 TRAJECTORY = ("question", "response")
 QUESTION = ("question",)
@@ -126,13 +127,6 @@ def share(text: str) -> float:
     return percent / 100
 
 
-def at_least(least: int, **values: float | None) -> None:
-    """Raises BadInput for an option that is given and below that."""
-    for name, value in values.items():
-        if value is not None and not value >= least:
-            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
-
-
 def draw_of(text: str) -> int:
     """A number below 2**64 that stands for the text; the same in every process."""
     encoded = text.encode()
@@ -148,6 +142,8 @@ def _source(given: str) -> Path | DatasetInfo:
     """A file, or "owner/name" or "owner/name@revision" on the Hub, in the state that this name has now."""
     if Path(given).exists() or given.count("/") != 1 or given.startswith((".", "/")) or ".json" in given:
         return Path(given)
+    from huggingface_hub import HfApi
+
     name, _, revision = given.partition("@")
     with _asked(given):
         return HfApi().dataset_info(name, revision=revision or None)

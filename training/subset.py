@@ -26,9 +26,10 @@ from tqdm import tqdm
 
 from training.filters import FILTERS, Filters, benchmark_path
 from training.libraries import appearing
-from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, at_least, draw_of, hash_file
+from training.rows import TOKENS, TRAJECTORY, Row, Rows, add_max_bad, draw_of, hash_file
 from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, write_json
+from z1_core.options import at_least
 from z1_core.program import program
 
 MODES = ("all", "longest", "shortest", "random")

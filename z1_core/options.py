@@ -69,3 +69,10 @@ def check_counts(options: argparse.Namespace, **bounds: tuple[int, int]) -> None
         value = getattr(options, name)
         if value is not None and not least <= value <= most:
             raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be from {least} to {most}")
+
+
+def at_least(least: int, **values: float | None) -> None:
+    """Raises BadInput for an option that is given and below that."""
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise BadInput(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
