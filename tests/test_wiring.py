@@ -6,6 +6,7 @@ from inspect import signature
 
 import gradio as gr
 
+from ui.door import LOOKS_S, PROGRESS_LOOKS_S
 from ui.page import LAUNCH, build_page
 from z1_core.engines.fake import FakeEngine
 from z1_core.host import EngineHost
@@ -41,6 +42,15 @@ def test_what_the_page_uses_of_gradio_is_there():
         (gr.Timer().tick, {"show_progress", "show_progress_on", "api_visibility", "queue", "trigger_mode", "cancels"}),
     ):
         assert names - signature(made).parameters.keys() == set(), f"{made.__qualname__} of {version('gradio')}"
+
+
+def test_the_queue_sleeps_between_its_looks():
+    """Gradio's own pauses cost a core 3 %; what they are called is no promise of its."""
+    host = EngineHost(lambda _report: FakeEngine())
+    pauses = {"sleep_when_free": LOOKS_S, "progress_update_sleep_when_free": PROGRESS_LOOKS_S}
+    assert pauses.keys() <= vars(gr.Blocks()._queue).keys(), version("gradio")
+    assert pauses.items() <= vars(build_page(host)._queue).items()
+    host.close()
 
 
 def test_a_program_that_chooses_nothing_gets_what_the_operator_chose():

@@ -30,7 +30,7 @@ from z1_core.errors import BadInput
 from z1_core.host import EngineHost
 from z1_core.models import SHIFT_NAME
 
-LOOK_S, CALM_LOOK_S = 1.0, 5.0
+LOOK_S, CALM_LOOK_S = 1.0, 15.0
 """How often the page asks for the model's state: while it starts, and later. A look costs browser and server some 60 ms,
 which on a laptop the model computes with; a run that fails tells it at once."""
 
