@@ -72,16 +72,16 @@ window.z1.settings = (element, props, trigger, watch) => {
     if (value.told) put(told, value.told);
     if (own) keep();
     if (stay.length) ask();
-    if (!element.hasAttribute("data-ready")) endClock();
+    if (!element.hasAttribute("data-ready")) slowClock();
     element.setAttribute("data-ready", "");
   });
   ask({ values: kept(), link: location.search, opens: true });
 };
 
 // Gradio (6.31) counts the seconds that the page took to load for ever, at every frame, on cores that the model computes on.
-// What asks for the next frame during one frame, when all is there, is that clock: it does not get it (ui/door.py), and never
-// asks again.
-const endClock = () => requestAnimationFrame(() => {
-  requestAnimationFrame(() => { window.z1Still = false; });
-  window.z1Still = true;
+// What asks for the next frame during one frame, when all is there, is that clock: it ticks once a second from then on
+// (ui/door.py).
+const slowClock = () => requestAnimationFrame(() => {
+  requestAnimationFrame(() => { window.z1Slow = false; });
+  window.z1Slow = true;
 });
