@@ -60,11 +60,11 @@ class Answer(Keyed):
     """
 
     trace: Text
-    trace_ids: list[int]
+    trace_ids: list[NonNegativeInt]
     hint: Text | None
-    hint_ids: list[int]
+    hint_ids: list[NonNegativeInt]
     answer: Text
-    answer_ids: list[int]
+    answer_ids: list[NonNegativeInt]
     end_reason: EndReason
     seconds: float | None
 
@@ -95,7 +95,7 @@ class Asked(Line):
     prefill: Text
     reference: dict[str, Any] | None
     labels: Texts
-    prompt_ids: list[int] = []
+    prompt_ids: list[NonNegativeInt] = []
     prompt_text: Text = ""
 
 
