@@ -383,6 +383,10 @@ DAMAGE = [
     ({"windows": None}, "(windows: "),
     ({"samples": "1"}, "(samples: "),
     ({"benchmarks": {"math500": []}}, "(benchmarks.math500: "),
+    (
+        {"benchmarks": {"../elsewhere": {"title": "x", "benchmark": "math500", "method": "window"}}},
+        "(benchmarks.../else",
+    ),
 ]
 
 

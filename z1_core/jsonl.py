@@ -118,7 +118,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Raises BadInput where it is not there, or no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"there is no {path.name} in {path.parent}; name the --out folder of a run") from None
     except ValueError as error:
         raise BadInput(f"{path} is no JSON ({error}); restore it or start anew with another --out") from error

@@ -69,4 +69,4 @@ def _sentence(error: Z1Error | OSError) -> str:
     named = isinstance(error, OSError) and error.filename and error.strerror
     if isinstance(error, FileNotFoundError) and named:
         return f"there is no {error.filename}; check the name"
-    return f"{error.filename}: {error.strerror}" if named else str(error)
+    return f"{error.filename}: {error.strerror}" if named else getattr(error, "strerror", None) or str(error)
