@@ -34,7 +34,7 @@ from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput, Z1Error
 from z1_core.models import locate
 from z1_core.options import add_engine_options
-from z1_core.program import program
+from z1_core.program import program, say
 from z1_core.prompt import chat, check_context
 from z1_core.sweep import check_windows
 from z1_core.window import HINT, Sampling, Window
@@ -70,19 +70,15 @@ def main(argv: list[str] | None = None) -> None:
         raise BadInput("raw asks llama.cpp's own server; give --engine llama, or leave raw out of --ways")
     chats = [chat(row.question) for row in Rows([options.prompts], fields=QUESTION, max_bad=0)][: options.limit]
     beside = ServerEngine.start(options.beside) if options.beside else None
-    engine = _with_budget(options) if "native" in options.ways else start_engine(options, _say)
+    engine = _with_budget(options) if "native" in options.ways else start_engine(options, say)
     asyncio.run(_run(engine, beside, options, chats, windows))
-
-
-def _say(stage: str) -> None:
-    print(f"{stage} ...", file=sys.stderr)
 
 
 def _with_budget(options: argparse.Namespace) -> VllmEngine:
     """vLLM, told where thinking starts and what to force at its end."""
     from transformers import AutoTokenizer
 
-    model = locate(options.model, engine="vllm", report=_say)
+    model = locate(options.model, engine="vllm", report=say)
     header = assistant_header(AutoTokenizer.from_pretrained(model.path))
     budget = {"reasoning_config": {"reasoning_start_str": header, "reasoning_end_str": HINT}}
     return VllmEngine.start(model.path, name=model.name, max_model_len=options.max_model_len, **budget)

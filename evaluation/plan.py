@@ -14,7 +14,7 @@ from evaluation.data import find, problems
 from evaluation.problem import Benchmark, Problem
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
-from z1_core.options import at_least
+from z1_core.options import check_counts
 from z1_core.prompt import check_text
 from z1_core.record import WINDOW, RunRecord, TaskRecord
 from z1_core.sweep import check_windows
@@ -25,7 +25,6 @@ FORCED_HINT = "\n\nthe final answer is:"
 thinking is ended by this phrase."""
 
 WINDOWS = (256, 512, 1024, 2048, 4096)
-
 
 HINTS = {
     "plain": (WINDOW, HINT),
@@ -94,7 +93,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
         raise BadInput("a benchmark is named twice; name each once")
     if options.data and len(options.benchmarks) > 1:
         raise BadInput("--data is the file of one benchmark; run the others separately")
-    at_least(1, limit=options.limit, samples=options.samples)
+    check_counts(options, limit=(1, 10**9), samples=(1, 10**4))
     if options.samples > 1 and options.temperature == 0:
         raise BadInput(f"{options.samples} samples at temperature 0 are all the same; raise --temperature")
     chosen = [benchmark(name) for name in options.benchmarks]

@@ -83,10 +83,10 @@ def _lines(paragraphs: Sequence[str]) -> str:
 def _made_with(run: Results) -> str:
     """When and with what, in short."""
     parts = run.run.parts
-    times = ", ".join(part["started_at"][:16].replace("T", " ") for part in parts)
-    commits = ", ".join(dict.fromkeys(part["commit"][:12] for part in parts if part["commit"]))
+    times = ", ".join(str(part.get("started_at"))[:16].replace("T", " ") for part in parts)
+    commits = ", ".join(dict.fromkeys(str(part["commit"])[:12] for part in parts if part.get("commit")))
     told = [f"started (UTC) {times}", f"commit {commits or 'unknown'}", f"answer tokens {run.run.answer_tokens}"]
-    told += [f"temperature {run.run.sampling['temperature']}", "all settings and versions: run.json, judge.json"]
+    told += [f"temperature {run.run.sampling.get('temperature')}", "all settings and versions: run.json, judge.json"]
     return " · ".join(told)
 
 

@@ -57,7 +57,7 @@ def read_results(folder: Path) -> Results:
 def _benchmark(folder: Path, run: RunRecord, task: TaskRecord) -> BenchmarkResults:
     problems = {each.problem_id: (each.sha256, each.labels) for _, each in read(folder / "problems.jsonl", Asked)}
     verdicts = {each.key: (each.status, each.judged) for _, each in read(folder / "verdicts.jsonl", Judged)}
-    rows = []
+    rows = {}
     for _, answer in read(folder / "answers.jsonl", Answer):
         if answer.problem_id not in problems:
             raise BadInput(
@@ -65,8 +65,8 @@ def _benchmark(folder: Path, run: RunRecord, task: TaskRecord) -> BenchmarkResul
                 "run restores it"
             )
         verdict = verdicts.get(answer.key, (None, None))
-        rows.append((*answer.key, *_figures(answer), *verdict, *problems[answer.problem_id]))
-    table = pd.DataFrame(rows, columns=COLUMNS).astype({"status": object, "labels": object, "cut": bool})
+        rows[answer.key] = (*answer.key, *_figures(answer), *verdict, *problems[answer.problem_id])
+    table = pd.DataFrame(list(rows.values()), columns=COLUMNS).astype({"status": object, "labels": object, "cut": bool})
     return BenchmarkResults(task=task, run=run, problems=len(problems), answers=table)
 
 

@@ -33,7 +33,7 @@ def read_rows(path: Path) -> Iterator[Row | BadRow]:
     read."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise BadInput(f"{path.name} is none of {', '.join(READERS)}; give a file of one of these kinds")
+        raise BadInput(f"{path} is none of {', '.join(READERS)}; give a file of one of these kinds")
     try:
         yield from reader(path)
     except OSError as error:

@@ -30,7 +30,7 @@ from z1_core.insertion import check_fits
 from z1_core.jsonl import Lines, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, at_least, server_wait_s
 from z1_core.patience import Patience
-from z1_core.program import program
+from z1_core.program import program, say
 from z1_core.provenance import about
 from z1_core.record import Answer, Asked, read
 
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     stopped="stopped; what is finished is kept: give the same command again to go on",
     needs="evaluation/requirements.txt",
 )
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None) -> None:
     options = parser().parse_intermixed_args(argv)
     at_least(1, concurrency=options.concurrency)
     server_wait_s(options)
@@ -62,12 +62,6 @@ def main(argv: list[str] | None = None) -> int:
     out = options.out or Path("results") / engine.name.replace("/", "_")
     answers = asyncio.run(_run(engine, plan, out, options))
     print(f"{answers:,} answers are in {out}; judge them: python -m evaluation.judge {out}")
-    return 0
-
-
-def say(stage: str) -> None:
-    """Beside the bar, where there is one."""
-    tqdm.write(f"{stage} ...", file=sys.stderr)
 
 
 async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespace) -> int:

@@ -194,7 +194,7 @@ def test_a_row_beyond_the_context_is_named_and_no_result_file_appears(run, tmp_p
         (b'{"prompt": 5}', "line 2 of in.jsonl is a row without a text under prompt"),
         (b'{"prompt": ["q"]}', "line 2 of in.jsonl is a row without a text under prompt"),
         (b'{"prompt": "\\ud800"}', "line 2 of in.jsonl: the prompt holds half a character at position 0; remove it"),
-        (b'{"prompt": "\xff"}', "line 2 of in.jsonl is not JSON: 'utf-8' codec can't decode byte 0xff"),
+        (b'{"prompt": "\xff"}', "line 2 of in.jsonl is not JSON in UTF-8: another encoding, or no text"),
     ],
 )
 def test_a_row_that_is_no_question_is_named_and_nothing_is_generated(run, engine, tmp_path, row, line):

@@ -372,6 +372,7 @@ def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, ready, capsys, shar
     [
         ([], "give the folder of a run, or --benchmark NAME --responses FILE.jsonl"),
         (["nowhere"], "there is no run.json in nowhere; name the --out folder of a run"),
+        ([__file__], "there is no run.json in "),
         (["--responses", "x"], "--responses needs --benchmark NAME"),
         (["--benchmark", "maths", "--responses", "x"], "there is no benchmark 'maths'"),
         (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "there is no file nowhere.jsonl; name a JSONL file"),

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
         (ModelUnavailable("there is no such model; name another"), 2, "error: there is no such model; name another\n"),
         (FileNotFoundError(2, "No such file", "a.jsonl"), 2, "error: there is no a.jsonl; check the name\n"),
         (ModuleNotFoundError(name="trl.trainer"), 2, "error: trl is not installed; pip install -r some.txt\n"),
+        (BrokenPipeError(32, "Broken pipe"), 2, "error: Broken pipe\n"),
         (KeyboardInterrupt(), 130, "\nstopped; go on\n"),
     ],
 )

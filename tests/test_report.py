@@ -383,6 +383,10 @@ DAMAGE = [
     ({"windows": None}, "(windows: "),
     ({"samples": "1"}, "(samples: "),
     ({"benchmarks": {"math500": []}}, "(benchmarks.math500: "),
+    (
+        {"benchmarks": {"../elsewhere": {"title": "x", "benchmark": "math500", "method": "window"}}},
+        "(benchmarks.../else",
+    ),
 ]
 
 
@@ -394,6 +398,16 @@ def test_a_record_with_settings_of_another_kind_is_refused_by_their_name(run, ca
     assert main([str(run.folder)]) == 2
     error = capsys.readouterr().err
     assert (error.count("\n"), named in error) == (1, True)
+
+
+def test_a_record_by_hand_and_answers_that_are_there_twice_are_reported(run):
+    run.add("math500", title="MATH500")
+    path, answers = run.folder / "run.json", run.folder / "math500" / "answers.jsonl"
+    once = read_results(run.folder).benchmarks["math500"].answers
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"parts": [{}], "sampling": {}}))
+    answers.write_bytes(2 * answers.read_bytes())
+    assert main([str(run.folder)]) == 0
+    assert len(read_results(run.folder).benchmarks["math500"].answers) == len(once)
 
 
 def test_a_problem_that_was_answered_and_is_gone_is_named_with_the_remedy(run, capsys):

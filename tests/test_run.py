@@ -300,6 +300,7 @@ def rows_in(path: Path) -> int:
         (("--windows", 40_000), "shorten the prompt or the conversation, or lower the window"),
         (("--samples", 3), "3 samples at temperature 0 are all the same"),
         (("--samples", 0), "--samples is 0"),
+        (("--samples", 10**12, "--temperature", 1), "--samples is 1000000000000; it must be from 1 to 10000"),
         (("--limit", 0), "--limit is 0"),
         (("--concurrency", 0), "--concurrency is 0"),
         (("--temperature", 3), "temperature is 3.0"),

@@ -289,6 +289,15 @@ async def test_an_answer_of_another_form_is_told(serve, monkeypatch, event, when
         await generated(engine, 5) if engine else connect(server)
 
 
+def test_a_server_that_ignores_stream_is_told_when_it_connects(serve, monkeypatch):
+    async def complete(self, request):
+        return JSONResponse({"choices": [{"text": "x", "token_ids": [7], "finish_reason": "length"}]})
+
+    monkeypatch.setattr(StubServer, "complete", complete)
+    with pytest.raises(ModelUnavailable, match="answers, but not as vLLM's"):
+        connect(serve())
+
+
 async def test_a_window_is_never_longer_because_a_server_writes_on(serve, monkeypatch):
     written = StubServer.events
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import training.generate
 from tests.small_disk import disk_of
 from training.generate import generate, main, sampling_of, write_trajectory
 from training.rows import QUESTION, Row, Rows
@@ -202,6 +203,25 @@ async def test_what_ends_a_line_elsewhere_is_text_here_and_nothing_is_made_twice
     made = (tmp_path / "out" / "trajectories.jsonl").read_bytes().rstrip(b"\n").split(b"\n")
     assert {json.loads(line)["response"] for line in made} == {"one\u2028two\u2029three\u0085four\u000bfive"}
     assert len(made) == len(engine.requests) == 2
+
+
+async def test_the_bar_of_a_run_that_goes_on_counts_all(tmp_path: Path, teacher: FakeEngine, monkeypatch):
+    bars: list[tuple[int, int]] = []
+    whole = training.generate.tqdm
+    monkeypatch.setattr(
+        training.generate, "tqdm", lambda **its: bars.append((its["initial"], its["total"])) or whole(**its)
+    )
+    for asked in (["Why?"], ["Why?", "Where?"]):
+        source = question_file(tmp_path, asked)
+        await generate(teacher, read(source), Sampling(max_tokens=8192), tmp_path / "out", concurrency=10**12)
+    assert bars == [(0, 1), (1, 2)]
+
+
+async def test_a_folder_in_which_nothing_is_finished_takes_other_settings(tmp_path: Path, teacher: FakeEngine):
+    questions = read(question_file(tmp_path, ["Why?"]))
+    with pytest.raises(BadInput, match="half a character"):
+        await generate(teacher, questions, Sampling(max_tokens=8192), tmp_path / "out", system="\udce9")
+    assert (await generate(teacher, questions, Sampling(max_tokens=8192), tmp_path / "out"))["trajectories"] == 1
 
 
 async def test_rows_that_somebody_else_has_added_are_let_be(tmp_path: Path, teacher: FakeEngine):

@@ -92,7 +92,9 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path, capsys, options: list[st
     assert capsys.readouterr().err.startswith(f"error: {says}")
 
 
-def test_a_family_without_more_questions_says_so(monkeypatch):
+def test_a_family_without_more_questions_says_so(monkeypatch, tmp_path: Path, capsys):
     monkeypatch.setitem(FAMILIES, "add", (FAMILIES["add"][0], 1, 1))
+    assert main(["--out", str(tmp_path / "new" / "rows.jsonl"), "--rows", str(10**20), "--families", "add"]) == 2
+    assert "add has hardly a question" in capsys.readouterr().err
     with pytest.raises(ValueError, match="add has hardly a question that is not among the first 1"):
         first(500, families=("add",))

@@ -41,7 +41,8 @@ ODD = [
     (GOOD | {"id": ["x"]}, '"id" is no text: ["x"]'),
     (GOOD | {"response": "another"}, "an id that came before: a"),
     (json.dumps(GOOD | {"id": "b", "response": "\ud83d"}).encode(), 'half a character in "response"'),
-    (b'{"id": "b", "question": "caf\xe9"}', "not JSON: 'utf-8' codec can't decode byte 0xe9 in position 28"),
+    (b'{"id": "b", "question": "caf\xe9"}', "not JSON in UTF-8: another encoding, or no text"),
+    ('{"id": "b"}'.encode("utf-16"), "not JSON in UTF-8: another encoding, or no text"),
     (b'["b"]', "not a row of named fields but list"),
 ]
 
@@ -158,3 +159,6 @@ def test_a_folder_appears_whole_or_not_at_all_and_nothing_else_is_touched(tmp_pa
         pass
     assert (tmp_path / "out" / "a").read_text() == "whole"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (tmp_path / "link").symlink_to("elsewhere")  # found out before hours of work, not behind them
+    with pytest.raises(BadInput, match="link is there already"), appearing(tmp_path / "link"):
+        pass

@@ -41,14 +41,14 @@ from z1_core.errors import BadInput
 from z1_core.jsonl import Lines, own_lines
 from z1_core.options import add_engine_options, add_wait_option, at_least, server_wait_s
 from z1_core.patience import Patience
-from z1_core.program import program
+from z1_core.program import program, say
 from z1_core.prompt import SYSTEM_PROMPT, chat
 from z1_core.provenance import versions
 from z1_core.window import Sampling
 
 FAKE_SECONDS_PER_TOKEN = 0.001
+LIBRARIES = ("tokenizers", "jinja2")
 FILES = ("trajectories.jsonl", "left_out.jsonl")
-LEFT_OUT = ("truncated", "empty", "prompt_too_long")
 
 
 def sampling_of(question: Row, sampling: Sampling, budget_tokens: int) -> Sampling:
@@ -91,15 +91,15 @@ async def generate(
     wait_s: how long to wait for a server that goes away in mid-run.
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
-    patience = Patience(engine, wait_s, _say)
+    patience = Patience(engine, wait_s, say)
     with held(out, name=run_folder.LOCK), ExitStack() as stack:
         asked = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "seed")}
-        settings = {"model": engine.name, "system": system, **asked}
-        run_folder.claim(out, {"settings": settings, "versions": versions(("tokenizers", "jinja2"))})
+        made_with = {"settings": {"model": engine.name, "system": system, **asked}, "versions": versions(LIBRARIES)}
         done = {str(row.get("id")): row.get("question") for row in finished(out)}
-        waiting = [question for question in questions if _is_new(question, done)]
+        run_folder.claim(out, made_with, is_begun=bool(done))
+        all_, waiting = len(questions), [question for question in questions if _is_new(question, done)]
         kept, left_out = (stack.enter_context(Lines(out / name)) for name in FILES)
-        bar = stack.enter_context(tqdm(total=len(waiting), unit="row", disable=None))
+        bar = stack.enter_context(tqdm(total=all_, initial=all_ - len(waiting), unit="row", disable=None))
 
         async def teach(question: Row) -> None:
             row = await write_trajectory(engine, question, sampling, system)
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens, seed=options.seed)
     more = {"system": options.system, "concurrency": options.concurrency, "wait_s": server_wait_s(options)}
     questions = list(Rows([options.questions], fields=QUESTION, max_bad=options.max_bad, tell=_passed_over))
-    engine = start_engine(options, _say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
+    engine = start_engine(options, say, fake_seconds_per_token=FAKE_SECONDS_PER_TOKEN)
 
     async def run() -> Counter[str]:
         try:
@@ -158,18 +158,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             await engine.close()
 
     counts = asyncio.run(run())
-    left_out = ", ".join(f"{reason} {counts[reason]:,}" for reason in LEFT_OUT if counts[reason])
-    print(f"{counts['trajectories']:,} trajectories are in {options.out / 'trajectories.jsonl'}")
-    print(f"left out: {left_out or 'none'}")
+    print(f"{counts.pop('trajectories', 0):,} trajectories are in {options.out / 'trajectories.jsonl'}")
+    print(f"left out: {', '.join(f'{reason} {count:,}' for reason, count in counts.items()) or 'none'}")
 
 
 def _passed_over(where: str, fault: str) -> None:
-    _say(f"passed over: {where}: {fault}")
-
-
-def _say(stage: str) -> None:
-    """Above the bar, where there is one."""
-    tqdm.write(f"{stage} ...", file=sys.stderr)
+    say(f"passed over: {where}: {fault}")
 
 
 if __name__ == "__main__":

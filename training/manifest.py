@@ -17,6 +17,7 @@ from z1_core.errors import BadInput
 from z1_core.jsonl import read_json
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 FILE = "manifest.json"
@@ -61,6 +62,14 @@ def read(folder: Path) -> Manifest:
         raise BadInput(f"{folder} holds no {FILE}; make the data with: python -m training.preprocess")
     with refusing(f"{folder / FILE} is of another version", "preprocess the data again", TypeError):
         return Manifest(**read_json(folder / FILE))
+
+
+def rows(folder: Path, side: str) -> Dataset:
+    """Of "train" or "held_out", on disk. Raises BadInput where they are damaged."""
+    from datasets import load_from_disk
+
+    with refusing(f"{folder / side} cannot be read", "preprocess the data again"):
+        return load_from_disk(folder / side)
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, manifest: Manifest, model: str) -> None:

@@ -31,6 +31,7 @@ from z1_core.errors import BadInput
 from z1_core.jsonl import write_json
 from z1_core.options import at_least
 from z1_core.program import program
+from z1_core.prompt import check_text
 from z1_core.provenance import versions
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Settings:
     def __post_init__(self) -> None:
         at_least(1, max_length=self.max_length)
         at_least(0, held_out=self.held_out)
+        check_text("system prompt", self.system)
 
 
 def preprocess(source: Sequence[str], out: Path, settings: Settings) -> manifest.Manifest:
@@ -167,12 +169,10 @@ def _held_out(draws: np.ndarray, rows: int) -> np.ndarray:
 
 def show(folder: Path, rows: int) -> str:
     """The first rows as the model sees them: what is given, what is learnt."""
-    from datasets import load_from_disk
-
     made = manifest.read(folder)
     tokenizer = load_tokenizer(made.settings["tokenizer"])
     shown = []
-    for row in load_from_disk(folder / "train").select(range(min(rows, made.counts["train"]))):
+    for row in manifest.rows(folder, "train").select(range(min(rows, made.counts["train"]))):
         masked = row["length"] - row["labelled"]
         shown.append(
             f"--- {row['id']}: {row['length']} tokens, {row['labelled']} with loss\n"

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from string import ascii_lowercase
@@ -140,8 +140,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     at_least(1, rows=chosen.rows)
     if chosen.out.exists():
         raise BadInput(f"{chosen.out} is there already; remove it or name another file with --out")
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    write_lines(chosen.out, islice(rows(chosen.seed, chosen.families, chosen.split), chosen.rows))
+    made = rows(chosen.seed, chosen.families, chosen.split)
+    write_lines(chosen.out, (row for _, row in zip(range(chosen.rows), made, strict=False)))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ POSITIVE = (
     *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "learning_rate"),
     *("logging_steps", "save_steps", "eval_steps", "num_train_epochs"),
 )
-NOT_NEGATIVE = ("batch", "seed", "weight_decay", "max_grad_norm")
+NOT_NEGATIVE = ("batch", "seed", "weight_decay", "max_grad_norm", "warmup_steps")
 
 
 def _check(run: RunConfig) -> None:

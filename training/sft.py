@@ -92,9 +92,7 @@ def plan(config: RunConfig) -> Plan:
 
 def kind_of(thoughts: Thoughts | None, data: Path) -> str:
     """tagged where one of the first rows closes a thought by a tag of the model's own."""
-    from datasets import load_from_disk
-
-    rows = load_from_disk(data / "train")
+    rows = manifest.rows(data, "train")
     seen = (thoughts.closes_id in row for row in rows[:LOOKED_AT_FOR_TAGS]["labels"]) if thoughts else ()
     return "tagged" if any(seen) else "untagged"
 
@@ -120,9 +118,7 @@ def train_rows(run: Plan) -> Dataset:
 
 
 def _rows(run: Plan, side: str) -> Dataset:
-    from datasets import load_from_disk
-
-    return load_from_disk(Path(run.config.data) / side).select_columns(["input_ids", "labels"])
+    return manifest.rows(Path(run.config.data), side).select_columns(["input_ids", "labels"])
 
 
 def load_model(run: Plan) -> PreTrainedModel:

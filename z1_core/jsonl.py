@@ -118,7 +118,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Raises BadInput where it is not there, or no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"there is no {path.name} in {path.parent}; name the --out folder of a run") from None
     except ValueError as error:
         raise BadInput(f"{path} is no JSON ({error}); restore it or start anew with another --out") from error
@@ -141,7 +141,8 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         draft.replace(path)
     except BaseException as error:
-        draft.unlink(missing_ok=True)
+        if draft.exists():
+            draft.unlink()
         if isinstance(error, OSError):
             raise Z1Error(f"{path} cannot be written: {error.strerror}; free some space and try again") from error
         raise
@@ -151,7 +152,8 @@ def _parsed(line: bytes) -> tuple[dict[str, Any] | None, str]:
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        return None, f"not JSON: {error}"
+        is_other = isinstance(error, UnicodeDecodeError) or 0 in line  # as UTF-16 has in nearly every character
+        return None, "not JSON in UTF-8: another encoding, or no text" if is_other else f"not JSON: {error}"
     return (row, "") if isinstance(row, dict) else (None, f"not a row of named fields but {type(row).__name__}")
 
 

@@ -57,9 +57,16 @@ def program(
     return decorate
 
 
+def say(stage: str) -> None:
+    """What a program is about to do, above its bar where it has one."""
+    from tqdm import tqdm
+
+    tqdm.write(f"{stage} ...", file=sys.stderr)
+
+
 def _sentence(error: Z1Error | OSError) -> str:
     """Python's own text of an OSError begins with a number that says nothing to a user."""
     named = isinstance(error, OSError) and error.filename and error.strerror
     if isinstance(error, FileNotFoundError) and named:
         return f"there is no {error.filename}; check the name"
-    return f"{error.filename}: {error.strerror}" if named else str(error)
+    return f"{error.filename}: {error.strerror}" if named else getattr(error, "strerror", None) or str(error)

@@ -60,11 +60,11 @@ class Answer(Keyed):
     """
 
     trace: Text
-    trace_ids: list[int]
+    trace_ids: list[NonNegativeInt]
     hint: Text | None
-    hint_ids: list[int]
+    hint_ids: list[NonNegativeInt]
     answer: Text
-    answer_ids: list[int]
+    answer_ids: list[NonNegativeInt]
     end_reason: EndReason
     seconds: float | None
 
@@ -95,7 +95,7 @@ class Asked(Line):
     prefill: Text
     reference: dict[str, Any] | None
     labels: Texts
-    prompt_ids: list[int] = []
+    prompt_ids: list[NonNegativeInt] = []
     prompt_text: Text = ""
 
 
@@ -112,7 +112,7 @@ class TaskRecord(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """run.json. parts: what each start was made with."""
+    """run.json. benchmarks: by their folders, none of which leads out of the run's; parts: what each start was made with."""
 
     model_config = ConfigDict(strict=True)
     model: Text
@@ -121,7 +121,7 @@ class RunRecord(BaseModel):
     answer_tokens: int
     samples: PositiveInt
     sampling: dict[str, int | float | None]
-    benchmarks: Annotated[dict[str, TaskRecord], Field(min_length=1)]
+    benchmarks: Annotated[dict[Annotated[str, Field(pattern=r"^\w[\w.-]*$")], TaskRecord], Field(min_length=1)]
     parts: list[dict[str, Any]] = []
 
 

@@ -119,7 +119,7 @@ def test_fsdp2_wraps_the_layers_of_any_model(kind, monkeypatch):
         ({"packing": True, "padding_free": False}, "packing is True and max_length None; give both"),
         ({"max_length": 512}, "packing is False and max_length 512; give both .* or neither: rows are never cut"),
         ({"assistant_only_loss": True}, "assistant_only_loss does nothing here; leave it out"),
-        ({"warmup_steps": -3}, "warmup_steps = -3.0, Expected value warmup_steps >= 0; change that key"),
+        ({"warmup_steps": -3}, "warmup_steps is -3.0; it must be at least 0"),
         ({"accelerator_config": '{"sync": 1}'}, "'sync'; change that key"),
         ({"accelerator_config": "nix.json"}, "No such file or directory: 'nix.json'; change that key"),
         ({"fp16": True, "bf16": True}, "At most one of fp16 and bf16"),
@@ -201,6 +201,13 @@ def test_data_of_another_tokenizer_or_template_or_none_is_refused(tmp_path, mode
         make_plan(other, data, tmp_path / "run")
     with pytest.raises(BadInput, match=r"holds no manifest\.json; make the data with"):
         make_plan(model, tmp_path, tmp_path / "run")
+
+
+def test_damaged_rows_are_refused_in_a_sentence(tmp_path, model, data):
+    shutil.copytree(data, tmp_path / "data")
+    (tmp_path / "data" / "train" / "state.json").write_text("{")
+    with pytest.raises(BadInput, match=r"data/train cannot be read: .*; preprocess the data again"):
+        make_plan(model, tmp_path / "data", tmp_path / "run")
 
 
 def test_rows_longer_than_a_sequence_or_the_model_are_refused_and_not_cut(tmp_path, model, data):

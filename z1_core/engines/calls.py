@@ -142,6 +142,8 @@ def _key() -> str:
 
 def read_event(line: bytes, url: str) -> Mapping[str, Any] | None:
     """What a line of a stream tells; None where it is no event. Raises what an error in it means. For reading()."""
+    if line.startswith(b"{") and b'"choices"' in line:
+        raise TypeError("an answer in one piece: it ignores that a stream was asked for")
     if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
         return None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import groupby
@@ -30,7 +31,7 @@ class LlamaText:
         if not count:
             raise ModelUnavailable("the server does not tell its vocabulary; use a newer llama.cpp")
         tokens = ask("POST", "/tokenize", json={"content": list(range(count)), "with_pieces": True}).json()["tokens"]
-        self._bytes = [_bytes(token["piece"]) for token in tokens]
+        self._bytes = defaultdict(bytes, enumerate(_bytes(token["piece"]) for token in tokens))  # of other ids: none
         names = {props.get("bos_token"), props.get("eos_token")}
         marks = {id_: text for id_, text in enumerate(_texts(tokens)) if text in names or is_mark(text)}
         self._marks = marks
