@@ -59,9 +59,10 @@ def knowing(engine: Engine, trained: Trained) -> Engine:
     return engine
 
 
-def read_trained(folder: Path) -> Trained:
-    """What training.export wrote; UNKNOWN where it wrote nothing. Raises ModelUnavailable for a file that is broken."""
-    path = folder / FILE
+def read_trained(model: Path) -> Trained:
+    """What training.export wrote into the model's folder, or beside its file; UNKNOWN where it wrote nothing. Raises
+    ModelUnavailable for a file that is broken."""
+    path = (model if model.is_dir() else model.parent) / FILE
     if not path.is_file():
         return UNKNOWN
     try:

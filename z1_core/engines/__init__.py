@@ -90,7 +90,7 @@ def start_engine(
 
         check_installed()  # before a download
     found = locate(model or options.model, engine=kind, report=report, progress=progress)
-    trained = read_trained(found.made_in)  # before it is loaded
+    trained = read_trained(found.adapter or found.path)  # before it is loaded
     report(f"loading {found.name}")
     context = {"name": found.name, "max_model_len": options.max_model_len}
     if kind == "llama":
