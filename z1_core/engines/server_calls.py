@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
+
 from z1_core.engine import Delta, FinishReason
+from z1_core.engines.calls import refusal
 from z1_core.errors import EngineDead
 from z1_core.window import Sampling
 
@@ -23,7 +25,7 @@ penalty is another method."""
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length", "repetition": "stop"}
 """repetition: vLLM's, where the caller's own rule ended it."""
 
-MOST_IDS = 2**31
+STRICT = ConfigDict(strict=True)
 
 
 def request(
@@ -52,33 +54,46 @@ def request(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What an event tells. delta: empty where nothing is written; cached, written: tokens, where it tells its usage."""
+class Choice(BaseModel):
+    """A piece of an answer."""
 
-    delta: Delta
-    cached: int
-    written: int
+    model_config = STRICT
+    text: str | None = None
+    token_ids: list[NonNegativeInt] | None = None
+    finish_reason: str | None = None
+
+    @property
+    def delta(self) -> Delta:
+        """Raises EngineDead where the server gave up."""
+        if self.finish_reason and self.finish_reason not in FINISH_REASONS:
+            raise EngineDead(f"the server ended the answer itself (finish reason {self.finish_reason}); try again")
+        return Delta(self.text or "", tuple(self.token_ids or ()), FINISH_REASONS.get(self.finish_reason))
+
+
+class Usage(BaseModel):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: dict[str, Any] | None = None
+
+    @property
+    def cached_tokens(self) -> int:
+        return (self.prompt_tokens_details or {}).get("cached_tokens") or 0
+
+
+class Event(BaseModel):
+    """What an event of a stream tells, in fields as OpenAI names them."""
+
+    choices: list[Choice] = []
+    usage: Usage | None = None
+    error: Any = None
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Event:
-        """For reading(). Raises EngineDead where the server gave up."""
-        usage = event.get("usage") or {}
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-        choice = next(iter(event.get("choices") or ()), {})
-        return cls(_delta(choice), int(cached or 0), int(usage.get("completion_tokens") or 0))
-
-
-def checked(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A piece of an answer, as it is. For reading(): raises TypeError where text or ids are none."""
-    ids, text = choice.get("token_ids") or [], choice.get("text") or ""
-    if not isinstance(text, str) or not all(type(id_) is int and 0 <= id_ < MOST_IDS for id_ in ids):
-        raise TypeError(choice)
-    return choice
-
-
-def _delta(choice: Mapping[str, Any]) -> Delta:
-    ids, reason = tuple(checked(choice).get("token_ids") or ()), choice.get("finish_reason")
-    if reason and reason not in FINISH_REASONS:
-        raise EngineDead(f"the server ended the answer itself (finish reason {reason}); try again")
-    return Delta(choice.get("text") or "", ids, FINISH_REASONS[reason] if reason else None)
+    def read(cls, line: bytes, url: str) -> Event | None:
+        """None for a line that is no event. For reading(). Raises what an error in it means."""
+        if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
+            return None
+        event = cls.model_validate_json(line[5:])
+        if event.error:
+            code = event.error.get("code") if isinstance(event.error, dict) else None
+            raise refusal(code if isinstance(code, int) else 500, line[5:], url)
+        return event

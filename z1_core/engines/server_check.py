@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from z1_core.engines.calls import Server, cut_off, read_event, reading
-from z1_core.engines.server_calls import checked
+from z1_core.engines.calls import Server, cut_off, reading
+from z1_core.engines.server_calls import Event
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, ModelUnavailable, Z1Error
 from z1_core.plain_text import behind_text
@@ -34,8 +34,6 @@ class Served:
 
 def find_model(server: Server, *, model: str | None, max_model_len: int | None) -> Served:
     """The model to use there. Raises ModelUnavailable or BadInput, naming what is served; EngineDead without a server."""
-    if max_model_len is not None and max_model_len < 1:
-        raise BadInput(f"--max-model-len is {max_model_len}; it must be at least 1")
     answer = server.ask("GET", "/v1/models")
     with reading(server.url):
         entries = {str(entry["id"]): entry for entry in answer.json()["data"]}
@@ -48,10 +46,8 @@ def find_model(server: Server, *, model: str | None, max_model_len: int | None) 
     if wanted not in names:
         raise ModelUnavailable(f"{server.url} serves no model {wanted}, but {_some(names)}; name that with --model")
     with reading(server.url):
-        context, root = entries[wanted].get("max_model_len"), str(entries[wanted].get("root") or wanted)
-        if context is not None and (context := int(context)) < 1:
-            raise ValueError(context)
-    if context is None and max_model_len is None:
+        context, root = int(entries[wanted].get("max_model_len") or 0), str(entries[wanted].get("root") or wanted)
+    if not context and not max_model_len:
         raise BadInput(f"{server.url} does not tell the context of {wanted}; give it with --max-model-len")
     if context and max_model_len and max_model_len > context:
         raise BadInput(
@@ -70,7 +66,6 @@ def find_text(server: Server, served: Served, *, named: str | None) -> Tokenizer
             f"the tokenizer of {served.name} cannot be had here; name it with --tokenizer HUB_ID_OR_FOLDER (of the "
             "folder, tokenizer.json, tokenizer_config.json and chat_template.jinja are enough)"
         )
-
     if _splits_otherwise(server, served.name, text):
         raise ModelUnavailable(
             f"the tokenizer {named or served.root} is not that of the served model {served.name}: they split a text "
@@ -89,17 +84,17 @@ def check_ids(server: Server, body: Mapping[str, Any]) -> None:
             f"{server.url} takes no prompt of token ids ({error}); use a server that does, such as vllm serve"
         ) from error
     with reading(server.url):
-        events = [event for line in answer.content.split(b"\n") if (event := read_event(line, server.url))]
-        choices = [checked(choice) for event in events for choice in event.get("choices") or ()]
-        counts = [int(event["usage"]["prompt_tokens"]) for event in events if event.get("usage")]
-    if not any(choice.get("finish_reason") for choice in choices):
+        events = [event for line in answer.content.split(b"\n") if (event := Event.read(line, server.url))]
+    choices = [choice for event in events for choice in event.choices]
+    counts = [event.usage.prompt_tokens for event in events if event.usage]
+    if not any(choice.finish_reason for choice in choices):
         raise cut_off(server.url)
     if counts and counts[-1] != len(body["prompt"]):  # it makes a text of the ids
         raise ModelUnavailable(
             f"{server.url} counts {counts[-1]} tokens in a prompt of {len(body['prompt'])} token ids, so it does not take "
             "them as they are; use a server that does, such as vllm serve"
         )
-    if any(choice.get("token_ids") is None and choice.get("text") for choice in choices):
+    if any(choice.token_ids is None and choice.text for choice in choices):
         raise ModelUnavailable(
             f"{server.url} does not tell the token ids of its answers, which the second phase continues from; use vLLM "
             "0.29 or newer, SGLang with return_token_ids, or llama.cpp's server at its own address"
