@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
-from z1_core.insertion import check_fits
+from z1_core.prompt import check_fits
 from z1_core.thinking import GREEDY, Job, Transcript, answer_from, think_in
 from z1_core.window import Chunk, Completion, Sampling, Window
 

@@ -15,7 +15,7 @@ from functools import partial
 
 from z1_core.engine import Delta, Engine, Session
 from z1_core.errors import ContextOverflow
-from z1_core.insertion import check_fits, inserted, most_hint_tokens
+from z1_core.prompt import check_fits, inserted, most_hint_tokens
 from z1_core.window import Chunk, Completion, EndReason, Phase, Sampling, Window
 
 GREEDY = Sampling()
