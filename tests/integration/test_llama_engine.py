@@ -254,7 +254,7 @@ def test_another_server_is_recognised_and_what_does_not_fit_is_said(llama_server
         ("--tokenizer", "x/y"): "--tokenizer is needless",
         ("--model", "Z1-7B"): "not Z1-7B; leave --model out",
         ("--max-model-len", "5000"): "--max-model-len is 5,000; the server holds 1 to 1,024",
-        ("--engine", "llama"): "--engine is for an engine here",
+        ("--engine", "llama"): "--engine is for vLLM here or llama.cpp here",
     }.items():
         assert main(["Hi", "--server-url", server.url, *options]) == 2
         assert sentence in capsys.readouterr().err
