@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -194,13 +194,20 @@ async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Com
     Raises ContextOverflow, naming the row, before anything is generated.
     """
     tokens = await asyncio.to_thread(_check_all, engine, jobs)
-    runs = [  # checked already, and no thread in between: they come to the engine in their order
-        asyncio.ensure_future(collect(engine, job.prompt_ids, job.window, job.sampling, tokens=needed))
-        for job, needed in zip(jobs, tokens, strict=True)
-    ]
-    try:
+    async with ended_with_it() as runs:
+        for job, needed in zip(jobs, tokens, strict=True):  # checked already: they come to the engine in their order
+            run = collect(engine, job.prompt_ids, job.window, job.sampling, tokens=needed)
+            runs.append(asyncio.ensure_future(run))
         for run in runs:
             yield await run
+
+
+@asynccontextmanager
+async def ended_with_it() -> AsyncGenerator[list[asyncio.Task], None]:
+    """A list of runs, none of which outlives the block."""
+    runs: list[asyncio.Task] = []
+    try:
+        yield runs
     finally:
         for run in runs:
             run.cancel()
