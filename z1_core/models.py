@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,6 +22,7 @@ from typing import Literal
 from z1_core import hub
 from z1_core.errors import ModelUnavailable, Z1Error
 from z1_core.hub import HubUnreachable, Progress, Report, Repository
+from z1_core.provenance import gpus
 
 Z1_7B = "efficientscaling/Z1-7B"
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -120,15 +119,8 @@ def is_on_disk(model: str) -> bool:
 
 @cache
 def has_gpu() -> bool:
-    """Whether the NVIDIA driver has a GPU for this process; asked without torch and without CUDA."""
-    program = shutil.which("nvidia-smi")
-    if program is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return False
-    try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=60)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return listed.returncode == 0 and listed.stdout.startswith("GPU ")
+    """Whether there is an NVIDIA GPU for this process."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and bool(gpus())
 
 
 def embedded_file() -> Path | None:

@@ -18,8 +18,7 @@ import httpx
 
 from z1_core.engine import Delta, Engine, Session, Text
 from z1_core.engines.calls import CLOSED, Server, cut_off, reading
-from z1_core.engines.server_calls import Event, Usage, request
-from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text
+from z1_core.engines.server_calls import Event, Served, Usage, check_ids, count_ranks, find_model, find_text, request
 from z1_core.errors import EngineDead, Z1Error
 from z1_core.models import Report
 from z1_core.window import Sampling
