@@ -233,7 +233,7 @@ def test_a_wrong_address_is_told(url, words):
         ({}, {"model": "nothing"}, f"serves no model nothing, but {MODEL}; name that with --model"),
         ({"context_tokens": None}, {}, "does not tell the context.*--max-model-len"),
         ({"refuses": (500, "boom")}, {}, r"failed on this request \(boom\); try it again"),
-        ({"refuses": (429, "slow down")}, {}, r"takes no more requests at the moment \(slow down\); try again later"),
+        ({"refuses": (429, "slow down")}, {}, r"failed on this request \(slow down\); try it again"),
         ({}, {"max_model_len": 4096}, "--max-model-len is 4,096, but the server holds 2,048 tokens; lower it"),
         ({"tells_ids": False}, {}, "does not tell the token ids of its answers.*use vLLM"),
         (

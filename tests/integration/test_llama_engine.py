@@ -214,9 +214,9 @@ def test_a_build_that_cannot_be_loaded_and_none_at_all_are_sentences(monkeypatch
 def test_bad_files_are_one_sentence_each_and_no_process_stays(tmp_path):
     whole = embedded_file().read_bytes()
     bad = {
-        r"the file is cut off or damaged; download": whole[: len(whole) // 2],
+        r"model is corrupted or incomplete; choose another": whole[: len(whole) // 2],
         r"is no GGUF file": b"PK\x03\x04" + bytes(5000),
-        r"does not know models of the kind llamb": whole.replace(b"llama", b"llamb"),
+        r"unknown model architecture: 'llamb'; choose another": whole.replace(b"llama", b"llamb"),
     }
     before = len(children())
     for sentence, content in bad.items():

@@ -157,8 +157,6 @@ def refusal(status: int, body: bytes, url: str) -> Z1Error:
         )
     if status < 400:
         return ModelUnavailable(f"{url} redirects its calls elsewhere; give the address it redirects to (https://?)")
-    if status == 429:
-        return Z1Error(f"{url} takes no more requests at the moment ({words}); try again later")
     if status in AWAY:
         return EngineDead(f"{url} cannot answer now ({words}): it is starting, or it has stopped")
     return Z1Error(f"the server failed on this request ({words}); try it again, its log may say more")
