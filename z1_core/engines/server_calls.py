@@ -39,8 +39,6 @@ ENGINE_LABEL = re.compile(r'^vllm:num_requests_running\{[^}]*engine="(\d+)"', re
 SAMPLE = "Hello, wörld! 🙂\n\n  def f(x):\n\treturn x ** 2  # 你好\n"
 """Text that few tokenizers agree on."""
 
-HUB_S = 5.0
-
 
 def request(
     model: str, prompt_ids: Sequence[int], sampling: Sampling, *, max_tokens: int, tokens_per_event: int = 1
@@ -219,23 +217,7 @@ def _splits_otherwise(server: Server, model: str, text: TokenizerText) -> bool:
 def _one_at_hand(served: Served) -> TokenizerText | None:
     """From where the server loaded the model, or by its name: a folder of this machine, or a hub id."""
     for name in dict.fromkeys((served.root, served.name)):
-        may_be_hub_id = not name.startswith((".", "/", "~")) and name.count("/") == 1
-        if not (Path(name).is_dir() or may_be_hub_id):
-            continue
-        with suppress(ModelUnavailable):
-            return TokenizerText.load(name, local_files_only=True)
-        if may_be_hub_id and _is_on_hub(name):
+        if Path(name).is_dir() or "/" in name:  # any other is a name that the server's owner made up
             with suppress(ModelUnavailable):
                 return TokenizerText.load(name)
     return None
-
-
-def _is_on_hub(name: str) -> bool:
-    """Asked once, without the patience of a download, as the name may as well be unknown there."""
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().model_info(name, timeout=HUB_S)
-    except Exception:  # unknown, gated, no network: whatever the transports of the Hub's client raise
-        return False
-    return True
