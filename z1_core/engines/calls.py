@@ -30,14 +30,7 @@ AWAY = (502, 503, 504)
 class Server:
     """Where a server is, and how to get in. Every address is given without /v1."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str,
-        gone: str | None = None,
-        silence_s: float | None = None,
-    ) -> None:
+    def __init__(self, url: str, *, key: str, gone: str | None = None, silence_s: float | None = None) -> None:
         """gone: what to say where it is our own process and does not answer, as nobody typed an address then. silence_s: the
         longest pause in an answer; None for any: a long prompt on a slow machine takes minutes."""
         self.url = shown_address(url)

@@ -94,9 +94,12 @@ class ServerEngine(Engine):
         it began, or goes where the run beside it is."""
         async with super().session(tokens, beside=beside):
             rank = beside.rank if isinstance(beside, ServerSession) else min(self._running, key=self._running.get)
+            headers = {"X-Session-ID": uuid.uuid4().hex}  # for routers before several servers
+            if self.ranks > 1:
+                headers["X-data-parallel-rank"] = str(rank)  # for vLLM's own balancing
             self._running[rank] += 1
             try:
-                yield ServerSession(self, rank, uuid.uuid4().hex)
+                yield ServerSession(self, rank, headers)
             finally:
                 self._running[rank] -= 1
 
@@ -170,7 +173,7 @@ class ServerEngine(Engine):
         for pause_s in [*(BACKOFF_S * 2**n for n in range(RETRIES)), None]:
             try:
                 answer = await self._client.send(call, stream=True)
-                if answer.is_error:
+                if not answer.is_success:
                     await answer.aread()
                 return answer.raise_for_status()
             except httpx.HTTPError as error:
@@ -186,13 +189,7 @@ class ServerSession:
 
     engine: ServerEngine
     rank: int
-    id: str
+    headers: Mapping[str, str]
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         return self.engine.stream(prompt_ids, sampling, self.headers)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """For vLLM's own balancing the rank; for routers before several servers the session."""
-        ranks = {"X-data-parallel-rank": str(self.rank)} if self.engine.ranks > 1 else {}
-        return ranks | {"X-Session-ID": self.id}

@@ -66,7 +66,7 @@ def request(
     }
 
 
-class Choice(BaseModel):
+class Written(BaseModel):
     """A piece of an answer."""
 
     model_config = STRICT
@@ -95,7 +95,7 @@ class Usage(BaseModel):
 class Event(BaseModel):
     """What an event of a stream tells, in fields as OpenAI names them."""
 
-    choices: list[Choice] = []
+    choices: list[Written] = []
     usage: Usage | None = None
     error: Any = None
 
