@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 from z1_core.errors import ModelUnavailable, Z1Error, first_sentence
 
@@ -158,7 +158,7 @@ def _is_received(url: str, draft: Path, size: int, progress: Progress | None) ->
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
-    bar = None if progress is None else lambda **options: _Bar(progress, size, options.get("initial", 0))
+    bar = None if progress is None else lambda **options: _bar(progress, size, options.get("initial", 0))
     with draft.open("ab") as received:
         had = received.tell()
         try:
@@ -170,19 +170,13 @@ def _is_received(url: str, draft: Path, size: int, progress: Progress | None) ->
     return True
 
 
-class _Bar:
+def _bar(progress: Progress, size: int, so_far: int) -> AbstractContextManager:
     """What huggingface_hub takes for tqdm: passes bytes on instead of drawing them."""
 
-    def __init__(self, progress: Progress, total: int, so_far: int) -> None:
-        self.progress, self.total, self.so_far = progress, total, so_far
-        progress(so_far, total)
+    def update(count: int) -> None:
+        nonlocal so_far
+        so_far += count
+        progress(so_far, size)
 
-    def update(self, count: int) -> None:
-        self.so_far += count
-        self.progress(self.so_far, self.total)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        pass
+    progress(so_far, size)
+    return nullcontext(SimpleNamespace(update=update))
