@@ -35,7 +35,7 @@ from z1_core.errors import BadInput, Z1Error
 from z1_core.models import locate
 from z1_core.options import add_engine_options
 from z1_core.program import program
-from z1_core.prompt import chat, check_context
+from z1_core.prompt import chat, check_fits
 from z1_core.serve import start_of_turn
 from z1_core.sweep import check_windows
 from z1_core.window import HINT, Sampling, Window
@@ -115,12 +115,7 @@ def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window]
         concurrency=options.concurrency,
         sampling=Sampling(extra=(("ignore_eos", True),) * options.ignore_eos),
     )
-    check_context(
-        prompt_tokens=max(map(len, load.prompts)),
-        window=replace(load.window, answer_tokens=load.total_tokens),
-        hint_tokens=len(load.hint_ids),
-        context_tokens=engine.context_tokens,
-    )
+    check_fits(engine, max(load.prompts, key=len), replace(load.window, answer_tokens=load.total_tokens))
     return load
 
 

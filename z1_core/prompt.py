@@ -33,8 +33,8 @@ def chat(question: str, *, system: str = SYSTEM_PROMPT, history: Iterable[tuple[
     return [*messages, {"role": "user", "content": question}]
 
 
-def check_context(*, prompt_tokens: int, window: Window, hint_tokens: int, context_tokens: int) -> None:
-    """Raise ContextOverflow, with the four numbers, where prompt + window + hint + answer exceed the context."""
+def check_context(*, prompt_tokens: int, window: Window, hint_tokens: int, context_tokens: int) -> int:
+    """How many tokens these are together. Raises ContextOverflow, with the four numbers, where the context is less."""
     needed = prompt_tokens + window.thinking_tokens + hint_tokens + window.answer_tokens
     if needed > context_tokens:
         raise ContextOverflow(
@@ -42,14 +42,13 @@ def check_context(*, prompt_tokens: int, window: Window, hint_tokens: int, conte
             f"{window.answer_tokens:,} = {needed:,} tokens, but the model holds {context_tokens:,}: "
             f"shorten the prompt or the conversation, or lower the window or the total by {needed - context_tokens:,}"
         )
+    return needed
 
 
 def check_fits(engine: Engine, prompt_ids: Sequence[int], window: Window) -> int:
-    """How many tokens prompt, window, hint and answer are together, at most. Raises ContextOverflow where the context is
-    less. May have to ask a server for the hint's length."""
-    hint = most_hint_tokens(engine, window.hint, is_text=window.hint_is_text)
-    check_context(prompt_tokens=len(prompt_ids), window=window, hint_tokens=hint, context_tokens=engine.context_tokens)
-    return len(prompt_ids) + window.thinking_tokens + hint + window.answer_tokens
+    """As check_context(), of a run on that engine. May have to ask a server for the hint's length."""
+    hint, most = most_hint_tokens(engine, window.hint, is_text=window.hint_is_text), engine.context_tokens
+    return check_context(prompt_tokens=len(prompt_ids), window=window, hint_tokens=hint, context_tokens=most)
 
 
 def most_hint_tokens(engine: Engine, hint: str | None, *, is_text: bool) -> int:
