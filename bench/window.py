@@ -22,7 +22,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.study import add_study_options, check, in_turns, table
 from bench.ways import WAYS, Load, Row, run
@@ -35,12 +35,10 @@ from z1_core.errors import BadInput, Z1Error
 from z1_core.models import locate
 from z1_core.options import add_engine_options
 from z1_core.program import program, say
-from z1_core.prompt import chat, check_context
+from z1_core.prompt import chat, check_fits
+from z1_core.serve import start_of_turn
 from z1_core.sweep import check_windows
 from z1_core.window import HINT, Sampling, Window
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 WARM_UP_ROWS = 4
 
@@ -79,19 +77,11 @@ def _with_budget(options: argparse.Namespace) -> VllmEngine:
     from transformers import AutoTokenizer
 
     model = locate(options.model, engine="vllm", report=say)
-    header = assistant_header(AutoTokenizer.from_pretrained(model.path))
+    header = start_of_turn(AutoTokenizer.from_pretrained(model.path))
+    if header is None:
+        raise BadInput("the model's chat template opens no assistant turn, and native needs one to start counting at")
     budget = {"reasoning_config": {"reasoning_start_str": header, "reasoning_end_str": HINT}}
     return VllmEngine.start(model.path, name=model.name, max_model_len=options.max_model_len, **budget)
-
-
-def assistant_header(tokenizer: PreTrainedTokenizerBase) -> str:
-    """What the chat template puts where the model is to write, "<|im_start|>assistant\\n" for instance."""
-    messages = chat("Hello")
-    before = tokenizer.apply_chat_template(messages, tokenize=False)
-    header = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True).removeprefix(before)
-    if not header.strip():
-        raise BadInput("the model's chat template opens no assistant turn, and native needs one to start counting at")
-    return header
 
 
 async def _run(
@@ -121,12 +111,7 @@ def make_load(engine: Engine, chats: list[list[dict]], windows: Sequence[Window]
         concurrency=options.concurrency,
         sampling=Sampling(extra=(("ignore_eos", True),) * options.ignore_eos),
     )
-    check_context(
-        prompt_tokens=max(map(len, load.prompts)),
-        window=replace(load.window, answer_tokens=load.total_tokens),
-        hint_tokens=len(load.hint_ids),
-        context_tokens=engine.context_tokens,
-    )
+    check_fits(engine, max(load.prompts, key=len), replace(load.window, answer_tokens=load.total_tokens))
     return load
 
 

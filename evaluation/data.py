@@ -16,7 +16,8 @@ from typing import Any
 
 from evaluation.problem import Benchmark, Problem
 from evaluation.rows import BadRow, Row, read_rows
-from z1_core.errors import BadInput, first_sentence
+from z1_core.errors import BadInput
+from z1_core.hub import explained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +26,11 @@ class Source:
 
     revision: a commit, so that every run reads the same rows.
     files: those that hold the rows, in the order of the problems.
-    gated: the Hub asks for an account that was granted access.
     """
 
     repo: str
     revision: str
     files: tuple[str, ...]
-    gated: bool = False
 
     def __str__(self) -> str:
         return f"{self.repo}@{self.revision}"
@@ -39,7 +38,7 @@ class Source:
 
 def find(benchmark: Benchmark, *, data: Path | str | None = None) -> list[Path]:
     """data: a file, or a folder that holds the files named in the benchmark's source; without it the Hub is asked.
-    Raises BadInput where the files cannot be had.
+    Raises BadInput, or ModelUnavailable where the Hub does not give them.
     """
     source = benchmark.source
     if data is None and isinstance(source, str):
@@ -141,24 +140,9 @@ def _from_hub(source: Source) -> list[Path]:
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()  # it would warn of each of its retries
-    try:
+    files = f"give its file{'s in one folder' if len(source.files) > 1 else ''} ({', '.join(source.files)}) with --data"
+    with explained(f"datasets/{source.repo}", files):
         return [
             Path(hf_hub_download(source.repo, name, repo_type="dataset", revision=source.revision))
             for name in source.files
         ]
-    except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
-        raise BadInput(_refusal(error, source)) from error
-
-
-def _refusal(error: Exception, source: Source) -> str:
-    from huggingface_hub import errors as hub
-
-    files = f"give its file{'s in one folder' if len(source.files) > 1 else ''} ({', '.join(source.files)}) with --data"
-    hidden = source.gated and isinstance(error, hub.RepositoryNotFoundError)  # what someone without a login is told
-    if hidden or isinstance(error, hub.GatedRepoError):
-        page = f"https://huggingface.co/datasets/{source.repo}"
-        return f"{source.repo} is gated: request access on {page} and run `hf auth login`, or {files}"
-    if isinstance(error, hub.LocalEntryNotFoundError | hub.OfflineModeIsEnabled):
-        return f"the Hub cannot be reached and {source.repo} is not in its cache; {files}, or try with a network"
-    reason = first_sentence(error, 150)
-    return f"{source.repo} could not be downloaded: {reason}; {files}, or try with a network"

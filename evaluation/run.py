@@ -26,11 +26,11 @@ from evaluation.pool import pooled
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
-from z1_core.insertion import check_fits
 from z1_core.jsonl import Lines, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, at_least, server_wait_s
 from z1_core.patience import Patience
 from z1_core.program import program, say
+from z1_core.prompt import check_fits
 from z1_core.provenance import about
 from z1_core.record import Answer, Asked, read
 

@@ -18,7 +18,7 @@ import pytest
 from evaluation.data import Source, find, labels_of, problems, text_field
 from evaluation.problem import Judges, Problem, Verdict
 from tests.loading import load
-from z1_core.errors import BadInput
+from z1_core.errors import BadInput, ModelUnavailable
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -204,9 +204,15 @@ def test_the_pinned_commit_is_downloaded_and_recorded(hub):
     ("error", "says"),
     [
         ("LocalEntryNotFoundError", r"cannot be reached.*one\.jsonl, two\.jsonl\) with --data"),
-        ("GatedRepoError", "request access on https://huggingface.co/datasets/someone/sums and run `hf auth login`"),
-        ("RepositoryNotFoundError", "someone/sums could not be downloaded: x; give its files in one folder"),
-        (OSError(28, "No space left on device"), r"could not be downloaded: .*No space left on device"),
+        (
+            "GatedRepoError",
+            "datasets/someone/sums is gated: accept its terms on the Hub and run `hf auth login`, or give",
+        ),
+        (
+            "RepositoryNotFoundError",
+            "knows no datasets/someone/sums: check its name, .*, or give its files in one folder",
+        ),
+        (OSError(28, "No space left on device"), r"could not be downloaded \(.*No space left on device"),
     ],
 )
 def test_what_the_hub_refuses_is_one_sentence_with_a_remedy(monkeypatch, error, says):
@@ -214,7 +220,7 @@ def test_what_the_hub_refuses_is_one_sentence_with_a_remedy(monkeypatch, error, 
         raise hub_error(error) if isinstance(error, str) else error
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fail)
-    with pytest.raises(BadInput, match=says) as caught:
+    with pytest.raises(ModelUnavailable, match=says) as caught:
         load(Sums())
     assert "\n" not in str(caught.value)
 

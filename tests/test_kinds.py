@@ -8,8 +8,7 @@ from tests.kinds import R1, byte_level, sentencepiece
 from tests.kinds_of_text import kinds
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput
-from z1_core.insertion import check_fits
-from z1_core.prompt import chat
+from z1_core.prompt import chat, check_fits
 from z1_core.sweep import collect_sweep
 from z1_core.thinking import answer_from, collect
 from z1_core.thoughts import trace_answer

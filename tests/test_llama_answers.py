@@ -29,9 +29,7 @@ class Answering(Server):
     "answers",
     [
         {"/props": {"total_slots": 2}},
-        {"/props": {**PROPS, "total_slots": 0}},
         {"/props": {**PROPS, "total_slots": None}},
-        {"/props": {**PROPS, "default_generation_settings": {"n_ctx": 0}}},
         {"/v1/models": []},
         {"/v1/models": {"data": [{"meta": None}]}},
         {"/tokenize": {}},

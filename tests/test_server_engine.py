@@ -133,23 +133,23 @@ async def test_address_and_key_may_be_given_in_any_of_their_forms(serve, monkeyp
     assert server.headers[-1]["authorization"] == "Bearer secret"
 
 
-@pytest.mark.parametrize("key", ["k\u00e9y", "two\nlines"])
-def test_a_key_that_no_header_can_carry_is_told(serve, monkeypatch, key):
-    monkeypatch.setenv("Z1_API_KEY", key)
-    with pytest.raises(BadInput, match="Z1_API_KEY holds signs that no key has"):
-        connect(serve())
-
-
 async def test_a_login_in_the_address_is_sent_and_never_shown(serve):
     server = serve()
     engine = ServerEngine.start(server.url.replace("//", "//me:p%40ss@"))
     await generated(engine, 2)
     assert server.headers[-1]["authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
     await asyncio.to_thread(server.stop)
-    with pytest.raises(EngineDead, match="nothing listens at") as caught:
+    with pytest.raises(EngineDead, match="cannot be reached") as caught:
         await generated(engine, 2)
     assert "ss@" not in str(caught.value)
     server.start()
+
+
+@pytest.mark.parametrize("key", ["k\u00e9y", "two\nlines"])
+def test_a_key_that_no_header_can_carry_is_told(serve, monkeypatch, key):
+    monkeypatch.setenv("Z1_API_KEY", key)
+    with pytest.raises(BadInput, match=r"the key .* holds signs that no key has"):
+        connect(serve())
 
 
 async def test_a_busy_server_is_asked_again_before_anything_has_come_and_never_after(serve, monkeypatch):
@@ -220,7 +220,7 @@ def test_without_any_tokenizer_the_remedy_is_named(serve):
         ("http://127.0.0.1:80a", "write it like http://127.0.0.1:8000"),
         ("http://x\x01y:8000", "write it like http://127.0.0.1:8000"),
         ("http://127.0.0.1:99999", "write it like http://127.0.0.1:8000"),
-        ("http://127.0.0.1:9", "nothing listens at .*z1_core.serve.* or correct --server-url"),
+        ("http://127.0.0.1:9", "cannot be reached .*z1_core.serve.* or check --server-url"),
         ("http://no-such-host.invalid:8000", "cannot be reached .*check --server-url"),
     ],
 )
@@ -239,10 +239,8 @@ def test_a_wrong_address_is_told(url, words):
         ({"models": ()}, {}, "serves no model at the moment; load one there"),
         ({}, {"model": "nothing"}, f"serves no model nothing, but {MODEL}; name that with --model"),
         ({"context_tokens": None}, {}, "does not tell the context.*--max-model-len"),
-        ({}, {"max_model_len": 0}, "--max-model-len is 0; it must be at least 1"),
-        ({"refuses": (405, "Method Not Allowed")}, {}, "redirects its calls elsewhere; give the address"),
         ({"refuses": (500, "boom")}, {}, r"failed on this request \(boom\); try it again"),
-        ({"refuses": (429, "slow down")}, {}, r"takes no more requests at the moment \(slow down\); try again later"),
+        ({"refuses": (429, "slow down")}, {}, r"failed on this request \(slow down\); try it again"),
         ({}, {"max_model_len": 4096}, "--max-model-len is 4,096, but the server holds 2,048 tokens; lower it"),
         ({"tells_ids": False}, {}, "does not tell the token ids of its answers.*use vLLM"),
         (
@@ -266,7 +264,7 @@ ODD_LISTS = [{"data": [{"root": "x"}]}, {"data": None}, [], "x", {"data": [{"id"
 ODD_PIECES = [{"token_ids": ["7"]}, {"token_ids": [-1]}, {"token_ids": [1.0]}, {"token_ids": [[7]]}, {"text": 5}]
 
 
-@pytest.mark.parametrize("listed", [*ODD_LISTS, {"data": [{"id": "m", "max_model_len": 0}]}])
+@pytest.mark.parametrize("listed", ODD_LISTS)
 def test_a_model_list_of_another_form_is_told(serve, monkeypatch, listed):
     async def list_models(self, request):
         return JSONResponse(listed)
@@ -311,7 +309,7 @@ async def test_a_window_is_never_longer_because_a_server_writes_on(serve, monkey
         await collect(engine, prompt(engine), SMALL)
 
 
-def test_a_server_that_redirects_without_end_is_told(serve, monkeypatch):
+def test_a_server_that_redirects_is_told(serve, monkeypatch):
     async def list_models(self, request):
         return RedirectResponse("/v1/models")
 
@@ -361,9 +359,9 @@ async def test_a_server_killed_in_mid_answer_is_told_and_the_text_so_far_stays(s
     assert len(done.trace_ids) >= 10
     assert done.trace.startswith("To find the arrival time")
     assert engine.active == 0
-    with pytest.raises(EngineDead, match="nothing listens at"):
+    with pytest.raises(EngineDead, match="cannot be reached"):
         await engine.check_health()
-    with pytest.raises(EngineDead, match="nothing listens at"):
+    with pytest.raises(EngineDead, match="cannot be reached"):
         await generated(engine, 3)
     server.start()
     await engine.check_health()

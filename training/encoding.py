@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from training.libraries import refusing
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput
-from z1_core.insertion import inserted
 from z1_core.plain_text import new_secret
+from z1_core.prompt import inserted
 from z1_core.thoughts import TAGS
 from z1_core.window import HINT
 

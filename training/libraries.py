@@ -33,8 +33,8 @@ def appearing(out: Path) -> Iterator[Path]:
     """
     from safetensors import SafetensorError  # wraps what the disk says
 
-    if out.is_symlink() or out.exists():  # an empty one, too: it may be a link or a mount, which no folder replaces
-        raise BadInput(f"{out} is there already; move it away, or name another folder with --out")
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise BadInput(f"{out} is there already and not empty; move it away, or name another folder with --out")
     remedy = "free some space, then give the same command again, or name another folder"
     with refusing(f"{out} cannot be written", remedy, (OSError, SafetensorError)):
         out.parent.mkdir(parents=True, exist_ok=True)

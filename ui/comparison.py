@@ -13,8 +13,7 @@ from ui.short_answer import same_answer, short_answer
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, Z1Error
 from z1_core.host import EngineHost
-from z1_core.insertion import check_fits
-from z1_core.prompt import chat
+from z1_core.prompt import chat, check_fits
 from z1_core.settings import Settings
 from z1_core.sweep import Piece, check_windows, sweep
 from z1_core.thinking import Transcript, answer_from

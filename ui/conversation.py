@@ -11,8 +11,7 @@ from typing import Any
 
 from z1_core.errors import BadInput
 from z1_core.host import EngineHost
-from z1_core.insertion import check_fits, most_hint_tokens
-from z1_core.prompt import chat
+from z1_core.prompt import chat, check_fits, most_hint_tokens
 from z1_core.settings import Settings
 from z1_core.thinking import Transcript, think
 from z1_core.thoughts import Thoughts, trace_answer

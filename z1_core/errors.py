@@ -20,7 +20,7 @@ class ContextOverflow(BadInput):
 
 
 class ModelUnavailable(Z1Error):
-    """The model cannot be had: unknown id, no network, a folder that is no model, too little memory."""
+    """A model, or a benchmark's data, cannot be had: unknown id, no network, no model in a folder, too little memory."""
 
 
 class EngineDead(Z1Error):

@@ -21,7 +21,7 @@ NO_WRITERS = ("t5", "t5encoder", "clip", "wavtokenizer-dec")
 OTHER = "take another, such as Qwen/Qwen3-0.6B-GGUF"
 CGROUP = Path("/sys/fs/cgroup")
 HEADER_BYTES = 32 * 2**20  # the longest known are about 15 MB: 262,000 tokens and half a million merges
-MOST_KEYS, MOST_TENSORS, MOST_BYTES = 4_096, 100_000, 2**50
+MOST_NUMBERS = 4_096  # of an array: one for each layer
 SCALARS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
 MOST_CONTEXT_TOKENS = 32_768
@@ -52,7 +52,7 @@ def read_header(path: Path) -> GgufHeader:
         _check_use(path.name, architecture, keys)
         own = {key.removeprefix(f"{architecture}."): value for key, value in keys.items()}
         return GgufHeader(
-            context_tokens=max(_counts(own["context_length"])),
+            context_tokens=int(own["context_length"]),
             cache_bytes_per_token=_cache_bytes_per_token(own),
             weight_bytes=path.stat().st_size,
             has_chat_template=bool(keys.get("tokenizer.chat_template")),
@@ -61,30 +61,24 @@ def read_header(path: Path) -> GgufHeader:
         raise ModelUnavailable(f"{path} is damaged or cut off in its header; download or copy it again") from error
 
 
-def check_memory(header: GgufHeader, *, context_tokens: int, cells: int, free_bytes: int, name: str) -> None:
-    """cells: the tokens that all conversations together may keep. Raises ModelUnavailable with the numbers."""
-    cache_bytes = cells * header.cache_bytes_per_token
-    fixed_bytes = header.weight_bytes + OVERHEAD_BYTES
-    if fixed_bytes + cache_bytes <= free_bytes:
-        return
-    shorter = f"lower --max-model-len (now {context_tokens:,}), " if fixed_bytes < free_bytes else ""
-    raise ModelUnavailable(
-        f"{name} needs {_mb(fixed_bytes + cache_bytes)} of memory ({_mb(header.weight_bytes)} of weights, "
-        f"{_mb(cache_bytes)} to keep {cells:,} tokens) and {_mb(free_bytes)} are free: {shorter}choose a smaller model "
-        "or close other programs"
-    )
-
-
 def budget(header: GgufHeader, max_model_len: int | None, places: int, name: str) -> tuple[int, int]:
-    """The context, and the cells that all places share. Raises BadInput, ModelUnavailable."""
+    """The context, and the cells (tokens to keep) that all places share. Raises BadInput; ModelUnavailable where the memory
+    does not hold one context."""
     if max_model_len is not None and not 0 < max_model_len <= header.context_tokens:
         raise BadInput(f"--max-model-len is {max_model_len:,}; {name} holds 1 to {header.context_tokens:,} tokens")
     context = max_model_len or min(header.context_tokens, MOST_CONTEXT_TOKENS)
-    free_bytes = free_memory_bytes()
-    affordable = max(0, free_bytes - header.weight_bytes - OVERHEAD_BYTES) // 2 // header.cache_bytes_per_token
+    fixed_bytes, free_bytes = header.weight_bytes + OVERHEAD_BYTES, free_memory_bytes()
+    affordable = max(0, free_bytes - fixed_bytes) // 2 // header.cache_bytes_per_token
     if max_model_len is None:
         context = min(context, max(affordable, LEAST_CONTEXT_TOKENS))
-    check_memory(header, context_tokens=context, cells=context, free_bytes=free_bytes, name=name)
+    cache_bytes = context * header.cache_bytes_per_token
+    if fixed_bytes + cache_bytes > free_bytes:
+        shorter = f"lower --max-model-len (now {context:,}), " if fixed_bytes < free_bytes else ""
+        raise ModelUnavailable(
+            f"{name} needs {_mb(fixed_bytes + cache_bytes)} of memory ({_mb(header.weight_bytes)} of weights, "
+            f"{_mb(cache_bytes)} to keep {context:,} tokens) and {_mb(free_bytes)} are free: {shorter}choose a smaller "
+            "model or close other programs"
+        )
     return context, max(context, min(affordable, places * min(context, TOKENS_A_PLACE)))
 
 
@@ -124,23 +118,17 @@ def _check_use(name: str, architecture: str, keys: Mapping[str, Any]) -> None:
 
 def _cache_bytes_per_token(own: Mapping[str, Any]) -> int:
     """Each layer may have its own number of key-value heads."""
-    heads = _counts(own["attention.head_count"])
-    kv_heads = _counts(own.get("attention.head_count_kv", heads))
-    [per_head] = _counts(own["embedding_length"] // max(heads))
-    [of_key] = _counts(own.get("attention.key_length", per_head))
-    [of_value] = _counts(own.get("attention.value_length", per_head))
-    [layers] = _counts(own["block_count"])
-    all_heads = sum(kv_heads) if len(kv_heads) > 1 else kv_heads[0] * layers
-    [size] = _counts(all_heads * (of_key + of_value) * 2)
-    return size
+    heads = _each(own["attention.head_count"])
+    kv_heads = _each(own.get("attention.head_count_kv", heads))
+    per_head = own["embedding_length"] // max(heads)
+    of_key, of_value = (own.get(f"attention.{name}_length", per_head) for name in ("key", "value"))
+    all_heads = sum(kv_heads) if len(kv_heads) > 1 else kv_heads[0] * own["block_count"]
+    return max(1, all_heads * (of_key + of_value) * 2)
 
 
-def _counts(value: Any) -> tuple[int, ...]:
-    """One number, or one for each layer. Raises ValueError where they are none, or all 0."""
-    numbers = value if isinstance(value, tuple) else (value,)
-    if not all(type(number) is int and 0 <= number <= MOST_BYTES for number in numbers) or not any(numbers):
-        raise ValueError(value)
-    return numbers
+def _each(value: Any) -> tuple[int, ...]:
+    """One number, or one for each layer."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:
@@ -158,9 +146,7 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
         raise ModelUnavailable(f"{path} is no GGUF file; give one, or a hub id such as Qwen/Qwen3-0.6B-GGUF")
     if _number(data, "I") not in (2, 3):
         raise ModelUnavailable(f"{path} is GGUF of another version or byte order; take one of version 2 or 3")
-    tensors, keys = _numbers(data, "Q", 2)
-    if not 0 < tensors <= MOST_TENSORS or keys > MOST_KEYS:
-        raise ValueError(tensors, keys)
+    _tensors, keys = _numbers(data, "Q", 2)
     for _ in range(keys):
         yield _text(data), _value(data, _number(data, "I"))
 
@@ -173,7 +159,7 @@ def _value(data: io.BytesIO, kind: int) -> Any:
     kind, count = _number(data, "I"), _number(data, "Q")
     if kind == STRING:
         return _skip_texts(data, count)
-    if count <= MOST_KEYS:
+    if count <= MOST_NUMBERS:
         return _numbers(data, SCALARS[kind], count)
     data.seek(count * struct.calcsize(f"<{SCALARS[kind]}"), io.SEEK_CUR)
     return None

@@ -18,9 +18,9 @@ from z1_core.choice import Choice
 from z1_core.engine import Engine
 from z1_core.errors import BadInput, EngineDead, Z1Error
 from z1_core.hub import Progress
-from z1_core.insertion import most_hint_tokens
 from z1_core.loop_thread import LoopThread
 from z1_core.models import Report
+from z1_core.prompt import most_hint_tokens
 from z1_core.settings import Settings, read_settings
 from z1_core.thinking import generate
 from z1_core.trained import UNKNOWN

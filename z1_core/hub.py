@@ -6,18 +6,18 @@ of huggingface_hub throws away what a stopped download brought, and a gigabyte i
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 from z1_core.errors import ModelUnavailable, Z1Error, first_sentence
 
 FOLDER_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 LIST_TIMEOUT_S = 20
+UNREACHABLE = "the Hub cannot be reached and {} is not in the local cache: try again with a network, or {}"
 
 Report = Callable[[str], None]
 """Called with a short text for people at each stage: "downloading efficientscaling/Z1-7B"."""
@@ -53,14 +53,6 @@ class Repository:
         return Path(HF_HUB_CACHE, "models--" + self.id.replace("/", "--"))
 
 
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    name: str
-    size_bytes: int
-    sha256: str
-    commit: str
-
-
 def cached_files(repository: Repository) -> dict[str, Path]:
     """The GGUF files that lie in the local cache, by their names in the repository; no network."""
     revision = repository.revision or "main"
@@ -70,19 +62,13 @@ def cached_files(repository: Repository) -> dict[str, Path]:
     return {file.relative_to(snapshot).as_posix(): file for file in sorted(files)}
 
 
-def listed_files(repository: Repository) -> dict[str, HubFile]:
-    """The large files that the Hub has in the repository; others are kept as text there. Raises ModelUnavailable."""
+def listed_files(repository: Repository) -> list[str]:
+    """The names of the files that the Hub has in the repository. Raises ModelUnavailable."""
     from huggingface_hub import HfApi
 
     with explained(repository):
-        info = HfApi().model_info(
-            repository.id, revision=repository.revision, files_metadata=True, timeout=LIST_TIMEOUT_S
-        )
-        return {
-            file.rfilename: HubFile(file.rfilename, file.lfs.size, file.lfs.sha256, info.sha)
-            for file in info.siblings
-            if file.lfs
-        }
+        info = HfApi().model_info(repository.id, revision=repository.revision, timeout=LIST_TIMEOUT_S)
+        return [file.rfilename for file in info.siblings]
 
 
 def download_folder(repository: Repository) -> Path:
@@ -93,126 +79,104 @@ def download_folder(repository: Repository) -> Path:
         return Path(snapshot_download(repository.id, revision=repository.revision, allow_patterns=FOLDER_FILES))
 
 
-def download_file(repository: Repository, file: HubFile, report: Report, progress: Progress | None) -> Path:
+def download_file(repository: Repository, name: str, report: Report, progress: Progress | None) -> Path:
     """One file, checked against the Hub's checksum; where a download was stopped or cut, it goes on. Raises
     ModelUnavailable, and the Z1Error of progress. Without progress, huggingface_hub draws its bar in a terminal.
     """
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.file_download import are_symlinks_supported
 
     with explained(repository):
-        blob = repository.cache / "blobs" / file.sha256
-        pointer = repository.cache / "snapshots" / file.commit / file.name
+        told = get_hf_file_metadata(hf_hub_url(repository.id, name, revision=repository.revision))
+        blob = repository.cache / "blobs" / told.etag
+        pointer = repository.cache / "snapshots" / told.commit_hash / name
         target = blob if are_symlinks_supported(repository.cache.parent) else pointer
         if not target.exists():
-            report(f"downloading {repository}: {file.name}, {file.size_bytes / 1e6:,.0f} MB")
-            _bring(repository, file, target, progress)
-        return Path(hf_hub_download(repository.id, file.name, revision=repository.revision))  # links what lies there
+            report(f"downloading {repository}: {name}, {told.size / 1e6:,.0f} MB")
+            url = hf_hub_url(repository.id, name, revision=told.commit_hash)
+            _bring(url, blob, target, told.size, progress)
+        return Path(hf_hub_download(repository.id, name, revision=repository.revision))  # links what lies there
 
 
 @contextmanager
-def explained(repository: Repository) -> Iterator[None]:
-    """Turns what the Hub's client raises into a ModelUnavailable. Our own errors pass."""
+def explained(wanted: object, remedy: str = "give a file or folder with --model") -> Iterator[None]:
+    """Turns what the Hub's client raises into a ModelUnavailable. remedy: how to do without the Hub."""
     try:
         yield
     except Z1Error:
         raise
     except Exception as error:  # a full disk, or whatever the transports of the Hub's client raise
-        raise _refusal(error, repository) from error
+        raise _refusal(error, str(wanted), remedy) from error
 
 
-def _refusal(error: Exception, repository: Repository) -> ModelUnavailable:
+def _refusal(error: Exception, wanted: str, remedy: str) -> ModelUnavailable:
     from huggingface_hub import errors as hub
 
-    remedy = "give a file or folder with --model, or try again with a network"
     match error:
         case hub.HFValidationError():
-            example = "Qwen/Qwen3-0.6B-GGUF"
-            return ModelUnavailable(f"{str(repository)!r} is neither a path here nor a hub id such as {example}")
+            return ModelUnavailable(f"{wanted!r} is neither a path here nor a hub id such as Qwen/Qwen3-0.6B-GGUF")
         case hub.GatedRepoError():
-            return ModelUnavailable(f"{repository} is gated: accept its terms on the Hub, then run `hf auth login`")
+            said = f"{wanted} is gated: accept its terms on the Hub and run `hf auth login`"
         case hub.RevisionNotFoundError():
-            revision = repository.revision or "main"
-            return ModelUnavailable(f"{repository.id} has no revision {revision}; name a branch, a tag or a commit")
+            said = f"the Hub has no such revision as {wanted}: name a branch, a tag or a commit"
         case hub.RepositoryNotFoundError():
-            return ModelUnavailable(f"the Hub knows no model {repository}; check its name, or log in if it is private")
-        case OSError(errno=errno.ENOSPC):
-            return ModelUnavailable(f"the disk is full: make room for {repository}, or name another in HF_HOME")
+            said = f"the Hub knows no {wanted}: check its name, or run `hf auth login` if it is private"
         case hub.LocalEntryNotFoundError() | hub.OfflineModeIsEnabled():
-            unreachable = True
+            return HubUnreachable(UNREACHABLE.format(wanted, remedy))
+        case hub.HTTPError() if not isinstance(error, hub.HfHubHTTPError):
+            return HubUnreachable(UNREACHABLE.format(wanted, remedy))
         case _:
-            unreachable = isinstance(error, hub.HTTPError) and not isinstance(error, hub.HfHubHTTPError)
-    if unreachable:
-        return HubUnreachable(f"the Hub cannot be reached and {repository} is not in the local cache; {remedy}")
-    return ModelUnavailable(f"{repository} could not be downloaded: {first_sentence(error, 150)}; {remedy}")
+            said = f"{wanted} could not be downloaded ({first_sentence(error, 150)}): try again"
+    return ModelUnavailable(f"{said}, or {remedy}")
 
 
-def _bring(repository: Repository, file: HubFile, target: Path, progress: Progress | None) -> None:
+def _bring(url: str, blob: Path, target: Path, size: int, progress: Progress | None) -> None:
     """target appears whole and checked or not at all. A second process waits here for the first."""
     from filelock import FileLock
 
-    blobs = repository.cache / "blobs"
-    blobs.mkdir(parents=True, exist_ok=True)
-    draft = blobs / f"{file.sha256}.incomplete"  # the name by which `hf cache` knows and removes such files
-    locks = repository.cache.parent / ".locks" / repository.cache.name
-    locks.mkdir(parents=True, exist_ok=True)
+    repository = blob.parents[1]
+    draft = blob.with_name(f"{blob.name}.incomplete")  # the name by which `hf cache` knows and removes such files
+    locks = repository.parent / ".locks" / repository.name
+    for folder in (blob.parent, target.parent, locks):
+        folder.mkdir(parents=True, exist_ok=True)
     with FileLock(locks / f"{draft.name}.lock"):
         if target.exists():
             return
-        _receive(repository, file, draft, progress)
+        while not _is_received(url, draft, size, progress):
+            pass
         with draft.open("rb") as received:
             checksum = hashlib.file_digest(received, "sha256").hexdigest()
-        if checksum != file.sha256:
+        if checksum != blob.name:
             draft.unlink()
-            raise ModelUnavailable(f"{file.name} arrived damaged, its checksum is not the Hub's; try again")
-        target.parent.mkdir(parents=True, exist_ok=True)
+            raise ModelUnavailable("the file arrived damaged, its checksum is not the Hub's; try again")
         draft.replace(target)
 
 
-def _receive(repository: Repository, file: HubFile, draft: Path, progress: Progress | None) -> None:
-    """Fill draft from where it ends. A connection that is cut is taken up again as long as each brings something."""
-    from huggingface_hub import hf_hub_url
+def _is_received(url: str, draft: Path, size: int, progress: Progress | None) -> bool:
+    """Fill draft from where it ends; False where the connection was cut, but has brought something."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
-    bar = None if progress is None else lambda **options: _Bar(progress, file.size_bytes, options.get("initial", 0))
-    if draft.exists() and draft.stat().st_size > file.size_bytes:
-        draft.unlink()
-    while True:
-        with draft.open("ab") as received:
-            had = received.tell()
-            try:
-                http_get(
-                    hf_hub_url(repository.id, file.name, revision=file.commit),
-                    received,
-                    resume_size=had,
-                    headers=build_hf_headers(),
-                    expected_size=file.size_bytes,
-                    displayed_filename=file.name,
-                    tqdm_class=bar,
-                )
-                return
-            except HfHubHTTPError:
+    bar = None if progress is None else lambda **options: _bar(progress, size, options.get("initial", 0))
+    with draft.open("ab") as received:
+        had = received.tell()
+        try:
+            http_get(url, received, resume_size=had, headers=build_hf_headers(), expected_size=size, tqdm_class=bar)
+        except HTTPError as error:
+            if isinstance(error, HfHubHTTPError) or received.tell() <= had:
                 raise
-            except HTTPError:
-                if received.tell() <= had:
-                    raise
+            return False
+    return True
 
 
-class _Bar:
+def _bar(progress: Progress, size: int, so_far: int) -> AbstractContextManager:
     """What huggingface_hub takes for tqdm: passes bytes on instead of drawing them."""
 
-    def __init__(self, progress: Progress, total: int, so_far: int) -> None:
-        self.progress, self.total, self.so_far = progress, total, so_far
-        progress(so_far, total)
+    def update(count: int) -> None:
+        nonlocal so_far
+        so_far += count
+        progress(so_far, size)
 
-    def update(self, count: int) -> None:
-        self.so_far += count
-        self.progress(self.so_far, self.total)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        pass
+    progress(so_far, size)
+    return nullcontext(SimpleNamespace(update=update))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from z1_core.engines.vllm import VllmEngine
 from z1_core.errors import BadInput
-from z1_core.insertion import most_hint_tokens
 from z1_core.loop_thread import LoopThread
 from z1_core.models import locate
+from z1_core.prompt import most_hint_tokens
 from z1_core.thinking import Job, collect_all
 from z1_core.window import HINT, Completion, Sampling, Window, avg_thinking_tokens
 

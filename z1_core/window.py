@@ -49,7 +49,7 @@ class Window:
     ) -> Window:
         """The window whose thinking, hint and answer together take at most total_tokens.
 
-        hint_tokens: what is inserted at most, in the model's own tokens (thinking.most_hint_tokens).
+        hint_tokens: what is inserted at most, in the model's own tokens (prompt.most_hint_tokens).
         Raises BadInput where the total leaves no token for an answer.
         """
         _check_count("window (thinking tokens)", thinking_tokens)

@@ -26,7 +26,6 @@ SOURCE = Source(
     repo="Idavidrein/gpqa",
     revision="633f5ee89ab8ad4522a9f850766b73f62147ffdd",
     files=("gpqa_diamond.csv",),
-    gated=True,
 )
 
 

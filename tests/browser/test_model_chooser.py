@@ -82,7 +82,7 @@ def test_a_choice_that_fails_is_one_sentence_and_the_model_answers_on(choosing_a
     page.locator("#model-badge").click()
     want(page, "org/Nothing-GGUF")
     expect(page.locator("#model-way [role=alert]")).to_have_text(
-        re.compile("The Hub knows no model org/Nothing-GGUF; check its name")
+        re.compile("The Hub knows no org/Nothing-GGUF: check its name")
     )
     page.reload()
     visit(page, choosing_app)

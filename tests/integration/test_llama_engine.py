@@ -214,9 +214,9 @@ def test_a_build_that_cannot_be_loaded_and_none_at_all_are_sentences(monkeypatch
 def test_bad_files_are_one_sentence_each_and_no_process_stays(tmp_path):
     whole = embedded_file().read_bytes()
     bad = {
-        r"the file is cut off or damaged; download": whole[: len(whole) // 2],
+        r"model is corrupted or incomplete; choose another": whole[: len(whole) // 2],
         r"is no GGUF file": b"PK\x03\x04" + bytes(5000),
-        r"does not know models of the kind llamb": whole.replace(b"llama", b"llamb"),
+        r"unknown model architecture: 'llamb'; choose another": whole.replace(b"llama", b"llamb"),
     }
     before = len(children())
     for sentence, content in bad.items():
@@ -254,7 +254,7 @@ def test_another_server_is_recognised_and_what_does_not_fit_is_said(llama_server
         ("--tokenizer", "x/y"): "--tokenizer is needless",
         ("--model", "Z1-7B"): "not Z1-7B; leave --model out",
         ("--max-model-len", "5000"): "--max-model-len is 5,000; the server holds 1 to 1,024",
-        ("--engine", "llama"): "--engine is for an engine here",
+        ("--engine", "llama"): "--engine is for vLLM here or llama.cpp here",
     }.items():
         assert main(["Hi", "--server-url", server.url, *options]) == 2
         assert sentence in capsys.readouterr().err

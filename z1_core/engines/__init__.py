@@ -15,12 +15,14 @@ from z1_core.trained import knowing, read_trained
 
 Kind = Literal["vllm", "llama", "server", "fake"]
 
-WORDS = {"vllm": "vLLM here", "llama": "llama.cpp here", "server": "a server (--server-url)", "fake": "--fake"}
+WORDS = {"vllm": "vLLM here", "llama": "llama.cpp here", "server": "a server elsewhere", "fake": "--fake"}
 VLLM_OPTIONS = ("tensor_parallel_size", "gpu_memory_utilization")
 READ_BY = {
     "model": ("vllm", "llama", "server"),
     "max_model_len": ("vllm", "llama", "server"),
     "tokenizer": ("server",),
+    "server_url": ("server",),
+    "engine": ("vllm", "llama"),
     **dict.fromkeys(VLLM_OPTIONS, ("vllm",)),
 }
 """Options, and the engines that read them: one that would do nothing is refused."""
@@ -34,12 +36,6 @@ def choose(options: argparse.Namespace) -> Kind:
     for name in ("model", "server_url", "tokenizer"):  # a script's variable that is not set
         if getattr(options, name) == "":
             raise BadInput(f"--{name.replace('_', '-')} is empty; give it a value, or leave it out")
-    if options.fake and options.server_url:
-        raise BadInput("--fake and --server-url exclude each other; give one of them")
-    if options.fake and options.engine:
-        raise BadInput("--fake and --engine exclude each other; give one of them")
-    if options.server_url and options.engine:
-        raise BadInput("--engine is for an engine here; leave it out, the server at --server-url has its own")
     kind = _chosen(options)
     for name, kinds in READ_BY.items():
         if getattr(options, name) is not None and kind not in kinds:
@@ -90,7 +86,7 @@ def start_engine(
 
         check_installed()  # before a download
     found = locate(model or options.model, engine=kind, report=report, progress=progress)
-    trained = read_trained(found.made_in)  # before it is loaded
+    trained = read_trained(found.adapter or found.path)  # before it is loaded
     report(f"loading {found.name}")
     context = {"name": found.name, "max_model_len": options.max_model_len}
     if kind == "llama":

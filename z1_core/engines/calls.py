@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -30,38 +30,31 @@ AWAY = (502, 503, 504)
 class Server:
     """Where a server is, and how to get in. Every address is given without /v1."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str,
-        login: tuple[str, str] | None = None,
-        gone: str | None = None,
-        silence_s: float | None = None,
-    ) -> None:
-        """login: name and password, for a proxy that asks for them. gone: what to say where it is our own process and does
-        not answer, as nobody typed an address then. silence_s: the longest pause in an answer; None for any: a long prompt
-        on a slow machine takes minutes."""
-        self.url = url
+    def __init__(self, url: str, *, key: str, gone: str | None = None, silence_s: float | None = None) -> None:
+        """gone: what to say where it is our own process and does not answer, as nobody typed an address then. silence_s: the
+        longest pause in an answer; None for any: a long prompt on a slow machine takes minutes."""
+        self.url = shown_address(url)
         self._gone = gone
         self._options = {
-            "base_url": url,
+            "base_url": _address(url),
             "headers": {"Authorization": f"Bearer {key}"},
-            "auth": login,
             "timeout": httpx.Timeout(silence_s, connect=CONNECT_S),
             "limits": httpx.Limits(
                 max_connections=None, max_keepalive_connections=0 if gone else None, keepalive_expiry=KEEP_S
             ),
-            "follow_redirects": True,
             "trust_env": not url.startswith("http://127.0.0.1:"),
         }
 
     @classmethod
     def at(cls, url: str, *, silence_s: float | None = None) -> Server:
         """One that a user named, with the key from the environment. Raises BadInput."""
-        address = _address(url)
-        login = (address.username, address.password) if address.userinfo else None
-        return cls(shown_address(url), key=_key(), login=login, silence_s=silence_s)
+        keys = (os.environ.get(name, "").strip() for name in KEYS)  # never an option: others can read a command line
+        key = next(filter(None, keys), "none")
+        if not key.isascii() or not key.isprintable():
+            raise BadInput(
+                f"the key ({' or '.join(KEYS)}) holds signs that no key has, such as accents; copy it once more"
+            )
+        return cls(url, key=key, silence_s=silence_s)
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(**self._options)
@@ -93,18 +86,16 @@ class Server:
         except httpx.HTTPError as error:
             raise EngineDead(str(self.error(error))) from error
         if answer.status_code >= 500:
-            raise EngineDead(str(_refusal(answer.status_code, answer.content, self.url)))
+            raise EngineDead(str(refusal(answer.status_code, answer.content, self.url)))
 
     def error(self, error: httpx.HTTPError) -> Z1Error:
         """What to raise for one of httpx."""
         if isinstance(error, httpx.HTTPStatusError):
-            return _refusal(error.response.status_code, error.response.content, self.url)
+            return refusal(error.response.status_code, error.response.content, self.url)
         if self._gone:
             return EngineDead(self._gone)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return _no_connection(error, self.url)
-        if isinstance(error, httpx.TooManyRedirects):
-            return _refusal(405, b"", self.url)
         if isinstance(error, httpx.TimeoutException):
             return EngineDead(f"{self.url} has sent nothing for too long; look whether it is overloaded or stuck")
         return cut_off(self.url)
@@ -129,35 +120,6 @@ def _address(url: str) -> httpx.URL:
     return address.copy_with(path=address.path.rstrip("/").removesuffix("/v1"))
 
 
-def _key() -> str:
-    """Never an option: a command line can be read by others. Raises BadInput for what no header can carry."""
-    name = next((name for name in KEYS if os.environ.get(name, "").strip()), None)
-    found = os.environ[name].strip() if name else "none"
-    if not found.isascii() or not found.isprintable():
-        raise BadInput(
-            f"{name} holds signs that no key has (line breaks, letters with accents); copy the key once more"
-        )
-    return found
-
-
-def read_event(line: bytes, url: str) -> Mapping[str, Any] | None:
-    """What a line of a stream tells; None where it is no event. Raises what an error in it means. For reading()."""
-    if line.startswith(b"{") and b'"choices"' in line:
-        raise TypeError("an answer in one piece: it ignores that a stream was asked for")
-    if not line.startswith(b"data:") or line[5:].strip() in (b"", b"[DONE]"):
-        return None
-    try:
-        event = json.loads(line[5:])
-    except ValueError as error:  # half an event
-        raise cut_off(url) from error
-    if not isinstance(event, dict):
-        raise TypeError(event)
-    if "error" in event:
-        code = event["error"].get("code") if isinstance(event["error"], dict) else None
-        raise _refusal(code if isinstance(code, int) else 500, line[5:], url)
-    return event
-
-
 @contextmanager
 def reading(url: str) -> Iterator[None]:
     """Around the code that takes an answer apart. Raises ModelUnavailable where it is of another form than that expects."""
@@ -180,7 +142,7 @@ def cut_off(url: str) -> EngineDead:
     )
 
 
-def _refusal(status: int, body: bytes, url: str) -> Z1Error:
+def refusal(status: int, body: bytes, url: str) -> Z1Error:
     """What an answer means that is none."""
     words = _words(body) or f"status {status}"
     if status in (401, 403):
@@ -191,10 +153,8 @@ def _refusal(status: int, body: bytes, url: str) -> Z1Error:
         return ModelUnavailable(
             f"{url} has no such address or model ({words}); check --server-url and --model, or take a newer server"
         )
-    if status == 405:  # a redirected POST arrives as a GET
+    if status < 400:
         return ModelUnavailable(f"{url} redirects its calls elsewhere; give the address it redirects to (https://?)")
-    if status == 429:
-        return Z1Error(f"{url} takes no more requests at the moment ({words}); try again later")
     if status in AWAY:
         return EngineDead(f"{url} cannot answer now ({words}): it is starting, or it has stopped")
     return Z1Error(f"the server failed on this request ({words}); try it again, its log may say more")
@@ -212,27 +172,14 @@ def _words(body: bytes) -> str:
 
 
 def _no_connection(error: httpx.HTTPError, url: str) -> Z1Error:
-    causes = list(_causes(error))
-    reason = str(causes[-1])
+    reason = first_sentence(error)
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return ModelUnavailable(
             f"the certificate of {url} is not trusted here; name the file with its authority in SSL_CERT_FILE"
         )
     if "[SSL" in reason:
         return ModelUnavailable(f"{url} does not speak TLS as expected; try http:// in place of https://, or mend it")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return EngineDead(
-            f"nothing listens at {url}; start the server (python -m z1_core.serve) or correct --server-url"
-        )
-    reason = first_sentence(reason) or "no reason is given"
-    return EngineDead(f"{url} cannot be reached ({reason}); check --server-url, the network and the server")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it. Several addresses of one name fail as a group."""
-    yield error
-    for inner in getattr(error, "exceptions", ()):
-        yield from _causes(inner)
-    following = error.__cause__ or error.__context__
-    if following is not None:
-        yield from _causes(following)
+    return EngineDead(
+        f"{url} cannot be reached ({reason}); start the server (python -m z1_core.serve), or check --server-url and the "
+        "network"
+    )

@@ -115,8 +115,6 @@ class LlamaEngine(Engine):
             props = server.ask("GET", "/props").json()
             names = [str(name) for name in (props.get("model_alias"), props.get("model_path")) if name]
             cells, slots = int(props["default_generation_settings"]["n_ctx"]), int(props["total_slots"])
-            if cells < 1 or slots < 1:
-                raise ValueError(props)
             text = LlamaText(server.ask)
         found = Path(names[0] if names else "model").stem
         if model and model not in (found, *names):

@@ -1,50 +1,29 @@
 """llama.cpp's server in a process of its own. Run by llama_process.py, which writes the settings to its standard input.
 
-It ends when that input closes, and so with its parent, however that one ends. In the parent's process it would replace
-the handlers of SIGINT and SIGTERM, and a failed assertion of its C++ would end the page.
+It ends when that input closes, and so with its parent, however that one ends; one that still loads, when it has loaded. In
+the parent's process it would replace the handlers of SIGINT and SIGTERM, and a failed assertion of its C++ would end the
+page.
 """
 
-import contextlib
 import json
 import os
-import select
 import sys
 from typing import NoReturn
 
 
 def main() -> NoReturn:
     settings = json.loads(sys.stdin.readline())
-    end_with_the_pipe()
     try:
         import xllamacpp
-    except ImportError as error:
-        answer(error=f"xllamacpp cannot be loaded: {error}")
-        os._exit(1)
-    try:
+
         server = xllamacpp.Server(parameters(xllamacpp, settings))
     except Exception as error:
-        answer(error=str(error))
+        cause = "xllamacpp cannot be loaded: " if isinstance(error, ImportError) else ""
+        print(json.dumps({"error": f"{cause}{error}"}), flush=True)
         os._exit(1)
-    answer(url=server.listening_address)
+    print(json.dumps({"url": server.listening_address}), flush=True)
     sys.stdin.read()
     os._exit(0)  # without the server's own farewell, which may wait for a request that is still running
-
-
-def end_with_the_pipe() -> None:
-    """End at once when the parent's end of standard input closes: while a model is loaded, no line of Python runs here.
-
-    On Linux the signal of a pipe with O_ASYNC ends a process that has no handler for it. Elsewhere the model is loaded
-    first.
-    """
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
-
-        fcntl.fcntl(sys.stdin, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(sys.stdin, fcntl.F_SETFL, fcntl.fcntl(sys.stdin, fcntl.F_GETFL) | os.O_ASYNC)
-        end = select.poll()
-        end.register(sys.stdin, select.POLLHUP)
-        if end.poll(0):  # before the signal was asked for
-            os._exit(0)
 
 
 def parameters(xllamacpp, settings: dict):
@@ -65,10 +44,6 @@ def parameters(xllamacpp, settings: dict):
     if settings["threads"]:
         made.cpuparams.n_threads = made.cpuparams_batch.n_threads = settings["threads"]
     return made
-
-
-def answer(**words: str) -> None:
-    print(json.dumps(words), flush=True)
 
 
 if __name__ == "__main__":

@@ -118,19 +118,11 @@ def reason(status: int, error: str, said: deque[str]) -> str:
     if status in KILLED:
         return "its process was killed while it loaded, by somebody or for lack of memory; start it again"
     text = "\n".join(said)
-    if "unknown model architecture" in text:
-        architecture = text.partition("unknown model architecture: ")[2].partition("\n")[0].strip("' ")
-        return (
-            f"this version of llama.cpp does not know models of the kind {architecture}; a newer one may "
-            "(pip install -U xllamacpp), or choose another model"
-        )
-    if "corrupted or incomplete" in text:
-        return "the file is cut off or damaged; download or copy it again"
     if any(words in text for words in ("failed to allocate", "unable to allocate", "out of memory", "bad_alloc")):
         return "its memory does not suffice; lower --max-model-len, close other programs, or choose a smaller model"
     lines = (line for line in said if "error" in line.lower() or "failed" in line.lower())
     why = next(lines, error or f"exit status {status}")
-    return f"{why[:300]}; choose another file with --model"
+    return f"{why[:300]}; choose another file with --model, or a newer llama.cpp (pip install -U xllamacpp)"
 
 
 def threads() -> int | None:

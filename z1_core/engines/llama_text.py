@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import groupby
 
@@ -31,9 +31,12 @@ class LlamaText:
         if not count:
             raise ModelUnavailable("the server does not tell its vocabulary; use a newer llama.cpp")
         tokens = ask("POST", "/tokenize", json={"content": list(range(count)), "with_pieces": True}).json()["tokens"]
-        self._bytes = defaultdict(bytes, enumerate(_bytes(token["piece"]) for token in tokens))  # of other ids: none
+        pieces = [token["piece"] for token in tokens]
+        as_bytes = (piece.encode() if isinstance(piece, str) else bytes(piece) for piece in pieces)
+        self._bytes = defaultdict(bytes, enumerate(as_bytes))  # of other ids: none
         names = {props.get("bos_token"), props.get("eos_token")}
-        marks = {id_: text for id_, text in enumerate(_texts(tokens)) if text in names or is_mark(text)}
+        texts = {id_: piece for id_, piece in enumerate(pieces) if isinstance(piece, str)}
+        marks = {id_: text for id_, text in texts.items() if text in names or is_mark(text)}
         self._marks = marks
         self._ids = {text: id_ for id_, text in marks.items()}
         self._controls = ControlStrings(self._ids)
@@ -125,11 +128,3 @@ def is_mark(text: str) -> bool:
     """
     text = text.strip(" ▁")
     return len(text) > 2 and not (text[0].isalnum() or text[-1].isalnum()) and any(map(str.isalnum, text))
-
-
-def _bytes(piece: str | list[int]) -> bytes:
-    return piece.encode() if isinstance(piece, str) else bytes(piece)
-
-
-def _texts(tokens: Iterable[Mapping]) -> Iterable[str]:
-    return (token["piece"] if isinstance(token["piece"], str) else "" for token in tokens)

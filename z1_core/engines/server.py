@@ -17,9 +17,8 @@ from typing import Any
 import httpx
 
 from z1_core.engine import Delta, Engine, Session, Text
-from z1_core.engines.calls import CLOSED, Server, cut_off, read_event, reading
-from z1_core.engines.server_calls import Event, request
-from z1_core.engines.server_check import Served, check_ids, count_ranks, find_model, find_text
+from z1_core.engines.calls import CLOSED, Server, cut_off, reading
+from z1_core.engines.server_calls import Event, Served, Usage, check_ids, count_ranks, find_model, find_text, request
 from z1_core.errors import EngineDead, Z1Error
 from z1_core.models import Report
 from z1_core.window import Sampling
@@ -36,6 +35,10 @@ time that the model computes in. One reader alone sees each token as it is made.
 
 TOO_MANY = (
     "the server wrote more than the {:,} tokens it was asked for; use one that keeps to max_tokens, as vLLM's does"
+)
+TOO_FEW = (
+    "the server told the ids of {:,} of the {:,} tokens it wrote; its version or a proxy before it leaves some out: use "
+    "vLLM 0.29 or newer at its own address"
 )
 
 
@@ -91,9 +94,12 @@ class ServerEngine(Engine):
         it began, or goes where the run beside it is."""
         async with super().session(tokens, beside=beside):
             rank = beside.rank if isinstance(beside, ServerSession) else min(self._running, key=self._running.get)
+            headers = {"X-Session-ID": uuid.uuid4().hex}  # for routers before several servers
+            if self.ranks > 1:
+                headers["X-data-parallel-rank"] = str(rank)  # for vLLM's own balancing
             self._running[rank] += 1
             try:
-                yield ServerSession(self, rank, uuid.uuid4().hex)
+                yield ServerSession(self, rank, headers)
             finally:
                 self._running[rank] -= 1
 
@@ -109,21 +115,20 @@ class ServerEngine(Engine):
             tokens_per_event=min(1 + self.active // STREAMS_A_TOKEN, MOST_TOKENS),
         )
         final: Delta | None = None  # held until the server has told its usage
-        cached, told, written = 0, 0, 0
+        usage, told = Usage(), 0
         self.active += 1
         try:
             async with aclosing(self._events(body, headers)) as events:
                 async for event in events:
-                    cached, written = event.cached or cached, event.written or written
-                    if final:  # its usage is all that comes behind it
-                        continue
-                    told += len(event.delta.ids)
-                    if told > body["max_tokens"]:
-                        raise Z1Error(TOO_MANY.format(body["max_tokens"]))
-                    if event.delta.finish_reason:
-                        final = event.delta
-                    else:
-                        yield event.delta
+                    usage = event.usage or usage
+                    for delta in (choice.delta for choice in event.choices if not final):
+                        told += len(delta.ids)
+                        if told > body["max_tokens"]:
+                            raise Z1Error(TOO_MANY.format(body["max_tokens"]))
+                        if delta.finish_reason:
+                            final = delta
+                        else:
+                            yield delta
         except Z1Error as error:
             if final is None:
                 if type(error) is Z1Error:
@@ -133,12 +138,9 @@ class ServerEngine(Engine):
             self.active -= 1
         if final is None:
             raise cut_off(self._server.url)
-        if told < written:  # nothing can continue from it, and its count is wrong
-            raise Z1Error(
-                f"the server told the ids of {told:,} of the {written:,} tokens it wrote; its version or a proxy before it "
-                "leaves some out: use vLLM 0.29 or newer at its own address"
-            )
-        yield replace(final, cached_tokens=cached)
+        if told < usage.completion_tokens:  # nothing can continue from it, and its count is wrong
+            raise Z1Error(TOO_FEW.format(told, usage.completion_tokens))
+        yield replace(final, cached_tokens=usage.cached_tokens)
 
     async def check_health(self) -> None:
         """Raise EngineDead while the server does not answer, or says itself that its engine has died."""
@@ -157,10 +159,9 @@ class ServerEngine(Engine):
                     *lines, held = (held + piece).split(b"\n")
                     for line in lines:
                         with reading(self._server.url):
-                            event = read_event(line, self._server.url)
-                            told = Event.of(event) if event else None
-                        if told:
-                            yield told
+                            event = Event.read(line, self._server.url)
+                        if event:
+                            yield event
         except httpx.HTTPError as error:
             raise self._server.error(error) from error
 
@@ -172,7 +173,7 @@ class ServerEngine(Engine):
         for pause_s in [*(BACKOFF_S * 2**n for n in range(RETRIES)), None]:
             try:
                 answer = await self._client.send(call, stream=True)
-                if answer.is_error:
+                if not answer.is_success:
                     await answer.aread()
                 return answer.raise_for_status()
             except httpx.HTTPError as error:
@@ -188,13 +189,7 @@ class ServerSession:
 
     engine: ServerEngine
     rank: int
-    id: str
+    headers: Mapping[str, str]
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         return self.engine.stream(prompt_ids, sampling, self.headers)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """For vLLM's own balancing the rank; for routers before several servers the session."""
-        ranks = {"X-data-parallel-rank": str(self.rank)} if self.engine.ranks > 1 else {}
-        return ranks | {"X-Session-ID": self.id}

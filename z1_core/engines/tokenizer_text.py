@@ -52,17 +52,20 @@ class TokenizerText:
         return cls(tokenizer.backend_tokenizer, template if has_one else None, eos=names[0], bos=names[1])
 
     @classmethod
-    def load(cls, name: str, *, local_files_only: bool = False) -> TokenizerText:
+    def load(cls, name: str) -> TokenizerText:
         """From a folder, or a hub id. Raises ModelUnavailable."""
+        from huggingface_hub import snapshot_download
+
         try:
-            files = [_file(name, file, local_files_only=local_files_only) for file in FILES]
-            tokenizer = Tokenizer.from_file(str(files[0]))
-            config = json.loads(files[1].read_text(encoding="utf-8")) if files[1] else {}
+            folder = name if Path(name).is_dir() else snapshot_download(name, allow_patterns=[*FILES])
+            file, settings, template = (Path(folder, each) for each in FILES)
+            tokenizer = Tokenizer.from_file(str(file))
+            config = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
         except Exception as error:  # of the Hub's transports, of JSON, of the Rust behind tokenizers
             raise ModelUnavailable(
                 f"{name} has no tokenizer.json that can be had here: {first_sentence(error)}"
             ) from error
-        source = files[2].read_text(encoding="utf-8") if files[2] else config.get("chat_template")
+        source = template.read_text(encoding="utf-8") if template.is_file() else config.get("chat_template")
         if isinstance(source, list):  # several by name
             source = next((each["template"] for each in source if each["name"] == "default"), None)
         return cls.of_config(tokenizer, source, config)
@@ -144,19 +147,3 @@ def _makes(pair: str | list[str], names: Mapping[str, str]) -> bool:
 
 def _content(token: str | Mapping[str, Any]) -> str:
     return token if isinstance(token, str) else token["content"]
-
-
-def _file(name: str, file: str, *, local_files_only: bool) -> Path | None:
-    """None for one that need not be there."""
-    if Path(name).is_dir():
-        path = Path(name, file)
-        return path if path.exists() or file == FILES[0] else None
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(name, file, local_files_only=local_files_only))
-    except (EntryNotFoundError, LocalEntryNotFoundError):
-        if file == FILES[0]:
-            raise
-        return None

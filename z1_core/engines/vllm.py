@@ -50,14 +50,12 @@ class VllmEngine(Engine):
         *,
         name: str | None = None,
         max_model_len: int | None = None,
-        tensor_parallel_size: int = 1,
-        gpu_memory_utilization: float = 0.9,
         places: int | None = None,
         **engine_args: Any,
     ) -> VllmEngine:
         """Load the model in a folder (see models.locate). Blocks for the time of loading.
 
-        engine_args: further fields of vLLM's AsyncEngineArgs.
+        engine_args: further fields of vLLM's AsyncEngineArgs, tensor_parallel_size for instance.
         Raises ModelUnavailable, with vLLM's reason and a remedy, where it does not start.
         """
         _set_environment()
@@ -68,10 +66,8 @@ class VllmEngine(Engine):
             args = AsyncEngineArgs(
                 model=str(folder),
                 max_model_len=max_model_len,
-                tensor_parallel_size=tensor_parallel_size,
-                gpu_memory_utilization=gpu_memory_utilization,
                 disable_log_stats=True,
-                **engine_args,
+                **{"gpu_memory_utilization": 0.9, **engine_args},
             )
             llm = AsyncLLM.from_engine_args(args)
         except Exception as error:  # vLLM raises many kinds here, and its child has already logged the trace
