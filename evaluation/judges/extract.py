@@ -32,8 +32,7 @@ def answering_code(text: str, entry_point: str | None) -> str | None:
 
     A text may show an example, its output or a test behind its solution, and the last block alone would miss the solution.
     """
-    before, *pieces = _pieces(text)[0]
-    for piece in reversed([before, *pieces] if len(pieces) < 2 else pieces):
+    for piece in reversed(_pieces(text)[0]):
         for code in (piece, dedent(piece)):
             if _answers(code, entry_point):
                 return code
@@ -43,9 +42,9 @@ def answering_code(text: str, entry_point: str | None) -> str | None:
 
 def _answers(code: str, entry_point: str | None) -> bool:
     """Whether it defines the entry point, if need be in LeetCode's class, or reads stdin where there is no entry point."""
-    if entry_point is None:
-        return bool(READS_STDIN.search(code)) and is_python(code)
-    return defines(code, entry_point) or defines(code, "Solution")
+    if entry_point:
+        return defines(code, entry_point) or defines(code, "Solution")
+    return bool(READS_STDIN.search(code)) and is_python(code)
 
 
 def _last_block(text: str) -> str | None:
@@ -53,8 +52,7 @@ def _last_block(text: str) -> str | None:
     pieces, kind = _pieces(text)
     if len(pieces) == 1 or any(map(_is_program, pieces)):
         return next(filter(_is_program, reversed(pieces)), None)
-    is_open = len(pieces) % 2 == 0 and kind
-    return pieces[-1 if is_open else -2]
+    return pieces[-1 if kind and len(pieces) % 2 == 0 else -2]
 
 
 def _pieces(text: str) -> tuple[list[str], str]:
