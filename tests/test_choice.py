@@ -80,6 +80,13 @@ C == Answer: C⏎⏎Question: What is it?⏎A) x⏎Answer: A ;; The answer is C.
 C == C matches our result. ;; Option C satisfies the condition. ;; C satisfies all of the conditions.
 C == All options except C are wrong. ;; Every option but C is incorrect. ;; Answer:⏎C⏎Hope this helps!
 C == It is either B or C. Since x > 0, C. ;; It is either A or C. As n is odd, it must be C.
+C == C is just right ;; C is the only compound that reacts ;; Only C has the right units. ;; 3.2 matches option C exactly.
+C == So C holds. ;; Of the four, only C is aromatic. ;; Option C gives the best account. ;; C is exactly what we derived.
+C == Option C is chosen. ;; I'll stick with C. ;; All evidence supports C. ;; If I had to choose, I'd say C.
+C == The answer is C. A common mistake is to choose A. ;; The answer is C. Many students pick B because it is simple.
+C == Since A, B, and D are incorrect, the answer must be C. ;; Eliminating A, B and D leaves C. ;; The answer is C (not A).
+C == - A ❌⏎- B ❌⏎- C ✅⏎- D ❌ ;; 答案是（C） ;; 所以正确答案是C。 ;; The answer is „C“. ;; | Final answer | C |
+C == The false statement is C. ;; C is correct, as A and B are small.
 C == A: no. B: no. C: yes. D: no. ;; (A) - wrong⏎(B) - incorrect⏎(C) - correct⏎(D) - wrong
 """
 """The letter == texts that settle on it; ⏎ is a new line."""
@@ -112,6 +119,10 @@ The SI unit is C.
 So we exclude option A. ;; Let me think about option C. ;; Compare option B with option C. ;; Thus c is the speed of light.
 So b is the right side of it. ;; A is false. B is false. C is false. ;; A: true. B: true. C: false.
 C satisfies Laplace's equation. ;; We solve for A =
+Hence the capacitance is C ;; Suppose the answer is B. Then x = 1. ;; None of (A, B, C, D) matches my value.
+Therefore [A] = 0.2 M ;; D is the right angle. ;; The reaction is A + B → C ;; A -> B -> C -> A ;; Either A or B is correct.
+C is partially correct. ;; This contradicts option B. ;; Moving on to option C. ;; Let's test option A. ;; Check A? Next, C
+Only B cells grow. ;; A seems plausible, but not to me.
 Both A and C are correct. ;; The wrong answer is A. ;; The options are A, B, C and D.
 """
 

@@ -106,8 +106,8 @@ def unit_tests(body: str) -> str:
         ("first\n```python\nold\n```\nthen\n```\nnew\n```\nbye", "new"),
         ("```python\nold\n```\ncut\n```python\nx = 1\ny =", "x = 1\ny ="),
         ("```python\nold = 1\n```\nthen\n```\nnew = 2", "new = 2"),
-        ("```python\n```", ""),
-        ("```python", ""),
+        ("```python\n```", None),
+        ("```python", None),
         ("1. Print:\n  ```py\n  print(1)\n  ```", "print(1)"),
         ("~~~python\nx = 1\n~~~\nIt sets x.", "x = 1"),
         ("````python\nx = 1\n````", "x = 1"),
@@ -125,12 +125,19 @@ def unit_tests(body: str) -> str:
         ("```python\nx = '```y```'\n```", "x = '```y```'"),
         ("> Here it is:\n> ```python\n> if x:\n>     y = 1\n> ```\n", "if x:\n    y = 1"),
         ("x = int(input())\nprint(x)", "x = int(input())\nprint(x)"),
+        ("```python\nn = int(input())\nprint(n)\n```\nIt prints:\n```\n9\n```", "n = int(input())\nprint(n)"),
         ("Yes", None),
         ("-42", None),
     ],
 )
 def test_the_last_fenced_block_is_the_code(text, code):
     assert extract_code(text) == code
+
+
+def test_what_shows_a_solution_at_work_does_not_replace_it():
+    solution = "class Solution:\n    def square(self, n):\n        return n * n"
+    for behind in ("```python\nprint(Solution().square(3))\n```", "```text\n9\n```", "```cpp\nint main() {}\n```"):
+        assert extract_code(f"```python\n{solution}\n```\n\n{behind}", "square") == solution
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,10 @@ class LiveCodeBench:
         )
 
     def judge(self, problem: Problem, text: str, judges: Judges) -> Verdict:
-        code = extract_code(text)
-        if code is None or not code.strip():
-            return Verdict(status="no_answer", detail="no code block in the text")
         reference = problem.reference
+        code = extract_code(text, reference["func_name"])
+        if code is None:
+            return Verdict(status="no_answer", detail="no code block in the text")
         if not reference["private_test_cases"]:
             return Verdict(status="not_judged", extracted=code, detail="this row has no hidden tests")
         tests = [test for name in TESTS for test in decode_tests(reference[name])]

@@ -4,89 +4,88 @@ A letter counts where it stands as one: the A of "A cat" is an article, that of 
 the I of "I think" a pronoun; a small letter only in brackets, alone, or in "so c is the answer". The last box with a
 letter comes first, unless the text behind it takes it back; then the last clause that decides ("the answer is (C)",
 "D is correct", "which leaves D"), and neither rejects nor asks; then a last clause that is a letter alone or ends in
-"option C" or "is C"; then a letter that leads lines, if it is the only one that does. Words that call a statement true
-("C is true") settle nothing: which one is false may be the question.
+"option C" or "the product is C"; then a letter that leads lines, if it is the only one that does. Words that call a
+statement true ("C is true") settle nothing: which one is false may be the question; "the false statement is C" tells.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from z1_core.final_answer import affirmed, boxes, own_turn, retraction, statements, undressed
 
-ONE = r"[(\[]?([A-J])[)\]]?"
+ONE = r"[(\[]?((?-i:[A-J]))[)\]]?"
+SO = r"(?:so|thus|hence|therefore)"
 SMALL = re.compile(
-    r"(?<!\w)\([a-j]\)|(?:^\W*|\b(?:option|choice|answer(?: is|:)|so|thus|hence|therefore|its?)\s+)[a-j]"
-    r"(?=\)|\W*$| is (?:the )?(?:correct|right|answer)\b)",
-    re.IGNORECASE | re.MULTILINE,
+    rf"(?im)(?<!\w)\([a-j]\)|(?:^\W*|\b(?:option|choice|answer(?: is|:)|{SO}|its?)\s+)[a-j]"
+    r"(?=\)|\W*$| is (?:the )?(?:correct|right|answer)\b)"
 )
 LETTER = re.compile(
-    r"[(\[]([A-J])[)\]]|([A-J])(?=\s*$|[)\].,;!]|:(?![A-Z])|\s+[-–—]\s+(?![A-Z]\W*$)|\s*[/&]\s*[A-J]\b"
-    r"|\s+(?:\(|(?:here|then)\b|(?:and|or)\b(?!\s+[A-J]\s+\w)))"
+    r"[(\[]([A-J])[)\]](?!\s*[=≈<>^+])|([A-J])(?=\s*$|[)\].,;!。]|:(?![A-Z]|\s[A-Z]\W*$)|\s+[-–—]\s+(?![A-Z]\W*$)"
+    r"|\s*[/&]\s*[A-J]\b|\s+(?:\(|(?:here|then|exactly|perfectly|on this)\b|(?:and|or)\b(?!\s+[A-J]\s+\w)))"
 )
 """Any other word or sign behind it makes it part of a phrase or a formula."""
-PREFIX = re.compile(
-    r"(?:[\s:.,–—∴⇒-]|(?:therefore|thus|hence|so|no|it is|it'?s|is|option|choice|letter|answer|only|with|but"
-    r"|ok(?:ay)?|well|yes|by elimination|(?:most )?(?!un|hard)\w+ly|the \w+ option|in (?:conclusion|summary))\b)*",
-    re.IGNORECASE,
-)
-SUFFIX = re.compile(r",? (?:I (?:think|believe|guess|say)|for sure|it is)\W*$|,? \(?(?:the )?\w+ option\W*$")
-LONGEST = 2000
-"""Characters that are looked at of a clause; no sentence has more."""
+PREFIX = re.compile(r"(?i)(?:[\s:.,–—∴⇒-]|(?:it is|is|option|answer|with|but|no|then|(?:most )?(?!un|hard)\w+ly)\b)*")
+SUFFIX = re.compile(r",? (?:I \w+|for sure|it is|of course|\w+ly)\W*$|,? \(?(?:the )?\w+ option\W*$")
+LONGEST = 2000  # characters that are looked at of a clause; no sentence has more
 ASIDE = (
-    r"(?:because|since|as(?! \(?[A-J]\b)|due|given that|while|although|though|whereas|rather|instead"
-    r"|unlike|over|than|not(?= (?:the )?(?:option |choice )?[A-J(]))\b"
+    r"(?:because|since|as(?! (?:in )?(?:option )?\(?[A-J]\)?(?:[.,;!]|$))|due|given that|while|(?:al)?though|whereas|instead"
+    r"|rather|unlike|over|than|not(?= (?:the )?(?:option |choice )?(?-i:[A-J(])))\b"
 )
 """In front of a clause that does not decide."""
-GIVEN = re.compile(rf"^\W*{ASIDE}.*?,\s+(?=(?:the|my|I|option|choice)\b)", re.IGNORECASE)
+GIVEN = re.compile(rf"(?i)^\W*(?:{ASIDE}|if (?:I|we) ha(?:d|ve)\b).*?,\s+(?=(?:the|my|I|option|choice)\b)")
 """The reason that stands in front: "Since A is false, the answer is B." """
 CLAUSES = re.compile(
-    rf"\n+|(?<=[.!?;])\s+|(?<!\ball),?\s+(?={ASIDE}|(?:which|but)\b)"
-    r"|(?<!\bno),\s+(?=(?:and|so|leaving|no|we|what|it|[A-J] is)\b|(?<![A-J)],\s)\(?[A-J]\)?[.!]?(?:\n|$))",
-    re.IGNORECASE,
+    rf"(?i)\n+|(?<=[.!?;])\s+|(?<!\ball),?\s+\(?(?={ASIDE}|(?:which|but|leaves)\b)|(?<!\bno)(?<!next),\s+(?="
+    r"(?:and(?! \(?[A-J]\)? are)|so|leaving|no|we|what|it|[A-J] is)\b|(?<![A-J)],\s)\(?[A-J]\)?[.!]?(?:\n|$))"
 )
 REJECTS = re.compile(
-    r"\b(?:not|never|cannot|neither|nor|except|all but|unlikely|wrong|incorrect|false|eliminat(?!ion)\w*|exclud\w*|discard"
-    r"|compare|about|whether|ruled?|rules|(?:re)?consider|look|check|evaluate|next|if|could|might|may)\b|\?",
-    re.IGNORECASE,
+    r"(?i)\b(?:not|never|cannot|neither|nor|none|either(?! way)|except|all but|unlikely|wrong|incorrect|false|exclud\w*"
+    r"|eliminat(?!ion)\w*|discard|distractor|students|tempt\w*|common (?:mistake|error)|suppose|assume|compare|whether|if"
+    r"|could|might|may|maybe|rule[sd]?|(?:re)?consider|look|check|next|almost|nearly|part(?:ial)?ly|inconsistent|true for"
+    r"|doubt|about)\b|\?"
 )
-NAMES = re.compile(r"\b(?:for|unit|symbol|element|denoted|called)\b")
-"""What a letter may stand for that is no option."""
 JOINED = re.compile(r"[)\]. ]*(?:[,/&]|and\b|or\b)+\s*")
-DECIDES = re.compile(
-    r"\b(?:leav(?:es?|ing)(?: us)?|remains|left|(?:must|has to|can only|would|should) be|listed as|its?(?:'s| is)?"
-    r"|(?:answer|ans\.)(?= \W?[A-J])|says|mark"
-    r"|(?:correct|right|best|true|closest|final|selected|pick|guess|solution|result|conclusion|letter)(?: \w+)?(?: is|:)"
-    r"|(?:this|that|which)(?: is| means|'s)|match\w*|correspond\w* to|closest to|points? to|agrees with|we get"
-    r"|so|hence|thus|therefore|conclude|actually,|correction:|wait,|no[,:]|cho(?:ose|osing|se)|pick(?:ed|ing)?"
-    r"|select(?:ed|ing)?|go(?:ing)? (?:with|for)|settled? on|vote(?: for)?"
-    r"|(?:I|we)(?:'d| would)? (?:say|think|believe|guess))(?=\W(.{0,80}))|选择?(?=([A-J]))",
-    re.IGNORECASE,
+RIGHT = r"(?:correct|right|best|better|likely|most plausible|consistent|accurate|appropriate|close(?:r|st)|answer)"
+IS = r",? (?:is|(?:must|has to|would|(?:seem|appear)s to) be|seems|appears|looks|sounds),? (?:(?:\w+ly|in fact),? )?"
+ENDED = r"\b(?=[\s*)]*$|\s*[.,:;!]|\s+(?:that|here)\b)"
+CALLED_RIGHT = (
+    rf"(?<![A-Za-z]){ONE}(?:(?:{IS}(?:(?:the|our|my|an?|final|\w+ly|indeed|therefore|thus|only|just|most|more),?\s+)*"
+    rf"(?:(?:{RIGHT}|(?<=the )one|(?<=my )choice)(?: (?:option|choice|answer|statement|one|fit))?|winner|chosen|selected)"
+    rf"|{IS}(?:what (?:we|I)\S* \w+|the (?:correct|right) (?!side|angle)\w+(?: of .{{0,80}})?)|,? (?:remains|stands out"
+    r"|has to be it|it is|it must be|gives the (?:correct|right) \w+"
+    r"|(?:matches|satisfies|fits|(?:agrees|is in (?:\w+ )?agreement) with)(?: (?:best|better|\w+ly"
+    rf"|(?:our|my|this|that|all|both|the \w+ed\b).{{0,80}}))?)){ENDED}| (?:best|correctly|accurately|alone) \w+s\b"
+    rf"|{IS}the (?:only (?!unknown|constant)|(?:option|choice|statement|one) (?:that|with)\b(?! fail)))"
+    rf"|\bmak(?:es?|ing)(?: option)? {ONE} (?:the )?(?:only )?{RIGHT}\b|(?<!see )\bwhat(?: option)? {ONE} \w+s{ENDED}"
+    rf"|\b(?:option|choice|only) {ONE} (?:satisfies|matches|fits|agrees|\w+s (?:the|an?) (?:most )?{RIGHT})\b"
+    rf"|\bonly (?:(?:option|choice) )?{ONE} (?:is|\w+s (?:an?|the|both|all|this|standing|\d\S*))\b"
+    rf"|\b(?:{SO}|only|option|choice),? (?:option )?{ONE} (?:works|holds|wins|survives)(?: best)?{ENDED}"
 )
-IS_RIGHT = re.compile(
-    rf"(?<![A-Za-z]){ONE},?\s+(?:(?:remains|stands out|is left|it is|is what (?:we|I) \w+"
-    r"|(?:matches|satisfies|meets|fits)(?: (?:best|(?:our|my|this|that|all|both)\b.{0,80}))?"
-    r"|(?:is|(?:must|has to|would|seems to|appears to) be|seems|looks|sounds),?\s+"
-    r"(?:(?:the|our|my|indeed|thus|therefore|only|\w+ly|most|more),?\s+)*"
-    r"(?:correct|right|best|better|likely|plausible|consistent|accurate|appropriate|answer|closest|option left"
-    r"|(?<=the\s)one|(?<=only\s)(?:one|option))(?: (?:option|choice|answer|statement|one|bet))?)\b"
-    r"(?=[\s*)]*$|\s*[.,;!]|\s+that\b)|best\s+(?:describes|explains|fits|matches|answers)\b)"
-    rf"|\b(?i:mak(?:es|ing)(?: option| choice)?)\s+{ONE}\s+(?:the\s+)?(?:correct|right|best|answer)\b"
-    rf"|\b(?i:option|choice|only)\s+{ONE}\s+(?:satisfies|matches|fits|works|holds|agrees)\b"
+CALLS_RIGHT = (
+    rf"(?:\b(?:{SO}|leav(?:es?|ing)(?: us)?|remains|left|(?:must|has to|can only|would|should) be|listed as|its?(?:'s| is)?"
+    rf"|(?:{RIGHT}|nearest|winner|final|pick|guess|solution|result|conclusion|letter)(?: \w+)?(?: is|:)|answer(?= +\W?[A-J])"
+    r"|(?:this|that|which)(?: is| means|'s)|match\w*|correspond\w* to|close(?:st)? to|points? to(?:ward)?|we get|says|mark"
+    r"|(?:agrees|aligns)(?: best)? with|looks like|prefer|supports?|favou?rs?|conclude|actually,|wait,|correction:|no[,:]"
+    r"|cho(?:ose|osing|se)|pick(?:ed|ing)?|select(?:ed|ing)?|(?:go|stick)(?:ing)? (?:with|for)|settled? on|vote(?: for)?"
+    r"|lean\w* towards?|(?:I|we)(?:'d|'ll| would| will| still)* (?:say|think|believe|guess|answer))(?=\W)|选(?:择|项)?)"
 )
-ALL_OTHERS = re.compile(
-    rf"\b(?:all|every|each|any)\b[^.\n]{{0,80}} (?:except|but|other than) (?:for )?(?:option |choice )?{ONE} (?:is|are) "
-    r"(?:wrong|incorrect|false|ruled out|eliminated)\b",
-    re.IGNORECASE,
+SETTLES = re.compile(rf"(?i){CALLED_RIGHT}|{CALLS_RIGHT}(?=\W?(.{{0,80}}))")
+ONLY_RIGHT = re.compile(
+    r"(?im)\b(?:(?:all|every|each|any)\b[^.\n]{0,80} (?:except|but|other than) (?:for )?(?:option )?"
+    rf"{ONE} (?:is|are|can be) (?:wrong|incorrect|false|ruled out|eliminated)\b|(?:[A-J] is false\. ){{2,}}{ONE} is true"
+    rf"|the (?:(?:incorrect|false) statement|(?:one|statement) that (?:is|does) not \w+) is {ONE}(?=\W*$|[.,;]))"
 )
-ENDS = re.compile(rf"(?:^|(?i:option|choice)|→|⇒|=>|->|\b(?:is|are):?)\s*{ONE}[)\].!,;:\s]*$")
-LEADS = re.compile(r"[\s•#>-]*(?:(?i:option|choice)\s+)?[(\[]?([A-J])(?:[)\].:](?=\s|$)|\s*$|\s[-–—]\s(?![A-Z]\W*$))")
-TOLD = re.compile(
-    r"(?<![A-Za-z])\(?([A-J])(?:\)|\)?(?:\s*[:.?–—-]|\s+is))\s*"
-    r"(?i:(yes|correct|right|true)|no|wrong|incorrect|false|not (?:correct|true))\b"
+ENDS = re.compile(
+    r"(?:^|(?<!\b[A-J] )(?:[→⇒⟹]|[=-]>|\\Rightarrow)|\b(?:is|are):?(?= ?\()|(?:^|[,:;(=≈]|\b(?i:is|be|as(?: in)?|us to"
+    r"|leads to|(?:equivalent|identical|equal) to|(?:agrees|consistent|line) with|(?:given|described) (?:in|by)|suggests"
+    r"|confirms|indicates|implies|at))\s*(?i:the )?(?i:option|choice)|\b(?i:product|catalyst|compound|molecule|species|one"
+    rf"|answer|exception)(?: \w+){{0,2}} is:?)\s*{ONE}[)\].!,;:\s]*$"
 )
-"""What a list of the options says of each."""
+"""Of what is no option ("the capacitance is C", "the blood group is B") the letter may be a name."""
+LEADS = re.compile(r"[\s•#>-]*(?:(?i:option)\s+)?[(\[]?([A-J])(?:[)\].:?](?=\s|$)|\s*$|\s[-–—]\s)(?!\s?[A-Z]\W*$)")
 
 
 def letter_of(text: str, letters: str = "ABCD") -> str | None:
@@ -115,11 +114,12 @@ def _letters_in(answer: str) -> str:
 
 def _decided(plain: str) -> Iterator[str]:
     """Of each clause that decides, the last one first: "the answer is (C)", "option C is correct", "which leaves C"."""
-    plain = re.sub(r"(?<=[:：])\s*\n+\s*", " ", ALL_OTHERS.sub(r"Only \1 is right", plain))
+    plain = re.sub(
+        r"(?<=[:：])\s*\n+\s*", " ", ONLY_RIGHT.sub(lambda one: f"Only {one[one.lastindex]} is right", plain)
+    )
     for clause in (GIVEN.sub("", clause[-LONGEST:]) for clause in reversed(CLAUSES.split(plain))):
         if not REJECTS.search(clause) and not re.match(ASIDE, clause):
-            yield from reversed([right[right.lastindex] for right in IS_RIGHT.finditer(clause)])
-            yield from map(_letters_in, reversed([choice[choice.lastindex] for choice in DECIDES.finditer(clause)]))
+            yield from map(_letters_in, reversed([found[found.lastindex] for found in SETTLES.finditer(clause)]))
             yield from (_letters_in(statement.content) for statement in reversed(statements(clause)))
 
 
@@ -128,21 +128,20 @@ def _at_the_end(plain: str) -> str:
     clauses = [clause for clause in CLAUSES.split(plain.strip()) if clause.strip() and not re.match(ASIDE, clause)]
     last = PREFIX.sub("", SUFFIX.sub("", affirmed(clauses[-1].strip(" \t-•#>"))), count=1) if clauses else ""
     ends = ENDS.search(last)
-    return ends[1] if ends and not REJECTS.search(last) and not NAMES.search(last) else ""
+    return ends[1] if ends and not REJECTS.search(last) else ""
 
 
 def _leading_lines(plain: str) -> str:
     """All letters that lead lines: a repeated list of the options names several, and so settles on none."""
-    told = TOLD.findall(plain)
-    if len({letter for letter, _ in told}) > 2:  # "A: no. B: yes. C: no."
-        return "".join(letter for letter, yes in told if yes)
-    kept = [line for line in plain.splitlines() if not re.search(r"\b(?:wrong|incorrect)\b", line)]
+    lines = re.split(r"\n|(?<=[.!])\s+(?=\(?[A-J][):?] \w+[.!])", plain)  # "A: no. B: yes. C: no." are three
+    kept = [line for line in lines if not re.search(r"(?i)\b(?:wrong|incorrect|false|no(?=[.,]|\s*$))\b", line)]
     return "".join(_letters_in(line) or lead[1] for line in kept if (lead := LEADS.match(line)))
 
 
 def _plain(text: str) -> str:
     r"""Without the dress of Markdown and LaTeX, and in capitals: \text{(c)}, **C**, $C$ and `C` are C."""
+    text = re.sub("[✗✘❌]", " wrong", unicodedata.normalize("NFKC", text))
     text = re.sub(r"\\(?:(?:text(?:bf|it|rm|tt)?|mathrm|mathbf|mbox|mathsf)\s*(?=\{)|(?:rm|bf)\b)", "", undressed(text))
     text = re.sub(r"\\[()\[\], ;]|(?<!\S)\|(?!\S)", " ", text)
-    text = re.sub(r"[*`${}\"“”]+|(?<!\w)['_]+|['_]+(?!\w)", "", text)
+    text = re.sub(r"[*`${}\"“”„«»]+|(?<!\w)['_‘]+|['_’]+(?!\w)", "", text)
     return SMALL.sub(lambda small: small[0][:-2] + small[0][-2:].upper(), text)

@@ -1,9 +1,8 @@
-"""The program in an answer: LiveCodeBench's rule, what stands between the last two fences, and seven cases more.
+"""The program in an answer: the last block that defines what is asked for, or that reads stdin; else the last program.
 
-Where that rule finds half a program or none, a reader still sees one: the last fence opens a block that was never closed
-(a cut answer); the only one closes a block that the prompt had opened; a fence stands behind the last line of code; it is
-one of ~~~ or of more than three signs; it stands in a quotation; `two fences in one line` are inline code and mark no
-block; without any fence the whole answer may be a program.
+Where there is none, what stands between the last two fences, which is LiveCodeBench's rule, or behind a last one that opens
+a block (a cut answer). ~~~ is a fence, too, and so are more than three signs; a fence may stand behind the last line of
+code, or in a quotation; `two fences in one line` are inline code; without any fence the whole answer may be a program.
 """
 
 from __future__ import annotations
@@ -16,42 +15,44 @@ FENCE = re.compile(r"(?:^[ \t]*(?:~{3,}|`{3,})|```)([^`\n]*$)?", re.MULTILINE)
 INLINE = re.compile(r"```[^`\n]+```")
 QUOTED_FENCE = re.compile(r"^[ \t]*>[ \t]*(?:```|~~~)", re.MULTILINE)
 QUOTATION = re.compile(r"^[ \t]*> ?", re.MULTILINE)
+READS_STDIN = re.compile(r"\b(?:input|stdin|open\(0)\b")
 IMPORTS = (ast.Import, ast.ImportFrom)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 
 
-def extract_code(text: str) -> str | None:
+def extract_code(text: str, entry_point: str | None = None) -> str | None:
     """None without any program. A block in a list of steps is indented as a whole."""
-    code = last_block(text)
+    code = answering_code(text, entry_point)
     return code if code is None or is_python(code) else dedent(code)
 
 
-def last_block(text: str) -> str | None:
-    """As it stands there."""
-    pieces, kind = _pieces(text)
-    if len(pieces) == 1:
-        return text if _is_program(text) else None
-    *_, closed, rest = pieces
-    if kind in ("python", "python3", "py"):
-        is_open = bool(rest.strip()) or len(pieces) == 2
-    else:
-        is_open = len(pieces) % 2 == 0 and is_python(rest) and len(rest) > is_python(closed) * len(closed)
-    return rest if is_open else closed
+def answering_code(text: str, entry_point: str | None) -> str | None:
+    """The last piece of code beside a fence that answers; else what LiveCodeBench's rule finds.
 
-
-def answering_code(text: str, entry_point: str) -> str | None:
-    """The last piece of code beside a fence that defines the entry point; else the last fenced block.
-
-    A text may show an example or a test behind its solution, and the last block alone would miss the solution.
+    A text may show an example, its output or a test behind its solution, and the last block alone would miss the solution.
     """
-    before, *pieces = _pieces(text)[0]
-    for piece in reversed([before, *pieces] if len(pieces) < 2 else pieces):
+    for piece in reversed(_pieces(text)[0]):
         for code in (piece, dedent(piece)):
-            if defines(code, entry_point):
+            if _answers(code, entry_point):
                 return code
-    code = last_block(text)
+    code = _last_block(text)
     return code if code and code.strip() else None
+
+
+def _answers(code: str, entry_point: str | None) -> bool:
+    """Whether it defines the entry point, if need be in LeetCode's class, or reads stdin where there is no entry point."""
+    if entry_point:
+        return defines(code, entry_point) or defines(code, "Solution")
+    return bool(READS_STDIN.search(code)) and is_python(code)
+
+
+def _last_block(text: str) -> str | None:
+    """The last that is a program as it stands there, or else is fenced."""
+    pieces, kind = _pieces(text)
+    if len(pieces) == 1 or any(map(_is_program, pieces)):
+        return next(filter(_is_program, reversed(pieces)), None)
+    return pieces[-1 if kind and len(pieces) % 2 == 0 else -2]
 
 
 def _pieces(text: str) -> tuple[list[str], str]:
