@@ -140,7 +140,7 @@ def _leading_lines(plain: str) -> str:
 
 def _plain(text: str) -> str:
     r"""Without the dress of Markdown and LaTeX, and in capitals: \text{(c)}, **C**, $C$ and `C` are C."""
-    text = re.sub("[✗✘❌]", " wrong", unicodedata.normalize("NFKC", text))
+    text = re.sub(r"[ \t]+", " ", re.sub("[✗✘❌]", " wrong", unicodedata.normalize("NFKC", text)))
     text = re.sub(r"\\(?:(?:text(?:bf|it|rm|tt)?|mathrm|mathbf|mbox|mathsf)\s*(?=\{)|(?:rm|bf)\b)", "", undressed(text))
     text = re.sub(r"\\[()\[\], ;]|(?<!\S)\|(?!\S)", " ", text)
     text = re.sub(r"[*`${}\"“”„«»]+|(?<!\w)['_‘]+|['_’]+(?!\w)", "", text)
