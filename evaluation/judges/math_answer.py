@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation.judges.math_parts import TEXT_COMMAND, parts_of
-from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, in_dollars, number, spelled
+from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, in_units_of, number, spelled
 from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause, final_answers, trimmed
 
 TERM = re.compile(
@@ -33,10 +33,12 @@ TERM = re.compile(
 )
 """A variable that is reckoned with."""
 EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])")
-CHAIN = re.compile(r"=(?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+=((?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+)$")
-"""Values that end in one: "f(1) + f(2) = 2 + \\frac{1}{3} = \\frac{7}{3}"."""
-PREDICATE = re.compile(r"(?:\b(?:is|are|was|were|equals)|,\s(?:so|thus|hence))\b:?\s(?:at\s)?|:\s")
-ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
+LAST_SIDE = re.compile(r"(?<![<>!])=((?!.*(?<![\\A-Za-z])[a-z]{2,}\s)[^=]+?)\$?$")
+"""Of an equation, without prose behind it."""
+PREDICATE = re.compile(
+    r"(?:\b(?:is|are|was|were|equals|gives?|yields?|becomes?|get|obtain|(?:simplif\w+|reduces|evaluates|factors) (?:to|as))"
+    r"|,\s(?:so|thus|hence))\b:?\s(?:at\s)?|:\s|\b(?:in|at) (?=\$?(?:\\left)?[(\[])"
+)
 LONGEST_LINE = 500
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s*m\b\.?|\.?$)", re.IGNORECASE)
 ASIDE = re.compile(
@@ -46,23 +48,25 @@ ASIDE = re.compile(
     r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|when \$?[a-z]\s*=[^,;]*)$"
 )
 """What does not answer, though a number stands in it: the 3 of "42 on 3 items", the 2 of "7 when y = 2"."""
+UNFINISHED = re.compile(r"(?:\b(?:is|are|equals|equal to|of|the|by|and)|=)[\s:=\\(\[$]*$")
 REFUSED = re.compile(
-    r"(?:\b(?:is|are|equals|equal to)|=)[\s:=\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
+    r"\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
     r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"
     r"|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$",
     re.IGNORECASE,
 )
-"""An end that asks, breaks off, or rejects a value."""
+"""An end that asks, or rejects a value."""
 GIVES_UP = re.compile(
-    r"\b(?:g[ia]v(?:e|ing) up|no idea|do not know|(?:unable|impossible|not able|not sure how) to"
+    r"\b(?:g[ia]v(?:e|ing) up(?! \$)|no idea|do not know|(?:unable|impossible|not able|not sure how) to"
     r"|(?:can|ca|could) ?not (?:be )?(?:solve|determine|answer|compute|find the))\b",
     re.IGNORECASE,
 )
 NOT_ALONE = re.compile(
     r"\?|,(?! (?:at|with|who|which)\b)"
-    r"|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from)\b",
+    r"|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from|before|after)\b",
     re.IGNORECASE,
 )
+REASON_FIRST = re.compile(r"^(?:(?:As|Because|Since|After)\b[^,]*|\w+),")
 COUNTED = re.compile(
     rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt| of\b)",
     re.IGNORECASE,
@@ -91,7 +95,7 @@ class Reading:
 
 
 def read_reference(gold: str) -> Reading:
-    stated = ", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", gold)
+    stated = ", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", in_units_of(gold, gold))
     latex = spelled(stated if stated.endswith("!") else trimmed(stated))  # a factorial, no exclamation
     if is_words(stated if ":" in stated else latex):
         return Reading(shown=gold, words=words_of(latex))
@@ -105,13 +109,17 @@ def read_reference(gold: str) -> Reading:
 def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
     read = _in_words if reference.words else _in_parts
-    places = final_answers(in_dollars(PYTHON.sub("", text), gold=reference.shown))
+    places = final_answers(in_units_of(reference.shown, PYTHON.sub("", text)))
     for place in places:
         if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
             return None
+        if place.kind == "line" and UNFINISHED.search(place.content):
+            continue
         said = clause(place.content) if place.kind == "statement" else place.content
         predicate = trimmed(PREDICATE.split(said)[-1])
-        candidates = [place.content, said, predicate, ATTAINED.split(predicate)[0], _formulas(said, predicate)]
+        ends = [] if ". " in predicate else [clause(predicate)]
+        ends += [_formulas(said, predicate), *LAST_SIDE.findall(ASIDE.sub("", said))]
+        candidates = [place.content, said, predicate, *ends]
         if reading := read(place, candidates, reference):
             return reading
         if not reference.words and (reading := _in_prose(said)):
@@ -128,9 +136,7 @@ def _counted(place: FinalAnswer) -> Reading | None:
 
 
 def _formulas(said: str, predicate: str) -> str:
-    """The end of a chain of values; those of "so $x = 1$ or $x = -2$." as one answer; or the predicate's first."""
-    if chain := CHAIN.search(said):
-        return chain[1]
+    """Those of "so $x = 1$ or $x = -2$." as one answer; or the predicate's first."""
     found = boxes(DELIMITED.sub(lambda formula: rf"\boxed{{{formula[1] or formula[2]}}}", said))
     if found and len(found[0]) > 1:
         return ", ".join(found[0])
@@ -152,7 +158,7 @@ def _says(place: FinalAnswer, reference: Reading) -> bool:
     It must affirm them, and them alone."""
     words, said, around = reference.words, words_of(place.content), ""
     if said.endswith(f" {words}"):
-        around = place.content[: -len(words)]
+        around = REASON_FIRST.sub("", place.content[: -len(words)])
     elif words.title() in reference.shown and said.startswith(f"{words} "):
         around = place.content[len(words) :]
     return place.kind != "box" and bool(around) and not NOT_ALONE.search(around)

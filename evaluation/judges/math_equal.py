@@ -31,7 +31,7 @@ def parsed(latex: str) -> list[Any]:
     back to a number inside it; no letter is dropped as a unit; i is the imaginary unit (math-verify: in "5 i" only)."""
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
-    from sympy import And, Eq, Expr, I
+    from sympy import And, Eq, Expr, Float, I
 
     if r"\land" in latex:
         both = [value for part in latex.split(r"\land") for value in parsed(part)]
@@ -42,6 +42,7 @@ def parsed(latex: str) -> list[Any]:
     if isinstance(value, Expr | Eq):
         units = {symbol: I for symbol in value.free_symbols if symbol.name == "i"}
         value = Eq(value.lhs, value.rhs.subs(units), evaluate=False) if isinstance(value, Eq) else value.subs(units)
+        value = value.evalf() if value.is_number and value.has(Float) else value  # 38.88\% in one number
     return [] if isinstance(value, str) else [value]
 
 
@@ -99,14 +100,12 @@ def _same(gold: str, part: str) -> bool:
         gold, part = (
             re.sub(r"(.*)\^\{?\s*\\circ\s*\}?$", r"(\1) \\cdot \\frac{\\pi}{180}", one) for one in (gold, part)
         )
-    if gold.endswith(PERCENT) and part.endswith(PERCENT):
-        gold, part = gold.removesuffix(PERCENT), part.removesuffix(PERCENT)
     if gold.endswith(PERCENT) != part.endswith(PERCENT):
-        bare, other = sorted((gold, part), key=lambda one: one.endswith(PERCENT))
-        number = other.removesuffix(PERCENT)
+        bare, number = (part, gold[:-2]) if gold.endswith(PERCENT) else (gold, part[:-2])
         if r"\circ" in bare:
             return False
         return _same(bare, number) or _same(bare, rf"\frac{{{number}}}{{100}}")
+    gold, part = gold.removesuffix(PERCENT), part.removesuffix(PERCENT)
     gold_base, base = _number_and_base(gold), _number_and_base(part)
     if gold_base or base:
         gold_base = gold_base or (gold, "10")
