@@ -148,7 +148,7 @@ TEXTS = r"""
 12 == => 12 ;; → 12 ;; x = 12 □
 (3,-2) == The vertex is at (3, -2). != The vertex is at (-2, 3).
 12 != So x >= 12. ;; Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12?
-12 != It is 12 million.
+12 != It is 12 million. ;; It is 12. But two of them were
 8 != f(3) = a(-81) + b(9) - 3 + 5 ;; \[ f(3) = -81a + 9b - 3 + 5 \] ;; The value of \(\sqrt{64}\) is
 1 != For example, \(2^1 =
 2 != Hence \(\sin A = 2\cos A\) holds.
@@ -238,8 +238,14 @@ p - q == Hence $$\sum_{k} a_k = p - q.$$ ;; It simplifies to **p - q**. != Hence
 \text{east} == As 1 is not even, he faces **east**. ;; It is east, because he turns. != It is north, one step before east.
 (-\infty,0] == It takes all values in **(−∞, 0]**. != It takes all values in **(−∞, 0)**.
 150 == It lasts 2 hours and 30 minutes. != It lasts 2 hours and 20 minutes. ;; 2 hours and 150 minutes
+16 == It is 16 (when the sides are 6). ;; It is 16 at $x = 4$. != At most 16, sadly. ;; It was 18, since 16 is odd.
+16 != It could be 16 or 18.
+x^2 + y^2 = 25 == It has equation $x^2+y^2=25$. != It has equation $x^2+y^2=5$.
+2,-1 == $$x = \frac{1 \pm 3}{2} \implies x = 2 \text{ or } x = -1$$ ;; It is {2, -1}. != It is {2, 1}.
+1001_2 == $9_{10} = 1001_2$ != $9_{10} = 1001_3$
+\text{Maria} == So the winner is Maria! != So the winner is Ann!
 2.5 == \boxed{2 \text{ hours and } 30 \text{ minutes}}
-7 != We get $3 + 4 = 7$. Then we multiply by the number of
+7 != The answer is 3 + 4 = ;; We get $3 + 4 = 7$. Then we multiply by the number of
 \text{6:30 p.m.} == \boxed{6\!:\!30 \text{ p.m.}}
 1200 == #### 1,200 ;; 5 + 7 = 12⏎#### $1,200 ;; $1,200 ;; **$1,200** ;; \boxed{\$1,200} ;; \boxed{1200\text{ dollars}}
 1,200 == The answer is $1,200. ;; The answer is 1200 dollars, since 2 * 600 = 1200 and 3 * 7 = 21

@@ -49,7 +49,8 @@ DOUBTED = re.compile(
 )
 """In front of a sentence that does not state its answer."""
 REASON = re.compile(
-    r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead)\s"
+    r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead"
+    r"|at(?= \$?[a-z]\s*=))\s"
 )
 INSTEAD = re.compile(r"^\W*(?:\w+ly )?(?:not|neither)\b.*?(?:;|\b(?:but|rather|instead|it is|it's))\s+", re.IGNORECASE)
 REJECTED = re.compile(
@@ -59,8 +60,9 @@ REJECTED = re.compile(
 RETRACTS = re.compile(r"\b(?:wait|mistake|wrong|incorrect|correction|error)\b", re.IGNORECASE)
 CHECKS = r"(?:(?:We|You) can|Let us|Let me|Let['’]s|To) (?:\w+[- ])?(?:check|verify)\b"
 SMALL_TALK = re.compile(
-    r"^[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$"
+    r"^(?!.*\bis \w+!$)[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$"
     rf"|^\W*(?:Note|Remark|Check|Verification)\b[^\n\d]{{0,20}}:|^\W*{CHECKS}"
+    r"|(?:\b(?:is|are|was|were|equals|equal to|of|the|an?|by|and|that|which|with|for|in)|=)[\s:=\\(\[$]*$"
 )
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
@@ -83,9 +85,8 @@ def final_answers(text: str) -> list[FinalAnswer]:
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
-    lines = re.split(rf"\n|(?<=[.!$)*]) (?={CHECKS})", text)[-LAST_LINES:]
-    lines = [line for line in [*_leading(text), *reversed(lines)] if not SMALL_TALK.search(line)]
-    contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in lines]
+    lines = [*_leading(text), *reversed(re.split(rf"\n|(?<=[.!$)*]) (?={CHECKS})", text)[-LAST_LINES:])]
+    contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in lines if not SMALL_TALK.search(line)]
     return found + [FinalAnswer(kind="line", content=content) for content in contents if content]
 
 

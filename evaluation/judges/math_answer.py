@@ -13,7 +13,7 @@ Rules, as a strict human grader of MATH500 applies them:
   nor does a text that gives up ("I don't know, I got to 7").
 - "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
   reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
-- 36 cents are no \$36, $70k is 70000, and 18 dollars and 90 cents are 18.90.
+- 36 cents are no \$36, $70k is 70000, 18 dollars and 90 cents are 18.90; 2 hours and 30 minutes are 150, or 2.5.
 - A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
 """
 
@@ -32,27 +32,30 @@ TERM = re.compile(
     r"(?<![A-Za-z\\])(?:\d[A-Za-z]|[A-Za-z][\^(]|[A-Za-z]\s*[-+*/]+\s*[\dA-Za-z]|\d\s*[-+*/^]+\s*[A-Za-z])(?![A-Za-z])"
 )
 """A variable that is reckoned with."""
-EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])")
+EQUALS = re.compile(
+    r"(?<![<>!])=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])"
+)
 LAST_SIDE = re.compile(r"(?<![<>!])=((?!.*(?<![\\A-Za-z])[a-z]{2,}\s)[^=]+?)\$?$")
 """Of an equation, without prose behind it."""
 PREDICATE = re.compile(
-    r"(?:\b(?:is|are|was|were|equals|gives?|yields?|becomes?|get|obtain|(?:simplif\w+|reduces|evaluates|factors) (?:to|as))"
-    r"|,\s(?:so|thus|hence))\b:?\s(?:at\s)?|:\s|\b(?:in|at) (?=\$?(?:\\left)?[(\[])"
+    r"(?:(?:\b(?:is|are|was|were|equals|gives?|yields?|becomes?|get|obtain|\w+[sy] (?:to|as))|,\s(?:so|thus|hence))\b:?\s"
+    r"(?:at\s)?|:\s|\b(?:in|at) (?=\$?(?:\\left)?[(\[])|\\implies|⇒)(?![^()]*\)\W*$)"
 )
 LONGEST_LINE = 500
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s*m\b\.?|\.?$)", re.IGNORECASE)
 ASIDE = re.compile(
-    r"(?:, not| rather than| instead of)\b[^,.;]*$|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
+    r"(?:, not| rather than| instead of)\b[^,.;]*$|, (?:since|because) [^=]*$"
+    r"|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
     r"|(?<=\d)[^=\d]{0,40}?\s(?:(?:on|for|after|from|to (?:make|earn|get|buy|pay|reach)"
     r"|which (?:is (?:about|less|more)|includes))\b"
-    r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|when \$?[a-z]\s*=[^,;]*)$"
+    r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|(?:when|at|for) \$?[a-z]\s*=[^,;]*)$"
 )
 """What does not answer, though a number stands in it: the 3 of "42 on 3 items", the 2 of "7 when y = 2"."""
-UNFINISHED = re.compile(r"(?:\b(?:is|are|equals|equal to|of|the|by|and)|=)[\s:=\\(\[$]*$")
 REFUSED = re.compile(
-    r"\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
-    r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"
-    r"|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$",
+    r"=[\s:\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
+    r"|(?:\b(?:not|never|cannot|(?:could|might|may) be|different from|multiple of|at (?:least|most)"
+    r"|(?:less|more|fewer|greater|smaller) than)\b"
+    r"|\\neq?\b|[<>!]=|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;](?=\S|\D*$))*$",
     re.IGNORECASE,
 )
 """An end that asks, or rejects a value."""
@@ -113,13 +116,10 @@ def answered(text: str, reference: Reading) -> Reading | None:
     for place in places:
         if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
             return None
-        if place.kind == "line" and UNFINISHED.search(place.content):
-            continue
-        said = clause(place.content) if place.kind == "statement" else place.content
+        said = clause(place.content) if place.kind == "statement" else ASIDE.sub("", place.content[-LONGEST_LINE:])
         predicate = trimmed(PREDICATE.split(said)[-1])
-        ends = [] if ". " in predicate else [clause(predicate)]
-        ends += [_formulas(said, predicate), *LAST_SIDE.findall(ASIDE.sub("", said))]
-        candidates = [place.content, said, predicate, *ends]
+        last = [clause(predicate.rpartition(". ")[2]), _formulas(said, predicate), *LAST_SIDE.findall(said)]
+        candidates = [place.content, said, predicate, *last]
         if reading := read(place, candidates, reference):
             return reading
         if not reference.words and (reading := _in_prose(said)):
@@ -136,11 +136,11 @@ def _counted(place: FinalAnswer) -> Reading | None:
 
 
 def _formulas(said: str, predicate: str) -> str:
-    """Those of "so $x = 1$ or $x = -2$." as one answer; or the predicate's first."""
+    """Those of "so $x = 1$ or $x = -2$." as one answer; the predicate's first; or the one at the end."""
     found = boxes(DELIMITED.sub(lambda formula: rf"\boxed{{{formula[1] or formula[2]}}}", said))
-    if found and len(found[0]) > 1:
-        return ", ".join(found[0])
     first = DELIMITED.match(predicate)
+    if found and (len(found[0]) > 1 or (not first and said.endswith(("$", r"\)")))):
+        return ", ".join(found[0])
     return (first[1] or first[2]) if first else said
 
 
@@ -184,7 +184,7 @@ def _in_prose(text: str) -> Reading | None:
     """What stands behind the last "=", else what math-verify finds last; nothing where the end rejects or asks."""
     from math_verify import parse
 
-    text = NUMBERED.sub("", ASIDE.sub("", text[-LONGEST_LINE:].translate(UNICODE))).rstrip(". ")
+    text = NUMBERED.sub("", text.translate(UNICODE)).rstrip(". ")
     rejects = "answer" in text.lower() and not affirmed(PREDICATE.split(text)[-1])
     if rejects or REFUSED.search(text) or not re.search(r"[\d$\\]", text):
         return None
@@ -202,10 +202,8 @@ def is_expression(line: str, letters: frozenset[str]) -> bool:
     if "$" in line or re.search(r"\\[()\[\]]|[A-Za-z]\.[A-Za-z]|[!?=]$", line) or not re.search(r"[0-9A-Za-z]", line):
         return False
     bare = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|^[A-Z]{2,4}\s*=", " ", TEXT_COMMAND.sub(" ", line))
-    words = {
-        word.lower() for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)
-    }
-    return words <= {"or", "and", *FUNCTIONS}
+    words = [word for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)]
+    return {"or", "and", *FUNCTIONS}.issuperset(map(str.lower, words))
 
 
 def is_words(text: str) -> bool:

@@ -41,15 +41,15 @@ CENTS = re.compile(r"\b(\d+)\s*(?:\\text\s*\{\s*cents?\s*\}|cents?\b|¢)")
 DOLLARS = re.compile(r"\s*(?:\\text\s*\{)?\\?\$[\s\d},.]+(?!.*\$)")
 LABEL = r"^(?:\\text(?:bf|rm|it)?\s*\{\s*\(?[A-E][).:]*\s*\}|\(?[A-E]\))(?:\s|\\ )*"
 """Of an option: \\textbf{(A) } 5."""
-SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
 
 SPELLINGS = [
+    (r"^([A-Za-z ]*=?\s*)\{([^{}]*,[^{}]*)\}$", r"\1\\{\2\\}"),  # a set in plain text
     (r"(?<=[\^_]\{[-\d])\}[\^_]\{(?=\d)", ""),  # 10⁻¹² has one exponent
-    (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|large|Large)(?![A-Za-z])|\\!\s*", ""),
     (
-        r"(?:\bUS)?\\?[$€£¢]|^\s*(?:=>|[≈→⇒]|\\(?:approx|therefore|implies|Rightarrow))(?![A-Za-z])|\\(?:begin|end)\{aligned\}",
+        r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|large|Large)(?![A-Za-z])|\\!\s*|\\(?:begin|end)\{aligned\}",
         "",
     ),
+    (r"(?:\bUS)?\\?[$€£¢]|^\s*(?:=>|[≈→⇒]|\\(?:approx|therefore|implies|Rightarrow))(?![A-Za-z])", ""),
     (rf"{LABEL}(?=-?\d|\\[dt]?frac|\\sqrt|\$)", ""),
     (r"^[A-Z]\s*(?=\([^()]*,[^()]*\)$)", ""),  # the point B(3, 4)
     (r"(?<=\d)\s*\(?\s*(?:in )?base[- ](\d+)\)?$", r"_{\1}"),
@@ -82,16 +82,13 @@ SPELLINGS = [
     ),
     (r"^(?i:(?:\\text\s*\{)?\s*all (?:the )?real(?: number)?s\s*\}?)$", r"\\mathbb{R}"),
     (r"^(?i:all real numbers (?:except|other than|but)(?: for)?) (?=\S+$)", r"x \\ne "),
-    (
-        r"^(?i:all (?:real )?(?:numbers |values (?:of )?)?)(?=[a-z] )([a-z]) (?:with|such that|satisfying|where) (?=.*\1)",
-        "",
-    ),
+    (r"^(?i:all [a-z ]*?)\b([a-z]) (?:with|such that|satisfying|where) (?=.*\1)", ""),
     (r"^\[(\[[^\[\]]*\](?:,\s*\[[^\[\]]*\])+)\]$", lambda rows: matrix(rows[1])),
     (r"\\(?:(l)|r)angle(?![A-Za-z])", lambda bracket: "(" if bracket[1] else ")"),
     (r"(?<![\w)\]}])\](?=[^()\[\]]+[,;])", "("),  # ]2, \infty[
     (r"([(\[][^()\[\]]+[,;][^()\[\]]+)\[", r"\1)"),
     (r"(?<=[)\]])\s*U\s*(?=[(\[])|(?<=[)\]])\s*(?:\\text\s*\{)?\s*\bor\b\s*\}?\s*(?=[(\[].*\\infty)", r"\\cup "),
-    (SET_OF_ALL, r"\1"),
+    (r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\(?:mid|vert|colon)|\||:)\s*(.*?)\s*\\\}$", r"\1"),
     (r"\\color\s*\{\w+\}|\\(?:mathbf|mathit|boldsymbol|underline)(?![A-Za-z])", ""),
     (r"\\(?:mathrm|text|rm)\s*\{\s*([ei])\s*\}", r"\1"),  # \mathrm{e} is a number, not a unit
     (r"\\[dtc]?frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
