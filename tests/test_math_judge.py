@@ -148,7 +148,7 @@ TEXTS = r"""
 12 == => 12 ;; → 12 ;; x = 12 □
 (3,-2) == The vertex is at (3, -2). != The vertex is at (-2, 3).
 12 != So x >= 12. ;; Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12?
-12 != It is 12 million. ;; It is 12. But two of them were
+12 == > **12** != It is 6, half of 12. ;; It is 1 2. ;; It is 12 million. ;; It is 12. But two of them were
 8 != f(3) = a(-81) + b(9) - 3 + 5 ;; \[ f(3) = -81a + 9b - 3 + 5 \] ;; The value of \(\sqrt{64}\) is
 1 != For example, \(2^1 =
 2 != Hence \(\sin A = 2\cos A\) holds.
@@ -232,6 +232,9 @@ p - q == p - q ;; The answer is -q + p. != The answer is p + q.
 \text{7:30} == The train arrives at 7:30. ;; \boxed{7:30} != The train arrives at 7:45. ;; 7
 \text{east} == At 4:30 she faces east.
 p - q == Hence $$\sum_{k} a_k = p - q.$$ ;; It simplifies to **p - q**. != Hence $$\sum_{k} a_k = q - p.$$
+\frac{11}{36} == P = 11/36 (30.6%) != P = 25/36 (69.4%)
+\pm 4 == So x = 4 or x = -4. != So x = 4 or x = 4.
+-7 == $x = -7$ is the only root, since $x = 7$ does not fit. != $x = 7$ is the only root, since $x = -7$ does not fit.
 1 \pm \sqrt{19} == So x = 1 ± √19. != So x = 1 + √19.
 1,-2 == So $x=\boxed{-2}$ and $x=\boxed{1}$. != So $x=\boxed{-2}$ and $x=\boxed{2}$.
 \frac{11}{36} == It is 11/36 (about 30.6%). ;; The value is 11/36. We can check: 11 + 25 = 36. != It is 25/36 (not 11/36).
@@ -243,7 +246,7 @@ p - q == Hence $$\sum_{k} a_k = p - q.$$ ;; It simplifies to **p - q**. != Hence
 x^2 + y^2 = 25 == It has equation $x^2+y^2=25$. != It has equation $x^2+y^2=5$.
 2,-1 == $$x = \frac{1 \pm 3}{2} \implies x = 2 \text{ or } x = -1$$ ;; It is {2, -1}. != It is {2, 1}.
 1001_2 == $9_{10} = 1001_2$ != $9_{10} = 1001_3$
-\text{Maria} == So the winner is Maria! != So the winner is Ann!
+\text{Maria} == Counting on, we end at Maria. ;; So the winner is Maria! != So the winner is Ann!
 2.5 == \boxed{2 \text{ hours and } 30 \text{ minutes}}
 7 != The answer is 3 + 4 = ;; We get $3 + 4 = 7$. Then we multiply by the number of
 \text{6:30 p.m.} == \boxed{6\!:\!30 \text{ p.m.}}

@@ -86,7 +86,7 @@ def final_answers(text: str) -> list[FinalAnswer]:
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
     lines = [*_leading(text), *reversed(re.split(rf"\n|(?<=[.!$)*]) (?={CHECKS})", text)[-LAST_LINES:])]
-    contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in lines if not SMALL_TALK.search(line)]
+    contents = [trimmed(re.sub(r"^\s*[#>]+", "", line)) for line in lines if not SMALL_TALK.search(line)]
     return found + [FinalAnswer(kind="line", content=content) for content in contents if content]
 
 

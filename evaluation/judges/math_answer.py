@@ -39,12 +39,12 @@ LAST_SIDE = re.compile(r"(?<![<>!])=((?!.*(?<![\\A-Za-z])[a-z]{2,}\s)[^=]+?)\$?$
 """Of an equation, without prose behind it."""
 PREDICATE = re.compile(
     r"(?:(?:\b(?:is|are|was|were|equals|gives?|yields?|becomes?|get|obtain|\w+[sy] (?:to|as))|,\s(?:so|thus|hence))\b:?\s"
-    r"(?:at\s)?|:\s|\b(?:in|at) (?=\$?(?:\\left)?[(\[])|\\implies|⇒)(?![^()]*\)\W*$)"
+    r"(?:at\s)?|:\s|\b(?:in|at) (?=\$?(?:\\left)?[(\[])|\\implies|⇒|^[A-Z]\w+,? (?=[a-z]\s*=))(?![^()]*\)\W*$)"
 )
 LONGEST_LINE = 500
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s*m\b\.?|\.?$)", re.IGNORECASE)
 ASIDE = re.compile(
-    r"(?:, not| rather than| instead of)\b[^,.;]*$|, (?:since|because) [^=]*$"
+    r"(?:, not| rather than| instead of)\b[^,.;]*$|, (?:since|because|as|half|twice)\b(?:[^=]*|.*\bnot\b.*)$"
     r"|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
     r"|(?<=\d)[^=\d]{0,40}?\s(?:(?:on|for|after|from|to (?:make|earn|get|buy|pay|reach)"
     r"|which (?:is (?:about|less|more)|includes))\b"
@@ -69,7 +69,7 @@ NOT_ALONE = re.compile(
     r"|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from|before|after)\b",
     re.IGNORECASE,
 )
-REASON_FIRST = re.compile(r"^(?:(?:As|Because|Since|After)\b[^,]*|\w+),")
+REASON_FIRST = re.compile(r"^(?:(?:As|Because|Since|After|\w+ing)\b[^,]*|\w+),")
 COUNTED = re.compile(
     rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt| of\b)",
     re.IGNORECASE,

@@ -106,7 +106,7 @@ def _same(gold: str, part: str) -> bool:
     if gold_based or based:
         number, base = gold_based.groups() if gold_based else (gold, "10")
         return (number, base) == (based.groups() if based else (part, base))
-    return re.sub(r"\s", "", gold) == re.sub(r"\s", "", part) or _same_values(parsed(gold), parsed(part))
+    return re.sub(r"\s(?!\d)", "", gold) == re.sub(r"\s(?!\d)", "", part) or _same_values(parsed(gold), parsed(part))
 
 
 def _same_values(golds: list[Any], values: list[Any]) -> bool:

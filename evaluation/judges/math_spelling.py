@@ -45,10 +45,8 @@ LABEL = r"^(?:\\text(?:bf|rm|it)?\s*\{\s*\(?[A-E][).:]*\s*\}|\(?[A-E]\))(?:\s|\\
 SPELLINGS = [
     (r"^([A-Za-z ]*=?\s*)\{([^{}]*,[^{}]*)\}$", r"\1\\{\2\\}"),  # a set in plain text
     (r"(?<=[\^_]\{[-\d])\}[\^_]\{(?=\d)", ""),  # 10⁻¹² has one exponent
-    (
-        r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|large|Large)(?![A-Za-z])|\\!\s*|\\(?:begin|end)\{aligned\}",
-        "",
-    ),
+    (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|[lL]arge)(?![A-Za-z])|\\!\s*|\\(?:begin|end)\{aligned\}", ""),
+    (r"(?<=\S)\s+\([\d.]+\s*\\?%\)$", ""),  # 5/8 (62.5%)
     (r"(?:\bUS)?\\?[$€£¢]|^\s*(?:=>|[≈→⇒]|\\(?:approx|therefore|implies|Rightarrow))(?![A-Za-z])", ""),
     (rf"{LABEL}(?=-?\d|\\[dt]?frac|\\sqrt|\$)", ""),
     (r"^[A-Z]\s*(?=\([^()]*,[^()]*\)$)", ""),  # the point B(3, 4)
