@@ -233,6 +233,8 @@ p - q == p - q ;; The answer is -q + p. != The answer is p + q.
 \text{east} == At 4:30 she faces east.
 p - q == Hence $$\sum_{k} a_k = p - q.$$ ;; It simplifies to **p - q**. != Hence $$\sum_{k} a_k = q - p.$$
 \frac{11}{36} == P = 11/36 (30.6%) != P = 25/36 (69.4%)
+64 == Then we get $a = 3,$ so $n = 64.$ ;; This is \[a = 3.\]Then $n = 64.$ ;; So $f(x) = 64$ for all $x \ge 5$.
+28 == So $b=7$.  Thus $abc=2\cdot 2\cdot 7=28$. ;; There are $4 \cdot 7 = 28$ quarts of
 \pm 4 == So x = 4 or x = -4. != So x = 4 or x = 4.
 -7 == $x = -7$ is the only root, since $x = 7$ does not fit. != $x = 7$ is the only root, since $x = -7$ does not fit.
 1 \pm \sqrt{19} == So x = 1 ± √19. != So x = 1 + √19.

@@ -32,7 +32,7 @@ VALUE = re.compile(r"(?=[^\n]*\d)(?:\\[A-Za-z]+|[^A-Za-z=\n])+(?:[A-Za-z]{2,}\W*
 """With a unit, and without variables."""
 ALONE = re.compile(rf"\s*(?:[A-J][).:][^\n]*|{VALUE.pattern})\s*")
 """A letter with its option's words, or a value."""
-DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
+DISPLAYED = re.compile(r"(?:\\\[|\$\$)((?:(?!align|gather).){0,400}?)([.,;]?\s*)(?:\\\]|\$\$)", re.DOTALL)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
     r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},| here| then| now| overall"
@@ -62,7 +62,7 @@ CHECKS = r"(?:(?:We|You) can|Let us|Let me|Let['’]s|To) (?:\w+[- ])?(?:check|v
 SMALL_TALK = re.compile(
     r"^(?!.*\bis \w+!$)[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$"
     rf"|^\W*(?:Note|Remark|Check|Verification)\b[^\n\d]{{0,20}}:|^\W*{CHECKS}"
-    r"|(?:\b(?:is|are|was|were|equals|equal to|of|the|an?|by|and|that|which|with|for|in)|=)[\s:=\\(\[$]*$"
+    r"|[.!] [^.=]*\b(?:is|are|was|were|equals|equal to|of|the|an?|by|and|that|which|with|for|in)\s*$"
 )
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
@@ -108,7 +108,7 @@ def own_turn(text: str) -> str:
 def undressed(text: str) -> str:
     """Without HTML and pictures; displayed formulas on one line each, what they say in words bare, and "isn't" in full."""
     text = re.sub(r"(?<=\w)n['’]t\b", " not", DRESS.sub("", text))
-    text = DISPLAYED.sub(lambda formula: f"${' '.join(formula[0][2:-2].split()).rstrip(' .,')}$", text)
+    text = DISPLAYED.sub(lambda formula: f" ${' '.join(formula[1].split())}${formula[2].strip()} ", text)
     return SAID_IN_LATEX.sub(r"\1", text)
 
 

@@ -35,7 +35,7 @@ TERM = re.compile(
 EQUALS = re.compile(
     r"(?<![<>!])=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])"
 )
-LAST_SIDE = re.compile(r"(?<![<>!])=((?!.*(?<![\\A-Za-z])[a-z]{2,}\s)[^=]+?)\$?$")
+LAST_SIDE = re.compile(r"^(?!.*\\\[).*(?<![<>!])=((?!.*(?<![\\A-Za-z])[a-z]{2,}\s)[^=]+?)\$?$")
 """Of an equation, without prose behind it."""
 PREDICATE = re.compile(
     r"(?:(?:\b(?:is|are|was|were|equals|gives?|yields?|becomes?|get|obtain|\w+[sy] (?:to|as))|,\s(?:so|thus|hence))\b:?\s"
@@ -44,15 +44,15 @@ PREDICATE = re.compile(
 LONGEST_LINE = 500
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s*m\b\.?|\.?$)", re.IGNORECASE)
 ASIDE = re.compile(
-    r"(?:, not| rather than| instead of)\b[^,.;]*$|, (?:since|because|as|half|twice)\b(?:[^=]*|.*\bnot\b.*)$"
+    r"(?:, not| rather than| instead of)\b[^,.;]*$|, (?:since|because|as|half|twice)\b(?:[^.=]*|[^.]*\bnot\b[^.]*)$"
     r"|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
     r"|(?<=\d)[^=\d]{0,40}?\s(?:(?:on|for|after|from|to (?:make|earn|get|buy|pay|reach)"
     r"|which (?:is (?:about|less|more)|includes))\b"
-    r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|(?:when|at|for) \$?[a-z]\s*=[^,;]*)$"
+    r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|(?:when|at|for(?: all)?) \$?[a-z]\s*(?:[=<>]|\\[gl]e)[^,;]*)$"
 )
 """What does not answer, though a number stands in it: the 3 of "42 on 3 items", the 2 of "7 when y = 2"."""
 REFUSED = re.compile(
-    r"=[\s:\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
+    r"(?:\b(?:is|are|equals|equal to)|=)[\s:=\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
     r"|(?:\b(?:not|never|cannot|(?:could|might|may) be|different from|multiple of|at (?:least|most)"
     r"|(?:less|more|fewer|greater|smaller) than)\b"
     r"|\\neq?\b|[<>!]=|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;](?=\S|\D*$))*$",
@@ -116,10 +116,10 @@ def answered(text: str, reference: Reading) -> Reading | None:
     for place in places:
         if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
             return None
-        said = clause(place.content) if place.kind == "statement" else ASIDE.sub("", place.content[-LONGEST_LINE:])
+        said = clause(place.content) if place.kind == "statement" else ASIDE.sub("", place.content[-4 * LONGEST_LINE :])
         predicate = trimmed(PREDICATE.split(said)[-1])
-        last = [clause(predicate.rpartition(". ")[2]), _formulas(said, predicate), *LAST_SIDE.findall(said)]
-        candidates = [place.content, said, predicate, *last]
+        last = [] if re.search(r"\. |\b(?:which|so)\b|\$[^$]*\s\(", predicate) else [clause(predicate)]
+        candidates = [place.content, said, predicate, *last, _formulas(said, predicate), *LAST_SIDE.findall(said)]
         if reading := read(place, candidates, reference):
             return reading
         if not reference.words and (reading := _in_prose(said)):
@@ -139,9 +139,11 @@ def _formulas(said: str, predicate: str) -> str:
     """Those of "so $x = 1$ or $x = -2$." as one answer; the predicate's first; or the one at the end."""
     found = boxes(DELIMITED.sub(lambda formula: rf"\boxed{{{formula[1] or formula[2]}}}", said))
     first = DELIMITED.match(predicate)
-    if found and (len(found[0]) > 1 or (not first and said.endswith(("$", r"\)")))):
+    if found and len(found[0]) > 1 and found[0][-1].count("=") < 2:
         return ", ".join(found[0])
-    return (first[1] or first[2]) if first else said
+    if first and "=" not in predicate[first.end() :]:
+        return first[1] or first[2]
+    return found[0][-1] if found and said.endswith(("$", r"\)")) else said
 
 
 def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
@@ -184,7 +186,7 @@ def _in_prose(text: str) -> Reading | None:
     """What stands behind the last "=", else what math-verify finds last; nothing where the end rejects or asks."""
     from math_verify import parse
 
-    text = NUMBERED.sub("", text.translate(UNICODE)).rstrip(". ")
+    text = NUMBERED.sub("", text[-LONGEST_LINE:].translate(UNICODE)).rstrip(". ")
     rejects = "answer" in text.lower() and not affirmed(PREDICATE.split(text)[-1])
     if rejects or REFUSED.search(text) or not re.search(r"[\d$\\]", text):
         return None
