@@ -57,6 +57,7 @@ mgh == m g h ;; m*g*h != mg
 \frac{270}7\text{ degrees} == \frac{270}{7}^\circ ;; 38 4/7^\circ
 50\% == 50 ;; 0.5 ;; \frac12 ;; 50 \text{ percent} ;; 50% != 5 ;; 5000\% ;; 0.05 ;; 0.5\%
 12.5\% == 12.5 ;; 0.125 != 12
+\frac{243}{625} == 38.88\% ;; 0.3888 != 38.9\%
 0.08 == 8\% ;; .08 ;; \frac{2}{25} != 80\% ;; 8
 \frac{11}{4} == 2 3/4 ;; 2\frac{3}{4} ;; 2\ 3/4 ;; 2¾ ;; x = 2 3/4 ;; 2 3/4 \text{ cups} ;; 2.75
 \frac{11}{4} != 2-3/4 ;; -2 3/4 ;; 2 ;; \frac34
@@ -116,7 +117,7 @@ x \in [-2,7] == -2 \le x \le 7 ;; 7 \ge x \ge -2 ;; [-2;7] != -2 < x < 7
 3 == \begin{aligned} 3 \end{aligned}
 3 == \text{The answer is } 3 ;; \text{Answer: 3} ;; US\$3 ;; \therefore 3 != \text{thirteen} ;; \text{not three}
 58,500 == 58.5\text{ thousand} ;; 58{,}500 != 58{,}5
-\emptyset == \varnothing ;; \{\} ;; \text{No solution} != 0
+\emptyset == \varnothing ;; \{\} ;; \text{No solution} ;; \text{There are no real solutions} != 0
 1 \pm \sqrt{7} == 1 \mp \sqrt{7}
 \frac{\pi}{3} == 60^\circ != 60 ;; 30^\circ
 120^\circ == \frac{2\pi}{3} \text{ radians} != \frac{\pi}{3} ;; 120\%
@@ -124,7 +125,7 @@ x \in [-2,7] == -2 \le x \le 7 ;; 7 \ge x \ge -2 ;; [-2;7] != -2 < x < 7
 (6,31,-1) == \langle 6,31,-1 \rangle
 5 == \textbf{(A) } 5 ;; \textbf{(A)}\ 5 ;; \text{A) } 5 ;; five (5) != \textbf{(A) } 6
 (3,4) == B(3,4) != B(4,3)
-52_8 == 52_{8} ;; (52)_8 ;; 52_{\text{eight}} ;; 52 \text{ (base 8)} ;; 52 != 42 ;; 52_9 ;; 52 \text{ base } 7
+52_8 == 52_{8} ;; (52)_8 ;; 52_{\text{eight}} ;; 52 \text{ (base 8)} ;; 52₈ ;; 52 != 42 ;; 52_9 ;; 52 \text{ base } 7
 """
 """Reference == right answers != wrong ones, each in a box."""
 
@@ -146,8 +147,8 @@ TEXTS = r"""
 12 != The answer is 12:1. ;; I think it's less than 12. ;; The answer is a multiple of 12.
 12 == => 12 ;; → 12 ;; x = 12 □
 (3,-2) == The vertex is at (3, -2). != The vertex is at (-2, 3).
-12 != Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12?
-12 != It is 12 million.
+12 != So x >= 12. ;; Step 12: compute ;; 12) Add them. ;; Example 12 ;; n \neq 12 ;; $12$ is wrong. ;; Is the answer 12?
+12 == > **12** != It is 6, half of 12. ;; It is 1 2. ;; It is 12 million. ;; It is 12. But two of them were
 8 != f(3) = a(-81) + b(9) - 3 + 5 ;; \[ f(3) = -81a + 9b - 3 + 5 \] ;; The value of \(\sqrt{64}\) is
 1 != For example, \(2^1 =
 2 != Hence \(\sin A = 2\cos A\) holds.
@@ -230,6 +231,27 @@ p - q == p - q ;; The answer is -q + p. != The answer is p + q.
 \text{Evelyn} == Evelyn had the greatest speed, at 4.5 mph. != Evelyn and Briana.
 \text{7:30} == The train arrives at 7:30. ;; \boxed{7:30} != The train arrives at 7:45. ;; 7
 \text{east} == At 4:30 she faces east.
+p - q == Hence $$\sum_{k} a_k = p - q.$$ ;; It simplifies to **p - q**. != Hence $$\sum_{k} a_k = q - p.$$
+\frac{11}{36} == P = 11/36 (30.6%) != P = 25/36 (69.4%)
+64 == Then we get $a = 3,$ so $n = 64.$ ;; This is \[a = 3.\]Then $n = 64.$ ;; So $f(x) = 64$ for all $x \ge 5$.
+28 == So $b=7$.  Thus $abc=2\cdot 2\cdot 7=28$. ;; There are $4 \cdot 7 = 28$ quarts of
+\pm 4 == So x = 4 or x = -4. != So x = 4 or x = 4.
+-7 == $x = -7$ is the only root, since $x = 7$ does not fit. != $x = 7$ is the only root, since $x = -7$ does not fit.
+1 \pm \sqrt{19} == So x = 1 ± √19. != So x = 1 + √19.
+1,-2 == So $x=\boxed{-2}$ and $x=\boxed{1}$. != So $x=\boxed{-2}$ and $x=\boxed{2}$.
+\frac{11}{36} == It is 11/36 (about 30.6%). ;; The value is 11/36. We can check: 11 + 25 = 36. != It is 25/36 (not 11/36).
+\text{east} == As 1 is not even, he faces **east**. ;; It is east, because he turns. != It is north, one step before east.
+(-\infty,0] == It takes all values in **(−∞, 0]**. != It takes all values in **(−∞, 0)**.
+150 == It lasts 2 hours and 30 minutes. != It lasts 2 hours and 20 minutes. ;; 2 hours and 150 minutes
+16 == It is 16 (when the sides are 6). ;; It is 16 at $x = 4$. != At most 16, sadly. ;; It was 18, since 16 is odd.
+16 != It could be 16 or 18.
+x^2 + y^2 = 25 == It has equation $x^2+y^2=25$. != It has equation $x^2+y^2=5$.
+2,-1 == $$x = \frac{1 \pm 3}{2} \implies x = 2 \text{ or } x = -1$$ ;; It is {2, -1}. != It is {2, 1}.
+1001_2 == $9_{10} = 1001_2$ != $9_{10} = 1001_3$
+\text{Maria} == Counting on, we end at Maria. ;; So the winner is Maria! != So the winner is Ann!
+2.5 == \boxed{2 \text{ hours and } 30 \text{ minutes}}
+7 != The answer is 3 + 4 = ;; We get $3 + 4 = 7$. Then we multiply by the number of
+\text{6:30 p.m.} == \boxed{6\!:\!30 \text{ p.m.}}
 1200 == #### 1,200 ;; 5 + 7 = 12⏎#### $1,200 ;; $1,200 ;; **$1,200** ;; \boxed{\$1,200} ;; \boxed{1200\text{ dollars}}
 1,200 == The answer is $1,200. ;; The answer is 1200 dollars, since 2 * 600 = 1200 and 3 * 7 = 21
 1,200 == So they pay 1,200 dollars

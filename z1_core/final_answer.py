@@ -16,15 +16,15 @@ EMPTY_BOX = re.compile(BOX + r"\{\s*\}")
 UNBRACED_BOX = re.compile(BOX + r"(-?\d+(?:[.,]\d+)*)")
 BRACE = re.compile(BOX + r"\{|\\.|[{}]", re.DOTALL)
 BETWEEN_ONE_ANSWERS_BOXES = re.compile(
-    r"(?:[\s$,;]|\\[()\[\],; ]|\\q?quad)*(?:\\text\{\s*)?(?:and|or|,|;)[\s}$\\()\[\]]*"
+    r"(?:[\s$,;]|\\[()\[\],; ]|\\q?quad)*(?:\\text\{\s*)?(?:and|or|,|;)[\s}$\\()\[\]]*(?:[a-z]\w*\s*=\s*)?"
 )
 MOST_BETWEEN_BOXES, LAST_LINES = 40, 50
 HASHES = re.compile(r"^[ \t]*####[ \t]*([-$€£\d][\d,./ ]*(?<=\d)%?)[ \t]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)}\]])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?!\w)")
 DRESS = re.compile(
-    r"</?(?:(?:final[_ ])?answer|b|i|u|em|strong|code|p|br|s)>|<\|\w+\|>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]"
+    r"</?(?:(?:final[_ ])?answer|b|i|u|em|strong|code|p|br|s)>|<\|\w+\|>|[\u2700-\u2793\U0001F300-\U0001FAFF\uFE0F]|\\!\s*"
 )
-"""Of HTML, control tokens, and pictures."""
+"""Of HTML, control tokens, pictures, and LaTeX's \\!."""
 NEXT_TURN = re.compile(r"\n\s*(?:\*\*|#+ )?(?:Human|User|Question|Problem|Q)(?: \d+)?\s*:")
 """Of a base model that goes on behind its answer with a question of its own making."""
 SAID_IN_LATEX = re.compile(r"\\text(?:bf|it|rm)?\s*\{([^{}]*\bans(?:wer)?\b[^{}]*)\}", re.IGNORECASE)
@@ -32,7 +32,7 @@ VALUE = re.compile(r"(?=[^\n]*\d)(?:\\[A-Za-z]+|[^A-Za-z=\n])+(?:[A-Za-z]{2,}\W*
 """With a unit, and without variables."""
 ALONE = re.compile(rf"\s*(?:[A-J][).:][^\n]*|{VALUE.pattern})\s*")
 """A letter with its option's words, or a value."""
-DISPLAYED = re.compile(r"\\\[(?:(?!align|gather).){0,400}?\\\]|\$\$(?:(?!align|gather).){0,400}?\$\$", re.DOTALL)
+DISPLAYED = re.compile(r"(?:\\\[|\$\$)((?:(?!align|gather).){0,400}?)([.,;]?\s*)(?:\\\]|\$\$)", re.DOTALL)
 HEDGE = r"(?:most likely|likely|probably|indeed|clearly|simply|just|therefore|thus|then|hence|definitely|actually)"
 STATEMENT = re.compile(
     r"(?:\b(?:answer|ans|choice|option)s?\b\.?(?:,[^,.\n]{1,20},| here| then| now| overall"
@@ -49,7 +49,8 @@ DOUBTED = re.compile(
 )
 """In front of a sentence that does not state its answer."""
 REASON = re.compile(
-    r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead)\s"
+    r"[.;]\s|\s\(|\s[—–]\s|,?\s(?:because|since|as|which|so|where|when|attained|achieved|not|rather|instead"
+    r"|at(?= \$?[a-z]\s*=))\s"
 )
 INSTEAD = re.compile(r"^\W*(?:\w+ly )?(?:not|neither)\b.*?(?:;|\b(?:but|rather|instead|it is|it's))\s+", re.IGNORECASE)
 REJECTED = re.compile(
@@ -57,9 +58,11 @@ REJECTED = re.compile(
     re.IGNORECASE,
 )
 RETRACTS = re.compile(r"\b(?:wait|mistake|wrong|incorrect|correction|error)\b", re.IGNORECASE)
+CHECKS = r"(?:(?:We|You) can|Let us|Let me|Let['’]s|To) (?:\w+[- ])?(?:check|verify)\b"
 SMALL_TALK = re.compile(
-    r"^[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$"
-    r"|^\W*(?:Note|Remark|Check|Verification)\b[^\n\d]{0,20}:"
+    r"^(?!.*\bis \w+!$)[^\d$\\]*[A-Za-z][!?]\W*$|\\(?:blacksquare|square|Box)|^\W*(?:Q\.?E\.?D\W*|Step \d+\W*)$"
+    rf"|^\W*(?:Note|Remark|Check|Verification)\b[^\n\d]{{0,20}}:|^\W*{CHECKS}"
+    r"|[.!] [^.=]*\b(?:is|are|was|were|equals|equal to|of|the|an?|by|and|that|which|with|for|in)\s*$"
 )
 DELIMITERS = re.compile(r"^(?:\$\$?|\\\(|\\\[)(.*?)(?:\$\$?|\\\)|\\\])$", re.DOTALL)
 
@@ -82,8 +85,8 @@ def final_answers(text: str) -> list[FinalAnswer]:
     text = re.split(BOX + r"\{", EMPTY_BOX.sub("", text))[0]
     found += [FinalAnswer(kind="box", content=number) for number in reversed(HASHES.findall(text))]
     found += reversed(statements(text))
-    lines = [line for line in text.splitlines()[-LAST_LINES:] if not SMALL_TALK.search(line)]
-    contents = [trimmed(re.sub(r"^\s*#+", "", line)) for line in [*_leading(text), *reversed(lines)]]
+    lines = [*_leading(text), *reversed(re.split(rf"\n|(?<=[.!$)*]) (?={CHECKS})", text)[-LAST_LINES:])]
+    contents = [trimmed(re.sub(r"^\s*[#>]+", "", line)) for line in lines if not SMALL_TALK.search(line)]
     return found + [FinalAnswer(kind="line", content=content) for content in contents if content]
 
 
@@ -105,7 +108,8 @@ def own_turn(text: str) -> str:
 def undressed(text: str) -> str:
     """Without HTML and pictures; displayed formulas on one line each, what they say in words bare, and "isn't" in full."""
     text = re.sub(r"(?<=\w)n['’]t\b", " not", DRESS.sub("", text))
-    return SAID_IN_LATEX.sub(r"\1", DISPLAYED.sub(lambda formula: formula[0].replace("\n", " "), text))
+    text = DISPLAYED.sub(lambda formula: f" ${' '.join(formula[1].split())}${formula[2].strip()} ", text)
+    return SAID_IN_LATEX.sub(r"\1", text)
 
 
 def retraction(text: str) -> str:

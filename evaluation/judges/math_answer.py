@@ -13,7 +13,7 @@ Rules, as a strict human grader of MATH500 applies them:
   nor does a text that gives up ("I don't know, I got to 7").
 - "2 3/4" is 11/4. 8% is 0.08, and also 8 where the problem may have asked for per cent. 1,234 is a number unless the
   reference is a list. A decimal counts for a fraction or root if right to 6 places; two exact numbers must be equal.
-- 36 cents are no \$36, $70k is 70000, and 18 dollars and 90 cents are 18.90.
+- 36 cents are no \$36, $70k is 70000, 18 dollars and 90 cents are 18.90; 2 hours and 30 minutes are 150, or 2.5.
 - A base that is named must be the reference's; 52 alone may stand for 52_8. Variables under roots are positive.
 """
 
@@ -25,44 +25,51 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluation.judges.math_parts import TEXT_COMMAND, parts_of
-from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, in_dollars, number, spelled
+from evaluation.judges.math_spelling import FUNCTIONS, MIXED, UNICODE, WORDS, improper, in_units_of, number, spelled
 from z1_core.final_answer import EMPTY_BOX, FinalAnswer, affirmed, boxes, clause, final_answers, trimmed
 
 TERM = re.compile(
     r"(?<![A-Za-z\\])(?:\d[A-Za-z]|[A-Za-z][\^(]|[A-Za-z]\s*[-+*/]+\s*[\dA-Za-z]|\d\s*[-+*/^]+\s*[A-Za-z])(?![A-Za-z])"
 )
 """A variable that is reckoned with."""
-EQUALS = re.compile(r"=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])")
-CHAIN = re.compile(r"=(?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+=((?:[^=<>A-Za-z\\]|\\[A-Za-z]+|\\[^A-Za-z])+)$")
-"""Values that end in one: "f(1) + f(2) = 2 + \\frac{1}{3} = \\frac{7}{3}"."""
-PREDICATE = re.compile(r"(?:\b(?:is|are|was|were|equals)|,\s(?:so|thus|hence))\b:?\s(?:at\s)?|:\s")
-ATTAINED = re.compile(r",?\s(?:attained|achieved|when|where|at)\s")
+EQUALS = re.compile(
+    r"(?<![<>!])=\s*[$€£]?\s*(-?\d[\d.,/]*+)(?!\s*[-+*/=^×]|[A-Za-z](?![A-Za-z])|\(|\\(?!text|mathrm|mbox)[a-z])"
+)
+LAST_SIDE = re.compile(r"^(?!.*\\\[).*(?<![<>!])=((?!.*(?<![\\A-Za-z])[a-z]{2,}\s)[^=]+?)\$?$")
+"""Of an equation, without prose behind it."""
+PREDICATE = re.compile(
+    r"(?:(?:\b(?:is|are|was|were|equals|gives?|yields?|becomes?|get|obtain|\w+[sy] (?:to|as))|,\s(?:so|thus|hence))\b:?\s"
+    r"(?:at\s)?|:\s|\b(?:in|at) (?=\$?(?:\\left)?[(\[])|\\implies|⇒|^[A-Z]\w+,? (?=[a-z]\s*=))(?![^()]*\)\W*$)"
+)
 LONGEST_LINE = 500
 TIME = re.compile(r"(\d{1,2}):(\d\d)\s*(?:([ap])\.?\s*m\b\.?|\.?$)", re.IGNORECASE)
 ASIDE = re.compile(
-    r"(?:, not| rather than| instead of)\b[^,.;]*$|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
+    r"(?:, not| rather than| instead of)\b[^,.;]*$|, (?:since|because|as|half|twice)\b(?:[^.=]*|[^.]*\bnot\b[^.]*)$"
+    r"|(?<=\d) (?:out )?of (?:the |these |those |all )?\d[\d,]*"
     r"|(?<=\d)[^=\d]{0,40}?\s(?:(?:on|for|after|from|to (?:make|earn|get|buy|pay|reach)"
     r"|which (?:is (?:about|less|more)|includes))\b"
-    r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|when \$?[a-z]\s*=[^,;]*)$"
+    r"(?! a total|[^\d]*\$)[^,;=+\d]*\d[\d,.]*[^;=+\d]*|(?:when|at|for(?: all)?) \$?[a-z]\s*(?:[=<>]|\\[gl]e)[^,;]*)$"
 )
 """What does not answer, though a number stands in it: the 3 of "42 on 3 items", the 2 of "7 when y = 2"."""
 REFUSED = re.compile(
     r"(?:\b(?:is|are|equals|equal to)|=)[\s:=\\(\[$]*$|\?\W*$|\b(?:wrong|incorrect)\b[^.;=]*$"
-    r"|(?:\b(?:not|never|cannot|different from|multiple of|at (?:least|most)|(?:less|more|fewer|greater|smaller) than)\b"
-    r"|\\neq?\b|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;]\S)*$",
+    r"|(?:\b(?:not|never|cannot|(?:could|might|may) be|different from|multiple of|at (?:least|most)"
+    r"|(?:less|more|fewer|greater|smaller) than)\b"
+    r"|\\neq?\b|[<>!]=|≠)(?=[^=]*\d)(?:[^,.;=]|[,.;](?=\S|\D*$))*$",
     re.IGNORECASE,
 )
-"""An end that asks, breaks off, or rejects a value."""
+"""An end that asks, or rejects a value."""
 GIVES_UP = re.compile(
-    r"\b(?:g[ia]v(?:e|ing) up|no idea|do not know|(?:unable|impossible|not able|not sure how) to"
+    r"\b(?:g[ia]v(?:e|ing) up(?! \$)|no idea|do not know|(?:unable|impossible|not able|not sure how) to"
     r"|(?:can|ca|could) ?not (?:be )?(?:solve|determine|answer|compute|find the))\b",
     re.IGNORECASE,
 )
 NOT_ALONE = re.compile(
     r"\?|,(?! (?:at|with|who|which)\b)"
-    r"|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from)\b",
+    r"|\b(?:not|never|no|neither|nor|cannot|and|or|if|whether|could|might|may|opposite|wrong|than|from|before|after)\b",
     re.IGNORECASE,
 )
+REASON_FIRST = re.compile(r"^(?:(?:As|Because|Since|After|\w+ing)\b[^,]*|\w+),")
 COUNTED = re.compile(
     rf"\b(?:is|are|has|have|exactly|only|needs?|gets?|takes?)\s+(?:exactly |only |just )?({WORDS}|no)\b(?! doubt| of\b)",
     re.IGNORECASE,
@@ -91,7 +98,7 @@ class Reading:
 
 
 def read_reference(gold: str) -> Reading:
-    stated = ", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", gold)
+    stated = ", ".join(boxes(gold)[0]) if boxes(gold) else EMPTY_BOX.sub("", in_units_of(gold, gold))
     latex = spelled(stated if stated.endswith("!") else trimmed(stated))  # a factorial, no exclamation
     if is_words(stated if ":" in stated else latex):
         return Reading(shown=gold, words=words_of(latex))
@@ -105,13 +112,14 @@ def read_reference(gold: str) -> Reading:
 def answered(text: str, reference: Reading) -> Reading | None:
     """The final answer of a text, read as one of the reference's kind; None where it states none."""
     read = _in_words if reference.words else _in_parts
-    places = final_answers(in_dollars(PYTHON.sub("", text), gold=reference.shown))
+    places = final_answers(in_units_of(reference.shown, PYTHON.sub("", text)))
     for place in places:
         if place.kind == "line" and not reference.words and GIVES_UP.search(place.content):
             return None
-        said = clause(place.content) if place.kind == "statement" else place.content
+        said = clause(place.content) if place.kind == "statement" else ASIDE.sub("", place.content[-4 * LONGEST_LINE :])
         predicate = trimmed(PREDICATE.split(said)[-1])
-        candidates = [place.content, said, predicate, ATTAINED.split(predicate)[0], _formulas(said, predicate)]
+        last = [] if re.search(r"\. |\b(?:which|so)\b|\$[^$]*\s\(", predicate) else [clause(predicate)]
+        candidates = [place.content, said, predicate, *last, _formulas(said, predicate), *LAST_SIDE.findall(said)]
         if reading := read(place, candidates, reference):
             return reading
         if not reference.words and (reading := _in_prose(said)):
@@ -128,14 +136,14 @@ def _counted(place: FinalAnswer) -> Reading | None:
 
 
 def _formulas(said: str, predicate: str) -> str:
-    """The end of a chain of values; those of "so $x = 1$ or $x = -2$." as one answer; or the predicate's first."""
-    if chain := CHAIN.search(said):
-        return chain[1]
+    """Those of "so $x = 1$ or $x = -2$." as one answer; the predicate's first; or the one at the end."""
     found = boxes(DELIMITED.sub(lambda formula: rf"\boxed{{{formula[1] or formula[2]}}}", said))
-    if found and len(found[0]) > 1:
-        return ", ".join(found[0])
     first = DELIMITED.match(predicate)
-    return (first[1] or first[2]) if first else said
+    if found and len(found[0]) > 1 and found[0][-1].count("=") < 2:
+        return ", ".join(found[0])
+    if first and "=" not in predicate[first.end() :]:
+        return first[1] or first[2]
+    return found[0][-1] if found and said.endswith(("$", r"\)")) else said
 
 
 def _in_words(place: FinalAnswer, candidates: Sequence[str], reference: Reading) -> Reading | None:
@@ -152,7 +160,7 @@ def _says(place: FinalAnswer, reference: Reading) -> bool:
     It must affirm them, and them alone."""
     words, said, around = reference.words, words_of(place.content), ""
     if said.endswith(f" {words}"):
-        around = place.content[: -len(words)]
+        around = REASON_FIRST.sub("", place.content[: -len(words)])
     elif words.title() in reference.shown and said.startswith(f"{words} "):
         around = place.content[len(words) :]
     return place.kind != "box" and bool(around) and not NOT_ALONE.search(around)
@@ -178,7 +186,7 @@ def _in_prose(text: str) -> Reading | None:
     """What stands behind the last "=", else what math-verify finds last; nothing where the end rejects or asks."""
     from math_verify import parse
 
-    text = NUMBERED.sub("", ASIDE.sub("", text[-LONGEST_LINE:].translate(UNICODE))).rstrip(". ")
+    text = NUMBERED.sub("", text[-LONGEST_LINE:].translate(UNICODE)).rstrip(". ")
     rejects = "answer" in text.lower() and not affirmed(PREDICATE.split(text)[-1])
     if rejects or REFUSED.search(text) or not re.search(r"[\d$\\]", text):
         return None
@@ -196,10 +204,8 @@ def is_expression(line: str, letters: frozenset[str]) -> bool:
     if "$" in line or re.search(r"\\[()\[\]]|[A-Za-z]\.[A-Za-z]|[!?=]$", line) or not re.search(r"[0-9A-Za-z]", line):
         return False
     bare = re.sub(r"\\(?:begin|end)\{\w+\}|\\[A-Za-z]+|^[A-Z]{2,4}\s*=", " ", TEXT_COMMAND.sub(" ", line))
-    words = {
-        word.lower() for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)
-    }
-    return words <= {"or", "and", *FUNCTIONS}
+    words = [word for word in re.findall(r"[A-Za-z]{2,}", bare) if len(word) > 3 or not letters.issuperset(word)]
+    return {"or", "and", *FUNCTIONS}.issuperset(map(str.lower, words))
 
 
 def is_words(text: str) -> bool:

@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.judges.math_answer import Reading
+from evaluation.judges.math_answer import TERM, Reading
 from evaluation.judges.math_parts import LIST, enclosed
 
-BASE = re.compile(
-    r"\(?([0-9A-Fa-f]+)\)?\s*(?:\\text\s*\{)?\s*(?:_|\(?(?:in )?base)[\s{(}]*(?:\\text\s*\{)?\s*(\d+)[\s})]*"
-)
+BASE = re.compile(r"\(?([0-9A-Fa-f]+)[\s){(]*(?:\\text)?[\s{(]*(?:_|(?:in )?base)[\s{(}]*(?:\\text)?[\s{]*(\d+)[\s})]*")
+"""52_8, (52)_{8}, 52_{\\text{eight}} or "52 (base 8)"."""
 SET, TUPLE, PERCENT = r"\{\}", "()", r"\%"
 INEQUALITY = re.compile(r"[<>]|\\[lg]e(?:q|qslant|slant)?(?![A-Za-z])")
 SAME_ROUNDED, SAME_EXACT = 1e-5, 1e-40
@@ -31,7 +30,7 @@ def parsed(latex: str) -> list[Any]:
     back to a number inside it; no letter is dropped as a unit; i is the imaginary unit (math-verify: in "5 i" only)."""
     from latex2sympy2_extended import NormalizationConfig
     from math_verify import LatexExtractionConfig, parse
-    from sympy import And, Eq, Expr, I
+    from sympy import And, Eq, Expr, Float, I
 
     if r"\land" in latex:
         both = [value for part in latex.split(r"\land") for value in parsed(part)]
@@ -42,6 +41,7 @@ def parsed(latex: str) -> list[Any]:
     if isinstance(value, Expr | Eq):
         units = {symbol: I for symbol in value.free_symbols if symbol.name == "i"}
         value = Eq(value.lhs, value.rhs.subs(units), evaluate=False) if isinstance(value, Eq) else value.subs(units)
+        value = value.evalf() if value.is_number and value.has(Float) else value  # 38.88\% in one number
     return [] if isinstance(value, str) else [value]
 
 
@@ -76,10 +76,8 @@ def _same_reals(gold: str, parts: Sequence[str]) -> bool:
     """Real numbers given by inequalities, "x < 2 or x > 3"; those of the gold, or an interval."""
     from sympy import Set, Union
 
-    golds, values = (
-        parsed(re.sub(r"^[A-Za-z]\s*\\in(?![a-z])", "", gold)),
-        [value for part in parts for value in parsed(part)],
-    )
+    golds = parsed(re.sub(r"^[A-Za-z]\s*\\in(?![a-z])", "", gold))
+    values = [value for part in parts for value in parsed(part)]
     sets = [value if isinstance(value, Set) else value.as_set() for value in (*golds, *values) if _is_of_one(value)]
     return bool(golds) and len(sets) == len(golds) + len(parts) and sets[0] == Union(*sets[1:])
 
@@ -93,31 +91,22 @@ def _is_of_one(value: Any) -> bool:
 
 
 def _same(gold: str, part: str) -> bool:
+    name, sign, value = part.rpartition("=")
+    if sign and "=" not in gold and not name.endswith(("<", ">", "!")) and (TERM.search(gold) or not TERM.search(name)):
+        part = value.strip()
     if ":" in part and not re.search(r":|/|frac", gold):
         return False
     if r"\pi" in gold + part and (r"\circ" in gold) != (r"\circ" in part):
-        gold, part = (
-            re.sub(r"(.*)\^\{?\s*\\circ\s*\}?$", r"(\1) \\cdot \\frac{\\pi}{180}", one) for one in (gold, part)
-        )
-    if gold.endswith(PERCENT) and part.endswith(PERCENT):
-        gold, part = gold.removesuffix(PERCENT), part.removesuffix(PERCENT)
+        gold, part = (re.sub(r"\^\{?\s*\\circ\s*\}?$", r" \\cdot \\frac{\\pi}{180}", one) for one in (gold, part))
     if gold.endswith(PERCENT) != part.endswith(PERCENT):
-        bare, other = sorted((gold, part), key=lambda one: one.endswith(PERCENT))
-        number = other.removesuffix(PERCENT)
-        if r"\circ" in bare:
-            return False
-        return _same(bare, number) or _same(bare, rf"\frac{{{number}}}{{100}}")
-    gold_base, base = _number_and_base(gold), _number_and_base(part)
-    if gold_base or base:
-        gold_base = gold_base or (gold, "10")
-        return gold_base == (base or (part, gold_base[1]))
-    return re.sub(r"\s", "", gold) == re.sub(r"\s", "", part) or _same_values(parsed(gold), parsed(part))
-
-
-def _number_and_base(answer: str) -> tuple[str, str] | None:
-    r"""("52", "8") of 52_8, (52)_{8}, 52_{\text{eight}} or "52 (base 8)"; None where no base is named."""
-    found = BASE.fullmatch(answer)
-    return (found[1], found[2]) if found else None
+        bare, number = (part, gold[:-2]) if gold.endswith(PERCENT) else (gold, part[:-2])
+        return r"\circ" not in bare and (_same(bare, number) or _same(bare, rf"\frac{{{number}}}{{100}}"))
+    gold, part = gold.removesuffix(PERCENT), part.removesuffix(PERCENT)
+    gold_based, based = BASE.fullmatch(gold), BASE.fullmatch(part)
+    if gold_based or based:
+        number, base = gold_based.groups() if gold_based else (gold, "10")
+        return (number, base) == (based.groups() if based else (part, base))
+    return re.sub(r"\s(?!\d)", "", gold) == re.sub(r"\s(?!\d)", "", part) or _same_values(parsed(gold), parsed(part))
 
 
 def _same_values(golds: list[Any], values: list[Any]) -> bool:

@@ -15,9 +15,10 @@ REPEATING = re.compile(r"(\d*)\.(\d*?)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|(\
 MIXED = re.compile(r"(?<![\d.,^_/\w])(\d+)(?: +(\d+)/(\d+)(?![\d./])| *\\frac\s*\{(\d+)\}\s*\{(\d+)\})")
 UNICODE = str.maketrans(
     {"°": r"^\circ ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "×": r"\times ", "·": r"\cdot "}
-    | {"∪": r"\cup ", "±": r"\pm ", "−": "-", "–": "-", "\u00a0": " ", "\u202f": " ", "²": "^2 ", "³": "^3 "}
-    | {"¼": " 1/4", "½": " 1/2", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "÷": r"\div ", "…": r"\ldots ", "θ": r"\theta "}
-    | {"≠": r"\ne "}
+    | {"∪": r"\cup ", "±": r"\pm ", "−": "-", "–": "-", "\u00a0": " ", "\u202f": " ", "θ": r"\theta ", "≠": r"\ne "}
+    | {"¼": " 1/4", "½": " 1/2", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "÷": r"\div ", "…": r"\ldots "}
+    | {sign: f"^{{{plain}}}" for sign, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)}
+    | {sign: f"_{{{plain}}}" for plain, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")}
 )
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 NUMBERS += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
@@ -33,19 +34,20 @@ NUMBER_WORD = (
 )
 """As the whole answer, or as its base."""
 SUM = re.compile(r"(?<=\$)(\d+(?:\.\d+)?)[kK]\b|\b(\d+)(?: dollars?)? and (\d\d?) cents?\b")
+SIXTIES = re.compile(
+    r"\b(\d+)(?:\s|\\text\s*\{)+(?:hours?|minutes?)(?:[\s,}]|and\b)+(\d+)\s*(\\text\s*\{)?\s*(?:minutes?|seconds?)\b(?(3)\s*\})"
+)
 CENTS = re.compile(r"\b(\d+)\s*(?:\\text\s*\{\s*cents?\s*\}|cents?\b|¢)")
 DOLLARS = re.compile(r"\s*(?:\\text\s*\{)?\\?\$[\s\d},.]+(?!.*\$)")
 LABEL = r"^(?:\\text(?:bf|rm|it)?\s*\{\s*\(?[A-E][).:]*\s*\}|\(?[A-E]\))(?:\s|\\ )*"
 """Of an option: \\textbf{(A) } 5."""
-SET_OF_ALL = r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\mid|\\vert|\\colon|\||:)\s*(.*?)\s*\\\}$"
 
 SPELLINGS = [
-    (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|large|Large)(?![A-Za-z])|\\!\s*", ""),
-    (
-        r"(?:\bUS)?\\?[$€£¢]|^\s*(?:=>|[≈→⇒]|\\(?:approx|therefore|implies|Rightarrow))(?![A-Za-z])|\\(?:begin|end)\{aligned\}",
-        "",
-    ),
-    (r"\\underline(?![A-Za-z])", ""),
+    (r"^([A-Za-z ]*=?\s*)\{([^{}]*,[^{}]*)\}$", r"\1\\{\2\\}"),  # a set in plain text
+    (r"(?<=[\^_]\{[-\d])\}[\^_]\{(?=\d)", ""),  # 10⁻¹² has one exponent
+    (r"\\(?:left|right|displaystyle|[bB]igg?[lr]?|rm|bf|[lL]arge)(?![A-Za-z])|\\!\s*|\\(?:begin|end)\{aligned\}", ""),
+    (r"(?<=\S)\s+\([\d.]+\s*\\?%\)$", ""),  # 5/8 (62.5%)
+    (r"(?:\bUS)?\\?[$€£¢]|^\s*(?:=>|[≈→⇒]|\\(?:approx|therefore|implies|Rightarrow))(?![A-Za-z])", ""),
     (rf"{LABEL}(?=-?\d|\\[dt]?frac|\\sqrt|\$)", ""),
     (r"^[A-Z]\s*(?=\([^()]*,[^()]*\)$)", ""),  # the point B(3, 4)
     (r"(?<=\d)\s*\(?\s*(?:in )?base[- ](\d+)\)?$", r"_{\1}"),
@@ -55,9 +57,8 @@ SPELLINGS = [
         lambda part: f" {number(part[1]) if part[1] != 'a' else 1}/{ORDINALS[part[2]]}",
     ),
     (NUMBER_WORD, lambda word: f"{word[1]}{number(word[2])}"),
-    (r"\\text\s*\{[^{}]*(?:\b(?:is|are|equals)|:):?\s*\}", ""),  # \text{The answer is } 30
     (r"\\text\s*\{([^{}]*\d[^{}]*)\}", r"\1"),
-    (r"^[A-Za-z ]*(?:\b(?:is|are|equals):?|:)\s+(?=\S)", ""),
+    (r"^(?:\\text\s*\{)?[A-Za-z ]*(?:\b(?:is|are|equals):?|:)(?:\s*\}\s*|\s+)(?=\S)", ""),  # \text{The answer is } 30
     (r"(?<!\\)\\(?:[,;: ]|q?quad(?![A-Za-z]))|~", " "),
     (r"(?<![\d.])(\d+)\{,\}(?!\d{3}(?!\d))(?=\d)|(?<![\d.,])0\{,\}(?=\d)", lambda whole: f"{whole[1] or 0}."),
     (r"(?:\\text\s*)?\{,\}", ","),
@@ -72,24 +73,21 @@ SPELLINGS = [
     (r"(\d+)\s*(?:\\text\s*\{)?\s*\bto\b\s*\}?\s*(?=\d)", r"\1:"),
     (r"(\d+)\s*(?:\\text\s*\{)?\s*\b(?:in|out of)\b\s*\}?\s*(?=\d)", r"\1/"),
     (r"\\log_\{?e(?![A-Za-z])\}?", r"\\ln "),
-    (r"∅|\\varnothing(?![A-Za-z])|\\\{\s*\\\}", r"\\emptyset "),
     (
-        r"^(?i:(?:[\w ]*\b(?:has|have) )?(?:\\text\s*\{)?\s*(?:no (?:real )?solutions?|empty set)\s*\}?)$",
+        r"∅|\\varnothing(?![A-Za-z])|\\\{\s*\\\}"
+        r"|^(?:\\text\s*\{)?(?i:(?:[\w ]*\b(?:has|have|is|are) )?(?:no (?:real )?solutions?|empty set))\s*\}?$",
         r"\\emptyset ",
     ),
     (r"^(?i:(?:\\text\s*\{)?\s*all (?:the )?real(?: number)?s\s*\}?)$", r"\\mathbb{R}"),
     (r"^(?i:all real numbers (?:except|other than|but)(?: for)?) (?=\S+$)", r"x \\ne "),
-    (
-        r"^(?i:all (?:real )?(?:numbers |values (?:of )?)?)(?=[a-z] )([a-z]) (?:with|such that|satisfying|where) (?=.*\1)",
-        "",
-    ),
+    (r"^(?i:all [a-z ]*?)\b([a-z]) (?:with|such that|satisfying|where) (?=.*\1)", ""),
     (r"^\[(\[[^\[\]]*\](?:,\s*\[[^\[\]]*\])+)\]$", lambda rows: matrix(rows[1])),
     (r"\\(?:(l)|r)angle(?![A-Za-z])", lambda bracket: "(" if bracket[1] else ")"),
     (r"(?<![\w)\]}])\](?=[^()\[\]]+[,;])", "("),  # ]2, \infty[
     (r"([(\[][^()\[\]]+[,;][^()\[\]]+)\[", r"\1)"),
     (r"(?<=[)\]])\s*U\s*(?=[(\[])|(?<=[)\]])\s*(?:\\text\s*\{)?\s*\bor\b\s*\}?\s*(?=[(\[].*\\infty)", r"\\cup "),
-    (SET_OF_ALL, r"\1"),
-    (r"\\color\s*\{\w+\}|\\(?:mathbf|mathit|boldsymbol)(?![A-Za-z])", ""),
+    (r"^\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?)?\s*(?:\\(?:mid|vert|colon)|\||:)\s*(.*?)\s*\\\}$", r"\1"),
+    (r"\\color\s*\{\w+\}|\\(?:mathbf|mathit|boldsymbol|underline)(?![A-Za-z])", ""),
     (r"\\(?:mathrm|text|rm)\s*\{\s*([ei])\s*\}", r"\1"),  # \mathrm{e} is a number, not a unit
     (r"\\[dtc]?frac\s*(\\[A-Za-z]+|\w)\s*(\\[A-Za-z]+|\w|\{[^{}]*\})", r"\\frac{\1}{\2}"),
     (r"\\\\\[[^\]]*\]|\\\\(?=\s*\\end)", lambda row: r"\\" if "[" in row[0] else ""),
@@ -115,8 +113,11 @@ def spelled(answer: str) -> str:
     return MIXED.sub(lambda mixed: improper(mixed, r"\frac{%d}{%d}"), latex).strip().rstrip(".,;").lstrip("= ").strip()
 
 
-def in_dollars(text: str, *, gold: str) -> str:
-    """70000 for "$70k", 18.90 for "18 dollars and 90 cents"; where the reference is in dollars, 0.36 for "36 cents"."""
+def in_units_of(gold: str, text: str) -> str:
+    """70000 for "$70k", 18.90 for "18 dollars and 90 cents"; where the reference is in dollars, 0.36 for "36 cents".
+    "2 hours and 30 minutes" are 150, or 2.5 where the reference is no whole number."""
+    in_hours = re.search(r"[./]|frac", gold)
+    text = SIXTIES.sub(lambda time: str((60 * Decimal(time[1]) + int(time[2])) / (60 if in_hours else 1)), text)
     text = SUM.sub(lambda sum_: f"{Decimal(sum_[1]) * 1000:f}" if sum_[1] else f"{sum_[2]}.{sum_[3]:0>2}", text)
     return CENTS.sub(lambda cents: f"{Decimal(cents[1]) / 100:f}", text) if DOLLARS.match(gold) else text
 
