@@ -17,7 +17,7 @@ from z1_core.thinking import Transcript, think
 from z1_core.thoughts import Thoughts, trace_answer
 from z1_core.window import Chunk, EndReason, Window
 
-UPDATES_EVERY_S = 0.2
+UPDATES_EVERY_S = 0.3
 """At least. Each costs server and browser time that, on a laptop, the model computes on (tests/browser/page_rate.py)."""
 
 
