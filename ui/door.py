@@ -38,11 +38,11 @@ the page up. Scripts never get that far: Gradio takes them out, and its own come
 DESCRIBED = "gradio_api/openapi.json describes the calls for programs"
 FRAMES = (
     b"<script>{ const ask = requestAnimationFrame;"
-    b" const slowly = (draw) => setTimeout(ask, 1000, (at) => { window.z1Slow = true; draw(at); window.z1Slow = false; });"
+    b" const slowly = (draw) => setTimeout(ask, 3000, (at) => { window.z1Slow = true; draw(at); window.z1Slow = false; });"
     b" requestAnimationFrame = (draw) => (window.z1Slow ? slowly : ask)(draw); }</script>"
 )
 """Before Gradio's scripts take hold of it, so that static/settings.js can slow the clock of the page's loading down: what
-asks for the next frame in a slow one gets it after a second, as a slow one."""
+asks for the next frame in a slow one gets it after three seconds, as a slow one."""
 
 WRONG_CALL = f"this call has not the form that the page's own have; {DESCRIBED}"
 

@@ -168,7 +168,7 @@ def test_a_page_at_rest_asks_the_server_for_nothing(fake_app: App, page: Page, c
 
 @pytest.mark.thorough
 def test_a_page_at_rest_hardly_draws(fake_app: App, page: Page):
-    """Gradio's clock of the page's own loading once drew sixty frames a second for ever; now it draws one."""
+    """Gradio's clock of the page's own loading once drew sixty frames a second for ever."""
     page.add_init_script(
         "window.frames = 0; const draw = window.requestAnimationFrame;"
         "window.requestAnimationFrame = (callback) => { window.frames++; return draw.call(window, callback); };"

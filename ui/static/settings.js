@@ -79,7 +79,7 @@ window.z1.settings = (element, props, trigger, watch) => {
 };
 
 // Gradio (6.31) counts the seconds that the page took to load for ever, at every frame, on cores that the model computes on.
-// What asks for the next frame during one frame, when all is there, is that clock: it ticks once a second from then on
+// What asks for the next frame during one frame, when all is there, is that clock: it ticks every three seconds from then on
 // (ui/door.py).
 const slowClock = () => requestAnimationFrame(() => {
   requestAnimationFrame(() => { window.z1Slow = false; });
