@@ -309,6 +309,17 @@ async def test_a_window_is_never_longer_because_a_server_writes_on(serve, monkey
         await collect(engine, prompt(engine), SMALL)
 
 
+async def test_what_a_server_leaves_out_of_its_usage_is_not_0(serve, monkeypatch):
+    written = StubServer.events
+
+    async def events(self, body):
+        async for each in written(self, body):
+            yield each if "usage" not in each else 'data: {"choices": null, "usage": {"completion_tokens": null}}\n\n'
+
+    monkeypatch.setattr(StubServer, "events", events)
+    await generated(connect(serve()), 2)
+
+
 def test_a_server_that_redirects_is_told(serve, monkeypatch):
     async def list_models(self, request):
         return RedirectResponse("/v1/models")

@@ -121,7 +121,7 @@ class ServerEngine(Engine):
             async with aclosing(self._events(body, headers)) as events:
                 async for event in events:
                     usage = event.usage or usage
-                    for delta in (choice.delta for choice in event.choices if not final):
+                    for delta in (choice.delta for choice in event.choices or () if not final):
                         told += len(delta.ids)
                         if told > body["max_tokens"]:
                             raise Z1Error(TOO_MANY.format(body["max_tokens"]))
@@ -138,7 +138,7 @@ class ServerEngine(Engine):
             self.active -= 1
         if final is None:
             raise cut_off(self._server.url)
-        if told < usage.completion_tokens:  # nothing can continue from it, and its count is wrong
+        if told < (usage.completion_tokens or 0):  # nothing can continue from it, and its count is wrong
             raise Z1Error(TOO_FEW.format(told, usage.completion_tokens))
         yield replace(final, cached_tokens=usage.cached_tokens)
 

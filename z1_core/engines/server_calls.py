@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from z1_core.engine import Delta, FinishReason
 from z1_core.engines.calls import Server, cut_off, reading, refusal
@@ -33,6 +33,7 @@ FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"
 """repetition: vLLM's, where the caller's own rule ended it."""
 
 STRICT = ConfigDict(strict=True)
+Id = Annotated[int, Field(ge=0, lt=2**31)]
 
 ENGINE_LABEL = re.compile(r'^vllm:num_requests_running\{[^}]*engine="(\d+)"', re.MULTILINE)
 
@@ -71,7 +72,7 @@ class Written(BaseModel):
 
     model_config = STRICT
     text: str | None = None
-    token_ids: list[NonNegativeInt] | None = None
+    token_ids: list[Id] | None = None
     finish_reason: str | None = None
 
     @property
@@ -83,8 +84,10 @@ class Written(BaseModel):
 
 
 class Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    """None for what the server does not tell."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: dict[str, Any] | None = None
 
     @property
@@ -95,7 +98,7 @@ class Usage(BaseModel):
 class Event(BaseModel):
     """What an event of a stream tells, in fields as OpenAI names them."""
 
-    choices: list[Written] = []
+    choices: list[Written] | None = None
     usage: Usage | None = None
     error: Any = None
 
@@ -175,8 +178,8 @@ def check_ids(server: Server, body: Mapping[str, Any]) -> None:
         ) from error
     with reading(server.url):
         events = [event for line in answer.content.split(b"\n") if (event := Event.read(line, server.url))]
-    choices = [choice for event in events for choice in event.choices]
-    counts = [event.usage.prompt_tokens for event in events if event.usage]
+    choices = [choice for event in events for choice in event.choices or ()]
+    counts = [event.usage.prompt_tokens for event in events if event.usage and event.usage.prompt_tokens is not None]
     if not any(choice.finish_reason for choice in choices):
         raise cut_off(server.url)
     if counts and counts[-1] != len(body["prompt"]):  # it makes a text of the ids
