@@ -65,7 +65,7 @@ def _csv(path: Path) -> Iterator[Row | BadRow]:
     csv.field_size_limit(sys.maxsize)  # the module's own limit, 131,072 characters, is shorter than some questions
     with path.open("rb") as file:
         encoding = json.detect_encoding(file.read(4))  # Excel's "Unicode text" is UTF-16 with tabs
-    with path.open(encoding=encoding, newline="", errors="surrogateescape") as file:
+    with path.open(encoding=encoding, newline="") as file:
         header = file.readline()
         file.seek(0)
         reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))

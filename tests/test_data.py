@@ -147,6 +147,7 @@ def test_the_same_rows_load_from_every_kind_of_file(tmp_path):
         ("a.json", "{", {}, "is not JSON"),
         ("a.json", "3", {}, "neither a list nor a dict"),
         ("a.parquet", "PAR1", {}, "no readable Parquet file"),
+        ("a.csv", b"id\ncaf\xe9\n", {}, "a.csv is damaged text .*; save it again, as UTF-8"),
         ("a.csv", b"\xff\xfei\0d\0\n\0\0\xd8a\0", {}, "a.csv is damaged text .*; save it again, as UTF-8"),
         ("a.jsonl", '{"answer": "4"}', {}, r"a.jsonl has no usable row for Sums: line 1 of a.jsonl: the field 'id' is"),
         ("a.jsonl", "", {}, "a.jsonl has no usable row for Sums"),

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import TypedDict
 
 from training.libraries import refusing
 from z1_core.errors import BadInput
 from z1_core.jsonl import read_json
+from z1_core.record import first_complaint
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,25 +26,32 @@ if TYPE_CHECKING:
 FILE = "manifest.json"
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """settings: what preprocess was asked for; counts: rows kept and dropped by reason."""
+class Tokens(TypedDict):
+    """Of the rows to train on; longest: of all rows."""
 
+    all: int
+    labelled: int
+    longest: int
+
+
+class Manifest(BaseModel):
+    """settings: what preprocess was asked for; tokenizer: its hashes; counts: rows kept and dropped by reason."""
+
+    model_config = ConfigDict(frozen=True)
     settings: dict[str, Any]
     source: list[dict[str, Any]]
-    tokenizer: dict[str, Any]
+    tokenizer: dict[str, str]
     counts: dict[str, int]
-    tokens: dict[str, int]
+    tokens: Tokens
     versions: dict[str, str]
 
     @property
     def fingerprint(self) -> str:
         """One hash of everything but the versions, for the record of a run."""
-        content = {name: value for name, value in asdict(self).items() if name != "versions"}
-        return _sha256_of(json.dumps(content, sort_keys=True))
+        return _sha256_of(json.dumps(self.model_dump(exclude={"versions"}), sort_keys=True))
 
 
-def identify(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def identify(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
     """The hashes of a tokenizer, as it was loaded, and of its template. Raises BadInput if it has no template or is not a
     fast one."""
     if not tokenizer.chat_template:
@@ -60,8 +70,11 @@ def read(folder: Path) -> Manifest:
     """Raises BadInput for a folder that preprocess did not write."""
     if not (folder / FILE).is_file():
         raise BadInput(f"{folder} holds no {FILE}; make the data with: python -m training.preprocess")
-    with refusing(f"{folder / FILE} is of another version", "preprocess the data again", TypeError):
-        return Manifest(**read_json(folder / FILE))
+    try:
+        return Manifest.model_validate(read_json(folder / FILE))
+    except ValidationError as error:
+        fault = first_complaint(error)
+        raise BadInput(f"{folder / FILE} is of another version ({fault}); preprocess the data again") from error
 
 
 def rows(folder: Path, side: str) -> Dataset:
@@ -75,10 +88,10 @@ def rows(folder: Path, side: str) -> Dataset:
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, manifest: Manifest, model: str) -> None:
     """Raises BadInput where the data was made with another tokenizer or template than the model's."""
     for name, found in identify(tokenizer).items():
-        if manifest.tokenizer[name] != found:
+        if manifest.tokenizer.get(name) != found:
             what = "tokenizer" if name == "sha256" else "chat template"
             raise BadInput(
-                f"the data was made with another {what} ({manifest.settings['tokenizer']}) than {model} has; "
+                f"the data was made with another {what} ({manifest.settings.get('tokenizer')}) than {model} has; "
                 f"preprocess it again with --tokenizer {model}"
             )
 

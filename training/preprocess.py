@@ -88,7 +88,7 @@ def preprocess(source: Sequence[str], out: Path, settings: Settings) -> manifest
             **made,
             versions=versions(("datasets", "transformers", "tokenizers")),
         )
-        write_json(draft / manifest.FILE, asdict(record))
+        write_json(draft / manifest.FILE, record.model_dump())
     return record
 
 
@@ -170,9 +170,9 @@ def _held_out(draws: np.ndarray, rows: int) -> np.ndarray:
 def show(folder: Path, rows: int) -> str:
     """The first rows as the model sees them: what is given, what is learnt."""
     made = manifest.read(folder)
-    tokenizer = load_tokenizer(made.settings["tokenizer"])
+    tokenizer = load_tokenizer(made.settings.get("tokenizer", ""))
     shown = []
-    for row in manifest.rows(folder, "train").select(range(min(rows, made.counts["train"]))):
+    for row in manifest.rows(folder, "train").take(rows):
         masked = row["length"] - row["labelled"]
         shown.append(
             f"--- {row['id']}: {row['length']} tokens, {row['labelled']} with loss\n"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,7 @@ class Plan:
             "commit": commit(),
             "settings": self.config.to_dict(),
             "fingerprint": self.data.fingerprint,
-            "data": asdict(self.data),
+            "data": self.data.model_dump(),
         }
 
 
@@ -163,7 +163,7 @@ def build(run: Plan) -> Trainer:
 def describe(run: Plan, sequences: int) -> str:
     config, tokens = run.config, run.data.tokens
     return (
-        f"{run.data.counts['train']:,} rows, {tokens['all']:,} tokens, {1 - tokens['labelled'] / tokens['all']:.1%} of "
+        f"{len(_rows(run, 'train')):,} rows, {tokens['all']:,} tokens, {1 - tokens['labelled'] / tokens['all']:.1%} of "
         "them without loss; "
         f"{sequences:,} {config.unit} in whole batches\n"
         f"effective batch {config.batch} {config.unit} = {config.world_size} processes x "

@@ -135,7 +135,7 @@ def read(path: Path, kind: type[Kind], *, name: str | None = None) -> Iterator[t
         try:
             yield line.begin, kind.model_validate(line.row)
         except ValidationError as error:
-            raise BadInput(f"{line.where} is not what a run writes ({_first(error)}); delete it") from error
+            raise BadInput(f"{line.where} is not what a run writes ({first_complaint(error)}); delete it") from error
 
 
 def read_at(path: Path, begin: int, kind: type[Kind]) -> Kind:
@@ -150,12 +150,12 @@ def read_run(folder: Path) -> RunRecord:
         return RunRecord.model_validate(record)
     except ValidationError as error:
         raise BadInput(
-            f"{folder / 'run.json'} is not what this version of python -m evaluation.run writes ({_first(error)}); restore "
-            "it, or name another folder"
+            f"{folder / 'run.json'} is not what this version of python -m evaluation.run writes ({first_complaint(error)}); "
+            "restore it, or name another folder"
         ) from error
 
 
-def _first(error: ValidationError) -> str:
-    """Of its complaints."""
+def first_complaint(error: ValidationError) -> str:
+    """Where it is, and what is wrong there."""
     fault = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, fault['loc'])) or 'all of it'}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"

@@ -177,6 +177,7 @@ def benchmarks(camera: Camera) -> None:
     camera.take("benchmarks-report")
     camera.page.locator("#answers-window input").click()
     camera.page.get_by_role("option", name="256").click()
+    expect(camera.page.locator(".z1-bench-windows [data-here]")).to_have_text(re.compile("^256: "), timeout=SLOW_MS)
     camera.page.locator("#answers-answer input").click()
     camera.page.keyboard.press("Control+a")
     camera.page.keyboard.type("wrong")

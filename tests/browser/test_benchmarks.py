@@ -50,13 +50,16 @@ def test_another_benchmark_changes_plot_table_and_answers(fake_app: App, page: P
 def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(fake_app: App, page: Page):
     open_tab(page, fake_app)
     choose(page, "answers-window", "64")
+    item = page.locator(".z1-bench-item")
+    expect(item.locator(".z1-bench-windows [data-here]")).to_have_text(
+        re.compile("^64: ")
+    )  # its answers are in the list
     page.locator("#answers-answer input").click()
     page.keyboard.press("Control+a")
     page.keyboard.type("right")
     options = page.get_by_role("option")
     expect(options).to_have_text([re.compile(rf"math500/{number}\s+✓ right$") for number in (1, 3, 5, 7)])
     options.nth(1).click()
-    item = page.locator(".z1-bench-item")
     name = item.locator(".z1-head b").first
     expect(name).to_have_text("math500/3")
     expect(item.locator(".z1-cut")).to_contain_text("window closed at 64 tokens")

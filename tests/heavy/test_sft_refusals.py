@@ -17,11 +17,12 @@ from accelerate.utils.launch import prepare_multi_gpu_env
 from datasets import Dataset
 
 from tests.heavy.tiny_training import ROOT, make_data, make_model, make_plan, options, small_tokenizer
-from training import run_folder, sft
+from training import manifest, run_folder, sft
 from training.dry_run import costs
 from training.recipe import read_settings
 from z1_core.engines.fake import CHATML
 from z1_core.errors import BadInput
+from z1_core.jsonl import read_json, write_json
 
 PAPER = ["--config", str(ROOT / "training/recipes/z1_7b.yaml")]
 FSDP2 = ROOT / "training/launch/fsdp2.yaml"
@@ -203,8 +204,20 @@ def test_data_of_another_tokenizer_or_template_or_none_is_refused(tmp_path, mode
         make_plan(model, tmp_path, tmp_path / "run")
 
 
-def test_damaged_rows_are_refused_in_a_sentence(tmp_path, model, data):
+def test_a_manifest_or_rows_that_are_damaged_are_refused_in_a_sentence(tmp_path, model, data):
     shutil.copytree(data, tmp_path / "data")
+    whole = read_json(data / manifest.FILE)
+    for part, complaint in {
+        "tokens": r"is of another version \(tokens.longest: field required\); preprocess the data again",
+        "source": r"is of another version \(source: input should be a valid list\); preprocess the data again",
+        "tokenizer": "the data was made with another tokenizer",
+    }.items():
+        write_json(
+            tmp_path / "data" / manifest.FILE, whole | {part: {"all": 1, "labelled": 1} if part == "tokens" else {}}
+        )
+        with pytest.raises(BadInput, match=complaint):
+            make_plan(model, tmp_path / "data", tmp_path / "run")
+    write_json(tmp_path / "data" / manifest.FILE, whole)
     (tmp_path / "data" / "train" / "state.json").write_text("{")
     with pytest.raises(BadInput, match=r"data/train cannot be read: .*; preprocess the data again"):
         make_plan(model, tmp_path / "data", tmp_path / "run")
