@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from z1_core.record import Asked, Status
+from z1_core.record import Asked, StatusName
 
 if TYPE_CHECKING:
     from evaluation.data import Source
@@ -78,7 +78,7 @@ class Verdict:
     not_judged: the means to judge are missing here (a library of a BigCodeBench task); never counted as wrong.
     """
 
-    status: Status
+    status: StatusName
     extracted: str = ""
     detail: str = ""
 

@@ -18,10 +18,10 @@ from ui.page import build_page
 from z1_core.choice import Choice
 from z1_core.engines.fake import FakeEngine
 from z1_core.errors import BadInput
-from z1_core.host import EngineHost, Status
+from z1_core.host import EngineHost, EngineStatus
 from z1_core.models import EMBEDDED_NAME, OFFERS, SHIFT_NAME
 
-READY = Status("ready", f"{EMBEDDED_NAME} is ready", 5)
+READY = EngineStatus("ready", f"{EMBEDDED_NAME} is ready", 5)
 QWEN = OFFERS[2].model
 
 
@@ -130,12 +130,12 @@ def test_the_badge_is_a_button_only_for_those_who_may_choose():
     assert badge_html(READY, may_choose=False).startswith('<span class="z1-chip z1-ready">')
     assert badge_html(READY, may_choose=False).endswith("it shows the mechanism, not the quality of Z1-7B.</span>")
     assert "trained here on sums and lists" in badge_html(
-        Status("ready", f"{SHIFT_NAME} is ready", 5), may_choose=False
+        EngineStatus("ready", f"{SHIFT_NAME} is ready", 5), may_choose=False
     )
     for_choosers = badge_html(READY, may_choose=True)
     assert for_choosers.startswith('<button type="button" id="model-badge"')
     assert "A better one is two clicks away" in for_choosers
-    other = Status("ready", "Qwen3-0.6B is ready", 5)
+    other = EngineStatus("ready", "Qwen3-0.6B is ready", 5)
     assert "z1-note" not in badge_html(other, may_choose=True) + badge_html(other, may_choose=False)
 
 

@@ -14,7 +14,7 @@ from ui.wiring import QUICK
 from z1_core.choice import Choice
 from z1_core.errors import BadInput
 from z1_core.gguf_header import free_memory_bytes
-from z1_core.host import EngineHost, Status
+from z1_core.host import EngineHost, EngineStatus
 from z1_core.models import EMBEDDED_NAME, OFFERS, SHIFT_NAME, is_on_disk
 
 NOTES = {
@@ -36,7 +36,7 @@ def wire_chooser(header: gr.HTML, host: EngineHost) -> gr.events.Dependency:
     return header.submit(act, None, None, **QUICK)
 
 
-def badge_html(status: Status, choice: Choice | None = None, *, may_choose: bool) -> str:
+def badge_html(status: EngineStatus, choice: Choice | None = None, *, may_choose: bool) -> str:
     """What the model is doing, and beside a small one what it is good for."""
     note = next((note for name, note in NOTES.items() if name in status.text and status.state != "failed"), "")
     if note and may_choose:

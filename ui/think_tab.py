@@ -14,7 +14,7 @@ from ui.settings_panel import SettingsPanel, chosen
 from ui.views import conversation_view
 from ui.wiring import Tab, followed, told
 from z1_core.errors import BadInput, Z1Error
-from z1_core.host import EngineHost, Status
+from z1_core.host import EngineHost, EngineStatus
 
 STILL_RUNS = "a run is still going on; stop it first (Esc)"
 
@@ -89,7 +89,7 @@ class ThinkTab(Tab):
         return self.show(conversation)
 
 
-def run_words(status: Status) -> str:
+def run_words(status: EngineStatus) -> str:
     """What the Run button says: why it waits."""
     if status.state == "ready":
         return "Run"

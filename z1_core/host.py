@@ -41,7 +41,7 @@ start_engine(report, model=..., progress=...). progress follows its download and
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class EngineStatus:
     """state: what the engine is doing; text: the same for people; seconds: how long the state has lasted."""
 
     state: Literal["starting", "ready", "failed"]
@@ -89,9 +89,9 @@ class EngineHost:
         """Start the engine in the background, in place of a dead one. Does nothing while one starts or runs."""
         self._begin("starting", self._report)
 
-    def status(self) -> Status:
+    def status(self) -> EngineStatus:
         """What the engine is doing now; that one has died is known within a second."""
-        return Status(self._state, self._text, time.monotonic() - self._since_s)
+        return EngineStatus(self._state, self._text, time.monotonic() - self._since_s)
 
     def engine(self, *, named: str | None = None) -> Engine:
         """The running engine. Raises EngineDead, saying why there is none.

@@ -24,7 +24,7 @@ from z1_core.window import Completion, EndReason, Window
 
 WINDOW = "window"
 """The project's own method; others are named by what differs."""
-Status = Literal[tuple(STATUSES)]
+StatusName = Literal[tuple(STATUSES)]
 Text = Annotated[
     str, BeforeValidator(lambda said: said.encode("utf-8", "replace").decode() if isinstance(said, str) else said)
 ]
@@ -79,7 +79,7 @@ class Answer(Keyed):
 class Judged(Keyed):
     """judged: which text the verdict is about; sha256: of the texts and the judge that it holds for."""
 
-    status: Status
+    status: StatusName
     extracted: Text = ""
     detail: Text = ""
     judged: Literal["answer", "trace", "trace and answer"]
