@@ -100,6 +100,11 @@ class RunConfig(SFTConfig, ModelConfig):
         self.gradient_accumulation_steps = self.batch // at_once
 
     @property
+    def place_model_on_device(self) -> bool | None:
+        """transformers' question; a model without weights has no place."""
+        return False if self.dry_run else super().place_model_on_device
+
+    @property
     def unit(self) -> str:
         """What batch counts."""
         return "packed sequences" if self.packing else "rows"
@@ -123,7 +128,7 @@ def _check(run: RunConfig) -> None:
             raise BadInput(f"{name} is not given; name the folder with --{name}")
     for name in POSITIVE:
         if (value := getattr(run, name)) is not None and not 0 < value < math.inf:
-            raise BadInput(f"{name} is {value}; it must be greater than 0")
+            raise BadInput(f"{name} is {value}; it must be greater than 0 and finite")
     for name in NOT_NEGATIVE:
         if not getattr(run, name) >= 0:
             raise BadInput(f"{name} is {getattr(run, name)}; it must be at least 0")

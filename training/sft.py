@@ -122,8 +122,13 @@ def _rows(run: Plan, side: str) -> Dataset:
 
 
 def load_model(run: Plan) -> PreTrainedModel:
+    """In a dry run one without weights."""
+    import torch
     from transformers import AutoModelForCausalLM
 
+    if run.config.dry_run:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(run.base)
     return AutoModelForCausalLM.from_pretrained(
         model_folder(run.config.model_name_or_path),
         revision=run.config.model_revision,
