@@ -151,6 +151,8 @@ def _source(given: str) -> Path | DatasetInfo:
 
 def _lines(source: Path | DatasetInfo) -> Iterator[Line]:
     if isinstance(source, Path):
+        if source.exists() and not source.is_file():  # files are read again: for a choice, a hash, a second count
+            raise BadInput(f"{source} is a folder, a pipe or a device; name a JSONL file")
         with refusing(f"{source} cannot be read", "name a JSONL file", OSError):
             yield from lines(source)
         return

@@ -138,7 +138,9 @@ def _read(
             else:
                 sound.append(replace(row, question="", response="", answer=""))
     if not sound:
-        raise BadInput(f"the filters left out every row ({_counts(left_out)}); ask for fewer with --filter")
+        raise BadInput(
+            f"the filters left out every row ({_counts(left_out)}); ask for fewer with --filter or --against"
+        )
     return rows, sound
 
 

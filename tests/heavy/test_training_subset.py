@@ -174,12 +174,16 @@ def test_of_two_trajectories_of_a_question_a_sound_one_stays(tmp_path: Path):
         (["--mode", "longest", "--budget", "9", "--rows", "9"], "and not both"),
         (["--mode", "random", "--rows", "-1"], "--rows is -1; it must be at least 1"),
         (["--rows", "9"], "--mode all takes every row; leave out --budget and --rows"),
-        (["--against", "in.jsonl"], "the filters left out every row (contaminated 5); ask for fewer with --filter"),
+        (
+            ["--against", "in.jsonl"],
+            "the filters left out every row (contaminated 5); ask for fewer with --filter or --against",
+        ),
         (["--against", "no.jsonl"], "no.jsonl cannot be read: No such file or directory"),
         (
             ["data/no"],
             "data/no cannot be read: No such file or directory: 'data/no'; name a JSONL file",
         ),  # no hub id
+        (["/dev/null"], "/dev/null is a folder, a pipe or a device; name a JSONL file"),
         (["--ngram", "1"], "--ngram is 1; it must be from 2 to 50"),
     ],
 )
