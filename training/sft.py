@@ -142,8 +142,9 @@ def build(run: Plan) -> Trainer:
     from training.recipe import SETTINGS
     from training.trainer import Log, Trainer
 
-    config, held_out = run.config, _rows(run, "held_out")
-    if not len(held_out):
+    config = run.config
+    held_out = _rows(run, "held_out") if run.data.counts.get("held_out") else None  # datasets cannot read no rows
+    if held_out is None:
         config.eval_strategy = "no"
     config.eval_on_start = config.eval_on_start and config.eval_strategy != "no"
     with refusing(*SETTINGS):
@@ -151,7 +152,7 @@ def build(run: Plan) -> Trainer:
             model=load_model(run),
             args=config,
             train_dataset=train_rows(run),
-            eval_dataset=held_out if len(held_out) else None,
+            eval_dataset=held_out,
             processing_class=load_tokenizer(run.config.model_name_or_path, run.config.model_revision),
             callbacks=[Log(run.out / run_folder.LOG)],
             peft_config=get_peft_config(config),

@@ -139,6 +139,11 @@ def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(tmp_path, model
     assert (tmp_path / "run/checkpoint-2-kept").exists()
 
 
+def test_a_run_may_hold_no_rows_out(tmp_path, model):
+    assert len(train(model, make_data(tmp_path, model, held_out=0), tmp_path / "run")) == 4
+    assert logged(tmp_path / "run", "eval_loss") == []
+
+
 class Poison(TrainerCallback):
     """Makes a weight no number, as a diverged step does."""
 
