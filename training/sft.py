@@ -194,7 +194,8 @@ def train(run: Plan) -> None:
     try:
         late = (ValueError, TypeError, ImportError, NotImplementedError)  # of the optimiser and the schedule
         with refusing(*SETTINGS, late):
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
+            if not last or run_folder.step_of(last) < run.config.steps(len(trainer.train_dataset)):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)  # which takes a step in any case
     except torch.OutOfMemoryError as error:
         raise Z1Error(
             "the GPU's memory is full; halve per_device_train_batch_size, which leaves batch as it is, or take more GPUs"

@@ -139,6 +139,18 @@ def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(tmp_path, model
     assert (tmp_path / "run/checkpoint-2-kept").exists()
 
 
+@pytest.mark.parametrize("end", [{"max_steps": 3}, {"max_steps": -1, "num_train_epochs": 0.6}])
+def test_a_finished_run_that_is_given_again_takes_no_further_step(tmp_path, model, data, end):
+    """Nor one that was killed before its export."""
+    out = tmp_path / "run"
+    losses = train(model, data, out, **end)
+    kept = run_folder.checkpoints(out)
+    shutil.rmtree(out / "model")
+    assert train(model, data, out, **end) == losses
+    assert run_folder.checkpoints(out) == kept
+    assert (out / "model").is_dir()
+
+
 def test_a_run_may_hold_no_rows_out(tmp_path, model):
     assert len(train(model, make_data(tmp_path, model, held_out=0), tmp_path / "run")) == 4
     assert logged(tmp_path / "run", "eval_loss") == []
