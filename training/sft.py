@@ -12,10 +12,12 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluation.store import held
 from training import manifest, run_folder
 from training.libraries import refusing
 from training.pretrained import commit_of, load_config, load_tokenizer, model_folder
@@ -25,6 +27,7 @@ from z1_core.program import program
 from z1_core.provenance import commit, versions
 
 if TYPE_CHECKING:
+    from accelerate import PartialState
     from datasets import Dataset
     from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -174,14 +177,21 @@ def describe(run: Plan, sequences: int) -> str:
 
 
 def train(run: Plan) -> None:
-    """From the last whole checkpoint, if there is one, to the exported model and the figure."""
-    import torch
+    """From the last whole checkpoint, if there is one, to the exported model and the figure. Raises BadInput where another
+    process is at it, or the folder is another run's."""
     from accelerate import PartialState
+
+    state = PartialState()
+    with held(run.out, name=run_folder.LOCK) if state.is_main_process else nullcontext():
+        _train(run, state)
+
+
+def _train(run: Plan, state: PartialState) -> None:
+    import torch
 
     from training.export import export
     from training.recipe import SETTINGS
 
-    state = PartialState()
     with state.main_process_first():
         if state.is_main_process:
             run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from tests.heavy.tiny_training import finished, logged, make_data, make_model, options, run_sft, train
 from training import run_folder, sft
 from z1_core import jsonl
-from z1_core.errors import Z1Error
+from z1_core.errors import BadInput, Z1Error
 
 ROUNDING = 2e-5
 """How far sums of the same fp32 numbers in another order may lie apart after a few steps."""
@@ -149,6 +150,11 @@ def test_a_finished_run_that_is_given_again_takes_no_further_step(tmp_path, mode
     assert train(model, data, out, **end) == losses
     assert run_folder.checkpoints(out) == kept
     assert (out / "model").is_dir()
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path, model, data):
+    with FileLock(tmp_path / run_folder.LOCK), pytest.raises(BadInput, match="another process is at work in"):
+        train(model, data, tmp_path)
 
 
 def test_a_run_may_hold_no_rows_out(tmp_path, model):
