@@ -78,6 +78,9 @@ class Log(TrainerCallback):
         self._seconds += time.perf_counter() - self._step_s
         control.should_log |= control.should_save  # which comes behind logging, and so behind the look below
 
+    def on_epoch_end(self, args, state, control, **_: Any) -> None:
+        control.should_log |= control.should_save
+
     def on_log(self, args, state, control, logs: dict[str, float], **_: Any) -> None:
         for name in ("loss", "grad_norm"):
             if not math.isfinite(logs.get(name, 0)):

@@ -101,7 +101,7 @@ def told(out: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in line.items() if not CLOCK.search(name)} for line in lines]
 
 
-def train_with(callback: TrainerCallback, *folders: Path) -> None:
+def train_with(callback: TrainerCallback, *folders: Path, **changes) -> None:
     """folders: model, data, out."""
     built = sft.build
 
@@ -112,7 +112,7 @@ def train_with(callback: TrainerCallback, *folders: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sft, "build", build)
-        train(*folders)
+        train(*folders, **changes)
 
 
 class FillDisk(TrainerCallback):
@@ -184,6 +184,19 @@ def test_a_run_ends_at_the_first_loss_that_is_no_number(tmp_path, model, data):
     with pytest.raises(Z1Error, match="loss is nan at step 3"):
         train_with(Poison(), model, data, tmp_path / "run")
     assert [path.name for path in run_folder.checkpoints(tmp_path / "run")] == ["checkpoint-2"]
+
+
+def test_no_loss_that_is_no_number_is_saved_at_the_end_of_an_epoch_either(tmp_path, model, data):
+    a_time = {
+        "save_strategy": "epoch",
+        "logging_steps": 10,
+        "max_steps": -1,
+        "num_train_epochs": 1,
+        "eval_strategy": "no",
+    }
+    with pytest.raises(Z1Error, match="loss is nan at step 4"):
+        train_with(Poison(), model, data, tmp_path / "run", **a_time)
+    assert run_folder.checkpoints(tmp_path / "run") == []
 
 
 def test_the_log_tells_speed_and_memory(tmp_path, model, data, capsys):
