@@ -43,8 +43,9 @@ def export(checkpoint: Path, out: Path, *, as_adapter: bool = False) -> None:
     with _reading(checkpoint):
         record = _record_of(checkpoint)
         base = {"base": record["base"], "revision": record["revision"]}
-    if out.is_relative_to(checkpoint) or checkpoint.is_relative_to(out):
-        raise BadInput(f"{out} is, holds or lies in the checkpoint {checkpoint}; name another folder with --out")
+    is_the_runs = out.parent == checkpoint.parent and out.name.startswith(("checkpoint-", run_folder.SAVING))
+    if out.is_relative_to(checkpoint) or checkpoint.is_relative_to(out) or is_the_runs:
+        raise BadInput(f"{out} is, holds or lies in a checkpoint, or is named like one; name another folder with --out")
     with appearing(out) as draft:
         write_json(draft / RECORD, record)
         if as_adapter:

@@ -12,10 +12,12 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluation.store import held
 from training import manifest, run_folder
 from training.libraries import refusing
 from training.pretrained import commit_of, load_config, load_tokenizer, model_folder
@@ -25,6 +27,7 @@ from z1_core.program import program
 from z1_core.provenance import commit, versions
 
 if TYPE_CHECKING:
+    from accelerate import PartialState
     from datasets import Dataset
     from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -147,8 +150,9 @@ def build(run: Plan) -> Trainer:
     from training.recipe import SETTINGS
     from training.trainer import Log, Trainer
 
-    config, held_out = run.config, _rows(run, "held_out")
-    if not len(held_out):
+    config = run.config
+    held_out = _rows(run, "held_out") if run.data.counts.get("held_out") else None  # datasets cannot read no rows
+    if held_out is None:
         config.eval_strategy = "no"
     config.eval_on_start = config.eval_on_start and config.eval_strategy != "no"
     with refusing(*SETTINGS):
@@ -156,7 +160,7 @@ def build(run: Plan) -> Trainer:
             model=load_model(run),
             args=config,
             train_dataset=train_rows(run),
-            eval_dataset=held_out if len(held_out) else None,
+            eval_dataset=held_out,
             processing_class=load_tokenizer(run.config.model_name_or_path, run.config.model_revision),
             callbacks=[Log(run.out / run_folder.LOG)],
             peft_config=get_peft_config(config),
@@ -178,14 +182,21 @@ def describe(run: Plan, sequences: int) -> str:
 
 
 def train(run: Plan) -> None:
-    """From the last whole checkpoint, if there is one, to the exported model and the figure."""
-    import torch
+    """From the last whole checkpoint, if there is one, to the exported model and the figure. Raises BadInput where another
+    process is at it, or the folder is another run's."""
     from accelerate import PartialState
+
+    state = PartialState()
+    with held(run.out, name=run_folder.LOCK) if state.is_main_process else nullcontext():
+        _train(run, state)
+
+
+def _train(run: Plan, state: PartialState) -> None:
+    import torch
 
     from training.export import export
     from training.recipe import SETTINGS
 
-    state = PartialState()
     with state.main_process_first():
         if state.is_main_process:
             run_folder.claim(run.out, run.record, is_begun=bool(run_folder.checkpoints(run.out)))
@@ -198,7 +209,8 @@ def train(run: Plan) -> None:
     try:
         late = (ValueError, TypeError, ImportError, NotImplementedError)  # of the optimiser and the schedule
         with refusing(*SETTINGS, late):
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
+            if not last or run_folder.step_of(last) < run.config.steps(len(trainer.train_dataset)):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)  # which takes a step in any case
     except torch.OutOfMemoryError as error:
         raise Z1Error(
             "the GPU's memory is full; halve per_device_train_batch_size, which leaves batch as it is, or take more GPUs"

@@ -78,6 +78,9 @@ class Log(TrainerCallback):
         self._seconds += time.perf_counter() - self._step_s
         control.should_log |= control.should_save  # which comes behind logging, and so behind the look below
 
+    def on_epoch_end(self, args, state, control, **_: Any) -> None:
+        control.should_log |= control.should_save
+
     def on_log(self, args, state, control, logs: dict[str, float], **_: Any) -> None:
         for name in ("loss", "grad_norm"):
             if not math.isfinite(logs.get(name, 0)):
@@ -95,13 +98,15 @@ class Log(TrainerCallback):
             said = f"{line['tokens_per_second']:,.0f} tokens/s, {line['peak_memory_gb']:.1f} GB, {left} left"
             print(f"step {line['step']} of {state.max_steps}: loss {line['loss']:.4f}, {said}", flush=True)
         else:
+            line.pop("eval_num_tokens", None)
             print(f"step {line['step']}: held-out loss {line['eval_loss']:.4f}", flush=True)
         with Lines(self._path) as file:
             file.add(line)
 
     def _speed(self, line: dict[str, float]) -> dict[str, float]:
-        """Since the line before."""
-        tokens, self._tokens = line["num_tokens"] - self._tokens, line["num_tokens"]
+        """Since the line before. TRL's own count begins anew when a run goes on, and so is not kept."""
+        count = line.pop("num_tokens")
+        tokens, self._tokens = count - self._tokens, count
         seconds, self._seconds = self._seconds, 0.0
         return {
             "tokens": int(tokens),

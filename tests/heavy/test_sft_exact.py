@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from tests.heavy.tiny_training import finished, logged, make_data, make_model, options, run_sft, train
 from training import run_folder, sft
 from z1_core import jsonl
-from z1_core.errors import Z1Error
+from z1_core.errors import BadInput, Z1Error
 
 ROUNDING = 2e-5
 """How far sums of the same fp32 numbers in another order may lie apart after a few steps."""
@@ -85,13 +86,22 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, model, data):
     assert 13 <= len(logged(out)) < 40
     assert "going on from checkpoint-" in finished(run_sft(killed))
     finished(beside)
-    assert logged(out) == logged(undisturbed)
+    assert told(out) == told(undisturbed)
     assert len(logged(out)) == 40
     ours, theirs = (load_file(folder / "model/model.safetensors") for folder in (out, undisturbed))
     assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
 
 
-def train_with(callback: TrainerCallback, *folders: Path) -> None:
+CLOCK = re.compile("second|runtime|memory")
+
+
+def told(out: Path) -> list[dict[str, float]]:
+    """The log without what hangs on the machine."""
+    lines = jsonl.rows(out / run_folder.LOG)
+    return [{name: value for name, value in line.items() if not CLOCK.search(name)} for line in lines]
+
+
+def train_with(callback: TrainerCallback, *folders: Path, **changes) -> None:
     """folders: model, data, out."""
     built = sft.build
 
@@ -102,7 +112,7 @@ def train_with(callback: TrainerCallback, *folders: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sft, "build", build)
-        train(*folders)
+        train(*folders, **changes)
 
 
 class FillDisk(TrainerCallback):
@@ -139,6 +149,28 @@ def test_a_checkpoint_that_was_being_written_is_not_gone_on_from(tmp_path, model
     assert (tmp_path / "run/checkpoint-2-kept").exists()
 
 
+@pytest.mark.parametrize("end", [{"max_steps": 3}, {"max_steps": -1, "num_train_epochs": 0.6}])
+def test_a_finished_run_that_is_given_again_takes_no_further_step(tmp_path, model, data, end):
+    """Nor one that was killed before its export."""
+    out = tmp_path / "run"
+    losses = train(model, data, out, **end)
+    kept = run_folder.checkpoints(out)
+    shutil.rmtree(out / "model")
+    assert train(model, data, out, **end) == losses
+    assert run_folder.checkpoints(out) == kept
+    assert (out / "model").is_dir()
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path, model, data):
+    with FileLock(tmp_path / run_folder.LOCK), pytest.raises(BadInput, match="another process is at work in"):
+        train(model, data, tmp_path)
+
+
+def test_a_run_may_hold_no_rows_out(tmp_path, model):
+    assert len(train(model, make_data(tmp_path, model, held_out=0), tmp_path / "run")) == 4
+    assert logged(tmp_path / "run", "eval_loss") == []
+
+
 class Poison(TrainerCallback):
     """Makes a weight no number, as a diverged step does."""
 
@@ -152,6 +184,19 @@ def test_a_run_ends_at_the_first_loss_that_is_no_number(tmp_path, model, data):
     with pytest.raises(Z1Error, match="loss is nan at step 3"):
         train_with(Poison(), model, data, tmp_path / "run")
     assert [path.name for path in run_folder.checkpoints(tmp_path / "run")] == ["checkpoint-2"]
+
+
+def test_no_loss_that_is_no_number_is_saved_at_the_end_of_an_epoch_either(tmp_path, model, data):
+    a_time = {
+        "save_strategy": "epoch",
+        "logging_steps": 10,
+        "max_steps": -1,
+        "num_train_epochs": 1,
+        "eval_strategy": "no",
+    }
+    with pytest.raises(Z1Error, match="loss is nan at step 4"):
+        train_with(Poison(), model, data, tmp_path / "run", **a_time)
+    assert run_folder.checkpoints(tmp_path / "run") == []
 
 
 def test_the_log_tells_speed_and_memory(tmp_path, model, data, capsys):

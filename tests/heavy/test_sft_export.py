@@ -179,7 +179,16 @@ def test_an_export_removes_nothing_that_it_did_not_make(tmp_path, run, capsys):
     (tmp_path / "file").write_text("mine")
     before = sorted(run.parent.rglob("*"))
     checkpoint = run / "checkpoint-4"
-    for out in (run, run.parent, checkpoint, checkpoint / "model", run / "model", tmp_path / "file"):
+    for out in (
+        run,
+        run.parent,
+        checkpoint,
+        checkpoint / "model",
+        run / "model",
+        run / "checkpoint-9",
+        run / ".saving",
+        tmp_path / "file",
+    ):
         assert export_main([str(checkpoint), "--out", str(out)]) == 2, out
         assert "name another folder with --out" in capsys.readouterr().err
     assert sorted(run.parent.rglob("*")) == before
