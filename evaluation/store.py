@@ -40,6 +40,8 @@ def merged(out: Path, now: RunRecord) -> RunRecord:
                 f"{out} holds another run: its {name} is {json.dumps(old[name])}, not {json.dumps(new[name])}; "
                 "give the same options to continue it, or name another folder with --out"
             )
+    for name in before.benchmarks.keys() & now.benchmarks:
+        now.benchmarks[name].bad_rows = before.benchmarks[name].bad_rows
     grown = {
         "windows": sorted({*before.windows, *now.windows}),
         "samples": max(before.samples, now.samples),
