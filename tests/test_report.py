@@ -185,6 +185,9 @@ def test_a_run_that_has_only_begun_makes_a_report(run, figures, capsys):
     assert main([str(run.folder)]) == 0
     said = capsys.readouterr().err
     assert "MATH500 is not finished: 1 of 24 answers are missing" in said
+    assert "with all windows and samples and the largest --limit" in said, (
+        "where one grew, the last command is not enough"
+    )
     assert "GSM8K is not finished: 24 of 24 answers are missing" in said
 
 
