@@ -131,7 +131,7 @@ def ask(engine: Engine, plan: Plan, name: str) -> list[Asked]:
             raise ContextOverflow(f"{name}, problem {problem.id}: {error}") from error
         asked.append(problem.as_asked(messages, ids, engine.text.decode(ids, control=True)))
     for task in tasks:
-        task.bad_rows = bad_rows
+        task.bad_rows = max(bad_rows, task.bad_rows, key=len)  # a smaller --limit than before reads fewer
     for complaint in bad_rows:
         print(f"left out: {complaint}", file=sys.stderr)
     return asked

@@ -115,13 +115,13 @@ def _mean(values: pd.Series) -> float | None:
 def sides(runs: Sequence[Results]) -> dict[str, dict[str, BenchmarkResults]]:
     """benchmark -> label -> what can be compared on it, in the order given. A label names what differs: model, method,
     folder."""
-    twins = len({run.run.model for run in runs}) < len(runs)
+    models = [run.run.model.rstrip("/").rsplit("/", 1)[-1] for run in runs]
+    twins = len(set(models)) < len(runs)
     made: dict[str, dict[str, BenchmarkResults]] = {}
-    for run in runs:
+    for model, run in zip(models, runs, strict=True):
         for results in run.benchmarks.values():
             method = results.task.method.replace("-", " ")
             folder = [str(run.folder)] if twins else []
-            model = run.run.model.rstrip("/").rsplit("/", 1)[-1]
             label = ", ".join([model, *([] if method == WINDOW else [method]), *folder])
             made.setdefault(results.task.benchmark, {})[label] = results
     return made

@@ -107,7 +107,8 @@ def notices(summary: Mapping[str, Any], folder: str) -> list[str]:
         if task["missing"]:
             said.append(
                 f"{title} is not finished: {task['missing']:,} of {answers + task['missing']:,} answers are missing. "
-                "Give the same python -m evaluation.run command again; it continues."
+                "Give the python -m evaluation.run command again, with all windows and samples and the largest --limit; it "
+                "continues."
             )
         if task["without_verdict"]:
             said.append(

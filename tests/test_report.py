@@ -185,6 +185,9 @@ def test_a_run_that_has_only_begun_makes_a_report(run, figures, capsys):
     assert main([str(run.folder)]) == 0
     said = capsys.readouterr().err
     assert "MATH500 is not finished: 1 of 24 answers are missing" in said
+    assert "with all windows and samples and the largest --limit" in said, (
+        "where one grew, the last command is not enough"
+    )
     assert "GSM8K is not finished: 24 of 24 answers are missing" in said
 
 
@@ -333,13 +336,13 @@ def test_two_methods_of_one_run_are_compared_on_the_same_problems(run):
 
 def test_two_runs_are_compared_on_the_problems_that_both_have(tmp_path, figures, capsys):
     one = Run(tmp_path / "x" / "run").add("math500", title="MATH500", problems=8).folder
-    other = Run(tmp_path / "y" / "run", windows=(128, 512))
+    other = Run(tmp_path / "y" / "run", model="others/Up-7B", windows=(128, 512))
     other.add("math500", title="MATH500", problems=6, statuses=lambda *_: "wrong")
     assert main([str(one), str(other.folder)]) == 0
     (row,) = [line for line in (one / "comparison.md").read_text().splitlines() if line.startswith("| MATH500")]
     assert row.endswith("| 128 | 6 | 100.0 % | 0.0 % | −100.0 | 6 | 0 | 0.031 |")
     assert (one / "comparison.png").read_bytes().startswith(b"\x89PNG")
-    assert f"Up-7B, {other.folder}" in capsys.readouterr().out, "folders of one name are told apart"
+    assert f"Up-7B, {other.folder}" in capsys.readouterr().out, "models and folders of one name are told apart"
 
 
 def test_runs_with_nothing_in_common_are_not_compared(tmp_path, capsys):

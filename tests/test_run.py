@@ -258,6 +258,12 @@ def test_samples_have_seeds_of_their_own_that_no_other_problem_changes(questions
     assert few.items() <= many.items()
 
 
+def test_a_run_that_was_killed_before_its_record_was_whole_begins(evaluate, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json.part").write_text('{"model"')
+    assert evaluate(*SMALL)[0] == 0
+
+
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.thorough)])
 def test_kill_9_at_random_moments_changes_no_answer(questions, tmp_path, kills):
     def words(out: Path) -> list[str]:
@@ -338,4 +344,5 @@ def test_a_malformed_row_is_named_and_the_others_are_asked(evaluate, questions, 
     assert "left out: line 2 of damaged.jsonl: the field 'answer' is missing" in said
     assert "left out: line 3 of damaged.jsonl: not JSON" in said
     assert len(rows(out / "gsm8k" / "answers.jsonl")) == 9
-    assert len(read_json(out / "run.json")["benchmarks"]["gsm8k"]["bad_rows"]) == 2
+    evaluate(*SMALL, "--limit", 1, data=damaged)
+    assert len(read_json(out / "run.json")["benchmarks"]["gsm8k"]["bad_rows"]) == 2, "of all that were asked"

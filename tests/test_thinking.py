@@ -108,7 +108,7 @@ async def test_each_phase_has_a_budget_of_its_own_and_the_callers_other_settings
     await collect(engine, ask(engine), WINDOW, sampling)
     assert [request.sampling for request in engine.requests] == [
         replace(sampling, max_tokens=20),
-        replace(sampling, max_tokens=50),
+        replace(sampling, max_tokens=50, written=20),
     ]
 
 

@@ -68,7 +68,8 @@ class Window:
 class Sampling:
     """How tokens are drawn. temperature 0 is greedy; top_p counts only above 0.
 
-    max_tokens: set by think() for each phase; the caller's value is not used there.
+    max_tokens, written: set by think() for each phase, and how many tokens the trace has then; the caller's values are not
+    used there.
     seed: repeats a draw at temperature > 0; None draws a new one each time.
     extra: further fields of the engine's own sampling parameters, as (name, value) pairs. Of these, stop strings end an
     answer and never a trace; min_tokens counts trace and answer together.
@@ -78,6 +79,7 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int | None = None
+    written: int = 0
     seed: int | None = None
     extra: tuple[tuple[str, Any], ...] = ()
 
@@ -110,7 +112,7 @@ class Sampling:
         extra = dict(self.extra)
         if "min_tokens" in extra:
             extra["min_tokens"] = min(max(extra["min_tokens"] - written, 0), max_tokens)
-        return replace(self, max_tokens=max_tokens, extra=tuple(extra.items()))
+        return replace(self, max_tokens=max_tokens, written=written, extra=tuple(extra.items()))
 
     def sample(self, index: int) -> Sampling:
         """The sampling of the index-th of several independent samples: the same, with a seed of its own."""

@@ -21,7 +21,8 @@ from z1_core.engines.llama_calls import PLAIN, complete
 from z1_core.errors import BadInput, ModelUnavailable
 from z1_core.models import embedded_file
 from z1_core.prompt import chat
-from z1_core.thinking import collect, generate
+from z1_core.sweep import collect_sweep
+from z1_core.thinking import answer_from, collect, generate
 from z1_core.thoughts import Thoughts
 from z1_core.window import HINT, Sampling, Window
 
@@ -81,6 +82,28 @@ async def test_without_a_hint_a_window_of_whole_slices_changes_no_draw(llama_eng
     assert (*parted.trace_ids, *parted.answer_ids) == whole.trace_ids
 
 
+@pytest.mark.parametrize("hint", [HINT, None])
+async def test_a_window_draws_the_same_alone_in_a_sweep_and_from_a_stored_trace(llama_engine, ask, hint):
+    prompt = ask(llama_engine, "Tell a long story about a lighthouse.")
+    windows = [Window(thinking_tokens=size, answer_tokens=16, hint=hint) for size in (10, 30)]
+    drawn, requests = Sampling(temperature=1, seed=3, extra=(("min_tokens", 60),)), []
+
+    async def noted(*args):
+        requests.append((len(args[2]), args[3], args[4]["seed"]))
+        return await complete(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(llama, "complete", noted)
+        trace = (await collect(llama_engine, prompt, windows[0], drawn)).trace_ids
+        alone = {request for request in requests if request[0] >= len(prompt) + 10}
+        requests.clear()
+        await collect_sweep(llama_engine, prompt, windows, drawn)
+        assert alone <= set(requests)
+        requests.clear()
+        _ = [chunk async for chunk in answer_from(llama_engine, prompt, trace, windows[0], drawn)]
+        assert alone == set(requests)
+
+
 async def test_behind_the_hint_the_draws_are_others_than_those_of_the_trace(llama_engine, ask):
     prompt = ask(llama_engine, "Tell a long story about a lighthouse.")
     seeds = []
@@ -94,7 +117,7 @@ async def test_behind_the_hint_the_draws_are_others_than_those_of_the_trace(llam
         await collect(
             llama_engine, prompt, Window(thinking_tokens=24, answer_tokens=24), Sampling(temperature=1, seed=3)
         )
-    assert len(set(seeds)) == len(seeds) > 8
+    assert len(set(seeds)) == len(seeds) > 7
 
 
 async def test_ends_that_are_switched_off_do_not_act_in_either_phase(llama_engine, ask):

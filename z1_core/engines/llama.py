@@ -33,7 +33,7 @@ PLACES = 8
 SLICE_TOKENS = 8
 FIRST_ENDS = (1, 4)
 """Where the requests of a run end: early at first, so that a reader sees at once that it writes, then at every
-SLICE_TOKENS. Phase 2 keeps the step: without a hint, a window of whole slices changes no draw."""
+SLICE_TOKENS. Phase 2 keeps the trace's step: without a hint, a window of whole slices changes no draw."""
 
 DEAD = "the engine's process has ended (killed, or out of memory); start it again"
 
@@ -162,11 +162,9 @@ class LlamaEngine(Engine):
         prompt_ids: Sequence[int],
         sampling: Sampling,
         *,
-        began: int,
         turn: AbstractAsyncContextManager,
     ) -> AsyncGenerator[Delta, None]:
-        """As Session.stream, in that place. began: how many tokens the run's first prompt had; turn: what each slice waits
-        for."""
+        """As Session.stream, in that place. turn: what each slice waits for."""
         budget = self.room(prompt_ids, sampling)
         fields, at_least = sampling_fields(sampling)
         endless = fields.pop("ignore_eos", False)
@@ -177,7 +175,7 @@ class LlamaEngine(Engine):
                 written = len(ids) - len(prompt_ids)
                 must_go_on = written < at_least
                 upto = min(at_least, budget) if must_go_on else budget
-                count = min(_to_slice_end(len(ids) - began), upto - written)
+                count = min(_to_slice_end(sampling.written + written), upto - written)
                 seed = sampling.seed_at(len(ids), below=2**32 - 1)
                 fields |= {"ignore_eos": endless or must_go_on, "seed": -1 if seed is None else seed}
                 async with turn:
@@ -232,19 +230,18 @@ class _Slot:
 
 @dataclass(slots=True)
 class _LlamaSession:
-    """As z1_core.engine.Session. slot, began: known from the first request on; runs: its own and those beside it, the last
-    of which leaves the place."""
+    """As z1_core.engine.Session. slot: known from the first request on; runs: its own and those beside it, the last of which
+    leaves the place."""
 
     engine: LlamaEngine
     slot: _Slot | None = None
-    began: int | None = None
     runs: int = 0
     place: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         if self.slot is None:
-            self.slot, self.began = self.engine.take_slot(prompt_ids), len(prompt_ids)
-        return self.engine.stream(self.slot, prompt_ids, sampling, began=self.began, turn=self.slot.turn)
+            self.slot = self.engine.take_slot(prompt_ids)
+        return self.engine.stream(self.slot, prompt_ids, sampling, turn=self.slot.turn)
 
 
 @dataclass(slots=True)
@@ -256,7 +253,7 @@ class _Guest:
     async def stream(self, prompt_ids: Sequence[int], sampling: Sampling) -> AsyncGenerator[Delta, None]:
         engine, slot = self.host.engine, self.host.slot
         async with slot.turn:
-            made = engine.stream(slot, prompt_ids, sampling, began=len(prompt_ids), turn=nullcontext())
+            made = engine.stream(slot, prompt_ids, sampling, turn=nullcontext())
             async with aclosing(made) as deltas:
                 async for delta in deltas:
                     yield delta
