@@ -76,19 +76,20 @@ def judge_folder(options: argparse.Namespace, run: RunRecord) -> Counter[str]:
         made_with = {"sandbox": tools.sandbox and tools.sandbox.kind, "versions": versions(PACKAGES)}
         write_json(options.folder / "judge.json", {"judge": judge, "python": options.python, **made_with})
         for folder, task in tasks.items():
-            if options.again:
-                (folder / "verdicts.jsonl").unlink(missing_ok=True)
-            of = benchmark(task.benchmark)
-            statuses += judge_task(folder, of, options.data or task.data, tools, judge)
+            of, data = benchmark(task.benchmark), options.data or task.data
+            statuses += judge_task(folder, of, data, tools, judge, again=options.again)
     write_report(options.folder)
     print(", ".join(f"{statuses[name]} {name}" for name in STATUSES if statuses[name]))
     print(f"the report is {options.folder / 'report.html'}")
     return statuses
 
 
-def judge_task(folder: Path, of: Benchmark, data: Path | str | None, tools: Judges, judge: str) -> Counter[str]:
-    """What has a verdict that counts, of this judge, is left alone. Each new one is a line the moment it is made."""
-    verdicts = {each.key: each for _, each in read(folder / "verdicts.jsonl", Judged)}
+def judge_task(
+    folder: Path, of: Benchmark, data: Path | str | None, tools: Judges, judge: str, *, again: bool
+) -> Counter[str]:
+    """What has a verdict that counts, of this judge, is left alone but for `again`, and stands until there is another. Each
+    new one is a line the moment it is made."""
+    verdicts = {} if again else {each.key: each for _, each in read(folder / "verdicts.jsonl", Judged)}
     path, total, one_writes = folder / "answers.jsonl", 0, Lock()
     left: defaultdict[str, list[int]] = defaultdict(list)
     for begin, answer in read(path, Answer):

@@ -29,7 +29,7 @@ def merged(out: Path, now: RunRecord) -> RunRecord:
     """What run.json has to hold when the run goes on with these settings: larger sets of windows, samples and tasks grow
     into one, all else must be as before. Raises BadInput, naming what differs, for a folder of another run."""
     if not (out / "run.json").exists():
-        if any(entry.name not in (".lock", "run.json.part") for entry in out.iterdir()):
+        if any(entry.name != ".lock" and entry.suffix != ".part" for entry in out.iterdir()):
             raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
         return now
     before = read_run(out)

@@ -260,7 +260,7 @@ def test_samples_have_seeds_of_their_own_that_no_other_problem_changes(questions
 
 def test_a_run_that_was_killed_before_its_record_was_whole_begins(evaluate, tmp_path):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "run.json.part").write_text('{"model"')
+    (tmp_path / "out" / "run.json.1234.part").write_text('{"model"')
     assert evaluate(*SMALL)[0] == 0
 
 

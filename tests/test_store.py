@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 from types import SimpleNamespace
 
 import pytest
@@ -57,6 +58,21 @@ def test_a_full_disk_takes_nothing_from_what_was_there(tmp_path):
     with pytest.raises(Z1Error, match="cannot be written: No space left on device; nothing finished is lost"):
         lines.add({"a": 2})
     assert lines.path.read_bytes() == before
+
+
+def test_two_processes_may_write_one_file_at_a_time(tmp_path):
+    path = tmp_path / "summary.json"
+
+    def slowly():
+        yield {"process": 1}
+        other = multiprocessing.get_context("spawn").Process(target=jsonl.write_lines, args=(path, [{"process": 2}]))
+        other.start()
+        other.join()
+        assert (other.exitcode, jsonl.rows(path)) == (0, [{"process": 2}])
+
+    jsonl.write_lines(path, slowly())
+    assert jsonl.rows(path) == [{"process": 1}]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_that_is_replaced_is_the_old_or_the_new_one(tmp_path, monkeypatch):

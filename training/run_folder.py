@@ -40,7 +40,7 @@ def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> Non
     """
     path = out / RUN
     out.mkdir(parents=True, exist_ok=True)
-    others = {file.name for file in out.iterdir()} - {LOCK, f"{RUN}.part"}
+    others = {file.name for file in out.iterdir() if file.suffix != ".part"} - {LOCK}
     if others and not path.exists():
         raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder")
     if path.exists() and is_begun:

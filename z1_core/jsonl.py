@@ -131,8 +131,8 @@ def write(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name when it is whole. Raises Z1Error where it cannot be written."""
-    draft = path.with_name(f"{path.name}.part")
+    """A file that gets its name when it is whole, whoever else writes it now. Raises Z1Error where it cannot be written."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("wb") as file:
