@@ -13,7 +13,7 @@ from training.trainer import Trainer
 
 
 def dry_run(run: Plan) -> None:
-    """Prints; leaves nothing. Raises BadInput for what a start would refuse."""
+    """Prints; leaves nothing. Raises BadInput for what trainer, optimiser and schedule refuse."""
     with TemporaryDirectory() as run.config.output_dir:  # a trainer makes it
         trainer = build(run)
     sequences = len(trainer.train_dataset)
