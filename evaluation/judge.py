@@ -16,13 +16,13 @@ from threading import Lock
 
 from tqdm import tqdm
 
-from evaluation import store
 from evaluation.benchmarks import benchmark
 from evaluation.data import those
 from evaluation.judging import fingerprint, in_threads, judge_answer, judge_text, judges, sha256_of_case
 from evaluation.problem import Benchmark, Judges, Problem
 from evaluation.responses import judge_responses
 from z1_core.errors import BadInput
+from z1_core.folder import held
 from z1_core.jsonl import Lines, write_json
 from z1_core.program import program
 from z1_core.provenance import PACKAGES, versions
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
             statuses = judge_responses(options.responses, of, tools, data=options.data)
     else:
         run = read_run(options.folder)
-        with store.held(options.folder, name=".judge.lock"):
+        with held(options.folder, name=".judge.lock"):
             statuses = judge_folder(options, run)
     faults = statuses["harness_error"]
     if faults:

@@ -26,6 +26,7 @@ from evaluation.pool import pooled
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput, ContextOverflow
+from z1_core.folder import held
 from z1_core.jsonl import Lines, write_json, write_lines
 from z1_core.options import add_engine_options, add_wait_option, at_least, server_wait_s
 from z1_core.patience import Patience
@@ -68,7 +69,7 @@ async def _run(engine: Engine, plan: Plan, out: Path, options: argparse.Namespac
     """The number of answers that the plan comes to, all of which are in the folder then."""
     try:
         plan = plan.for_model(engine)
-        with store.held(out, name=".lock"), ExitStack() as stack:
+        with held(out), ExitStack() as stack:
             run = store.merged(out, plan.run)
             asked = {name: ask(engine, plan, name) for name in plan.paths}
             problems = {name: all_asked(out / name, asked[of.benchmark]) for name, of in plan.run.benchmarks.items()}

@@ -1,36 +1,21 @@
-"""The folder of a run (its form: z1_core/record.py): one process at a time, and settings that never mix."""
+"""The folder of a run (its form: z1_core/record.py): settings that never mix."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from z1_core.errors import BadInput
+from z1_core.folder import refuse_others
 from z1_core.record import RunRecord, read_run
-
-
-@contextmanager
-def held(out: Path, *, name: str) -> Iterator[None]:
-    """Keep other processes that do the same out of the folder, which is made where it is not there. Raises BadInput."""
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / name, timeout=0):
-            yield
-    except Timeout as error:
-        raise BadInput(f"another process is at work in {out}; wait for it, or name another folder") from error
 
 
 def merged(out: Path, now: RunRecord) -> RunRecord:
     """What run.json has to hold when the run goes on with these settings: larger sets of windows, samples and tasks grow
     into one, all else must be as before. Raises BadInput, naming what differs, for a folder of another run."""
+    refuse_others(out, out / "run.json")
     if not (out / "run.json").exists():
-        if any(entry.name != ".lock" and entry.suffix != ".part" for entry in out.iterdir()):
-            raise BadInput(f"{out} holds other files and no run.json; name an empty or new folder with --out")
         return now
     before = read_run(out)
     old, new = _fixed(before), _fixed(now)

@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 
 from evaluation import judge as command
-from evaluation import run, store
+from evaluation import run
 from evaluation.benchmarks import benchmark
 from evaluation.judges.mathematics import MathJudge
 from evaluation.judging import judge_answer, judge_text, judges
 from evaluation.problem import KEPT_REFERENCE_CHARS, Judges, Problem
 from tests.standins import key_of
 from z1_core.engines.fake import FakeEngine
+from z1_core.folder import held
 from z1_core.jsonl import Lines, read_json, rows, write_json, write_lines
 from z1_core.record import Answer, Key
 from z1_core.trained import Trained
@@ -201,7 +202,7 @@ def test_a_harness_error_makes_the_exit_code_and_is_tried_again(tmp_path, ready,
 
 
 def test_two_judges_do_not_share_a_folder(tmp_path, ready, capsys):
-    with store.held(write_run(tmp_path), name=".judge.lock"):
+    with held(write_run(tmp_path), name=".judge.lock"):
         assert command.main([str(tmp_path)]) == 2
     assert f"another process is at work in {tmp_path}" in capsys.readouterr().err
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from evaluation import run as command
-from evaluation import store
 from evaluation.plan import FORCED_HINT, make_plan
 from tests.standins import key_of
 from z1_core.engines.fake import FakeEngine, small_text
+from z1_core.folder import held
 from z1_core.jsonl import read_json, rows
 from z1_core.record import Key
 from z1_core.window import BOXED_HINT, HINT
@@ -142,7 +142,7 @@ def test_other_settings_do_not_go_into_the_folder(evaluate, questions, tmp_path)
     ):
         code, said, out = evaluate(*SMALL, *words, data=data)
         assert (code, complaint in said) == (2, True), said
-    with store.held(out, name=".lock"):
+    with held(out):
         assert "another process is at work in" in evaluate(*SMALL)[1]
     assert len(read_json(out / "run.json")["parts"]) == 1
 

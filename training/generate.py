@@ -31,13 +31,13 @@ from typing import Any
 from tqdm import tqdm
 
 from evaluation.pool import pooled
-from evaluation.store import held
 from training import run_folder
 from training.rows import QUESTION, TOKENS, Row, Rows, add_max_bad, draw_of
 from z1_core import thinking
 from z1_core.engine import Engine
 from z1_core.engines import start_engine
 from z1_core.errors import BadInput
+from z1_core.folder import held
 from z1_core.jsonl import Lines, own_lines
 from z1_core.options import add_engine_options, add_wait_option, at_least, server_wait_s
 from z1_core.patience import Patience
@@ -92,7 +92,7 @@ async def generate(
     Raises BadInput before anything is generated; EngineDead or Z1Error in mid-run, with what is finished on disk.
     """
     patience = Patience(engine, wait_s, say)
-    with held(out, name=run_folder.LOCK), ExitStack() as stack:
+    with held(out), ExitStack() as stack:
         asked = {name: getattr(sampling, name) for name in ("max_tokens", "temperature", "seed")}
         made_with = {"settings": {"model": engine.name, "system": system, **asked}, "versions": versions(LIBRARIES)}
         done = {str(row.get("id")): row.get("question") for row in finished(out)}

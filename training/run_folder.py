@@ -16,11 +16,11 @@ from typing import Any
 
 from z1_core import jsonl
 from z1_core.errors import BadInput
+from z1_core.folder import refuse_others
 
 SAVING = ".saving"
 LOG = "log.jsonl"
 RUN = "run.json"
-LOCK = ".lock"
 LABELS = {
     "loss": "training: mean over the step's labelled tokens",
     "eval_loss": "held out: mean over rows of each row's mean",
@@ -40,9 +40,7 @@ def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> Non
     """
     path = out / RUN
     out.mkdir(parents=True, exist_ok=True)
-    others = {file.name for file in out.iterdir() if file.suffix != ".part"} - {LOCK}
-    if others and not path.exists():
-        raise BadInput(f"{out} holds other files and no {RUN}; name an empty or new folder")
+    refuse_others(out, path)
     if path.exists() and is_begun:
         there = jsonl.read_json(path)
         if not isinstance(there, dict) or not isinstance(there.get("settings"), dict):

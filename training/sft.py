@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.store import held
 from training import manifest, run_folder
 from training.libraries import refusing
 from training.pretrained import commit_of, load_config, load_tokenizer, model_folder
 from z1_core.engines.tokenizer_text import TokenizerText
 from z1_core.errors import BadInput, Z1Error
+from z1_core.folder import held
 from z1_core.program import program
 from z1_core.provenance import commit, versions
 
@@ -187,7 +187,7 @@ def train(run: Plan) -> None:
     from accelerate import PartialState
 
     state = PartialState()
-    with held(run.out, name=run_folder.LOCK) if state.is_main_process else nullcontext():
+    with held(run.out) if state.is_main_process else nullcontext():
         _train(run, state)
 
 

@@ -20,6 +20,7 @@ from tests.heavy.tiny_training import finished, logged, make_data, make_model, o
 from training import run_folder, sft
 from z1_core import jsonl
 from z1_core.errors import BadInput, Z1Error
+from z1_core.folder import LOCK
 
 ROUNDING = 2e-5
 """How far sums of the same fp32 numbers in another order may lie apart after a few steps."""
@@ -162,7 +163,7 @@ def test_a_finished_run_that_is_given_again_takes_no_further_step(tmp_path, mode
 
 
 def test_two_processes_do_not_train_into_one_folder(tmp_path, model, data):
-    with FileLock(tmp_path / run_folder.LOCK), pytest.raises(BadInput, match="another process is at work in"):
+    with FileLock(tmp_path / LOCK), pytest.raises(BadInput, match="another process is at work in"):
         train(model, data, tmp_path)
 
 
