@@ -24,7 +24,7 @@ window.z1.settings = (element, props, trigger, watch) => {
   const ask = (more = {}) => trigger("changed", { values: values(), shown: find("#preset input:checked")?.value ?? "", link: "", opens: false, preset: "", ...more });
   const keep = () => { try { localStorage.setItem("z1-settings", JSON.stringify(Object.fromEntries(Object.entries(values()).filter(([name, word]) => word !== usual[name])))); } catch { /* forbidden here */ } };
   const kept = () => { try { return { ...JSON.parse(localStorage.getItem("z1-settings")) }; } catch { return {}; } };
-  let soon, usual, own = false;
+  let soon, usual, own = false, again = false;
   const changed = (more) => {
     own = true;
     keep();
@@ -59,7 +59,8 @@ window.z1.settings = (element, props, trigger, watch) => {
   });
   watch("value", () => {
     const value = props.value;
-    if (value.ask) return usual && ask();
+    if (value.ask && usual) return ask();
+    if (value.ask) return again = true;  // when the first answer is there: it may have been given before
     const late = !usual && own;  // somebody was faster than the first answer
     const stay = usual ? fields.filter((field) => read(field) === usual[field.id] && usual[field.id] !== value.defaults[field.id]) : [];
     stay.forEach((field) => write(field, value.defaults[field.id]));  // another model, with other defaults
@@ -71,7 +72,8 @@ window.z1.settings = (element, props, trigger, watch) => {
     leaves.classList.toggle("z1-none", value.wrong);
     if (value.told) put(told, value.told);
     if (own) keep();
-    if (stay.length) ask();
+    if (stay.length || again) ask();
+    again = false;
     if (!element.hasAttribute("data-ready")) slowClock();
     element.setAttribute("data-ready", "");
   });
