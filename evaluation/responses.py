@@ -22,6 +22,8 @@ def judge_responses(path: Path, of: Benchmark, tools: Judges, *, data: Path | No
     if not path.is_file():
         raise BadInput(f"there is no file {path}; name a JSONL file of responses")
     found = list(lines(path))
+    if not found:
+        raise BadInput(f'{path} holds no rows; give one a line, with "response", and "problem_id" or "gold"')
     statuses: Counter[str] = Counter()
     waiting: dict[int, Verdict] = {}
     one_prints = Lock()

@@ -380,6 +380,7 @@ def test_every_odd_row_gets_a_verdict_in_its_place(tmp_path, ready, capsys, shar
         (["--responses", "x"], "--responses needs --benchmark NAME"),
         (["--benchmark", "maths", "--responses", "x"], "there is no benchmark 'maths'"),
         (["--benchmark", "gsm8k", "--responses", "nowhere.jsonl"], "there is no file nowhere.jsonl; name a JSONL file"),
+        (["--benchmark", "gsm8k", "--responses", "/dev/null"], "there is no file /dev/null"),
     ],
 )
 def test_what_cannot_be_judged_is_said(capsys, words, complaint):
@@ -387,6 +388,11 @@ def test_what_cannot_be_judged_is_said(capsys, words, complaint):
     said = capsys.readouterr().err
     assert complaint in said
     assert said.startswith("error: ")
+
+
+def test_a_file_without_rows_is_no_success(tmp_path, capsys):
+    assert command.main(["--benchmark", "gsm8k", "--responses", responses(tmp_path)]) == 2
+    assert "responses.jsonl holds no rows; give one a line" in capsys.readouterr().err
 
 
 def test_code_is_not_judged_by_a_gold_text(tmp_path, capsys):

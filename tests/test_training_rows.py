@@ -159,6 +159,8 @@ def test_a_folder_appears_whole_or_not_at_all_and_nothing_else_is_touched(tmp_pa
         pass
     assert (tmp_path / "out" / "a").read_text() == "whole"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(BadInput, match="late is there already"), appearing(tmp_path / "late"):
+        (tmp_path / "late" / "a").mkdir(parents=True)  # as another program makes it meanwhile
     (tmp_path / "link").symlink_to("elsewhere")  # found out before hours of work, not behind them
     with pytest.raises(BadInput, match="link is there already"), appearing(tmp_path / "link"):
         pass

@@ -33,8 +33,7 @@ def appearing(out: Path) -> Iterator[Path]:
     """
     from safetensors import SafetensorError  # wraps what the disk says
 
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise BadInput(f"{out} is there already and not empty; move it away, or name another folder with --out")
+    _must_be_free(out)
     remedy = "free some space, then give the same command again, or name another folder"
     with refusing(f"{out} cannot be written", remedy, (OSError, SafetensorError)):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -42,4 +41,10 @@ def appearing(out: Path) -> Iterator[Path]:
             draft = Path(beside, out.name)
             draft.mkdir()
             yield draft
+            _must_be_free(out)  # another program may have been at it meanwhile
             draft.rename(out)
+
+
+def _must_be_free(out: Path) -> None:
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise BadInput(f"{out} is there already and not empty; move it away, or name another folder with --out")
