@@ -124,7 +124,7 @@ def test_the_page_begins_with_it():
         assert not host.is_from_visitor(trained.hint)
         with gr.Blocks():
             panel = SettingsPanel(host)
-        asked = {"values": {}, "link": "?window=300&total=x", "opens": True, "preset": "", "shown": ""}
+        asked = {"edits": 0, "values": {}, "link": "?window=300&total=x", "opens": True, "preset": "", "shown": ""}
         drawn = asyncio.run(panel._follow(gr.EventData(None, asked)))
     finally:
         host.close()

@@ -26,10 +26,12 @@ class SettingsPanel:
     def __init__(self, host: EngineHost) -> None:
         self.host = host
         self.view = component(panel_html(), "settings", ["changed"], elem_classes="z1-settings")
-        self.view.changed(self._follow, None, self.view, trigger_mode="always_last", **QUICK)
+        # Not "always_last": what Gradio (6.31) then sends behind a call is that call once more.
+        self.view.changed(self._follow, None, self.view, trigger_mode="multiple", **QUICK)
 
     async def _follow(self, asked: gr.EventData) -> dict[str, Any]:
-        """What follows from the values in the boxes. values: those to write there, of all fields when the page opens."""
+        """What follows from the values in the boxes. values: those to write there, of all fields when the page opens; edits:
+        the number of changes that they come from."""
         context_tokens, usual = self.host.context_tokens(), self.host.usual()
         kept, complaints = usable_settings(told(asked, "values", dict))
         linked, unusable = usable_settings(
@@ -44,6 +46,7 @@ class SettingsPanel:
         if not opens:
             values = {name: word for name, word in values.items() if word != before[name]}
         return {
+            "edits": told(asked, "edits", int),
             "values": values,
             "defaults": words(usual),
             "most": context_tokens or MOST_ON_OFFER,

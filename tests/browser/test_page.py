@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import App
 
@@ -161,6 +162,35 @@ def test_the_total_says_what_it_leaves_for_the_answer(real_app: App, page: Page)
     expect(page.locator(".z1-leaves")).to_have_text("Leaves 86 for the answer.")
     choose(page, window=100, total=110)
     expect(page.locator(".z1-leaves")).to_contain_text("leaves no room for an answer")
+
+
+@pytest.mark.parametrize("which", ["opens", "changes"])
+def test_what_is_chosen_while_an_answer_is_on_its_way_counts(fake_app: App, page: Page, which: str):
+    """Gradio's always_last sends what was asked first once more."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        asked = (route.request.post_data_json.get("event_data") or {}).get("values")
+        is_it = asked is not None and (which == "opens" or asked.get("total") == "300")
+        held.append(route) if is_it and not held else route.continue_()
+
+    page.route("**/run/predict", hold)
+    if which == "opens":
+        page.goto(fake_app.address)
+        expect(page.locator("#run")).to_have_text("Run")
+    else:
+        visit(page, fake_app)
+        choose(page, window=100, total=300)
+    page.wait_for_timeout(500)
+    [first] = held
+    choose(page, window=100, total=110)
+    page.wait_for_timeout(500)
+    with page.expect_response(lambda answer: answer.request == first.request):
+        first.continue_()
+    expect(page.locator(".z1-leaves")).to_contain_text("leaves no room for an answer")
+    page.wait_for_timeout(500)
+    expect(page.locator(".z1-leaves")).to_contain_text("leaves no room for an answer")
+    expect(page.locator("#total input[type=number]")).to_have_value("110")
 
 
 def test_a_queued_visitor_is_told_so_may_stop_and_gets_the_place_when_it_is_free(fake_app: App, visitors: list[Page]):

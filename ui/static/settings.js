@@ -21,12 +21,12 @@ window.z1.settings = (element, props, trigger, watch) => {
     if (slider(field)) slider(field).value = word;
   };
   const values = () => Object.fromEntries(fields.map((field) => [field.id, read(field)]));
-  const ask = (more = {}) => trigger("changed", { values: values(), shown: find("#preset input:checked")?.value ?? "", link: "", opens: false, preset: "", ...more });
+  let soon, usual, again = false, edits = 0;
+  const ask = (more = {}) => trigger("changed", { edits, values: values(), shown: find("#preset input:checked")?.value ?? "", link: "", opens: false, preset: "", ...more });
   const keep = () => { try { localStorage.setItem("z1-settings", JSON.stringify(Object.fromEntries(Object.entries(values()).filter(([name, word]) => word !== usual[name])))); } catch { /* forbidden here */ } };
   const kept = () => { try { return { ...JSON.parse(localStorage.getItem("z1-settings")) }; } catch { return {}; } };
-  let soon, usual, own = false, again = false;
   const changed = (more) => {
-    own = true;
+    edits++;
     keep();
     clearTimeout(soon);
     soon = setTimeout(ask, 100, more);
@@ -61,17 +61,18 @@ window.z1.settings = (element, props, trigger, watch) => {
     const value = props.value;
     if (value.ask && usual) return ask();
     if (value.ask) return again = true;  // when the first answer is there: it may have been given before
-    const late = !usual && own;  // somebody was faster than the first answer
     const stay = usual ? fields.filter((field) => read(field) === usual[field.id] && usual[field.id] !== value.defaults[field.id]) : [];
     stay.forEach((field) => write(field, value.defaults[field.id]));  // another model, with other defaults
     usual = value.defaults;
     for (const name of ["window", "total"]) box(find(`#${name}`)).max = slider(find(`#${name}`)).max = value.most;
-    if (!late) fields.filter(({ id }) => id in value.values).forEach((field) => write(field, value.values[field.id]));
-    for (const radio of element.querySelectorAll("#preset input")) radio.checked = radio.value === value.preset;
-    put(leaves, value.leaves);
-    leaves.classList.toggle("z1-none", value.wrong);
+    if (value.edits === edits) {  // somebody may have been faster; a later answer is on its way then
+      fields.filter(({ id }) => id in value.values).forEach((field) => write(field, value.values[field.id]));
+      for (const radio of element.querySelectorAll("#preset input")) radio.checked = radio.value === value.preset;
+      put(leaves, value.leaves);
+      leaves.classList.toggle("z1-none", value.wrong);
+    }
     if (value.told) put(told, value.told);
-    if (own) keep();
+    if (edits) keep();
     if (stay.length || again) ask();
     again = false;
     if (!element.hasAttribute("data-ready")) slowClock();
