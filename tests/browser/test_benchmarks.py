@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import App, report
 
@@ -71,6 +71,25 @@ def test_an_answer_is_found_by_its_verdict_and_followed_over_windows(fake_app: A
     expect(name).to_have_text("math500/3")
     expect(item.locator(".z1-bench-windows [data-here]")).to_have_text("256: ✓ right")
     expect(item.locator(".z1-inserted")).to_have_count(0)
+
+
+def test_a_choice_counts_while_an_earlier_one_is_on_its_way(fake_app: App, page: Page):
+    open_tab(page, fake_app)
+    shown = page.locator(".z1-bench-item .z1-head b").first
+    expect(shown).to_have_text("math500/0")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        is_it = {64, "math500/0 #1"} <= {*route.request.post_data_json["data"]}
+        held.append(route) if is_it else route.continue_()
+
+    page.route("**/run/predict", hold)
+    choose(page, "answers-window", "64")
+    choose(page, "answers-answer", "math500/3")
+    expect(shown).to_have_text("math500/3")
+    assert held
+    for route in held:
+        route.abort()
 
 
 @pytest.mark.thorough
