@@ -154,3 +154,19 @@ async def test_a_comparison_that_waits_says_how_long_the_queue_is():
     await running.aclose()
     assert (stage.engine.waiting, stage.engine.active) == (0, 0)
     stage.host.close()
+
+
+async def test_stop_is_at_once_whenever_the_browser_closes_the_stream():
+    """What came until then was still added, and windows that were stopped waited for a place again."""
+    stage = Stage(seconds_per_token=0.0005, places=1)
+    try:
+        views = stage.run(5, 2000)
+        shown = await anext(views)
+        while "Waits" not in str(shown["cards"]):
+            shown = await anext(views)
+        stopped = await stage.tab._stop(stage.compared)
+        later = [view async for view in views]
+    finally:
+        stage.host.close()
+    assert "Waits" not in str(stopped["cards"])
+    assert [view["cards"] for view in later] == [stopped["cards"]]

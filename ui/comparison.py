@@ -128,6 +128,8 @@ class Comparison:
                 host.thread.relay(lambda: self._pieces(engine, places), every_s=UPDATES_EVERY_S)
             ) as bundles:
                 async for bundle in bundles:
+                    if not self.is_running:  # stopped
+                        return
                     for piece in bundle:
                         places[piece.index].add(piece.chunk)
                     for place in places:
