@@ -56,8 +56,9 @@ class BenchmarksTab:
             self.shown = plain()
         chosen = [self.benchmark, self.run, self.window, self.answer]
         drawn = [part for part in vars(self).values() if isinstance(part, gr.blocks.Block)]
-        gr.on([self.benchmark.input, opened], self.look, chosen, drawn, trigger_mode="multiple", **QUICK)
-        gr.on([self.run.input, self.window.input, self.answer.input], self.browse, chosen, drawn, trigger_mode="multiple", **QUICK)
+        how = {"trigger_mode": "multiple", **QUICK}  # "once" drops what is chosen while an answer is on its way
+        gr.on([self.benchmark.input, opened], self.look, chosen, drawn, **how)
+        gr.on([self.run.input, self.window.input, self.answer.input], self.browse, chosen, drawn, **how)
 
     def look(self, benchmark: Any, *chosen: Any) -> dict[gr.blocks.Block, Any]:
         """Read the folder anew; what a visitor has chosen stays where it is still there."""
