@@ -44,9 +44,26 @@ def cut(fake_app: App, page: Page) -> Page:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit(page, fake_app)
     ask(page, TRAIN, window=40, total=200)
-    expect(page.locator("#again")).to_be_hidden()
     wait_for_end(page, "cut")
     return page
+
+
+LATE = """() => {
+    const element = document.querySelector("#think").cloneNode(true), props = {};
+    let comes;
+    window.z1.think(element, props, () => {}, (_, watched) => { comes = watched; });
+    for (const [n, run] of [[1, "first"], [3, "last"], [2, "late"]]) {
+        props.value = { n, run, turns: [], bar: [], marks: [], key: [] };
+        comes();
+    }
+    return new Promise((drawn) => setTimeout(() => drawn(element.querySelector("#run").textContent), 1200));
+}"""
+
+
+def test_a_view_that_comes_late_does_not_undo_a_later_one(fake_app: App, page: Page):
+    """The answer to a click came behind the end of a run and before that was drawn: the run never ended on the page."""
+    visit(page, fake_app)
+    assert page.evaluate(LATE) == "last"
 
 
 @pytest.mark.thorough

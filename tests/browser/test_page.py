@@ -200,6 +200,7 @@ def test_a_queued_visitor_is_told_so_may_stop_and_gets_the_place_when_it_is_free
     ask(running, "When does the train arrive?", window=2000, total=2300)
     wait_for_trace(running)
     expect(running.locator(".z1-waits")).to_have_count(0)
+    expect(running.locator("#again")).to_be_hidden()
     ask(queued, "When does the bus arrive?", window=20, total=100)
     expect(card(queued).locator(".z1-waits")).to_contain_text("It starts by itself")
     queued.keyboard.press("Escape")

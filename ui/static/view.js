@@ -104,22 +104,27 @@
   };
 
   // Draws the latest value, and rests for fifteen times as long as that took, a second at most: a paragraph of pages is drawn
-  // anew less often while it grows, all else whenever something comes. n: later values have a larger one.
+  // anew less often while it grows, all else whenever something comes. n: later values have a larger one, in whatever order
+  // they come.
   const follow = (props, watch, draw) => {
-    let next = 0, waits = false, n = -1;
+    let next = 0, waits = false, latest = { n: -1 };
+    const comes = () => {
+      const isLater = props.value?.n > latest.n;
+      if (isLater) latest = props.value;
+      return isLater;
+    };
     const now = () => {
       waits = false;
-      if (!(props.value?.n > n)) return;
       const began = performance.now();
-      n = props.value.n;
-      draw(props.value);
+      draw(latest);
       next = performance.now() + Math.min(15 * (performance.now() - began), 1000);
     };
     watch("value", () => {
-      if (!waits) setTimeout(now, Math.max(0, next - performance.now()));
+      if (!comes() || waits) return;
+      setTimeout(now, Math.max(0, next - performance.now()));
       waits = true;
     });
-    now();
+    if (comes()) now();
   };
 
   // The Think tab. What it shows is of ui/views.py.
