@@ -49,6 +49,24 @@ def test_two_begins_at_once_lose_no_question(fake_app: App, page: Page):
     )
 
 
+@pytest.mark.thorough
+def test_every_end_is_shown_over_a_slow_network(fake_app: App, page: Page):
+    slow = {"offline": False, "latency": 900, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    visit(page, fake_app)
+    for end, button in {"answer_now": "#answer-now", "user_stop": "#stop"}.items():
+        ask(page, "When does the train arrive?", window=2000, total=2300)
+        wait_for_trace(page)
+        page.locator(button).click()
+        wait_for_turn(page, end)
+    page.get_by_role("tab", name="Compare windows").click()
+    compare(page, 10, 700)
+    expect(page.locator(CARD).first).to_contain_text("Waits for a place: first in the queue")
+    page.locator("#compare-stop").click()
+    expect(page.locator(".z1-compare .z1-meter b")).to_have_text("Stopped by you")
+    expect(page.locator(".z1-compare:visible")).not_to_contain_text("Waits")
+
+
 @pytest.fixture(scope="module")
 def full_app(browser: Browser, fake_app: App) -> Iterator[App]:
     """The app with its one place taken and its queue full."""
