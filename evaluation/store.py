@@ -14,7 +14,7 @@ from z1_core.record import RunRecord, read_run
 def merged(out: Path, now: RunRecord) -> RunRecord:
     """What run.json has to hold when the run goes on with these settings: larger sets of windows, samples and tasks grow
     into one, all else must be as before. Raises BadInput, naming what differs, for a folder of another run."""
-    refuse_others(out, out / "run.json")
+    refuse_others(out / "run.json")
     if not (out / "run.json").exists():
         return now
     before = read_run(out)

@@ -40,7 +40,7 @@ def claim(out: Path, record: Mapping[str, Any], *, is_begun: bool = True) -> Non
     """
     path = out / RUN
     out.mkdir(parents=True, exist_ok=True)
-    refuse_others(out, path)
+    refuse_others(path)
     if path.exists() and is_begun:
         there = jsonl.read_json(path)
         if not isinstance(there, dict) or not isinstance(there.get("settings"), dict):

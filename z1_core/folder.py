@@ -24,7 +24,8 @@ def held(out: Path, *, name: str = LOCK) -> Iterator[None]:
         raise BadInput(f"another process is at work in {out}; wait for it, or name another folder") from error
 
 
-def refuse_others(out: Path, record: Path) -> None:
+def refuse_others(record: Path) -> None:
     """Raises BadInput where there is something in the folder, and not the record that says which run it is of."""
-    if not record.exists() and any(file.name != LOCK and file.suffix != ".part" for file in out.iterdir()):
-        raise BadInput(f"{out} holds other files and no {record.name}; name an empty or new folder")
+    others = (file for file in record.parent.iterdir() if file.name != LOCK and file.suffix != ".part")
+    if not record.exists() and any(others):
+        raise BadInput(f"{record.parent} holds other files and no {record.name}; name an empty or new folder")

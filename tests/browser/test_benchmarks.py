@@ -84,7 +84,8 @@ def test_a_choice_counts_while_an_earlier_one_is_on_its_way(fake_app: App, page:
         held.append(route) if is_it else route.continue_()
 
     page.route("**/run/predict", hold)
-    choose(page, "answers-window", "64")
+    with page.expect_request("**/run/predict"):
+        choose(page, "answers-window", "64")
     choose(page, "answers-answer", "math500/3")
     expect(shown).to_have_text("math500/3")
     assert held

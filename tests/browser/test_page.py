@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import App
 
@@ -167,26 +168,28 @@ def test_the_total_says_what_it_leaves_for_the_answer(real_app: App, page: Page)
 @pytest.mark.parametrize("which", ["opens", "changes"])
 def test_what_is_chosen_while_an_answer_is_on_its_way_counts(fake_app: App, page: Page, which: str):
     """Gradio's always_last sends what was asked first once more."""
+
+    def follows(request: Request, **wanted: object) -> bool:
+        asked = (request.url.endswith("/run/predict") and request.post_data_json.get("event_data")) or {}
+        return wanted.items() <= {"opens": asked.get("opens"), **asked.get("values", {})}.items()
+
+    def asks(**wanted: object) -> AbstractContextManager:
+        return page.expect_request(lambda request: follows(request, **wanted))
+
+    first = {"opens": True} if which == "opens" else {"total": "300"}
     held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        asked = (route.request.post_data_json.get("event_data") or {}).get("values")
-        is_it = asked is not None and (which == "opens" or asked.get("total") == "300")
-        held.append(route) if is_it and not held else route.continue_()
-
-    page.route("**/run/predict", hold)
+    page.route("**/run/predict", lambda on: held.append(on) if follows(on.request, **first) else on.continue_())
     if which == "opens":
-        page.goto(fake_app.address)
-        expect(page.locator("#run")).to_have_text("Run")
+        with asks(**first):
+            page.goto(fake_app.address)
     else:
         visit(page, fake_app)
-        choose(page, window=100, total=300)
-    page.wait_for_timeout(500)
-    [first] = held
-    choose(page, window=100, total=110)
-    page.wait_for_timeout(500)
-    with page.expect_response(lambda answer: answer.request == first.request):
-        first.continue_()
+        with asks(**first):
+            choose(page, window=100, total=300)
+    with asks(total="110"):
+        choose(page, window=100, total=110)
+    with page.expect_response(lambda answer: answer.request == held[0].request):
+        held[0].continue_()
     expect(page.locator(".z1-leaves")).to_contain_text("leaves no room for an answer")
     page.wait_for_timeout(500)
     expect(page.locator(".z1-leaves")).to_contain_text("leaves no room for an answer")

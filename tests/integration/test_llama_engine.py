@@ -114,10 +114,9 @@ async def test_behind_the_hint_the_draws_are_others_than_those_of_the_trace(llam
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(llama, "complete", noted)
-        await collect(
-            llama_engine, prompt, Window(thinking_tokens=24, answer_tokens=24), Sampling(temperature=1, seed=3)
-        )
-    assert len(set(seeds)) == len(seeds) > 7
+        drawn = Sampling(temperature=1, seed=3, extra=(("min_tokens", 48),))
+        await collect(llama_engine, prompt, Window(thinking_tokens=24, answer_tokens=24), drawn)
+    assert len(set(seeds)) == len(seeds) == 8
 
 
 async def test_ends_that_are_switched_off_do_not_act_in_either_phase(llama_engine, ask):

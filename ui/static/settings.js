@@ -59,8 +59,7 @@ window.z1.settings = (element, props, trigger, watch) => {
   });
   watch("value", () => {
     const value = props.value;
-    if (value.ask && usual) return ask();
-    if (value.ask) return again = true;  // when the first answer is there: it may have been given before
+    if (value.ask) return usual ? ask() : again = true;  // when the first answer is there: it may have been given before
     const stay = usual ? fields.filter((field) => read(field) === usual[field.id] && usual[field.id] !== value.defaults[field.id]) : [];
     stay.forEach((field) => write(field, value.defaults[field.id]));  // another model, with other defaults
     usual = value.defaults;
