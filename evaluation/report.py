@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import vl_convert
 from jinja2 import Template
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -115,11 +114,15 @@ def scaling_charts(runs: Sequence[Results]) -> dict[str, alt.Chart]:
 
 def as_svg(chart: alt.Chart) -> Markup:
     """For a page: real text, which with lines takes the page's colours; nothing of it is fetched or run."""
+    import vl_convert
+
     return Markup(vl_convert.vegalite_to_svg(styled(chart).to_json()))  # noqa: S704 (Vega escapes names)
 
 
 def as_png(charts: Mapping[str, alt.Chart]) -> bytes:
     """Charts beside and below each other, on white."""
+    import vl_convert
+
     both = alt.concat(*charts.values(), columns=COLUMNS).resolve_scale(
         color="independent", shape="independent", strokeDash="independent"
     )

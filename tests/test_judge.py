@@ -184,8 +184,10 @@ def test_a_verdict_holds_for_its_texts_and_its_judge(tmp_path, judged_texts, mon
     monkeypatch.setattr(command, "fingerprint", lambda: "changed")
     assert len(judged_now()) == 4
     assert judged_now() == []
+    before = verdicts.read_bytes()
     assert len(judged_now("--again")) == 4
-    assert len(kept_verdicts(tmp_path)) == 5
+    assert verdicts.read_bytes().startswith(before)
+    assert len(rows(verdicts)) == before.count(b"\n") + len(kept_verdicts(tmp_path)) == before.count(b"\n") + 5
 
 
 def test_a_harness_error_makes_the_exit_code_and_is_tried_again(tmp_path, ready, monkeypatch, capsys):

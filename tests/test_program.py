@@ -44,6 +44,40 @@ def test_outside_the_virtual_environment_a_program_says_what_to_do(words):
     assert "Traceback" not in done.stderr
 
 
+PROGRAMS = [
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for folder in ("z1_core", "evaluation", "training", "bench")
+    for file in (ROOT / folder).glob("*.py")
+    if "\n@program" in file.read_text("utf-8")
+]
+WITHOUT = """
+import runpy, sys
+
+program, missing = sys.argv[1:]
+
+class Missing:
+    def find_spec(name, *_):
+        if name.partition(".")[0] in missing.split():
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing)
+sys.argv = [program, "--help"]
+runpy.run_module(program, run_name="__main__")
+"""
+ELSEWHERE = (
+    "datasets datasketch faker gguf math_verify matplotlib pebble peft pyarrow safetensors torch transformers trl "
+    "vl_convert vllm"
+)
+"""What `make demo` does not bring."""
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_with_the_packages_of_the_page_alone_a_program_helps_or_names_the_missing_one(name):
+    done = subprocess.run([sys.executable, "-c", WITHOUT, name, ELSEWHERE], cwd=ROOT, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith("usage: ") or "is not installed; pip install -r" in done.stderr
+
+
 def test_a_fault_of_ours_keeps_its_trace():
     @program()
     def main():

@@ -19,8 +19,6 @@ import signal
 from concurrent.futures import TimeoutError as TookTooLong
 from importlib.metadata import version
 
-from pebble import ProcessExpired, ProcessPool
-
 from evaluation.judges.choice import letter_of
 from evaluation.judges.math_answer import answered, read_reference
 from evaluation.judges.math_equal import equal, parsed
@@ -46,6 +44,8 @@ class MathJudge:
 
     def __init__(self, *, workers: int | None = None, timeout_s: float = 10.0) -> None:
         """No child starts before the first verify. Raises ModuleNotFoundError here, and not in each child."""
+        from pebble import ProcessPool
+
         version("math-verify")
         self._timeout_s = timeout_s
         spawn = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
@@ -66,6 +66,8 @@ class MathJudge:
         gold: the reference as LaTeX or a plain number ("\\text{east}", "[1,2)", "10{,}000", "42").
         harness_error: the reference cannot be read, or the child died; it says nothing about the text.
         """
+        from pebble import ProcessExpired
+
         try:
             return self._pool.schedule(
                 _judge_in_child, args=(gold, text, self._timeout_s), timeout=self._timeout_s
